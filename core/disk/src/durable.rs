@@ -1,0 +1,178 @@
+//! Small files and folders that survive a power cut once the call has returned.
+
+use crate::{
+    error::{Error, ErrorKind},
+    folder::{Folder, Kind},
+    os,
+};
+use backout_protocol::RelPath;
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{Read, Write},
+};
+
+/// Writes `name` whole: under another name, synced, renamed into place, folder synced. If we die in here, the old
+/// content is there or the new one; perhaps a file `.NAME.new` as well, which the next write replaces.
+///
+/// # Errors
+/// The system's.
+pub fn write(folder: &Folder, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let path = folder.path().join(name);
+    let mut new = OsString::from(".");
+    new.push(name);
+    new.push(".new");
+    remove_tree(folder, &new)?;
+    let mut file = os::create_file(&folder.handle, &new, mode).map_err(|e| Error::io("make", &path, e))?;
+    let written = file.write_all(bytes).map_err(|e| Error::io("write", &path, e));
+    let synced = written.and_then(|()| os::sync_file(&file).map_err(|e| Error::sync(&path, e)));
+    let placed = synced.and_then(|()| {
+        os::rename(&folder.handle, &new, &folder.handle, name).map_err(|e| Error::io("write", &path, e))
+    });
+    if placed.is_err() {
+        let _ = os::remove_file(&folder.handle, &new);
+    }
+    placed.and_then(|()| folder.sync())
+}
+
+/// Reads `name`, at most `cap` bytes; `None`: it is not there.
+///
+/// # Errors
+/// The system's; a longer file.
+pub fn read(folder: &Folder, name: &OsStr, cap: u64) -> Result<Option<Vec<u8>>, Error> {
+    let path = folder.path().join(name);
+    let file = match folder.open_file(name) {
+        Ok(file) => file,
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let mut bytes = Vec::new();
+    file.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| Error::io("read", &path, e))?;
+    if bytes.len() as u64 > cap {
+        return Err(Error::unsupported("read", &path, "it is longer than it can be"));
+    }
+    Ok(Some(bytes))
+}
+
+/// Makes a folder, durably.
+///
+/// # Errors
+/// [`ErrorKind::Exists`]; the system's.
+pub fn make_folder(parent: &Folder, name: &OsStr, mode: u32) -> Result<Folder, Error> {
+    let path = parent.path().join(name);
+    os::make_folder(&parent.handle, name, mode).map_err(|e| Error::io("make the folder", &path, e))?;
+    parent.sync()?;
+    below(parent, name)
+}
+
+/// Opens a folder, making it durably if need be.
+///
+/// # Errors
+/// The system's.
+pub fn ensure_folder(parent: &Folder, name: &OsStr, mode: u32) -> Result<Folder, Error> {
+    match make_folder(parent, name, mode) {
+        Err(e) if e.kind == ErrorKind::Exists => below(parent, name),
+        other => other,
+    }
+}
+
+fn below(parent: &Folder, name: &OsStr) -> Result<Folder, Error> {
+    let rel = RelPath::new(name)
+        .map_err(|e| Error::unsupported("open", &parent.path().join(name), &e.to_string()))?;
+    parent.open_below(&rel)
+}
+
+/// Renames, over whatever file has the new name, and syncs both folders.
+///
+/// # Errors
+/// The system's.
+pub fn rename(from: &Folder, name: &OsStr, to: &Folder, to_name: &OsStr) -> Result<(), Error> {
+    let path = from.path().join(name);
+    os::rename(&from.handle, name, &to.handle, to_name).map_err(|e| Error::io("rename", &path, e))?;
+    to.sync()?;
+    from.sync()
+}
+
+/// Removes `name` and everything below it, never following a link, and syncs the folder. What is not there is removed.
+///
+/// # Errors
+/// The system's.
+pub fn remove_tree(parent: &Folder, name: &OsStr) -> Result<(), Error> {
+    if parent.stat(name)?.is_none() {
+        return Ok(());
+    }
+    remove(parent, name)?;
+    parent.sync()
+}
+
+fn remove(parent: &Folder, name: &OsStr) -> Result<(), Error> {
+    let path = parent.path().join(name);
+    let gone = |e: std::io::Error| match os::kind_of(&e) {
+        ErrorKind::NotFound => Ok(()),
+        _ => Err(Error::io("remove", &path, e)),
+    };
+    let Some(stat) = parent.stat(name)? else { return Ok(()) };
+    if stat.kind != Kind::Folder {
+        return os::remove_file(&parent.handle, name).or_else(gone);
+    }
+    let folder = below(parent, name)?;
+    for entry in folder.entries()? {
+        remove(&folder, &entry.name)?;
+    }
+    os::remove_folder(&parent.handle, name).or_else(gone)
+}
+
+/// A file whose space is taken before it is needed.
+#[derive(Debug)]
+pub struct Preallocated {
+    file: File,
+    path: std::path::PathBuf,
+}
+
+impl Preallocated {
+    /// Makes `name`, fills it with `len` line ends (really written, so that a full disk cannot refuse a later write in
+    /// place), and syncs file and folder.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Exists`], [`ErrorKind::NoSpace`], the system's.
+    pub fn create(folder: &Folder, name: &OsStr, len: u64) -> Result<Self, Error> {
+        let path = folder.path().join(name);
+        let mut file = os::create_file(&folder.handle, name, 0o600).map_err(|e| Error::io("make", &path, e))?;
+        let blanks = vec![b'\n'; usize::try_from(len).unwrap_or(0)];
+        let filled = file.write_all(&blanks).map_err(|e| Error::io("write", &path, e));
+        let synced = filled.and_then(|()| os::sync_file(&file).map_err(|e| Error::sync(&path, e)));
+        if let Err(e) = synced {
+            let _ = os::remove_file(&folder.handle, name);
+            return Err(e);
+        }
+        folder.sync()?;
+        Ok(Self { file, path })
+    }
+
+    /// Opens it again for writing.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open(folder: &Folder, name: &OsStr) -> Result<Self, Error> {
+        let path = folder.path().join(name);
+        folder.open_file(name)?;
+        let file = os::open_or_create(&folder.handle, name, false).map_err(|e| Error::io("open", &path, e))?;
+        Ok(Self { file, path })
+    }
+
+    /// Writes in place.
+    ///
+    /// # Errors
+    /// The system's; part of it may be written.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        os::write_at(&self.file, offset, bytes).map_err(|e| Error::io("write", &self.path, e))
+    }
+
+    /// Makes everything written durable.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Sync`]; not to be tried again.
+    pub fn sync(&self) -> Result<(), Error> {
+        os::sync_file(&self.file).map_err(|e| Error::sync(&self.path, e))
+    }
+}

@@ -1,0 +1,127 @@
+//! Fingerprints: what state is compared by.
+
+use crate::{
+    error::{Error, ErrorKind},
+    folder::{Folder, Kind},
+    staging::PREFIX,
+};
+use backout_protocol::{Digest, Fingerprint, Place, path::encode};
+use sha2::{Digest as _, Sha256};
+use std::{
+    ffi::OsStr,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+/// An I/O failure while a file was read, to be given its path.
+#[derive(Debug)]
+pub struct ReadFailure(io::Error);
+
+impl ReadFailure {
+    /// The failure as one of `path`.
+    pub fn at(self, path: &Path) -> Error {
+        Error::io("read", path, self.0)
+    }
+}
+
+/// The fingerprint of a place; [`Fingerprint::Absent`] where nothing is, its folder included.
+///
+/// # Errors
+/// A symbolic link on the way, or something that is neither file nor folder.
+pub fn fingerprint(place: &Place) -> Result<Fingerprint, Error> {
+    match Folder::open_parent_of(place) {
+        Ok(folder) => fingerprint_in(&folder, place.rel.name()),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(Fingerprint::Absent),
+        Err(e) => Err(e),
+    }
+}
+
+/// The fingerprint of a name in an open folder.
+///
+/// # Errors
+/// As [`fingerprint`].
+pub fn fingerprint_in(folder: &Folder, name: &OsStr) -> Result<Fingerprint, Error> {
+    let path = || folder.path().join(name);
+    let Some(stat) = folder.stat(name)? else { return Ok(Fingerprint::Absent) };
+    match stat.kind {
+        Kind::File => {
+            let mut file = folder.open_file(name)?;
+            let (len, sha256) = digest_file(&mut file).map_err(|e| e.at(&path()))?;
+            Ok(Fingerprint::File { len, sha256 })
+        }
+        Kind::Folder => {
+            let mut hash = Sha256::new();
+            list(&below(folder, name)?, "", &mut hash)?;
+            Ok(Fingerprint::Folder { sha256: Digest(hash.finalize().into()) })
+        }
+        Kind::Symlink => Err(Error::own(ErrorKind::Symlink, "read", &path())),
+        Kind::Other => Err(Error::own(ErrorKind::NotAFile, "read", &path())),
+    }
+}
+
+/// The fingerprint of a folder with nothing in it.
+pub fn empty_folder() -> Fingerprint {
+    Fingerprint::Folder { sha256: digest_bytes(b"") }
+}
+
+fn below(folder: &Folder, name: &OsStr) -> Result<Folder, Error> {
+    let rel = backout_protocol::RelPath::new(name)
+        .map_err(|e| Error::unsupported("open", &folder.path().join(name), &e.to_string()))?;
+    folder.open_below(&rel)
+}
+
+/// Feeds `kind name length digest` of everything below `folder`, sorted, one line each.
+fn list(folder: &Folder, prefix: &str, hash: &mut Sha256) -> Result<(), Error> {
+    for entry in folder.entries()? {
+        if entry.name.to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        let name = format!("{prefix}{}", encode(&entry.name));
+        match entry.kind {
+            Kind::Folder => {
+                hash.update(format!("folder {name}\n"));
+                list(&below(folder, &entry.name)?, &format!("{name}/"), hash)?;
+            }
+            _ => {
+                let one = fingerprint_in(folder, &entry.name)?;
+                if let Fingerprint::File { len, sha256 } = one {
+                    hash.update(format!("file {name} {len} {sha256}\n"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Length and digest of a whole file; it is read from its beginning and left at its beginning.
+///
+/// # Errors
+/// The system's.
+pub fn digest_file(file: &mut File) -> Result<(u64, Digest), ReadFailure> {
+    let mut work = || {
+        file.seek(SeekFrom::Start(0))?;
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 128 * 1024];
+        let mut len = 0u64;
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => {
+                    hash.update(&buffer[..n]);
+                    len += n as u64;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        file.seek(SeekFrom::Start(0))?;
+        Ok((len, Digest(hash.finalize().into())))
+    };
+    work().map_err(ReadFailure)
+}
+
+/// The digest of bytes.
+pub fn digest_bytes(bytes: &[u8]) -> Digest {
+    Digest(Sha256::digest(bytes).into())
+}

@@ -1,0 +1,251 @@
+//! A folder held open by a handle. What is done in it is done in that folder, whatever its path leads to meanwhile.
+
+use crate::{
+    error::{Error, ErrorKind},
+    os,
+};
+use backout_protocol::{Place, RelPath};
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+/// A folder held open.
+#[derive(Debug)]
+pub struct Folder {
+    pub(crate) handle: os::Handle,
+    path: PathBuf,
+}
+
+/// What sort of thing a name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symbolic link.
+    Symlink,
+    /// A device, a pipe, a socket.
+    Other,
+}
+
+/// One name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name.
+    pub name: OsString,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What is known of a name without following it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stat {
+    /// What it is.
+    pub kind: Kind,
+    /// Length in bytes.
+    pub len: u64,
+    /// How many names it has.
+    pub nlink: u64,
+    /// Device and number: a hint within one boot, never compared across boots.
+    pub identity: (u64, u64),
+    /// Owner and group.
+    pub owner: (u32, u32),
+    /// Permission bits.
+    pub mode: u32,
+    /// May not be changed at all.
+    pub immutable: bool,
+    /// May only be appended to.
+    pub append_only: bool,
+    /// Something is mounted here.
+    pub mount_root: bool,
+}
+
+/// The file system a folder lies on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSystem {
+    /// Its device number in this boot.
+    pub dev: u64,
+    /// Its type, such as `ext4`.
+    pub kind: String,
+    /// Bytes free for this user.
+    pub available: u64,
+    /// Mounted read-only.
+    pub read_only: bool,
+    /// Whether a rename survives a power cut whole.
+    pub atomic_rename: bool,
+}
+
+fn kind_of(mode: u32) -> Kind {
+    match mode & 0o170000 {
+        0o100000 => Kind::File,
+        0o040000 => Kind::Folder,
+        0o120000 => Kind::Symlink,
+        _ => Kind::Other,
+    }
+}
+
+impl Stat {
+    fn of(raw: os::Raw) -> Self {
+        Self {
+            kind: kind_of(raw.mode),
+            len: raw.len,
+            nlink: raw.nlink,
+            identity: (raw.dev, raw.ino),
+            owner: (raw.uid, raw.gid),
+            mode: raw.mode & 0o7777,
+            immutable: raw.immutable,
+            append_only: raw.append_only,
+            mount_root: raw.mount_root,
+        }
+    }
+}
+
+impl Folder {
+    /// Opens an absolute path.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Symlink`] if any name of it is a symbolic link; the system's otherwise.
+    pub fn open_root(path: &Path) -> Result<Self, Error> {
+        if !path.is_absolute() {
+            return Err(Error::unsupported("open", path, "it is not an absolute path"));
+        }
+        let handle = os::open_root(path).map_err(|e| Error::io("open the folder", path, e))?;
+        Ok(Self { handle, path: path.to_owned() })
+    }
+
+    /// Opens a folder below this one.
+    ///
+    /// # Errors
+    /// As [`Folder::open_root`].
+    pub fn open_below(&self, rel: &RelPath) -> Result<Self, Error> {
+        let path = self.path.join(rel.as_path());
+        let handle = os::open_below(&self.handle, rel.as_path()).map_err(|e| Error::io("open the folder", &path, e))?;
+        Ok(Self { handle, path })
+    }
+
+    /// Opens the folder that holds `place`, beneath its root.
+    ///
+    /// # Errors
+    /// As [`Folder::open_root`].
+    pub fn open_parent_of(place: &Place) -> Result<Self, Error> {
+        let root = Self::open_root(&place.root.0)?;
+        match place.rel.parent() {
+            Some(rel) => root.open_below(&rel),
+            None => Ok(root),
+        }
+    }
+
+    /// Another handle to the same folder.
+    ///
+    /// # Errors
+    /// The system's: no more handles.
+    pub fn try_clone(&self) -> Result<Self, Error> {
+        let handle = self.handle.try_clone().map_err(|e| Error::io("open the folder", &self.path, e))?;
+        Ok(Self { handle, path: self.path.clone() })
+    }
+
+    /// Its path when it was opened, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Every name in it, sorted by bytes.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn entries(&self) -> Result<Vec<Entry>, Error> {
+        let mut names = os::names(&self.handle).map_err(|e| Error::io("list", &self.path, e))?;
+        names.sort();
+        let mut entries = Vec::with_capacity(names.len());
+        for name in names {
+            // A name that is gone again was not there.
+            if let Some(stat) = self.stat(&name)? {
+                entries.push(Entry { name, kind: stat.kind });
+            }
+        }
+        Ok(entries)
+    }
+
+    /// What is known of a name; `None`: nothing has it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn stat(&self, name: &OsStr) -> Result<Option<Stat>, Error> {
+        let raw = os::stat(&self.handle, name).map_err(|e| Error::io("look at", &self.path.join(name), e))?;
+        Ok(raw.map(Stat::of))
+    }
+
+    /// What is known of the folder itself.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn stat_self(&self) -> Result<Stat, Error> {
+        os::stat_handle(&self.handle).map(Stat::of).map_err(|e| Error::io("look at", &self.path, e))
+    }
+
+    /// Opens a regular file for reading.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Symlink`], [`ErrorKind::NotAFile`], the system's otherwise.
+    pub fn open_file(&self, name: &OsStr) -> Result<File, Error> {
+        let path = self.path.join(name);
+        let file = os::open_file(&self.handle, name).map_err(|e| Error::io("open", &path, e))?;
+        let raw = os::stat_of(&file).map_err(|e| Error::io("look at", &path, e))?;
+        match kind_of(raw.mode) {
+            Kind::File => Ok(file),
+            _ => Err(Error::own(ErrorKind::NotAFile, "open", &path)),
+        }
+    }
+
+    /// Makes the names in it durable.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Sync`]; not to be tried again.
+    pub fn sync(&self) -> Result<(), Error> {
+        os::sync_folder(&self.handle).map_err(|e| Error::sync(&self.path, e))
+    }
+
+    /// Makes everything on its file system durable.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Sync`].
+    pub fn sync_file_system(&self) -> Result<(), Error> {
+        os::sync_file_system(&self.handle).map_err(|e| Error::sync(&self.path, e))
+    }
+
+    /// The file system it lies on.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn file_system(&self) -> Result<FileSystem, Error> {
+        let fail = |e| Error::io("look at the file system of", &self.path, e);
+        let dev = os::stat_handle(&self.handle).map_err(fail)?.dev;
+        let (available, read_only) = os::space(&self.handle).map_err(fail)?;
+        let kind = os::file_system_type(dev).unwrap_or_else(|| "unknown".to_owned());
+        let atomic_rename = match kind.as_str() {
+            "ext2" | "vfat" | "msdos" | "exfat" => false,
+            "ext4" => os::has_journal(dev),
+            _ => true,
+        };
+        Ok(FileSystem { dev, kind, available, read_only, atomic_rename })
+    }
+
+    /// Whether the effective user may add and remove names here.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn writable(&self) -> Result<bool, Error> {
+        os::may_write(&self.handle).map_err(|e| Error::io("look at", &self.path, e))
+    }
+}
+
+/// Opens the regular file at `place`, beneath its root, through no symbolic link.
+///
+/// # Errors
+/// As [`Folder::open_file`].
+pub fn open_place(place: &Place) -> Result<File, Error> {
+    Folder::open_parent_of(place)?.open_file(place.rel.name())
+}

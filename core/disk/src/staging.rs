@@ -1,0 +1,270 @@
+//! The folder `.backout-<id>` beside the targets: new files before the swap, before-images after it.
+
+use crate::{
+    error::{Error, ErrorKind},
+    folder::Folder,
+    metadata::{self, Metadata},
+    os,
+};
+use backout_protocol::{Digest, Fingerprint, Place, RelPath, RunId};
+use sha2::{Digest as _, Sha256};
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, Read, Write},
+};
+
+pub use crate::{folder::Kind, metadata::Dress};
+
+/// How the name of every staging folder begins. Scans and fingerprints leave such names out.
+pub const PREFIX: &str = ".backout-";
+/// The file that says whose staging folder it is.
+const MARKER: &str = "id";
+/// The folder for files that a service rewrote before a run was put back.
+const DRIFT: &str = "drift";
+/// A marker is not longer.
+const MARKER_CAP: u64 = 64 * 1024;
+
+/// A staging folder, held open.
+#[derive(Debug)]
+pub struct Staging {
+    folder: Folder,
+}
+
+/// What was staged.
+#[derive(Debug)]
+pub struct Staged {
+    /// What it came to.
+    pub fingerprint: Fingerprint,
+    /// Metadata that could not be had, in words.
+    pub notes: Vec<String>,
+}
+
+fn name_of(run: &RunId) -> OsString {
+    OsString::from(format!("{PREFIX}{run}"))
+}
+
+fn plain(host: &Folder, name: &OsStr) -> Result<RelPath, Error> {
+    RelPath::new(name).map_err(|e| Error::unsupported("open", &host.path().join(name), &e.to_string()))
+}
+
+impl Staging {
+    /// Makes the staging folder of `run` in `host`, with its marker. If we die in here the folder may be there without
+    /// a marker, or with a part of it: nothing was swapped.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Exists`]; the system's.
+    pub fn create(host: &Folder, run: &RunId, marker: &[u8]) -> Result<Self, Error> {
+        let name = name_of(run);
+        let path = host.path().join(&name);
+        os::make_folder(&host.handle, &name, 0o700).map_err(|e| Error::io("make the folder", &path, e))?;
+        let folder = host.open_below(&plain(host, &name)?)?;
+        let id = path.join(MARKER);
+        let mut file = os::create_file(&folder.handle, OsStr::new(MARKER), 0o600).map_err(|e| Error::io("make", &id, e))?;
+        file.write_all(marker).map_err(|e| Error::io("write", &id, e))?;
+        os::sync_file(&file).map_err(|e| Error::sync(&id, e))?;
+        Ok(Self { folder })
+    }
+
+    /// Opens the staging folder of `run` in `host`; `None`: there is none.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open(host: &Folder, run: &RunId) -> Result<Option<Self>, Error> {
+        match host.open_below(&plain(host, &name_of(run))?) {
+            Ok(folder) => Ok(Some(Self { folder })),
+            Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Every staging folder in `host` with its marker, if it has one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn list(host: &Folder) -> Result<Vec<(RunId, Option<Vec<u8>>)>, Error> {
+        let mut found = Vec::new();
+        for entry in host.entries()?.into_iter().filter(|e| e.kind == Kind::Folder) {
+            let id = entry.name.to_str().and_then(|n| n.strip_prefix(PREFIX)).and_then(|n| n.parse::<RunId>().ok());
+            let Some(run) = id else { continue };
+            if let Some(staging) = Self::open(host, &run)? {
+                found.push((run, staging.marker()?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// The marker's bytes; `None`: there is none.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn marker(&self) -> Result<Option<Vec<u8>>, Error> {
+        crate::durable::read(&self.folder, OsStr::new(MARKER), MARKER_CAP)
+    }
+
+    /// Copies `source` into a new slot. Not durable until the file system and the folder are synced.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSpace`] and the system's; the half-filled slot stays for [`Staging::remove_but_drift`].
+    pub fn stage_copy(&self, slot: &RelPath, source: &Place, dress: Dress<'_>) -> Result<Staged, Error> {
+        let from = crate::folder::open_place(source)?;
+        let mut reader = &from;
+        let meta = Metadata::of(&from).map_err(|e| Error::io("look at", &source.path(), e))?;
+        self.fill(slot, &mut reader, Some(&meta), dress)
+    }
+
+    /// Writes `bytes` into a new slot.
+    ///
+    /// # Errors
+    /// As [`Staging::stage_copy`].
+    pub fn stage_bytes(&self, slot: &RelPath, bytes: &[u8], dress: Dress<'_>) -> Result<Staged, Error> {
+        self.fill(slot, &mut &*bytes, None, dress)
+    }
+
+    fn fill(
+        &self,
+        slot: &RelPath,
+        from: &mut dyn Read,
+        source: Option<&Metadata>,
+        dress: Dress<'_>,
+    ) -> Result<Staged, Error> {
+        let path = self.folder.path().join(slot.as_path());
+        let fail = |op: &'static str| move |e: io::Error| (op, e);
+        let parent = self.parent_of(slot)?;
+        let mut work = || -> Result<Staged, (&'static str, io::Error)> {
+            let mut file = os::create_file(&parent.handle, slot.name(), 0o600).map_err(fail("make"))?;
+            let (len, sha256) = copy(from, &mut file).map_err(fail("write"))?;
+            let own = Metadata::of(&file).map_err(fail("look at"))?;
+            let notes = match dress {
+                Dress::Live(target) => {
+                    let live = crate::folder::open_place(target);
+                    let live = live.map_err(|e| ("copy rights to", io::Error::other(e.to_string())))?;
+                    let live = Metadata::of(&live).map_err(fail("copy rights to"))?;
+                    metadata::dress(&file, &live, source.unwrap_or(&own), None)
+                }
+                Dress::Source => {
+                    let host = os::stat_handle(&self.folder_above().map_err(fail("look at"))?).map_err(fail("look at"))?;
+                    metadata::dress(&file, source.unwrap_or(&own), source.unwrap_or(&own), Some(host.mode))
+                }
+                Dress::AsSaved => metadata::dress(&file, source.unwrap_or(&own), source.unwrap_or(&own), None),
+            };
+            let notes = notes.map_err(fail("set the rights of"))?;
+            Ok(Staged { fingerprint: Fingerprint::File { len, sha256 }, notes })
+        };
+        work().map_err(|(op, e)| Error::io(op, &path, e))
+    }
+
+    /// The folder that holds this one: what a file without a live target will lie in, or above it.
+    fn folder_above(&self) -> io::Result<os::Handle> {
+        match self.folder.path().parent() {
+            Some(parent) => os::open_root(parent),
+            None => Err(io::Error::other("it has no folder above")),
+        }
+    }
+
+    fn parent_of(&self, slot: &RelPath) -> Result<Folder, Error> {
+        match slot.parent() {
+            Some(parent) => self.folder.open_below(&parent),
+            None => self.folder.try_clone(),
+        }
+    }
+
+    /// Makes a new folder in a slot; `like`: whose owner, mode and times it takes, else those (but the times) of the
+    /// folder that holds the staging folder.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn stage_folder(&self, slot: &RelPath, like: Option<&Folder>) -> Result<(), Error> {
+        let path = self.folder.path().join(slot.as_path());
+        let parent = self.parent_of(slot)?;
+        os::make_folder(&parent.handle, slot.name(), 0o700).map_err(|e| Error::io("make the folder", &path, e))?;
+        let made = parent.open_below(&plain(&parent, slot.name())?)?;
+        let work = || {
+            let above = match like {
+                Some(like) => like.handle.try_clone()?,
+                None => self.folder_above()?,
+            };
+            metadata::dress_folder(&File::from(made.handle.try_clone()?), &File::from(above), like.is_some())
+        };
+        work().map(|_| ()).map_err(|e| Error::io("set the rights of", &path, e))
+    }
+
+    /// Keeps an empty file or folder under a slot's name, so that the window never has to grow a folder.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn placeholder(&self, slot: &RelPath, kind: Kind) -> Result<(), Error> {
+        let path = self.folder.path().join(slot.as_path());
+        let made = match kind {
+            Kind::Folder => os::make_folder(&self.folder.handle, slot.name(), 0o700),
+            _ => os::create_file(&self.folder.handle, slot.name(), 0o600).map(|_| ()),
+        };
+        made.map_err(|e| Error::io("make", &path, e))
+    }
+
+    /// Makes every name in it durable, inner folders first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Sync`].
+    pub fn sync(&self) -> Result<(), Error> {
+        sync_tree(&self.folder)
+    }
+
+    /// Removes it with everything in it but `drift`, the marker last; then the folder, unless drift is kept in it.
+    /// Idempotent: what is gone already is no error.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn remove_but_drift(self, host: &Folder) -> Result<(), Error> {
+        let mut drift = false;
+        for entry in self.folder.entries()? {
+            if entry.name == DRIFT && entry.kind == Kind::Folder {
+                drift = true;
+            } else if entry.name != MARKER {
+                crate::durable::remove_tree(&self.folder, &entry.name)?;
+            }
+        }
+        if drift {
+            return self.folder.sync();
+        }
+        let name = self.folder.path().file_name().map(OsStr::to_owned).unwrap_or_default();
+        crate::durable::remove_tree(&self.folder, OsStr::new(MARKER))?;
+        crate::durable::remove_tree(host, &name)
+    }
+
+    /// Where drifted files go; made if need be.
+    pub(crate) fn drift(folder: &Folder) -> Result<Folder, Error> {
+        crate::durable::ensure_folder(folder, OsStr::new(DRIFT), 0o700)
+    }
+}
+
+fn sync_tree(folder: &Folder) -> Result<(), Error> {
+    for entry in folder.entries()?.into_iter().filter(|e| e.kind == Kind::Folder) {
+        sync_tree(&folder.open_below(&plain(folder, &entry.name)?)?)?;
+    }
+    folder.sync()
+}
+
+/// Copies everything and digests what was written.
+fn copy(from: &mut dyn Read, to: &mut File) -> io::Result<(u64, Digest)> {
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 128 * 1024];
+    let mut len = 0u64;
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok((len, Digest(hash.finalize().into()))),
+            Ok(n) => {
+                to.write_all(&buffer[..n])?;
+                hash.update(&buffer[..n]);
+                len += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Swap: one name and its slot in the staging folder trade places.
+//!
+//! An exchange undoes itself when it is repeated, so callers look first ([`Pair::sight`]) unless they know.
+
+use crate::{
+    error::{Error, ErrorKind},
+    fingerprint::fingerprint_in,
+    folder::Folder,
+    os,
+    staging::Staging,
+};
+use backout_protocol::{Fingerprint, HostPath};
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+};
+
+/// A name and its slot, their folders held open.
+#[derive(Debug)]
+pub struct Pair {
+    /// The target's folder.
+    pub folder: Folder,
+    /// The target's name.
+    pub name: OsString,
+    /// The staging folder.
+    pub staging: Folder,
+    /// The slot's name in it.
+    pub slot: OsString,
+}
+
+/// Which way a name turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// A file for a file.
+    Exchange,
+    /// A file or folder where nothing was.
+    Appear,
+    /// A file or folder goes away.
+    Vanish,
+}
+
+/// What lies under a pair's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    /// Under the target's.
+    pub target: Fingerprint,
+    /// Under the slot's.
+    pub slot: Fingerprint,
+    /// Under the slot's second name, which only file systems without an exchange need.
+    pub old: Fingerprint,
+}
+
+/// How two files trade places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    /// One atomic exchange.
+    Exchange,
+    /// The old file gets a second name, then the new one takes its place.
+    Link,
+    /// The old file is moved away, then the new one takes its place.
+    Moves,
+}
+
+/// The slot's second name.
+pub fn old_name(slot: &OsStr) -> OsString {
+    let mut old = slot.to_owned();
+    old.push(".old");
+    old
+}
+
+impl Pair {
+    /// What lies under the names.
+    ///
+    /// # Errors
+    /// Something that is neither file nor folder, or cannot be read.
+    pub fn sight(&self) -> Result<Sighting, Error> {
+        Ok(Sighting {
+            target: fingerprint_in(&self.folder, &self.name)?,
+            slot: fingerprint_in(&self.staging, &self.slot)?,
+            old: fingerprint_in(&self.staging, &old_name(&self.slot))?,
+        })
+    }
+
+    /// Makes the turn. Atomic for all but [`Turn::Exchange`] on a file system that has no exchange; there, if we die
+    /// half-way, the old file lies under the slot's second name.
+    ///
+    /// # Errors
+    /// The system's; then nothing has moved, or the half that [`Pair::sight`] shows.
+    pub fn forwards(&self, turn: Turn) -> Result<(), Error> {
+        match turn {
+            Turn::Exchange => self.exchange(&[Means::Exchange, Means::Link, Means::Moves]),
+            Turn::Appear => self.appear(&self.slot),
+            Turn::Vanish => {
+                os::rename(&self.folder.handle, &self.name, &self.staging.handle, &self.slot).map_err(|e| self.fail(e))
+            }
+        }
+    }
+
+    /// Takes the turn back.
+    ///
+    /// # Errors
+    /// As [`Pair::forwards`].
+    pub fn backwards(&self, turn: Turn) -> Result<(), Error> {
+        match turn {
+            Turn::Exchange => {
+                let old = old_name(&self.slot);
+                if self.staging.stat(&old)?.is_some() {
+                    // One rename over the new file: atomic.
+                    return os::rename(&self.staging.handle, &old, &self.folder.handle, &self.name)
+                        .map_err(|e| self.fail(e));
+                }
+                self.exchange(&[Means::Exchange])
+            }
+            Turn::Appear => {
+                os::rename_new(&self.folder.handle, &self.name, &self.staging.handle, &self.slot).map_err(|e| self.fail(e))
+            }
+            Turn::Vanish => self.appear(&self.slot),
+        }
+    }
+
+    /// Brings the before-image back under the target's name, where nothing is now, from whichever slot holds it.
+    ///
+    /// # Errors
+    /// As [`Pair::forwards`].
+    pub fn bring_back(&self, seen: &Sighting, before: &Fingerprint) -> Result<(), Error> {
+        if seen.slot == *before { self.appear(&self.slot) } else { self.appear(&old_name(&self.slot)) }
+    }
+
+    /// Moves whatever is under the target's name into `drift`, and says where it is.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn set_aside(&self) -> Result<HostPath, Error> {
+        let drift = Staging::drift(&self.staging)?;
+        let mut name = self.slot.clone();
+        let mut n = 1;
+        while drift.stat(&name)?.is_some() {
+            name = self.slot.clone();
+            name.push(format!(".{n}"));
+            n += 1;
+        }
+        os::rename_new(&self.folder.handle, &self.name, &drift.handle, &name).map_err(|e| self.fail(e))?;
+        drift.sync()?;
+        Ok(HostPath(drift.path().join(name)))
+    }
+
+    fn appear(&self, slot: &OsStr) -> Result<(), Error> {
+        os::rename_new(&self.staging.handle, slot, &self.folder.handle, &self.name).map_err(|e| self.fail(e))
+    }
+
+    fn exchange(&self, means: &[Means]) -> Result<(), Error> {
+        let mut last = None;
+        for one in means {
+            match self.exchange_by(*one) {
+                Ok(()) => return Ok(()),
+                Err(e) if self.try_next(*one, &e) => last = Some(e),
+                Err(e) => return Err(self.fail(e)),
+            }
+        }
+        Err(last.map_or_else(|| Error::unsupported("swap", &self.folder.path().join(&self.name), "no way"), |e| self.fail(e)))
+    }
+
+    fn try_next(&self, means: Means, error: &io::Error) -> bool {
+        let kind = os::kind_of(error);
+        match means {
+            Means::Exchange => kind == ErrorKind::Unsupported,
+            Means::Link => matches!(kind, ErrorKind::Unsupported | ErrorKind::Denied),
+            Means::Moves => false,
+        }
+    }
+
+    fn exchange_by(&self, means: Means) -> io::Result<()> {
+        let (folder, staging) = (&self.folder.handle, &self.staging.handle);
+        let old = old_name(&self.slot);
+        match means {
+            Means::Exchange => os::exchange(staging, &self.slot, folder, &self.name),
+            Means::Link => {
+                match os::hard_link(folder, &self.name, staging, &old) {
+                    // Left by a run that died right here: the same file under its second name.
+                    Err(e) if os::kind_of(&e) == ErrorKind::Exists => {}
+                    other => other?,
+                }
+                // The old file's second name must be durable before its first one is taken.
+                os::sync_folder(staging)?;
+                os::rename(staging, &self.slot, folder, &self.name)
+            }
+            Means::Moves => {
+                os::rename_new(folder, &self.name, staging, &old)?;
+                os::sync_folder(staging)?;
+                os::rename_new(staging, &self.slot, folder, &self.name)
+            }
+        }
+    }
+
+    fn fail(&self, error: io::Error) -> Error {
+        Error::io("swap", &self.folder.path().join(&self.name), error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable;
+    use std::path::Path;
+
+    fn world() -> (tempfile::TempDir, Pair) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+        let staging = durable::make_folder(&root, OsStr::new(".backout-x"), 0o700).unwrap();
+        (dir, Pair { folder: root, name: "f".into(), staging, slot: "0000-f".into() })
+    }
+    fn put(folder: &Folder, name: &str, text: &str) {
+        durable::write(folder, OsStr::new(name), text.as_bytes(), 0o600).unwrap();
+    }
+    fn text(folder: &Folder, name: &str) -> Option<String> {
+        durable::read(folder, OsStr::new(name), 100).unwrap().map(|b| String::from_utf8(b).unwrap())
+    }
+
+    #[test]
+    fn an_exchange_goes_there_and_back_by_every_means() {
+        for means in [Means::Exchange, Means::Link, Means::Moves] {
+            let (_dir, pair) = world();
+            put(&pair.folder, "f", "old");
+            put(&pair.staging, "0000-f", "new");
+            pair.exchange_by(means).unwrap();
+            assert_eq!(text(&pair.folder, "f").unwrap(), "new", "{means:?}");
+            let saved = if means == Means::Exchange { "0000-f" } else { "0000-f.old" };
+            assert_eq!(text(&pair.staging, saved).unwrap(), "old", "{means:?}");
+            pair.backwards(Turn::Exchange).unwrap();
+            assert_eq!(text(&pair.folder, "f").unwrap(), "old", "{means:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_left_by_a_dead_run_is_taken_for_its_own() {
+        let (_dir, pair) = world();
+        put(&pair.folder, "f", "old");
+        put(&pair.staging, "0000-f", "new");
+        os::hard_link(&pair.folder.handle, OsStr::new("f"), &pair.staging.handle, OsStr::new("0000-f.old")).unwrap();
+        pair.exchange_by(Means::Link).unwrap();
+        assert_eq!(text(&pair.folder, "f").unwrap(), "new");
+    }
+
+    #[test]
+    fn names_appear_and_vanish_and_never_replace_what_came_meanwhile() {
+        let (_dir, pair) = world();
+        put(&pair.staging, "0000-f", "new");
+        pair.forwards(Turn::Appear).unwrap();
+        assert_eq!(text(&pair.folder, "f").unwrap(), "new");
+        pair.backwards(Turn::Appear).unwrap();
+        assert_eq!(text(&pair.folder, "f"), None);
+        put(&pair.folder, "f", "somebody's");
+        assert_eq!(pair.forwards(Turn::Appear).unwrap_err().kind, ErrorKind::Exists);
+        put(&pair.staging, "0000-f", "");
+        pair.forwards(Turn::Vanish).unwrap();
+        assert_eq!((text(&pair.folder, "f"), text(&pair.staging, "0000-f").unwrap().as_str()), (None, "somebody's"));
+        pair.backwards(Turn::Vanish).unwrap();
+        assert_eq!(text(&pair.folder, "f").unwrap(), "somebody's");
+    }
+
+    #[test]
+    fn a_drifted_file_is_kept_and_the_before_image_comes_back() {
+        let (_dir, pair) = world();
+        put(&pair.folder, "f", "drifted");
+        put(&pair.staging, "0000-f", "old");
+        let seen = pair.sight().unwrap();
+        let kept = pair.set_aside().unwrap();
+        pair.bring_back(&seen, &seen.slot).unwrap();
+        assert_eq!(text(&pair.folder, "f").unwrap(), "old");
+        assert_eq!(std::fs::read_to_string(Path::new(&kept.0)).unwrap(), "drifted");
+    }
+}

@@ -1,0 +1,103 @@
+//! Trust: could anybody but root and the effective user have changed this file, or put another in its place?
+
+use backout_protocol::path::encode;
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+/// Why a file is not to be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` {why}", encode(path.as_os_str()))]
+pub struct Distrust {
+    /// The file or the folder above it that is at fault.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: Fault,
+}
+
+/// What makes a file or folder untrustworthy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It belongs to somebody else.
+    #[error("belongs to user {0}, not to root or the user who runs this")]
+    Owner(u32),
+    /// Others may write to it.
+    #[error("may be written to by others (mode {0:04o})")]
+    Writable(u32),
+    /// It is not there.
+    #[error("is not there")]
+    Missing,
+    /// It cannot be looked at.
+    #[error("cannot be looked at: {0}")]
+    Unreadable(String),
+}
+
+/// How many links are followed before it is called a loop.
+const LINKS: usize = 40;
+
+/// Checks `path`, every folder above it, and, where it leads through a link, both ways.
+///
+/// # Errors
+/// [`Distrust`], naming the first that is at fault from the root down.
+pub fn check(path: &Path) -> Result<(), Distrust> {
+    let mut links = LINKS;
+    walk(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()), &mut links)
+}
+
+fn walk(path: &Path, links: &mut usize) -> Result<(), Distrust> {
+    let mut at = PathBuf::new();
+    let mut parts = path.components().peekable();
+    while let Some(part) = parts.next() {
+        match part {
+            Component::ParentDir => {
+                at.pop();
+                continue;
+            }
+            Component::CurDir => continue,
+            _ => at.push(part),
+        }
+        let meta = fs::symlink_metadata(&at).map_err(|e| fault(&at, &e))?;
+        if meta.is_symlink() {
+            judge(&at, &meta, true)?;
+            *links = links.checked_sub(1).ok_or_else(|| loops(&at))?;
+            let target = fs::read_link(&at).map_err(|e| fault(&at, &e))?;
+            let parent = at.parent().map(Path::to_owned).unwrap_or_default();
+            return walk(&parent.join(target).join(parts.collect::<PathBuf>()), links);
+        }
+        judge(&at, &meta, false)?;
+    }
+    Ok(())
+}
+
+fn fault(path: &Path, error: &io::Error) -> Distrust {
+    let why = match error.kind() {
+        io::ErrorKind::NotFound => Fault::Missing,
+        _ => Fault::Unreadable(error.to_string()),
+    };
+    Distrust { path: path.to_owned(), why }
+}
+
+fn loops(path: &Path) -> Distrust {
+    Distrust { path: path.to_owned(), why: Fault::Unreadable("too many symbolic links".to_owned()) }
+}
+
+#[cfg(unix)]
+fn judge(path: &Path, meta: &fs::Metadata, link: bool) -> Result<(), Distrust> {
+    use std::os::unix::fs::MetadataExt;
+    let bad = |why| Err(Distrust { path: path.to_owned(), why });
+    if meta.uid() != 0 && meta.uid() != crate::os::effective_uid() {
+        return bad(Fault::Owner(meta.uid()));
+    }
+    let mode = meta.mode() & 0o7777;
+    // In a root-owned sticky folder nobody can replace another's file. A link's own mode says nothing.
+    let sticky = meta.is_dir() && meta.uid() == 0 && mode & 0o1000 != 0;
+    if !link && mode & 0o022 != 0 && !sticky {
+        return bad(Fault::Writable(mode));
+    }
+    Ok(())
+}
+#[cfg(not(unix))]
+fn judge(_: &Path, _: &fs::Metadata, _: bool) -> Result<(), Distrust> {
+    Ok(())
+}

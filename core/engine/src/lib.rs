@@ -1,0 +1,38 @@
+//! The engine: turns a profile, a site and the plugins' proposals into one plan, and carries the plan out so that at
+//! every moment a crash leaves a machine that [`recover`](recover::recover) brings to exactly the old or exactly the
+//! new state, services included.
+//!
+//! Data goes one way: profile -> [`planner`] (asks plugins) -> [`merge`] -> [`preflight`] -> [`stage`] -> [`window`] ->
+//! commit. [`recover`] enters at the window with what the journal's reader gives. The engine names no plugin and no
+//! product, prints nothing, and never exits.
+
+pub mod decide;
+pub mod doctor;
+pub mod faces;
+pub mod load;
+pub mod look;
+pub mod merge;
+pub mod planner;
+pub mod preflight;
+pub mod presence;
+mod quiesce;
+pub mod recover;
+pub mod refusal;
+pub mod report;
+pub mod rollback;
+pub mod stage;
+pub mod state;
+mod swap;
+mod tidy;
+pub mod transaction;
+pub mod undo;
+pub mod unwind;
+pub mod variables;
+pub mod verify;
+pub mod window;
+
+pub use faces::{Cancel, Faces, HostError, Listed, Observer, PluginHost};
+pub use load::{Job, LoadedProfile};
+pub use refusal::{Failure, Refusal, Stuck};
+pub use report::{Ending, RunReport};
+pub use state::{Locked, State};

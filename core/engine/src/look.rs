@@ -1,0 +1,71 @@
+//! Looks at files: fingerprint, version, machine type.
+
+use crate::refusal::Refusal;
+use backout_disk::{Error, ErrorKind, fingerprint::digest_file, folder::open_place};
+use backout_protocol::{Fingerprint, HostPath, Image, Place, RelPath, message::Reject};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// The state of a file or of nothing.
+///
+/// # Errors
+/// The disk's: a symbolic link, something that is no file, or one that cannot be read.
+pub fn image(place: &Place) -> Result<Image, Error> {
+    let mut file = match open_place(place) {
+        Ok(file) => file,
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok(Image::ABSENT),
+        Err(e) => return Err(e),
+    };
+    let (len, sha256) = digest_file(&mut file).map_err(|e| e.at(&place.path()))?;
+    let fingerprint = Fingerprint::File { len, sha256 };
+    // A file that cannot be read as PE is a file without a version.
+    let pe = backout_machine::version::read(&mut file).ok().flatten();
+    Ok(Image { fingerprint, version: pe.and_then(|p| p.version), machine: pe.map(|p| p.machine) })
+}
+
+/// A backup as a candidate, or why it is none.
+pub(crate) fn candidate(place: &Place) -> Result<Image, Reject> {
+    match image(place) {
+        Ok(image) if image.fingerprint.is_absent() => Err(Reject::Missing),
+        Ok(image) => Ok(image),
+        Err(e) => Err(match e.kind {
+            ErrorKind::NotFound => Reject::Missing,
+            ErrorKind::Symlink => Reject::Symlink,
+            ErrorKind::NotAFile | ErrorKind::NotAFolder => Reject::NotAFile,
+            _ => Reject::Unreadable(e.to_string()),
+        }),
+    }
+}
+
+/// A failure to look at a target, as a refusal.
+pub(crate) fn refusal(error: Error) -> Refusal {
+    let path = || HostPath(error.path.clone());
+    match error.kind {
+        ErrorKind::Symlink => Refusal::Symlink { path: path() },
+        ErrorKind::NotAFile | ErrorKind::NotAFolder => Refusal::NotAFile { path: path() },
+        ErrorKind::Denied => Refusal::NoRights { path: path() },
+        _ => Refusal::Look(error),
+    }
+}
+
+/// Splits `variable/name/name` into the variable's folder and the names below it.
+pub(crate) fn location(folders: &BTreeMap<String, HostPath>, text: &str) -> Option<(HostPath, Option<RelPath>)> {
+    let (variable, below) = text.split_once('/').map_or((text, None), |(v, b)| (v, Some(b)));
+    let root = folders.get(variable)?.clone();
+    match below {
+        None => Some((root, None)),
+        Some(below) => Some((root, Some(RelPath::new(below).ok()?))),
+    }
+}
+
+/// The absolute path of a location, for folders that are only looked under.
+pub(crate) fn path_of(folders: &BTreeMap<String, HostPath>, text: &str) -> Option<PathBuf> {
+    location(folders, text).map(|(root, rel)| rel.map_or(root.0.clone(), |rel| root.0.join(rel.as_path())))
+}
+
+/// Whether `path` is `root` or below it, name by name.
+pub(crate) fn below(path: &Path, root: &Path) -> bool {
+    path.starts_with(root)
+}

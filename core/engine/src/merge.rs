@@ -1,0 +1,439 @@
+//! Merge: the proposals of all components become one list of steps. Each service is stopped and started once, each
+//! name is changed by one step, and two backups that claim one file are judged together.
+
+use crate::{
+    decide::{Decision, decide},
+    look,
+    refusal::{Claim, Refusal, Wanting},
+};
+use backout_disk::{ErrorKind, fingerprint::digest_bytes, locate::locate};
+use backout_protocol::{
+    ComponentId, Fingerprint, HostPath, Image, NameRule, Notice, Place, RelPath, ServiceName, Step,
+    message::{Candidate, Expect, LeftAlone, LeftReason, Need, Proposal, Proposed, Reject},
+    step::{Fate, Source},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a component's plugin proposed.
+#[derive(Debug, Clone)]
+pub(crate) struct Proposer {
+    pub component: ComponentId,
+    pub plugin: String,
+    /// Services it may stop and start.
+    pub services: Vec<ServiceName>,
+    pub proposal: Proposal,
+}
+
+/// What the merge needs to know beside the proposals.
+pub(crate) struct Ground<'a> {
+    pub names: NameRule,
+    /// Folders below which files may be changed.
+    pub roots: Vec<HostPath>,
+    /// Folders below which backups may lie, beside the roots.
+    pub sources: Vec<HostPath>,
+    pub prefer: &'a [(String, ComponentId)],
+    /// Whether a live file is exactly what an earlier rollback of ours put there.
+    pub restored: &'a dyn Fn(&Place, &Image) -> bool,
+}
+
+/// The steps, and what was found on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Merged {
+    pub stops: Vec<ServiceName>,
+    pub starts: Vec<ServiceName>,
+    pub waits: Vec<Step>,
+    pub files: Vec<Step>,
+    /// Live images of every claimed target, by component, for the builds.
+    pub seen: Vec<(ComponentId, Image, Image)>,
+    pub left_alone: Vec<LeftAlone>,
+    pub notices: Vec<Notice>,
+    pub wanting: Vec<Wanting>,
+}
+
+/// Everything that is wanted of one name.
+#[derive(Debug)]
+struct Wish {
+    target: Place,
+    missing_from: Option<RelPath>,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Restore(Vec<(ComponentId, Need, Vec<Candidate>)>),
+    Write(ComponentId, Vec<u8>),
+    Remove(ComponentId, Expect),
+    RemoveFolder(ComponentId),
+}
+
+/// Merges the proposals, in the order of their components.
+///
+/// # Errors
+/// Every [`Refusal`] about targets and backups. Targets that want a backup are returned, not refused, so that the
+/// caller can look for one elsewhere.
+pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merged, Refusal> {
+    let mut merged = Merged::default();
+    let wishes = gather(proposers, ground, &mut merged)?;
+    prefer_is_used(ground, &wishes)?;
+    let mut newer = Vec::new();
+    let mut made = BTreeSet::new();
+    for wish in wishes {
+        let live = match &wish.kind {
+            Kind::RemoveFolder(_) => Image::ABSENT,
+            _ => look::image(&wish.target).map_err(look::refusal)?,
+        };
+        let before = merged.files.len();
+        match &wish.kind {
+            Kind::Restore(claims) => restore(&wish, claims, &live, ground, &mut merged, &mut newer)?,
+            Kind::Write(component, bytes) => write(&wish, component, bytes, &live, &mut merged),
+            Kind::Remove(component, expect) => remove(&wish, component, *expect, &live, &mut merged),
+            Kind::RemoveFolder(_) => {
+                if wish.missing_from.is_none() {
+                    merged.files.push(Step::RemoveFolder { target: wish.target.clone() });
+                }
+            }
+        }
+        if merged.files.len() > before {
+            let folders = new_folders(&wish, &merged.files[before..], &mut made);
+            merged.files.splice(before..before, folders);
+        }
+    }
+    if newer.is_empty() { Ok(merged) } else { Err(Refusal::NewerOnTop { files: newer }) }
+}
+
+/// Sorts the proposals by what they are about: services, processes, names.
+fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> Result<Vec<Wish>, Refusal> {
+    let mut wishes: Vec<Wish> = Vec::new();
+    let mut index: BTreeMap<String, usize> = BTreeMap::new();
+    for proposer in proposers {
+        for step in &proposer.proposal.steps {
+            let (target, kind) = match step {
+                Proposed::StopService { service } => {
+                    once(&mut merged.stops, own(proposer, service)?);
+                    continue;
+                }
+                Proposed::StartService { service } => {
+                    once(&mut merged.starts, own(proposer, service)?);
+                    continue;
+                }
+                Proposed::WaitExit { images, under } => {
+                    once(&mut merged.waits, Step::WaitExit { images: images.clone(), under: under.clone() });
+                    continue;
+                }
+                Proposed::Custom { action, .. } => {
+                    let component = proposer.component.clone();
+                    return Err(Refusal::CustomStep { component, action: action.clone() });
+                }
+                Proposed::RestoreFile { target, need, candidates } => {
+                    for candidate in candidates {
+                        within(proposer, &candidate.place, ground.roots.iter().chain(&ground.sources))?;
+                    }
+                    (target, Kind::Restore(vec![(proposer.component.clone(), *need, candidates.clone())]))
+                }
+                Proposed::WriteFile { target, bytes } => {
+                    (target, Kind::Write(proposer.component.clone(), bytes.clone()))
+                }
+                Proposed::RemoveFile { target, expect } => (target, Kind::Remove(proposer.component.clone(), *expect)),
+                Proposed::RemoveFolder { target } => (target, Kind::RemoveFolder(proposer.component.clone())),
+            };
+            within(proposer, target, ground.roots.iter())?;
+            let found = match locate(&target.root.0, &target.rel, ground.names) {
+                Ok(found) => found,
+                Err(e) if e.kind == ErrorKind::NotFound => {
+                    return Err(Refusal::FolderMissing { path: target.root.clone() });
+                }
+                Err(e) => return Err(look::refusal(e)),
+            };
+            if !found.twins.is_empty() {
+                return Err(Refusal::NamesFoldAlike { names: found.twins });
+            }
+            let key = ground.names.path_key(&found.place.path());
+            match index.get(&key) {
+                None => {
+                    index.insert(key, wishes.len());
+                    wishes.push(Wish { target: found.place, missing_from: found.missing_from, kind });
+                }
+                Some(at) => join(&mut wishes[*at], kind)?,
+            }
+        }
+        merged.left_alone.extend(proposer.proposal.left_alone.iter().cloned());
+    }
+    Ok(wishes)
+}
+
+fn once<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
+}
+
+fn own(proposer: &Proposer, service: &ServiceName) -> Result<ServiceName, Refusal> {
+    if proposer.services.contains(service) {
+        return Ok(service.clone());
+    }
+    let why = format!("it wants the service `{service}`, which its component does not have");
+    Err(Refusal::BadProposal { plugin: proposer.plugin.clone(), why })
+}
+
+fn within<'a>(
+    proposer: &Proposer,
+    place: &Place,
+    mut roots: impl Iterator<Item = &'a HostPath>,
+) -> Result<(), Refusal> {
+    if roots.any(|r| *r == place.root) {
+        return Ok(());
+    }
+    let why = format!("`{place}` lies in none of the product's folders");
+    Err(Refusal::BadProposal { plugin: proposer.plugin.clone(), why })
+}
+
+/// Two wishes for one name: backups are judged together, equal wishes are one, others contradict.
+fn join(wish: &mut Wish, kind: Kind) -> Result<(), Refusal> {
+    match (&mut wish.kind, kind) {
+        (Kind::Restore(claims), Kind::Restore(more)) => {
+            for (component, need, candidates) in more {
+                match claims.iter_mut().find(|(c, ..)| *c == component) {
+                    // A component may speak of a file twice: once for its row, once for a backup found elsewhere.
+                    Some((_, have, known)) => {
+                        if *have == Need::Unlisted {
+                            *have = need;
+                        }
+                        candidates.into_iter().for_each(|c| once(known, c));
+                    }
+                    None => claims.push((component, need, candidates)),
+                }
+            }
+            Ok(())
+        }
+        (Kind::Write(_, a), Kind::Write(_, b)) if *a == b => Ok(()),
+        (Kind::Remove(_, a), Kind::Remove(_, b)) if *a == b => Ok(()),
+        (Kind::RemoveFolder(_), Kind::RemoveFolder(_)) => Ok(()),
+        _ => Err(Refusal::StepsContradict { target: wish.target.clone() }),
+    }
+}
+
+/// A preference for a file or component that nothing is in question for is a mistake worth hearing of.
+fn prefer_is_used(ground: &Ground<'_>, wishes: &[Wish]) -> Result<(), Refusal> {
+    for (target, component) in ground.prefer {
+        let used = wishes.iter().any(|w| match &w.kind {
+            Kind::Restore(claims) => {
+                names(ground.names, target, &w.target)
+                    && claims.iter().any(|(c, _, candidates)| c == component && !candidates.is_empty())
+            }
+            _ => false,
+        });
+        if !used {
+            return Err(Refusal::PreferUnused { target: target.clone(), component: component.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether `text`, an absolute path or the end of one, names `place`.
+fn names(rule: NameRule, text: &str, place: &Place) -> bool {
+    let asked = rule.path_key(std::path::Path::new(&backout_protocol::path::decode(&text.replace('\\', "/"))));
+    let full = rule.path_key(&place.path());
+    full == asked || full.ends_with(&format!("/{asked}"))
+}
+
+/// One backup of one component, looked at.
+struct Backup<'a> {
+    component: &'a ComponentId,
+    candidate: &'a Candidate,
+    image: Result<Image, Reject>,
+}
+
+fn restore(
+    wish: &Wish,
+    claims: &[(ComponentId, Need, Vec<Candidate>)],
+    live: &Image,
+    ground: &Ground<'_>,
+    merged: &mut Merged,
+    newer: &mut Vec<(Place, backout_protocol::FileVersion, backout_protocol::FileVersion)>,
+) -> Result<(), Refusal> {
+    let target = &wish.target;
+    let preferred = ground.prefer.iter().find(|(t, _)| names(ground.names, t, target)).map(|(_, c)| c);
+    let mut backups: Vec<Backup<'_>> = Vec::new();
+    for (component, _, candidates) in claims {
+        for candidate in candidates {
+            let candidate_known = backups.iter().any(|b| b.candidate.place == candidate.place);
+            if !candidate_known {
+                backups.push(Backup { component, candidate, image: look::candidate(&candidate.place) });
+            }
+        }
+    }
+    let need = strictest(claims);
+    let owner = claims.first().map(|(c, ..)| c.clone());
+    // Only a file without a version needs its history to say that it is back.
+    let restored = live.version.is_none() && (ground.restored)(target, live);
+    let images: Vec<_> = backups.iter().map(|b| b.image.clone()).collect();
+    let (verdicts, must) = match decide(need, live, restored, &images) {
+        Decision::NewerOnTop { live, patched } => {
+            newer.push((target.clone(), live, patched));
+            return Ok(());
+        }
+        Decision::Hold => {
+            merged.files.push(Step::Hold { target: target.clone(), image: *live });
+            merged.seen.extend(claims.iter().map(|(c, ..)| (c.clone(), *live, *live)));
+            leave(&backups, |_| Some(LeftReason::TargetHeld), merged);
+            return Ok(());
+        }
+        Decision::NotHere => return Ok(()),
+        Decision::NeedsBackup(verdicts) => (verdicts, true),
+        Decision::MayTake(verdicts) => (verdicts, false),
+    };
+    let good: Vec<&Backup<'_>> = backups
+        .iter()
+        .zip(&verdicts)
+        .filter(|(b, v)| v.is_ok() && preferred.is_none_or(|p| p == b.component))
+        .map(|(b, _)| b)
+        .collect();
+    let rejected = |b: &Backup<'_>| backups.iter().zip(&verdicts).find(|(o, _)| std::ptr::eq(*o, b)).map(|(_, v)| v);
+    let Some(chosen) = good.first() else {
+        if must {
+            let all = backups.iter().zip(&verdicts);
+            let rejected = all.filter_map(|(b, v)| Some((b.candidate.place.clone(), v.clone().err()?))).collect();
+            let component = owner.unwrap_or_else(|| chosen_owner(claims));
+            merged.wanting.push(Wanting { target: target.clone(), component, rejected, elsewhere: None });
+        } else {
+            leave(&backups, |b| rejected(b)?.clone().err().map(LeftReason::Rejected), merged);
+        }
+        return Ok(());
+    };
+    let Ok(after) = chosen.image.clone() else { return Ok(()) };
+    let same = |b: &Backup<'_>| b.image.as_ref().is_ok_and(|i| i.fingerprint == after.fingerprint);
+    if !good.iter().all(|b| same(b)) {
+        let claim = |b: &&Backup<'_>| {
+            let image = b.image.as_ref().ok()?;
+            Some(Claim {
+                component: b.component.clone(),
+                place: b.candidate.place.clone(),
+                version: image.version,
+                fingerprint: image.fingerprint,
+            })
+        };
+        let backups = good.iter().filter_map(claim).collect();
+        return Err(Refusal::BackupsDiffer { target: target.clone(), backups });
+    }
+    merged.files.push(Step::ReplaceFile {
+        target: target.clone(),
+        source: Source::File(chosen.candidate.place.clone()),
+        before: *live,
+        after,
+        component: chosen.component.clone(),
+    });
+    for backup in backups.iter().filter(|b| b.candidate.fate == Fate::Consume && same(b)) {
+        merged.files.push(Step::ConsumeBackup { backup: backup.candidate.place.clone(), before: after });
+    }
+    let others: BTreeSet<&ComponentId> =
+        backups.iter().filter(|b| !same(b)).map(|b| b.component).filter(|c| *c != chosen.component).collect();
+    if !others.is_empty() {
+        let instead_of = others.into_iter().cloned().collect();
+        let component = chosen.component.clone();
+        merged.notices.push(Notice::Chosen { target: target.clone(), component, instead_of });
+    }
+    let reason = |b: &Backup<'_>| match rejected(b)? {
+        Err(Reject::Missing) => None,
+        Err(reject) => Some(LeftReason::Rejected(reject.clone())),
+        Ok(()) => (!same(b)).then_some(LeftReason::NotChosen),
+    };
+    leave(&backups, reason, merged);
+    merged.seen.extend(claims.iter().map(|(c, ..)| (c.clone(), *live, after)));
+    Ok(())
+}
+
+fn chosen_owner(claims: &[(ComponentId, Need, Vec<Candidate>)]) -> ComponentId {
+    match claims.first() {
+        Some((component, ..)) => component.clone(),
+        None => unreachable!("a wish has at least one claim"),
+    }
+}
+
+/// Names backups that stay. Those whose place is theirs for good (`Keep`) are only named when they were no good.
+fn leave(backups: &[Backup<'_>], reason: impl Fn(&Backup<'_>) -> Option<LeftReason>, merged: &mut Merged) {
+    for backup in backups.iter().filter(|b| !matches!(b.image, Err(Reject::Missing))) {
+        let Some(reason) = reason(backup) else { continue };
+        if backup.candidate.fate == Fate::Consume || matches!(reason, LeftReason::Rejected(_)) {
+            once(&mut merged.left_alone, LeftAlone { place: backup.candidate.place.clone(), reason });
+        }
+    }
+}
+
+/// A version that the list gives beats a row without one, which beats no row.
+fn strictest(claims: &[(ComponentId, Need, Vec<Candidate>)]) -> Need {
+    let versions = claims.iter().filter_map(|(_, need, _)| match need {
+        Need::Patched(v) => Some(*v),
+        Need::Listed | Need::Unlisted => None,
+    });
+    match versions.max() {
+        Some(version) => Need::Patched(version),
+        None if claims.iter().any(|(_, need, _)| *need == Need::Listed) => Need::Listed,
+        None => Need::Unlisted,
+    }
+}
+
+fn write(wish: &Wish, component: &ComponentId, bytes: &[u8], live: &Image, merged: &mut Merged) {
+    let fingerprint = Fingerprint::File { len: bytes.len() as u64, sha256: digest_bytes(bytes) };
+    let target = wish.target.clone();
+    if live.fingerprint == fingerprint {
+        merged.files.push(Step::Hold { target, image: *live });
+        return;
+    }
+    let after = Image { fingerprint, version: None, machine: None };
+    let source = Source::Inline(bytes.to_vec());
+    merged.files.push(Step::ReplaceFile { target, source, before: *live, after, component: component.clone() });
+}
+
+fn remove(wish: &Wish, component: &ComponentId, expect: Expect, live: &Image, merged: &mut Merged) {
+    if live.fingerprint.is_absent() {
+        return;
+    }
+    let expected = match expect {
+        Expect::Anything => true,
+        Expect::Version(version) => live.version == Some(version),
+        Expect::Exactly(fingerprint) => live.fingerprint == fingerprint,
+    };
+    let target = wish.target.clone();
+    if expected {
+        merged.files.push(Step::RemoveFile { target, before: *live });
+        merged.seen.push((component.clone(), *live, Image::ABSENT));
+    } else {
+        merged.left_alone.push(LeftAlone { place: target, reason: LeftReason::NotExpected });
+    }
+}
+
+/// Steps for the folders that a new file needs and that no step before made.
+fn new_folders(wish: &Wish, steps: &[Step], made: &mut BTreeSet<Place>) -> Vec<Step> {
+    let (Some(first), Some(Step::ReplaceFile { .. })) = (&wish.missing_from, steps.first()) else { return Vec::new() };
+    let mut folders = Vec::new();
+    let mut at = wish.target.rel.parent();
+    while let Some(rel) = at {
+        if rel.as_path().components().count() < first.as_path().components().count() {
+            break;
+        }
+        at = rel.parent();
+        folders.push(Place { root: wish.target.root.clone(), rel });
+    }
+    folders.reverse();
+    let fresh = folders.into_iter().filter(|f| made.insert(f.clone()));
+    fresh.map(|target| Step::CreateFolder { target, like: None }).collect()
+}
+
+/// Components not asked for that have a good backup for a wanting target.
+pub(crate) fn elsewhere(wanting: &mut [Wanting], others: &[Proposer], ground: &Ground<'_>) {
+    for want in wanting {
+        let Ok(live) = look::image(&want.target) else { continue };
+        let key = ground.names.path_key(&want.target.path());
+        want.elsewhere = others.iter().find(|p| has_good(p, &key, &live, ground)).map(|p| p.component.clone());
+    }
+}
+
+fn has_good(proposer: &Proposer, key: &str, live: &Image, ground: &Ground<'_>) -> bool {
+    proposer.proposal.steps.iter().any(|step| match step {
+        Proposed::RestoreFile { target, need, candidates } if ground.names.path_key(&target.path()) == key => {
+            let images: Vec<_> = candidates.iter().map(|c| look::candidate(&c.place)).collect();
+            matches!(decide(*need, live, false, &images), Decision::NeedsBackup(v) if v.iter().any(Result::is_ok))
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,191 @@
+//! Quiesce and resume: services and processes around the swap.
+
+use crate::{
+    faces::{Cancel, Faces},
+    refusal::Failure,
+};
+use backout_machine::{
+    process,
+    service::{Patience, ServiceState, Services},
+};
+use backout_protocol::{
+    Event, Notice, ServiceName, Step,
+    plan::{Plan, Was},
+    profile::Probe,
+    report::{Phase, ServiceAction},
+};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// How often a state that is waited for is looked at.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What services were before the window.
+pub(crate) type Were = Vec<(ServiceName, Was)>;
+
+/// The services of one run and how long to wait for them.
+pub(crate) struct Quiesce<'a> {
+    pub plan: &'a Plan,
+    pub services: &'a dyn Services,
+    pub faces: Faces<'a>,
+    /// Whether the operator may still stop it: not while going backwards, nor in a recovery.
+    pub cancellable: bool,
+}
+
+impl Quiesce<'_> {
+    fn cancelled(&self) -> bool {
+        self.cancellable && self.faces.cancel.requested().is_some()
+    }
+
+    fn patient<T>(&self, seconds: u32, work: impl FnOnce(&Patience<'_>) -> T) -> T {
+        let cancelled = || self.cancelled();
+        work(&Patience { limit: Duration::from_secs(seconds.into()), cancelled: &cancelled })
+    }
+
+    fn tell(&self, service: &ServiceName, action: ServiceAction) {
+        self.faces.observer.event(&Event::Service { service: service.clone(), action });
+    }
+
+    /// What each service is now. A service that is not installed counts as stopped.
+    pub fn states(&self) -> Result<Were, Failure> {
+        let was = |s: &backout_protocol::plan::PlannedService| match self.services.state(&s.name) {
+            Ok(ServiceState::Running) => Ok((s.name.clone(), Was::Running)),
+            Ok(ServiceState::Stopped | ServiceState::NotInstalled) => Ok((s.name.clone(), Was::Stopped)),
+            Err(e) => Err(Failure::Service(e)),
+        };
+        self.plan.services.iter().map(was).collect()
+    }
+
+    /// Stops every service of the run that is not seen stopped, in the plan's order.
+    pub fn stop_all(&self) -> Result<(), Failure> {
+        self.faces.observer.event(&Event::Phase { phase: Phase::Quiesce });
+        for service in &self.plan.services {
+            if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
+                return Err(Failure::Cancelled(why));
+            }
+            // A status command that cannot answer is no reason not to try: a failed stop tells more.
+            if matches!(self.services.state(&service.name), Ok(ServiceState::Stopped | ServiceState::NotInstalled)) {
+                continue;
+            }
+            self.tell(&service.name, ServiceAction::Stopping);
+            let stopped = self.patient(self.plan.site.timeouts.stop, |p| self.services.stop(&service.name, p));
+            stopped.map_err(|e| self.service_failure(e))?;
+            self.tell(&service.name, ServiceAction::Stopped);
+        }
+        Ok(())
+    }
+
+    fn service_failure(&self, error: backout_machine::service::ServiceError) -> Failure {
+        match (self.cancellable, self.faces.cancel.requested()) {
+            (true, Some(why)) => Failure::Cancelled(why),
+            _ => Failure::Service(error),
+        }
+    }
+
+    /// Waits until the processes that the plan's steps name are gone; ends them only where the operator said so.
+    pub fn wait_exit(&self, notices: &mut Vec<Notice>) -> Result<(), Failure> {
+        for step in &self.plan.steps {
+            let Step::WaitExit { images, under } = step else { continue };
+            let under: Vec<PathBuf> = under.iter().map(|u| u.0.clone()).collect();
+            self.faces.observer.event(&Event::Waiting { images: images.clone() });
+            let exit = self.plan.site.timeouts.exit;
+            let fail = |e: process::ProcessError| Failure::Process { why: e.to_string() };
+            let mut left = self.patient(exit, |p| process::wait_gone(images, &under, p)).map_err(fail)?;
+            if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
+                return Err(Failure::Cancelled(why));
+            }
+            if !left.is_empty() && self.plan.request.end_lingering {
+                for one in &left {
+                    self.patient(exit, |p| process::end(one, p)).map_err(fail)?;
+                    notices.push(Notice::EndedProcess { image: one.image.clone(), pid: one.pid });
+                }
+                left = process::running(images, &under).map_err(fail)?;
+            }
+            if !left.is_empty() {
+                return Err(Failure::Lingering { processes: named(&left) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts, in the plan's order, every service for which `wanted` says so and that does not run.
+    /// `before` and `after` are called around each start, for the journal.
+    pub fn resume(
+        &self,
+        wanted: impl Fn(&ServiceName) -> bool,
+        mut record: impl FnMut(&ServiceName, ServiceAction) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.faces.observer.event(&Event::Phase { phase: Phase::Resume });
+        for service in self.plan.services.iter().filter(|s| wanted(&s.name)) {
+            if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
+                return Err(Failure::Cancelled(why));
+            }
+            if matches!(self.services.state(&service.name), Ok(ServiceState::Running)) {
+                continue;
+            }
+            record(&service.name, ServiceAction::Starting)?;
+            self.tell(&service.name, ServiceAction::Starting);
+            let started = self.patient(self.plan.site.timeouts.start, |p| self.services.start(&service.name, p));
+            started.map_err(|e| self.service_failure(e))?;
+            self.tell(&service.name, ServiceAction::Started);
+            record(&service.name, ServiceAction::Started)?;
+        }
+        Ok(())
+    }
+
+    /// Every wanted service is running, is still running after the settle time, and every probe is content.
+    pub fn health(&self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
+        self.faces.observer.event(&Event::Phase { phase: Phase::Health });
+        let watched: Vec<&ServiceName> = self.plan.services.iter().map(|s| &s.name).filter(|n| wanted(n)).collect();
+        let until = Instant::now() + Duration::from_secs(self.plan.site.timeouts.settle.into());
+        while !watched.is_empty() {
+            for name in &watched {
+                match self.services.state(name) {
+                    Ok(ServiceState::Running) => {}
+                    Ok(_) => return Err(Failure::Died { service: (*name).clone() }),
+                    Err(e) => return Err(Failure::Service(e)),
+                }
+            }
+            if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
+                return Err(Failure::Cancelled(why));
+            }
+            let now = Instant::now();
+            if now >= until {
+                break;
+            }
+            std::thread::sleep(POLL.min(until - now));
+        }
+        self.probes()
+    }
+
+    /// Every probe is content.
+    pub fn probes(&self) -> Result<(), Failure> {
+        let limit = Duration::from_secs(self.plan.site.timeouts.start.into());
+        for probe in &self.plan.site.health {
+            self.probe(probe, limit)?;
+        }
+        Ok(())
+    }
+
+    fn probe(&self, probe: &Probe, limit: Duration) -> Result<(), Failure> {
+        backout_machine::command::probe(probe, limit)
+            .map_err(|e| Failure::Probe { name: probe.name.clone(), why: e.to_string() })
+    }
+}
+
+/// Image and number of each process.
+pub(crate) fn named(processes: &[process::Process]) -> Vec<(String, u32)> {
+    processes.iter().map(|p| (p.image.clone(), p.pid)).collect()
+}
+
+/// The services that ran before.
+pub(crate) fn ran(were: &Were) -> impl Fn(&ServiceName) -> bool + '_ {
+    |name| were.iter().any(|(n, was)| n == name && *was == Was::Running)
+}
+
+/// A cancel that nothing sets.
+pub(crate) fn never() -> Cancel {
+    Cancel::default()
+}

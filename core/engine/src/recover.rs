@@ -1,0 +1,225 @@
+//! Recover: acts on the journal after a crash. Idempotent; needs no profile, no site, no plugin.
+//!
+//! The status says what is to be done, by one function; this room does it. Before anything is done the journal is
+//! written anew, because a record seen only in the page cache must not be acted on.
+
+use crate::{
+    faces::Faces,
+    quiesce::{Were, never},
+    refusal::{Failure, Refusal, Stuck},
+    report::{Ending, RunReport},
+    rollback::conclude,
+    state::{Locked, OpenRun, State, plain, unusable},
+    tidy,
+    transaction::Transaction,
+    window::{Look, Run, chain},
+};
+use backout_disk::{Folder, durable};
+use backout_journal::{Direction, Journal, JournalError, Reading, Record, Remedy};
+use backout_machine::service::{self, Services};
+use backout_protocol::{Event, Fingerprint, HostPath, Place, RunId, report::Phase};
+use std::{ffi::OsStr, path::Path};
+
+/// Settles the unfinished run in the state folder at `path`, whichever side it ends on.
+pub fn run(path: &Path, faces: &Faces<'_>) -> RunReport {
+    match State::look(path) {
+        Ok(None) => return RunReport::of(Ending::NothingToDo),
+        Ok(Some(_)) => {}
+        Err(refusal) => return refusal.into(),
+    }
+    let locked = match State::lock(path) {
+        Ok(locked) => locked,
+        Err(refusal) => return refusal.into(),
+    };
+    match locked.state().unfinished() {
+        Ok(None) => RunReport::of(Ending::NothingToDo),
+        Ok(Some(open)) => settle(&locked, open, faces),
+        Err(refusal) => refusal.into(),
+    }
+}
+
+fn settle(locked: &Locked, open: OpenRun, faces: &Faces<'_>) -> RunReport {
+    faces.observer.event(&Event::Phase { phase: Phase::Recover });
+    let mut report = match load(locked, &open) {
+        Ok((tx, reading)) => go_on(locked, &tx, &reading, faces),
+        Err(why) => RunReport::of(Ending::Stuck { after: None, why }),
+    };
+    report.run = Some(open.run);
+    report
+}
+
+/// The transaction as its journal speaks of it.
+fn load(locked: &Locked, open: &OpenRun) -> Result<(Transaction, Reading), Stuck> {
+    let state = locked.state();
+    let spoilt = |path: &Path, why: String| Stuck::Companion { path: HostPath(path.to_owned()), why };
+    let folder = state.transactions().and_then(|t| t.open_below(&plain(open.run.as_str())));
+    let folder = folder.map_err(|e| spoilt(state.path(), e.to_string()))?;
+    let journal = folder.path().join("journal");
+    let reading = match &open.reading {
+        Ok(reading) => reading.clone(),
+        Err(JournalError::Unreadable(why)) => {
+            return Err(Stuck::Journal { path: HostPath(journal), why: why.clone() });
+        }
+        Err(other) => return Err(spoilt(&journal, chain(other))),
+    };
+    let digests = tidy::digests(&reading).ok_or_else(|| spoilt(&journal, "its first record is missing".to_owned()));
+    let (plan, staged) = digests?;
+    let tx = Transaction::open(&open.run, folder, plan, staged).map_err(|s| Stuck::Companion { path: s.path, why: s.why })?;
+    Ok((tx, reading))
+}
+
+/// What the journal says the services were.
+fn were(reading: &Reading) -> Were {
+    let opening = reading.records().find_map(|r| match r {
+        Record::Opening { services } => Some(services.clone()),
+        _ => None,
+    });
+    opening.unwrap_or_default()
+}
+
+/// Why the run goes back, in its own words.
+fn recorded(reading: &Reading) -> Failure {
+    let why = reading.records().find_map(|r| match r {
+        Record::Undo { why } => Some(why.clone()),
+        _ => None,
+    });
+    let stopped = || "the run stopped before it had changed a file".to_owned();
+    Failure::Recorded { why: why.unwrap_or_else(stopped) }
+}
+
+fn go_on(locked: &Locked, tx: &Transaction, reading: &Reading, faces: &Faces<'_>) -> RunReport {
+    let remedy = reading.status.remedy();
+    // Everything staged must be in reach before anything is done: a volume that is not mounted yet would look as if
+    // its files were gone.
+    let stagings = match (remedy, tidy::reopen(tx)) {
+        (Remedy::DropStaging, found) if reading.status == backout_journal::Status::Begun => found.unwrap_or_default(),
+        (_, Ok(stagings)) => stagings,
+        (_, Err(Ok(folder))) => return RunReport::of(Ending::Unfinished(Failure::NotMounted { folder })),
+        (_, Err(Err(e))) => {
+            return RunReport::of(Ending::Unfinished(Failure::Process { why: e.to_string() }));
+        }
+    };
+    if matches!(remedy, Remedy::DropStaging | Remedy::DropStagingAndResume)
+        && let Err(why) = tidy::sacred(tx)
+    {
+        return RunReport::of(Ending::Stuck { after: None, why });
+    }
+    let services = match service::open(&tx.plan.site.services, &tx.plan.site.timeouts) {
+        Ok(services) => services,
+        Err(_) if tx.plan.services.is_empty() => Box::new(service::NoServices) as Box<dyn Services>,
+        Err(e) => return RunReport::of(Ending::Stuck { after: None, why: Stuck::Service(e) }),
+    };
+    let direction = match remedy {
+        Remedy::SwapOn | Remedy::ResumeForwards => Direction::Forwards,
+        _ => Direction::Backwards,
+    };
+    let journal = match Journal::take_over(&tx.folder, &tx.run, reading, Record::Recovering { direction }) {
+        Ok(journal) => journal,
+        Err(e) => return RunReport::of(Ending::Unfinished(Failure::Journal { why: chain(&e) })),
+    };
+    let never = never();
+    let mut run = Run {
+        tx,
+        journal,
+        stagings,
+        services: services.as_ref(),
+        faces: Faces { cancel: &never, ..*faces },
+        were: were(reading),
+        cancellable: false,
+        notices: Vec::new(),
+        opened: None,
+        window_ms: None,
+    };
+    let ending = match remedy {
+        Remedy::SwapOn => run.stop_and_swap_on(),
+        Remedy::ResumeForwards => run.resume_forwards(),
+        Remedy::PutBack => run.put_back_all(recorded(reading)),
+        Remedy::ResumeBackwards => run.resume_backwards(recorded(reading)),
+        Remedy::DropStaging | Remedy::DropStagingAndResume => run.close_untouched(recorded(reading)),
+        Remedy::Forget | Remedy::TidyUp => Ending::NothingToDo,
+    };
+    let ending = match ending {
+        Ending::Done => Ending::Completed,
+        Ending::PutBack(failure) => Ending::RolledBack(failure),
+        other => other,
+    };
+    conclude(locked, ending, run)
+}
+
+impl Run<'_> {
+    fn stop_and_swap_on(&mut self) -> Ending {
+        let quiet = self.quiesce().stop_all().and_then(|()| self.wait_exit());
+        match quiet {
+            Ok(()) => self.swap_on(Look::First),
+            Err(failure) => Ending::Stuck { after: None, why: crate::window::stuck(failure) },
+        }
+    }
+
+    /// No file was touched: what ran is started, the record says so, and what was staged goes.
+    fn close_untouched(&mut self, failure: Failure) -> Ending {
+        if let Err(why) = self.start_old() {
+            return Ending::Stuck { after: Some(failure), why };
+        }
+        let undone = Record::Undone { why: failure.to_string() };
+        if let Err(e) = self.record(undone, backout_journal::writer::Durability::Synced) {
+            return Ending::Unfinished(e);
+        }
+        if let Err(e) = tidy::drop_staging(self.tx) {
+            log::warn!("run {}: {e}", self.tx.run);
+        }
+        Ending::PutBack(failure)
+    }
+}
+
+/// One file of an abandoned run.
+#[derive(Debug, Clone)]
+pub struct Abandoned {
+    /// The name.
+    pub target: Place,
+    /// What it holds now; `None`: it cannot be looked at.
+    pub live: Option<Fingerprint>,
+    /// What it held before the run.
+    pub before: Fingerprint,
+    /// Where the before-image lies, if the run had got so far.
+    pub before_image: Option<HostPath>,
+    /// What it was to hold.
+    pub after: Fingerprint,
+}
+
+/// Gives the unfinished run up as it stands: changes no product file, moves its journal to the history, leaves every
+/// staging folder where it is, and lists every file.
+///
+/// # Errors
+/// [`Refusal`]: no run is open, or the state folder cannot be used.
+pub fn abandon(path: &Path) -> Result<Option<(RunId, Vec<Abandoned>)>, Refusal> {
+    if State::look(path)?.is_none() {
+        return Ok(None);
+    }
+    let locked = State::lock(path)?;
+    let Some(open) = locked.state().unfinished()? else { return Ok(None) };
+    let listed = match load(&locked, &open) {
+        Ok((tx, _)) => tx.swaps.iter().map(|swap| abandoned(&tx, swap)).collect(),
+        Err(_) => Vec::new(),
+    };
+    let state = locked.state();
+    let moved = state.transactions().and_then(|from| {
+        let to = state.history()?;
+        durable::rename(&from, OsStr::new(open.run.as_str()), &to, OsStr::new(open.run.as_str()))
+    });
+    moved.map_err(|e| unusable(state.path(), &e))?;
+    Ok(Some((open.run, listed)))
+}
+
+fn abandoned(tx: &Transaction, swap: &crate::transaction::Swap) -> Abandoned {
+    let slot = swap.slot_path(&tx.run);
+    let in_slot = slot.parent().zip(slot.file_name()).and_then(|(folder, name)| {
+        backout_disk::fingerprint::fingerprint_in(&Folder::open_root(folder).ok()?, name).ok()
+    });
+    Abandoned {
+        target: swap.target.clone(),
+        live: backout_disk::fingerprint::fingerprint(&swap.target).ok(),
+        before: swap.before,
+        before_image: (in_slot == Some(swap.before) && !swap.before.is_absent()).then_some(HostPath(slot)),
+        after: swap.after,
+    }
+}

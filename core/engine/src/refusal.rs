@@ -1,0 +1,488 @@
+//! Everything that can keep a run from doing what was asked, as facts. The words are made where they are shown.
+//!
+//! [`Refusal`]: before the first stop, nothing touched. [`Failure`]: inside the window; everything is put back.
+//! [`Stuck`]: going back failed too, or the journal cannot be trusted; a person is needed.
+
+use crate::faces::{Cancelled, HostError};
+use backout_journal::Unreadable;
+use backout_machine::service::ServiceError;
+use backout_protocol::{
+    ComponentId, FileVersion, Fingerprint, HostPath, Place, RunId, ServiceName,
+    message::Reject,
+    plan::PlanDrift,
+    text::{RonError, Text},
+};
+
+/// Why a run was not begun. Nothing was touched.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No profile has this name.
+    ProfileNotFound {
+        /// As asked for.
+        name: String,
+        /// Folders looked in.
+        searched: Vec<HostPath>,
+    },
+    /// A file that was named cannot be read.
+    Unreadable {
+        /// Which.
+        path: HostPath,
+        /// The system's words.
+        why: String,
+    },
+    /// A profile, site or plan is no RON of its form.
+    Malformed(RonError),
+    /// A profile contradicts itself.
+    ProfileInvalid {
+        /// Its name.
+        profile: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A profile, site, program or folder that somebody else could have changed.
+    Distrusted {
+        /// What it is for.
+        what: Trusted,
+        /// The file.
+        path: HostPath,
+        /// What is wrong.
+        why: String,
+    },
+    /// A program that a service or probe names is not given as an absolute path.
+    ProgramNotAbsolute {
+        /// As given.
+        program: String,
+    },
+    /// The profile has no such component.
+    ComponentUnknown {
+        /// As asked for.
+        component: ComponentId,
+        /// Those it has.
+        known: Vec<ComponentId>,
+    },
+    /// Asked for by name, and not on this machine.
+    ComponentAbsent {
+        /// Which.
+        component: ComponentId,
+        /// The file that would show it.
+        marker: Option<HostPath>,
+    },
+    /// Asked for by name, and nothing rolls it back.
+    ComponentNotRestorable {
+        /// Which.
+        component: ComponentId,
+        /// The profile's words.
+        why: Option<Text>,
+    },
+    /// None of a component's file lists is for the machine type found.
+    NoListFor {
+        /// Which.
+        component: ComponentId,
+        /// The machine type of its marker file, if that is a PE file.
+        machine: Option<backout_protocol::MachineType>,
+    },
+    /// Nothing of the product was found.
+    NothingPresent {
+        /// The profile.
+        profile: String,
+    },
+    /// A variable has no value here.
+    VariableMissing {
+        /// Which.
+        variable: String,
+        /// What it is.
+        about: Text,
+    },
+    /// The profile has no such variable.
+    VariableUnknown {
+        /// As given.
+        variable: String,
+        /// Those it has.
+        known: Vec<String>,
+    },
+    /// A variable's value is no absolute path without `.` and `..`.
+    VariableNotAbsolute {
+        /// Which.
+        variable: String,
+        /// As given.
+        value: HostPath,
+    },
+    /// A plugin cannot be used.
+    Plugin(HostError),
+    /// A plugin proposed something outside its folders or that contradicts itself.
+    BadProposal {
+        /// Its id.
+        plugin: String,
+        /// What.
+        why: String,
+    },
+    /// A plan with a custom step; not in this version.
+    CustomStep {
+        /// Whose.
+        component: ComponentId,
+        /// Its action.
+        action: String,
+    },
+    /// The site names a service that the profile does not.
+    SiteServiceUnknown {
+        /// As given.
+        service: ServiceName,
+        /// Those of the profile.
+        known: Vec<ServiceName>,
+    },
+    /// A required service is not installed.
+    ServiceMissing {
+        /// Which.
+        service: ServiceName,
+        /// Who requires it.
+        component: ComponentId,
+    },
+    /// A service cannot be asked.
+    Service(ServiceError),
+    /// Files newer than the patch: something was installed on top.
+    NewerOnTop {
+        /// Each with its version and the patched one.
+        files: Vec<(Place, FileVersion, FileVersion)>,
+    },
+    /// Files that need a backup and have no good one.
+    NoGoodBackup {
+        /// Each of them.
+        wanting: Vec<Wanting>,
+    },
+    /// Good backups that differ.
+    BackupsDiffer {
+        /// The file.
+        target: Place,
+        /// Its good backups.
+        backups: Vec<Claim>,
+    },
+    /// `--prefer` names a file or component that no backup is in question for.
+    PreferUnused {
+        /// The file as given.
+        target: String,
+        /// The component as given.
+        component: ComponentId,
+    },
+    /// Live names that this product takes for the same.
+    NamesFoldAlike {
+        /// All of them.
+        names: Vec<Place>,
+    },
+    /// Two steps want different things of one name.
+    StepsContradict {
+        /// The name.
+        target: Place,
+    },
+    /// A program that must be closed is running.
+    MustBeClosed {
+        /// Its processes: image and number.
+        processes: Vec<(String, u32)>,
+        /// What to do.
+        help: Text,
+    },
+    /// A target, a parent or a root is a symbolic link.
+    Symlink {
+        /// Which.
+        path: HostPath,
+    },
+    /// A target is neither a regular file nor absent.
+    NotAFile {
+        /// Which.
+        path: HostPath,
+    },
+    /// A target has more than one name.
+    HardLinked {
+        /// Which.
+        path: HostPath,
+        /// How many names.
+        links: u64,
+    },
+    /// A target or folder is immutable or append-only.
+    Immutable {
+        /// Which.
+        path: HostPath,
+    },
+    /// A target is a mount point of its own.
+    MountPoint {
+        /// Which.
+        path: HostPath,
+    },
+    /// A target folder lies on a read-only file system.
+    ReadOnly {
+        /// Which.
+        path: HostPath,
+    },
+    /// A folder of the product is not there.
+    FolderMissing {
+        /// Which.
+        path: HostPath,
+    },
+    /// The operator may not do this. Exit 13.
+    NoRights {
+        /// To what.
+        path: HostPath,
+    },
+    /// Not enough free space.
+    NoSpace {
+        /// A folder on the file system.
+        folder: HostPath,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        available: u64,
+    },
+    /// Another state folder's run is unfinished in a target folder.
+    ForeignRun {
+        /// The folder it left.
+        folder: HostPath,
+        /// Its id.
+        run: String,
+        /// Its state folder, if it says.
+        state: Option<HostPath>,
+    },
+    /// The state folder was written by a newer tool.
+    StateTooNew {
+        /// Which.
+        path: HostPath,
+        /// Its format.
+        found: (u16, u16),
+    },
+    /// The state folder cannot be used.
+    State {
+        /// Which.
+        path: HostPath,
+        /// Why.
+        why: String,
+    },
+    /// A run is unfinished. Exit 21.
+    Unfinished {
+        /// Which.
+        run: RunId,
+    },
+    /// Another process works on this state folder. Exit 11.
+    Locked {
+        /// Its number, if it left one.
+        pid: Option<u32>,
+    },
+    /// The saved plan no longer fits. Exit 12.
+    PlanStale {
+        /// What differs.
+        drift: Vec<PlanDrift>,
+    },
+    /// A file cannot be looked at.
+    Look(backout_disk::Error),
+    /// The operator stopped it before the first service was touched.
+    Cancelled(Cancelled),
+    /// Staging failed; it was taken away again.
+    StageFailed(backout_disk::Error),
+    /// Something went wrong in the window before any service was stopped.
+    BeforeStop(Failure),
+    /// What was staged is not what the plan says: the backup changed meanwhile.
+    SourceChanged {
+        /// The backup.
+        source: Place,
+    },
+    /// The journal could not be begun.
+    JournalFailed {
+        /// Why.
+        why: String,
+    },
+    /// No finished run can be undone.
+    NothingToUndo,
+    /// No finished run has this id.
+    RunUnknown {
+        /// As asked for.
+        run: String,
+    },
+    /// The run was undone or is itself put back.
+    RunNotUndoable {
+        /// Which.
+        run: RunId,
+        /// Why.
+        why: NotUndoable,
+    },
+    /// Files that are neither as the run left them nor as they were before it.
+    UndoDrift {
+        /// Each of them.
+        targets: Vec<Place>,
+    },
+    /// A before-image that the undo needs is gone or has changed.
+    BeforeImageLost {
+        /// Whose.
+        target: Place,
+    },
+    /// A changing verb without a terminal to ask on and without `--yes`.
+    NotConfirmed,
+    /// Asked on the terminal, and the answer was no.
+    Declined,
+}
+
+/// What must not be changeable by others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trusted {
+    /// A profile.
+    Profile,
+    /// A site file.
+    Site,
+    /// A saved plan.
+    Plan,
+    /// A program that a service or a probe runs.
+    Program,
+    /// The state folder.
+    State,
+}
+
+/// Why a run cannot be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotUndoable {
+    /// This run took it back already.
+    UndoneBy(RunId),
+    /// It ended in the old state.
+    RolledBack,
+    /// It is an undo; undo the run that followed, or roll back again.
+    IsAnUndo,
+    /// Its records cannot be read.
+    Damaged(String),
+}
+
+/// A file that needs a backup and has no good one.
+#[derive(Debug, Clone)]
+pub struct Wanting {
+    /// The file.
+    pub target: Place,
+    /// Whose.
+    pub component: ComponentId,
+    /// Each backup seen and why it is none; empty: none was seen.
+    pub rejected: Vec<(Place, Reject)>,
+    /// A component not asked for that has a good one.
+    pub elsewhere: Option<ComponentId>,
+}
+
+/// A backup in question.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Whose.
+    pub component: ComponentId,
+    /// Where.
+    pub place: Place,
+    /// Its version.
+    pub version: Option<FileVersion>,
+    /// Its state.
+    pub fingerprint: Fingerprint,
+}
+
+/// Why a run that had stopped services went back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A service did not stop or start as it should.
+    Service(ServiceError),
+    /// A service was running and is not any more.
+    Died {
+        /// Which.
+        service: ServiceName,
+    },
+    /// Processes that outlive their service.
+    Lingering {
+        /// Image and number of each.
+        processes: Vec<(String, u32)>,
+    },
+    /// Processes cannot be looked at or ended.
+    Process {
+        /// Why.
+        why: String,
+    },
+    /// Files that changed between planning and arming.
+    Drift {
+        /// Each of them.
+        targets: Vec<Place>,
+    },
+    /// A name could not be swapped or a folder not be synced.
+    Swap {
+        /// The target.
+        target: Place,
+        /// Why.
+        error: backout_disk::Error,
+    },
+    /// A file is neither old nor new while a recovery goes forwards.
+    InDoubt {
+        /// The target.
+        target: Place,
+    },
+    /// A probe was not content.
+    Probe {
+        /// Which.
+        name: String,
+        /// What it said.
+        why: String,
+    },
+    /// The operator or the clock stopped it.
+    Cancelled(Cancelled),
+    /// The journal took a failure.
+    Journal {
+        /// Why.
+        why: String,
+    },
+    /// A folder that the run works in is not there: its volume is not mounted. Nothing was changed.
+    NotMounted {
+        /// Which.
+        folder: HostPath,
+    },
+    /// The run's own records say why it went back, in these words.
+    Recorded {
+        /// Them.
+        why: String,
+    },
+}
+
+/// Why a person is needed. The run stays open.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Stuck {
+    /// A service cannot be brought back to what it was.
+    Service(ServiceError),
+    /// A service cannot be stopped, so files cannot be put back under it.
+    Process {
+        /// Why.
+        why: String,
+    },
+    /// A file cannot be put back.
+    Target {
+        /// Which.
+        target: Place,
+        /// Why.
+        error: backout_disk::Error,
+    },
+    /// A file's before-image is nowhere to be found.
+    BeforeImageLost {
+        /// Which.
+        target: Place,
+    },
+    /// A before-image lies in staging although no record says that anything was swapped: a record was lost.
+    RecordLost {
+        /// Whose.
+        target: Place,
+        /// Where it lies.
+        at: HostPath,
+    },
+    /// The journal or its companions cannot be acted on.
+    Journal {
+        /// Which file.
+        path: HostPath,
+        /// Why.
+        why: Unreadable,
+    },
+    /// A companion of the journal is missing or has changed.
+    Companion {
+        /// Which file.
+        path: HostPath,
+        /// Why.
+        why: String,
+    },
+    /// The undo could not be made durable; services are left stopped.
+    NotDurable {
+        /// Why.
+        why: String,
+    },
+}

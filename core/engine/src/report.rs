@@ -1,0 +1,93 @@
+//! How a run ended.
+
+use crate::refusal::{Failure, Refusal, Stuck};
+use backout_protocol::{Counts, Notice, RunId, Step, plan::Plan, text::Text};
+
+/// How a command ended, for whoever renders it.
+#[derive(Debug)]
+pub struct RunReport {
+    /// The run, if one was begun or found.
+    pub run: Option<RunId>,
+    /// How it ended.
+    pub ending: Ending,
+    /// Whether files or services are other than before.
+    pub changed: bool,
+    /// How many of what was done.
+    pub counts: Counts,
+    /// From the first stop issued to the last start confirmed.
+    pub window_ms: Option<u64>,
+    /// What a person should know.
+    pub notices: Vec<Notice>,
+    /// Sentences of the profile.
+    pub reminders: Vec<Text>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// Done as asked. Exit 0.
+    Done,
+    /// There was nothing to do. Exit 0.
+    NothingToDo,
+    /// recover: carried to its end. Exit 0.
+    Completed,
+    /// recover: put back. Exit 0.
+    RolledBack(Failure),
+    /// Failed; everything is put back. Exit 20.
+    PutBack(Failure),
+    /// Not begun. Exit 10 to 13 or 21.
+    Refused(Refusal),
+    /// Open, or not confirmed. Exit 21.
+    Unfinished(Failure),
+    /// A person is needed. Exit 22.
+    Stuck {
+        /// Why it went back, if it did.
+        after: Option<Failure>,
+        /// Why it cannot.
+        why: Stuck,
+    },
+}
+
+impl RunReport {
+    /// A report on nothing but an ending.
+    pub fn of(ending: Ending) -> Self {
+        Self {
+            run: None,
+            ending,
+            changed: false,
+            counts: Counts::default(),
+            window_ms: None,
+            notices: Vec::new(),
+            reminders: Vec::new(),
+        }
+    }
+}
+
+impl From<Refusal> for RunReport {
+    fn from(refusal: Refusal) -> Self {
+        Self::of(Ending::Refused(refusal))
+    }
+}
+
+/// What a plan amounts to.
+pub fn counts(plan: &Plan) -> Counts {
+    use backout_protocol::plan::ComponentState as C;
+    let mut counts = Counts {
+        left_alone: plan.left_alone.len() as u64,
+        skipped: plan.components.iter().filter(|c| matches!(c.state, C::Absent | C::NotPatchedHere)).count() as u64,
+        ..Counts::default()
+    };
+    for step in &plan.steps {
+        match step {
+            Step::ReplaceFile { before, .. } if before.fingerprint.is_absent() => counts.created += 1,
+            Step::ReplaceFile { .. } => counts.replaced += 1,
+            Step::ConsumeBackup { .. } => counts.consumed += 1,
+            Step::RemoveFile { .. } | Step::RemoveFolder { .. } => counts.removed += 1,
+            Step::CreateFolder { .. } => counts.created += 1,
+            Step::Hold { .. } => counts.held += 1,
+            Step::StopService { .. } => counts.services += 1,
+            Step::WaitExit { .. } | Step::StartService { .. } | Step::Custom { .. } => {}
+        }
+    }
+    counts
+}

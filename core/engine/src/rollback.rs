@@ -1,0 +1,168 @@
+//! A whole run of a plan: begin, stage, window, tidy up. Rolling back and undoing are the same here.
+
+use crate::{
+    faces::Faces,
+    refusal::{Failure, Refusal},
+    report::{Ending, RunReport, counts},
+    stage::{self, Stagings},
+    state::{Locked, plain, unusable},
+    tidy,
+    transaction::{PLAN, Transaction, swaps, write},
+    window::{Run, chain},
+};
+use backout_disk::{Error, durable};
+use backout_journal::{Journal, Record, writer::Durability::Synced};
+use backout_machine::service::{self, Services};
+use backout_protocol::{Digest, Notice, RunId, Step, plan::Plan};
+use std::ffi::OsStr;
+
+/// Carries out `plan`, which must have been made and checked under this lock.
+pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
+    if let Some(Step::Custom { component, action, .. }) = plan.steps.iter().find(|s| matches!(s, Step::Custom { .. })) {
+        return Refusal::CustomStep { component: component.clone(), action: action.clone() }.into();
+    }
+    let services = match service::open(&plan.site.services, &plan.site.timeouts) {
+        Ok(services) => services,
+        Err(_) if plan.services.is_empty() => Box::new(service::NoServices) as Box<dyn Services>,
+        Err(e) => return Refusal::Service(e).into(),
+    };
+    match begin(locked, plan) {
+        Ok((tx, journal)) => carry_out(locked, tx, journal, services.as_ref(), faces),
+        Err(refusal) => refusal.into(),
+    }
+}
+
+/// Makes the transaction's folder, the plan and the journal's first record durable.
+fn begin(locked: &Locked, plan: &Plan) -> Result<(Transaction, Journal), Refusal> {
+    let state = locked.state();
+    let run = state.new_id()?;
+    let begun = begin_in(locked, &run, plan);
+    begun.map_err(|refusal| {
+        // No whole record can be there: nothing had been done, and nothing of it stays.
+        if let Err(e) = tidy::remove_transaction(locked, &run) {
+            log::warn!("run {run}: {e}");
+        }
+        refusal
+    })
+}
+
+fn begin_in(locked: &Locked, run: &RunId, plan: &Plan) -> Result<(Transaction, Journal), Refusal> {
+    let state = locked.state();
+    let fail = |e: Error| unusable(state.path(), &e);
+    let transactions = state.transactions().map_err(fail)?;
+    let folder = durable::make_folder(&transactions, OsStr::new(run.as_str()), 0o700).map_err(fail)?;
+    let digest: Digest = write(&folder, PLAN, plan).map_err(fail)?;
+    let swaps = swaps(plan).into_iter().map(|(swap, _)| swap).collect();
+    let tx = Transaction { run: run.clone(), folder, plan: plan.clone(), plan_digest: digest, swaps };
+    let failed = |e| Refusal::JournalFailed { why: chain(&e) };
+    let mut journal = Journal::create(&tx.folder, run).map_err(failed)?;
+    let first = Record::Begin {
+        format: backout_journal::format::FORMAT,
+        tool: plan.tool.clone(),
+        boot: backout_machine::boot_id(),
+        plan: digest,
+    };
+    journal.append(first, Synced).map_err(failed)?;
+    Ok((tx, journal))
+}
+
+fn carry_out(
+    locked: &Locked,
+    mut tx: Transaction,
+    mut journal: Journal,
+    services: &dyn Services,
+    faces: &Faces<'_>,
+) -> RunReport {
+    let mut notices = Vec::new();
+    let staged = stage::stage(&mut tx, locked.state().path(), faces, &mut notices);
+    let staged = staged.and_then(|(stagings, digest)| {
+        let recorded = journal.append(Record::Staged { staged: digest }, Synced);
+        recorded.map(|()| stagings).map_err(|e| Refusal::JournalFailed { why: chain(&e) })
+    });
+    let stagings = match staged {
+        Ok(stagings) => stagings,
+        Err(refusal) => return give_up(locked, &tx, journal, refusal),
+    };
+    let run = Run {
+        tx: &tx,
+        journal,
+        stagings,
+        services,
+        faces: *faces,
+        were: Vec::new(),
+        cancellable: true,
+        notices,
+        opened: None,
+        window_ms: None,
+    };
+    let (ending, run) = run.forwards();
+    conclude(locked, ending, run)
+}
+
+/// Staging failed: takes away what is there. The attempt is void.
+fn give_up(locked: &Locked, tx: &Transaction, mut journal: Journal, refusal: Refusal) -> RunReport {
+    if let Err(e) = journal.append(Record::Undone { why: "staging failed".to_owned() }, Synced) {
+        log::warn!("run {}: {}", tx.run, chain(&e));
+    }
+    let gone = tidy::drop_staging(tx).and_then(|()| tidy::remove_transaction(locked, &tx.run));
+    if let Err(e) = gone {
+        log::warn!("run {}: {e}; the next verb tidies up", tx.run);
+    }
+    refusal.into()
+}
+
+/// Tidies up behind a run and reports it.
+pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> RunReport {
+    let tx = run.tx;
+    let staged: Stagings = std::mem::take(&mut run.stagings);
+    drop(staged);
+    let tidied = match &ending {
+        Ending::Done | Ending::Completed | Ending::RolledBack(_) | Ending::PutBack(_) => {
+            tidy::close(locked, tx, Some(&mut run.journal))
+        }
+        // No service was touched and nothing is left: the attempt never happened.
+        Ending::Refused(_) => tidy::remove_transaction(locked, &tx.run),
+        Ending::NothingToDo | Ending::Unfinished(_) | Ending::Stuck { .. } => Ok(()),
+    };
+    if let Err(e) = tidied {
+        log::warn!("run {}: {e}; the next verb tidies up", tx.run);
+    }
+    let changed = matches!(ending, Ending::Done | Ending::Completed | Ending::Unfinished(_) | Ending::Stuck { .. });
+    let mut notices: Vec<Notice> = tx.plan.notices.clone();
+    notices.append(&mut run.notices);
+    RunReport {
+        run: Some(tx.run.clone()),
+        changed,
+        counts: counts(&tx.plan),
+        window_ms: run.window_ms,
+        notices,
+        reminders: if changed { tx.plan.reminders.clone() } else { Vec::new() },
+        ending,
+    }
+}
+
+impl std::fmt::Display for Failure {
+    /// For the journal and the log; what people read is made where it is shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = |places: &[backout_protocol::Place]| {
+            places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Failure::Service(e) => write!(f, "{e}"),
+            Failure::Died { service } => write!(f, "service `{service}` stopped by itself"),
+            Failure::Lingering { processes } => {
+                let all: Vec<String> = processes.iter().map(|(image, pid)| format!("{image} ({pid})")).collect();
+                write!(f, "still running: {}", all.join(", "))
+            }
+            Failure::Process { why } => write!(f, "processes: {why}"),
+            Failure::Drift { targets } => write!(f, "changed meanwhile: {}", names(targets)),
+            Failure::Swap { target, error } => write!(f, "`{target}`: {error}"),
+            Failure::InDoubt { target } => write!(f, "`{target}` is neither old nor new"),
+            Failure::Probe { name, why } => write!(f, "probe `{name}`: {why}"),
+            Failure::Cancelled(why) => write!(f, "stopped: {why:?}"),
+            Failure::Journal { why } => write!(f, "journal: {why}"),
+            Failure::NotMounted { folder } => write!(f, "`{folder}` is not there"),
+            Failure::Recorded { why } => f.write_str(why),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Swap: one name forwards or back, looked at first.
+//!
+//! An exchange undoes itself when it is repeated, so a recovery never repeats one: it looks where the after-image and
+//! the before-image lie and does only what is missing. The two decisions are pure functions over what was seen.
+
+use crate::{refusal::Stuck, transaction::Swap};
+use backout_disk::{
+    Error,
+    swap::{Pair, Sighting, Turn},
+};
+use backout_protocol::{Fingerprint, HostPath};
+
+/// What is missing for a name to be new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Onward {
+    /// Nothing: it is new.
+    Done,
+    /// The whole turn.
+    Turn,
+    /// The old file is set aside already; the new one has to appear.
+    Appear,
+    /// Neither old nor new: somebody else changed it.
+    InDoubt,
+}
+
+/// What is missing for a name to be old again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backward {
+    /// Nothing: it is old, or was never swapped.
+    Done,
+    /// The turn, backwards.
+    Turn,
+    /// Whatever is under the name now is kept aside; then the before-image, if there is one, goes back.
+    SetAside,
+    /// It was never swapped and somebody else changed it: it stays as it is.
+    Leave,
+    /// The before-image is nowhere.
+    Lost,
+}
+
+/// Judges what was seen of `swap` when the way is forwards.
+pub(crate) fn onward(swap: &Swap, seen: &Sighting) -> Onward {
+    match swap.turn() {
+        Turn::Exchange if seen.target == swap.after => Onward::Done,
+        Turn::Exchange if seen.target == swap.before && seen.slot == swap.after => Onward::Turn,
+        Turn::Exchange if seen.target.is_absent() && seen.old == swap.before && seen.slot == swap.after => Onward::Appear,
+        Turn::Appear if seen.target == swap.after && seen.slot.is_absent() => Onward::Done,
+        Turn::Appear if seen.target.is_absent() && seen.slot == swap.after => Onward::Turn,
+        // A placeholder may look like an empty file that goes away, so the name decides first.
+        Turn::Vanish if seen.target == swap.before => Onward::Turn,
+        Turn::Vanish if seen.target.is_absent() && seen.slot == swap.before => Onward::Done,
+        Turn::Exchange | Turn::Appear | Turn::Vanish => Onward::InDoubt,
+    }
+}
+
+/// Judges what was seen of `swap` when the way is backwards.
+pub(crate) fn backward(swap: &Swap, seen: &Sighting) -> Backward {
+    let saved = seen.slot == swap.before || seen.old == swap.before;
+    let something = !(seen.slot.is_absent() && seen.old.is_absent());
+    match swap.turn() {
+        Turn::Exchange | Turn::Vanish if seen.target == swap.before => Backward::Done,
+        // Turns are atomic, so whatever lies in the slot is what the name held when it was swapped: even if somebody
+        // wrote to it in the instant between the last look and the swap, that is what goes back.
+        Turn::Exchange if something && seen.target == swap.after => Backward::Turn,
+        Turn::Exchange if saved => Backward::SetAside,
+        Turn::Exchange if seen.slot == swap.after => Backward::Leave,
+        Turn::Vanish if saved && seen.target.is_absent() => Backward::Turn,
+        Turn::Vanish if saved && !is_placeholder(&seen.slot) => Backward::SetAside,
+        Turn::Vanish if is_placeholder(&seen.slot) => Backward::Leave,
+        Turn::Vanish if seen.target.is_absent() && something => Backward::Turn,
+        Turn::Vanish if !seen.target.is_absent() => Backward::Leave,
+        Turn::Exchange | Turn::Vanish => Backward::Lost,
+        Turn::Appear if seen.target.is_absent() => Backward::Done,
+        Turn::Appear if seen.slot == swap.after => Backward::Leave,
+        Turn::Appear if seen.target == swap.after => Backward::Turn,
+        Turn::Appear => Backward::SetAside,
+    }
+}
+
+/// Whether a slot holds what staging puts where a name will go away: an empty file or folder.
+fn is_placeholder(slot: &Fingerprint) -> bool {
+    match slot {
+        Fingerprint::File { len, .. } => *len == 0,
+        Fingerprint::Folder { .. } => *slot == backout_disk::fingerprint::empty_folder(),
+        Fingerprint::Absent => false,
+    }
+}
+
+/// Whether a slot holds its target's before-image and the target does not: proof that a swap took place.
+pub(crate) fn holds_before_image(swap: &Swap, seen: &Sighting) -> bool {
+    let real = !swap.before.is_absent() && !(swap.turn() == Turn::Vanish && is_placeholder(&swap.before));
+    real && seen.target != swap.before && (seen.slot == swap.before || seen.old == swap.before)
+}
+
+/// What became of a name on the way back.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Back {
+    /// It is as it was.
+    Old,
+    /// It is as it was; what a service had made of it is kept here.
+    DriftKept(HostPath),
+    /// It was never swapped; somebody else changed it and it stays so.
+    DriftLeft,
+}
+
+/// Puts one name back, whatever state a crash, a service or a half-done swap left it in.
+///
+/// # Errors
+/// [`Stuck`]: the before-image is nowhere, or the disk refuses.
+pub(crate) fn put_back(swap: &Swap, pair: &Pair) -> Result<Back, Stuck> {
+    let fail = |error: Error| Stuck::Target { target: swap.target.clone(), error };
+    let seen = pair.sight().map_err(fail)?;
+    match backward(swap, &seen) {
+        Backward::Done => Ok(Back::Old),
+        Backward::Leave => Ok(Back::DriftLeft),
+        Backward::Lost => Err(Stuck::BeforeImageLost { target: swap.target.clone() }),
+        Backward::Turn => {
+            pair.backwards(swap.turn()).map_err(fail)?;
+            Ok(Back::Old)
+        }
+        Backward::SetAside => {
+            // If we die between the two, the name is absent and the before-image still lies in the slot: the next
+            // look says `SetAside` again and finds nothing to set aside.
+            let kept = if seen.target.is_absent() { None } else { Some(pair.set_aside().map_err(fail)?) };
+            if !swap.before.is_absent() {
+                pair.bring_back(&seen, &swap.before).map_err(fail)?;
+            }
+            Ok(kept.map_or(Back::Old, Back::DriftKept))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_protocol::{Digest, Place, RelPath};
+
+    const ABSENT: Fingerprint = Fingerprint::Absent;
+
+    fn file(byte: u8) -> Fingerprint {
+        Fingerprint::File { len: 3, sha256: Digest([byte; 32]) }
+    }
+    fn empty() -> Fingerprint {
+        Fingerprint::File { len: 0, sha256: backout_disk::fingerprint::digest_bytes(b"") }
+    }
+    fn swap(before: Fingerprint, after: Fingerprint) -> Swap {
+        let rel = RelPath::new("f").unwrap();
+        let target = Place { root: HostPath("/r".into()), rel: rel.clone() };
+        Swap { target, host: None, slot: rel, before, after }
+    }
+    fn seen(target: Fingerprint, slot: Fingerprint, old: Fingerprint) -> Sighting {
+        Sighting { target, slot, old }
+    }
+
+    #[test]
+    fn every_sighting_has_one_way_on_and_one_way_back() {
+        let (b, a, x) = (file(1), file(2), file(3));
+        let exchange = swap(b, a);
+        let appear = swap(ABSENT, a);
+        let vanish = swap(b, ABSENT);
+        use {Backward as B, Onward as O};
+        let table = [
+            // not swapped, swapped, old set aside only, rewritten after the swap, rewritten before it, all lost
+            (&exchange, seen(b, a, ABSENT), O::Turn, B::Done),
+            (&exchange, seen(a, b, ABSENT), O::Done, B::Turn),
+            (&exchange, seen(a, ABSENT, b), O::Done, B::Turn),
+            (&exchange, seen(b, a, b), O::Turn, B::Done),
+            (&exchange, seen(ABSENT, a, b), O::Appear, B::SetAside),
+            (&exchange, seen(x, b, ABSENT), O::InDoubt, B::SetAside),
+            (&exchange, seen(x, a, ABSENT), O::InDoubt, B::Leave),
+            (&exchange, seen(ABSENT, b, ABSENT), O::InDoubt, B::SetAside),
+            (&exchange, seen(x, x, ABSENT), O::InDoubt, B::Lost),
+            (&appear, seen(ABSENT, a, ABSENT), O::Turn, B::Done),
+            (&appear, seen(a, ABSENT, ABSENT), O::Done, B::Turn),
+            (&appear, seen(x, a, ABSENT), O::InDoubt, B::Leave),
+            (&appear, seen(x, ABSENT, ABSENT), O::InDoubt, B::SetAside),
+            (&vanish, seen(b, empty(), ABSENT), O::Turn, B::Done),
+            (&vanish, seen(ABSENT, b, ABSENT), O::Done, B::Turn),
+            (&vanish, seen(x, b, ABSENT), O::InDoubt, B::SetAside),
+            (&vanish, seen(x, empty(), ABSENT), O::InDoubt, B::Leave),
+            (&vanish, seen(ABSENT, empty(), ABSENT), O::InDoubt, B::Leave),
+            (&vanish, seen(ABSENT, x, ABSENT), O::InDoubt, B::Turn),
+            (&vanish, seen(x, ABSENT, ABSENT), O::InDoubt, B::Leave),
+            (&vanish, seen(ABSENT, ABSENT, ABSENT), O::InDoubt, B::Lost),
+            (&exchange, seen(a, x, ABSENT), O::Done, B::Turn),
+        ];
+        for (swap, seen, on, back) in table {
+            assert_eq!((onward(swap, &seen), backward(swap, &seen)), (on, back), "{swap:?} {seen:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_that_goes_away_is_not_taken_for_a_lost_record() {
+        let vanish = swap(empty(), ABSENT);
+        assert_eq!(onward(&vanish, &seen(empty(), empty(), ABSENT)), Onward::Turn);
+        assert_eq!(onward(&vanish, &seen(ABSENT, empty(), ABSENT)), Onward::Done);
+        assert_eq!(backward(&vanish, &seen(ABSENT, empty(), ABSENT)), Backward::Turn);
+        assert!(!holds_before_image(&vanish, &seen(ABSENT, empty(), ABSENT)));
+    }
+}

@@ -1,0 +1,221 @@
+//! Tidy up: what is left of a run that is over, and dropping what was staged for one that changed nothing.
+
+use crate::{
+    refusal::{Refusal, Stuck},
+    stage::Stagings,
+    state::{Locked, plain, unusable},
+    swap::holds_before_image,
+    transaction::{PLAN, Swap, Transaction, swaps},
+};
+use backout_disk::{Error, ErrorKind, Folder, durable, staging::Staging};
+use backout_journal::{Journal, Record, Status, writer::Durability};
+use backout_protocol::{HostPath, Plan, RunId, text::from_ron};
+use std::ffi::OsStr;
+
+/// Tidies up every run that is over, and forgets those that never began.
+///
+/// # Errors
+/// [`Refusal::State`]. A run whose volume is not there stays for later.
+pub(crate) fn all(locked: &Locked) -> Result<(), Refusal> {
+    let state = locked.state();
+    let fail = |e: Error| unusable(state.path(), &e);
+    for run in state.transaction_ids()? {
+        let folder = state.transactions().and_then(|t| t.open_below(&plain(run.as_str()))).map_err(fail)?;
+        match Journal::read(&folder, &run) {
+            Ok(Some(reading)) if reading.status.is_over() => {
+                let done = over(locked, &run, folder, &reading);
+                if let Err(e) = done {
+                    log::warn!("run {run} is over but not tidied up: {e}");
+                }
+            }
+            Ok(Some(reading)) if !reading.lines.is_empty() => {}
+            Ok(_) => forget(locked, &run, &folder).map_err(fail)?,
+            Err(e) => log::warn!("run {run}: {e}"),
+        }
+    }
+    Ok(())
+}
+
+fn over(locked: &Locked, run: &RunId, folder: Folder, reading: &backout_journal::Reading) -> Result<(), Error> {
+    let digests = digests(reading);
+    let here = folder.path().to_owned();
+    let tx = digests
+        .and_then(|(plan, staged)| Transaction::open(run, folder, plan, staged).ok())
+        .ok_or_else(|| Error::unsupported("read", &here, "its plan is missing or has changed"))?;
+    if !reading.status.is_committed() {
+        drop_staging(&tx)?;
+    }
+    if reading.status == Status::Committed || reading.status == Status::Undone {
+        let mut journal = take_over_for_clean(&tx, reading)?;
+        close(locked, &tx, Some(&mut journal))
+    } else {
+        close(locked, &tx, None)
+    }
+}
+
+/// The digests that the journal's milestones carry: of `plan.ron`, and of `staged.ron` once everything was staged.
+pub(crate) fn digests(
+    reading: &backout_journal::Reading,
+) -> Option<(backout_protocol::Digest, Option<backout_protocol::Digest>)> {
+    let mut found = None;
+    for record in reading.records() {
+        match (record, &mut found) {
+            (Record::Begin { plan, .. }, found) => *found = Some((*plan, None)),
+            (Record::Staged { staged }, Some((_, slot))) => *slot = Some(*staged),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn take_over_for_clean(tx: &Transaction, reading: &backout_journal::Reading) -> Result<Journal, Error> {
+    Journal::take_over(&tx.folder, &tx.run, reading, Record::Clean)
+        .map_err(|e| Error::unsupported("write the journal in", tx.folder.path(), &e.to_string()))
+}
+
+/// Writes `Clean` and moves the transaction's folder into the history.
+///
+/// # Errors
+/// The disk's. Whatever is left undone here, the next verb does.
+pub(crate) fn close(locked: &Locked, tx: &Transaction, journal: Option<&mut Journal>) -> Result<(), Error> {
+    if let Some(journal) = journal
+        && matches!(journal.status(), Status::Committed | Status::Undone)
+    {
+        // The outcome is durable already; if this line is lost the next verb writes it again.
+        let clean = journal.append(Record::Clean, Durability::Synced);
+        clean.map_err(|e| Error::unsupported("write the journal in", tx.folder.path(), &e.to_string()))?;
+    }
+    let (from, to) = (locked.state().transactions()?, locked.state().history()?);
+    durable::remove_tree(&tx.folder, OsStr::new("journal.spare"))?;
+    durable::rename(&from, OsStr::new(tx.run.as_str()), &to, OsStr::new(tx.run.as_str()))
+}
+
+/// Removes a transaction without a whole record, with whatever its plan may have begun to stage.
+fn forget(locked: &Locked, run: &RunId, folder: &Folder) -> Result<(), Error> {
+    let text = durable::read(folder, OsStr::new(PLAN), u64::MAX)?;
+    let plan = text.and_then(|t| String::from_utf8(t).ok()).and_then(|t| from_ron::<Plan>(PLAN, &t).ok());
+    if let Some(plan) = plan {
+        let digest = backout_protocol::Digest([0; 32]);
+        let swaps: Vec<Swap> = swaps(&plan).into_iter().map(|(swap, _)| swap).collect();
+        let tx = Transaction { run: run.clone(), folder: folder.try_clone()?, plan, plan_digest: digest, swaps };
+        if let Ok(Some((_, at))) = first_before_image(&tx) {
+            log::warn!("run {run} has no record, but `{at}` holds a before-image; it is left as it is");
+            return Ok(());
+        }
+        drop_staging(&tx)?;
+    }
+    remove_transaction(locked, run)
+}
+
+/// Removes a transaction's folder; nothing of it is left anywhere.
+pub(crate) fn remove_transaction(locked: &Locked, run: &RunId) -> Result<(), Error> {
+    durable::remove_tree(&locked.state().transactions()?, OsStr::new(run.as_str()))
+}
+
+/// The first slot that holds its target's before-image while the target does not, if any.
+pub(crate) fn first_before_image(tx: &Transaction) -> Result<Option<(backout_protocol::Place, HostPath)>, Error> {
+    for swap in &tx.swaps {
+        let Some(staging) = open_staging(tx, swap)? else { continue };
+        let pair = match swap.pair(&staging) {
+            Ok(pair) => pair,
+            Err(e) if e.kind == ErrorKind::NotFound => continue,
+            Err(e) => return Err(e),
+        };
+        let seen = match pair.sight() {
+            Ok(seen) => seen,
+            // Something that is no file under one of the names: no before-image of ours.
+            Err(e) if matches!(e.kind, ErrorKind::Symlink | ErrorKind::NotAFile) => continue,
+            Err(e) => return Err(e),
+        };
+        if holds_before_image(swap, &seen) {
+            return Ok(Some((swap.target.clone(), HostPath(swap.slot_path(&tx.run)))));
+        }
+    }
+    Ok(None)
+}
+
+fn open_staging(tx: &Transaction, swap: &Swap) -> Result<Option<Staging>, Error> {
+    match swap.host().open() {
+        Ok(folder) => Staging::open(&folder, &tx.run),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Removes every staging folder of a run that is, or will be, in the old state; what drifted is kept.
+///
+/// # Errors
+/// The disk's; [`ErrorKind::NotFound`] where a volume seems not to be mounted.
+pub(crate) fn drop_staging(tx: &Transaction) -> Result<(), Error> {
+    for host in tx.hosts() {
+        let folder = match host.open() {
+            Ok(folder) => folder,
+            Err(e) if e.kind == ErrorKind::NotFound && tx.swaps.iter().all(|s| s.host() != host) => continue,
+            Err(e) => return Err(e),
+        };
+        match Staging::open(&folder, &tx.run)? {
+            Some(staging) => staging.remove_but_drift(&folder)?,
+            None => mounted(tx, &host, &folder)?,
+        }
+    }
+    Ok(())
+}
+
+/// A staging folder that is gone was removed before, unless every file that should be beside it is gone too.
+fn mounted(tx: &Transaction, host: &crate::transaction::Host, folder: &Folder) -> Result<(), Error> {
+    let mut expected = tx.swaps.iter().filter(|s| s.host() == *host && !s.before.is_absent()).peekable();
+    if expected.peek().is_none() {
+        return Ok(());
+    }
+    for swap in expected {
+        let parent = match Folder::open_parent_of(&swap.target) {
+            Ok(parent) => parent,
+            Err(e) if e.kind == ErrorKind::NotFound => continue,
+            Err(e) => return Err(e),
+        };
+        if parent.stat(swap.target.rel.name())?.is_some() {
+            return Ok(());
+        }
+    }
+    Err(Error::not_found("find the staged files in", folder.path()))
+}
+
+/// The staging folders of a run that had staged everything. `Err(Ok(folder))`: its marker is not there, so its volume
+/// is not mounted.
+pub(crate) fn reopen(tx: &Transaction) -> Result<Stagings, Result<HostPath, Error>> {
+    let mut stagings = Stagings::new();
+    for host in tx.hosts() {
+        let not_mounted = || Err(Ok(host.path()));
+        let folder = match host.open() {
+            Ok(folder) => folder,
+            Err(e) if e.kind == ErrorKind::NotFound => return not_mounted(),
+            Err(e) => return Err(Err(e)),
+        };
+        let staging = match Staging::open(&folder, &tx.run).map_err(Err)? {
+            Some(staging) => staging,
+            None => return not_mounted(),
+        };
+        let marker = staging.marker().map_err(Err)?.and_then(|m| String::from_utf8(m).ok());
+        let marker = marker.and_then(|m| from_ron::<crate::transaction::Marker>("id", &m).ok());
+        if marker.is_none_or(|m| m.run != tx.run || m.plan != tx.plan_digest) {
+            return not_mounted();
+        }
+        stagings.insert(host, staging);
+    }
+    Ok(stagings)
+}
+
+/// The proof of a lost record as the reason to stop.
+pub(crate) fn sacred(tx: &Transaction) -> Result<(), Stuck> {
+    match first_before_image(tx) {
+        Ok(None) => Ok(()),
+        Ok(Some((target, at))) => Err(Stuck::RecordLost { target, at }),
+        Err(error) => {
+            let target = tx.swaps.first().map(|s| s.target.clone());
+            match target {
+                Some(target) => Err(Stuck::Target { target, error }),
+                None => Ok(()),
+            }
+        }
+    }
+}

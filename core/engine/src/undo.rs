@@ -1,0 +1,237 @@
+//! Takes a finished run back, as a run of its own: staged by copying the before-images, never by taking them.
+
+use crate::{
+    faces::Faces,
+    look,
+    planner::{TOOL, check_program, steps},
+    refusal::{NotUndoable, Refusal},
+    state::{State, plain, unusable},
+    tidy::digests,
+    transaction::{Swap, Transaction},
+};
+use backout_disk::swap::Turn;
+use backout_journal::Journal;
+use backout_machine::service::{self, NoServices, ServiceState, Services};
+use backout_protocol::{
+    ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
+    plan::{FORMAT, PlanKind, PlannedService, Was},
+    step::Source,
+};
+
+/// Plans the undo of run `id`, or of the newest finished run that is neither an undo nor undone.
+///
+/// # Errors
+/// [`Refusal::NothingToUndo`], [`Refusal::RunUnknown`], [`Refusal::RunNotUndoable`], [`Refusal::UndoDrift`],
+/// [`Refusal::BeforeImageLost`].
+pub fn plan(state: &State, id: Option<&str>, faces: &Faces<'_>) -> Result<Plan, Refusal> {
+    let _ = faces;
+    let finished = finished(state)?;
+    let tx = match id {
+        Some(id) => chosen(state, &finished, id)?,
+        None => newest(finished)?,
+    };
+    let services = match tx.plan.services.is_empty() {
+        true => Box::new(NoServices) as Box<dyn Services>,
+        false => service::open(&tx.plan.site.services, &tx.plan.site.timeouts).map_err(Refusal::Service)?,
+    };
+    let probes = tx.plan.site.health.iter().filter_map(|p| p.run.first());
+    for program in services.programs().iter().map(|p| p.as_path()).chain(probes.map(std::path::Path::new)) {
+        check_program(program)?;
+    }
+    let files = inverse(&tx)?;
+    let mut planned = Vec::new();
+    let mut notices = Vec::new();
+    for service in &tx.plan.services {
+        let running = services.state(&service.name).map_err(Refusal::Service)? == ServiceState::Running;
+        let was = if running { Was::Running } else { Was::Stopped };
+        if !running {
+            let start = services.start_hint(&service.name);
+            notices.push(Notice::FoundStopped { service: service.name.clone(), start });
+        }
+        planned.push(PlannedService { name: service.name.clone(), was, start: running });
+    }
+    let waits = tx.plan.steps.iter().filter(|s| matches!(s, Step::WaitExit { .. })).cloned().collect();
+    let mut plan = tx.plan;
+    plan.format = FORMAT;
+    plan.kind = PlanKind::Undo { of: tx.run };
+    plan.tool = TOOL.to_owned();
+    plan.steps = steps(&planned, waits, files);
+    plan.services = planned;
+    plan.notices = notices;
+    plan.left_alone = Vec::new();
+    plan.notes = Vec::new();
+    plan.reminders = Vec::new();
+    plan.request.start_all = false;
+    for component in &mut plan.components {
+        std::mem::swap(&mut component.builds_now, &mut component.builds_after);
+    }
+    Ok(plan)
+}
+
+/// Every committed run in the history, newest first.
+fn finished(state: &State) -> Result<Vec<Transaction>, Refusal> {
+    let mut all = Vec::new();
+    for run in state.history_ids()?.into_iter().rev() {
+        all.extend(committed(state, &run)?);
+    }
+    Ok(all)
+}
+
+/// The run as a transaction, if it is committed and its records are whole.
+fn committed(state: &State, run: &RunId) -> Result<Option<Transaction>, Refusal> {
+    let folder = state.history().and_then(|h| h.open_below(&plain(run.as_str())));
+    let folder = folder.map_err(|e| unusable(state.path(), &e))?;
+    let Ok(Some(reading)) = Journal::read(&folder, run) else { return Ok(None) };
+    let digests = digests(&reading).filter(|_| reading.status.is_committed());
+    Ok(digests.and_then(|(plan, staged)| Transaction::open(run, folder, plan, staged).ok()))
+}
+
+fn undone_by(finished: &[Transaction], run: &RunId) -> Option<RunId> {
+    let undoes = |t: &&Transaction| matches!(&t.plan.kind, PlanKind::Undo { of } if of == run);
+    finished.iter().find(undoes).map(|t| t.run.clone())
+}
+
+fn newest(finished: Vec<Transaction>) -> Result<Transaction, Refusal> {
+    let at = finished
+        .iter()
+        .position(|t| t.plan.kind == PlanKind::Rollback && undone_by(&finished, &t.run).is_none())
+        .ok_or(Refusal::NothingToUndo)?;
+    finished.into_iter().nth(at).ok_or(Refusal::NothingToUndo)
+}
+
+fn chosen(state: &State, finished: &[Transaction], id: &str) -> Result<Transaction, Refusal> {
+    let unknown = || Refusal::RunUnknown { run: id.to_owned() };
+    let run: RunId = id.to_ascii_lowercase().parse().map_err(|_| unknown())?;
+    let not = |why| Err(Refusal::RunNotUndoable { run: run.clone(), why });
+    let Some(tx) = finished.iter().find(|t| t.run == run) else {
+        if !state.history_ids()?.contains(&run) {
+            return Err(unknown());
+        }
+        return not(NotUndoable::RolledBack);
+    };
+    if matches!(tx.plan.kind, PlanKind::Undo { .. }) {
+        return not(NotUndoable::IsAnUndo);
+    }
+    if let Some(by) = undone_by(finished, &run) {
+        return not(NotUndoable::UndoneBy(by));
+    }
+    match committed(state, &run)? {
+        Some(tx) => Ok(tx),
+        None => not(NotUndoable::Damaged("its journal, plan or list of swaps".to_owned())),
+    }
+}
+
+/// The file steps that take `tx` back, last swap first.
+fn inverse(tx: &Transaction) -> Result<Vec<Step>, Refusal> {
+    let mut drifted = Vec::new();
+    let mut steps = Vec::new();
+    for swap in tx.swaps.iter().rev() {
+        let live = backout_disk::fingerprint::fingerprint(&swap.target).map_err(look::refusal)?;
+        if live == swap.before {
+            let image = look_or_folder(&swap.target, live)?;
+            steps.push(Step::Hold { target: swap.target.clone(), image });
+        } else if live == swap.after {
+            steps.extend(invert(tx, swap)?);
+        } else {
+            drifted.push(swap.target.clone());
+        }
+    }
+    if !drifted.is_empty() {
+        return Err(Refusal::UndoDrift { targets: drifted });
+    }
+    // Folders come back before what lies in them; a folder goes away after what lay in it, as `invert` orders it.
+    Ok(steps)
+}
+
+fn invert(tx: &Transaction, swap: &Swap) -> Result<Vec<Step>, Refusal> {
+    match (swap.turn(), swap.before, swap.after) {
+        (Turn::Appear, _, Fingerprint::Folder { .. }) => take_tree_away(&swap.target),
+        (Turn::Appear, ..) => {
+            let before = look::image(&swap.target).map_err(look::refusal)?;
+            Ok(vec![Step::RemoveFile { target: swap.target.clone(), before }])
+        }
+        (Turn::Vanish, Fingerprint::Folder { .. }, _) => {
+            let like = Some(saved(tx, swap)?);
+            Ok(vec![Step::CreateFolder { target: swap.target.clone(), like }])
+        }
+        (Turn::Exchange | Turn::Vanish, ..) => {
+            let source = saved(tx, swap)?;
+            let before = look::image(&swap.target).map_err(look::refusal)?;
+            let lost = || Refusal::BeforeImageLost { target: swap.target.clone() };
+            let after = look::image(&source).map_err(|_| lost())?;
+            if after.fingerprint != swap.before {
+                return Err(lost());
+            }
+            let component = owner(&tx.plan, &swap.target);
+            let source = Source::File(source);
+            Ok(vec![Step::ReplaceFile { target: swap.target.clone(), source, before, after, component }])
+        }
+    }
+}
+
+/// Where a run keeps a before-image: its slot, or, where no exchange was to be had, beside it.
+fn saved(tx: &Transaction, swap: &Swap) -> Result<Place, Refusal> {
+    let staging = plain(format!("{}{}", backout_disk::staging::PREFIX, tx.run));
+    let in_host = |name: &RelPath| match &swap.host {
+        Some(host) => host.join(&staging).join(name),
+        None => staging.join(name),
+    };
+    let place = |name: &RelPath| Place { root: HostPath(swap.target.root.0.clone()), rel: in_host(name) };
+    let slot = place(&swap.slot);
+    let holds = |p: &Place| backout_disk::fingerprint::fingerprint(p).is_ok_and(|f| f == swap.before);
+    if holds(&slot) {
+        return Ok(slot);
+    }
+    let old = place(&plain(backout_disk::swap::old_name(swap.slot.name())));
+    if holds(&old) { Ok(old) } else { Err(Refusal::BeforeImageLost { target: swap.target.clone() }) }
+}
+
+/// Removes a whole folder by its parts: files, then folders, the deepest first.
+fn take_tree_away(top: &Place) -> Result<Vec<Step>, Refusal> {
+    let folder = backout_disk::Folder::open_root(&top.root.0).and_then(|r| r.open_below(&top.rel));
+    let folder = folder.map_err(look::refusal)?;
+    let mut steps = Vec::new();
+    for entry in folder.entries().map_err(look::refusal)? {
+        if crate::preflight::is_ours(&entry.name) {
+            continue;
+        }
+        let target = Place { root: top.root.clone(), rel: top.rel.join(&plain(&entry.name)) };
+        match entry.kind {
+            backout_disk::folder::Kind::Folder => steps.extend(take_tree_away(&target)?),
+            _ => {
+                let before = look::image(&target).map_err(look::refusal)?;
+                steps.push(Step::RemoveFile { target, before });
+            }
+        }
+    }
+    steps.push(Step::RemoveFolder { target: top.clone() });
+    Ok(steps)
+}
+
+fn look_or_folder(target: &Place, live: Fingerprint) -> Result<Image, Refusal> {
+    match live {
+        Fingerprint::Folder { .. } => Ok(Image { fingerprint: live, ..Image::ABSENT }),
+        Fingerprint::File { .. } | Fingerprint::Absent => look::image(target).map_err(look::refusal),
+    }
+}
+
+/// Whose step changed `target`; a backup that went away belongs to whoever's file came back.
+fn owner(plan: &Plan, target: &Place) -> ComponentId {
+    let own = plan.steps.iter().find_map(|s| match s {
+        Step::ReplaceFile { target: t, component, .. } if t == target => Some(component.clone()),
+        _ => None,
+    });
+    let any = || plan.components.first().map(|c| c.id.clone());
+    match own.or_else(any) {
+        Some(component) => component,
+        None => unreachable!("a plan with file steps has a component"),
+    }
+}
+
+/// Whether `live` is exactly what the newest run that touched `place` put there, that run was a rollback, and nobody
+/// undid it: then it is already back, even where no version says so.
+pub(crate) fn restored(state: &State, place: &Place, live: &Image) -> bool {
+    let Ok(finished) = finished(state) else { return false };
+    let touched = finished.iter().find_map(|t| Some((t, t.swaps.iter().find(|s| s.target == *place)?)));
+    touched.is_some_and(|(t, swap)| t.plan.kind == PlanKind::Rollback && swap.after == live.fingerprint)
+}

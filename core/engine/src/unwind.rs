@@ -1,0 +1,103 @@
+//! Unwind: one journalled undo. `Undo F` -> services stopped, files back, folders synced -> `Unswapped F` -> what ran
+//! is started -> `Undone F`.
+
+use crate::{
+    quiesce::ran,
+    refusal::{Failure, Stuck},
+    report::Ending,
+    swap::{Back, put_back},
+    tidy,
+    window::{Run, chain, stuck},
+};
+use backout_journal::{Journal, Record, Status, writer::Durability::Synced};
+use backout_protocol::{Event, Notice};
+
+impl Run<'_> {
+    /// Undoes the run because of `failure`.
+    pub(crate) fn unwind(&mut self, failure: Failure) -> Ending {
+        self.faces.observer.event(&Event::Unwinding);
+        self.cancellable = false;
+        if let Err(why) = self.decide_back(&failure) {
+            return Ending::Stuck { after: Some(failure), why };
+        }
+        self.put_back_all(failure)
+    }
+
+    /// Makes the turn durable. A journal whose sync failed is replaced once by a new one; a sync is never retried.
+    fn decide_back(&mut self, failure: &Failure) -> Result<(), Stuck> {
+        let why = failure.to_string();
+        let first = match self.journal.append(Record::Undo { why: why.clone() }, Synced) {
+            Ok(()) => return Ok(()),
+            Err(e) => chain(&e),
+        };
+        let taken = Journal::read(&self.tx.folder, &self.tx.run).ok().flatten().ok_or(first).and_then(|reading| {
+            if reading.status == Status::Undoing {
+                // The record is in the page cache only; written anew it counts.
+                let direction = backout_journal::Direction::Backwards;
+                return Journal::take_over(&self.tx.folder, &self.tx.run, &reading, Record::Recovering { direction })
+                    .map_err(|e| chain(&e));
+            }
+            Journal::take_over(&self.tx.folder, &self.tx.run, &reading, Record::Undo { why }).map_err(|e| chain(&e))
+        });
+        match taken {
+            Ok(journal) => {
+                self.journal = journal;
+                Ok(())
+            }
+            Err(why) => Err(Stuck::NotDurable { why }),
+        }
+    }
+
+    /// From `Undo` on: everything back.
+    pub(crate) fn put_back_all(&mut self, failure: Failure) -> Ending {
+        match self.files_back() {
+            Ok(()) => self.resume_backwards(failure),
+            Err(why) => Ending::Stuck { after: Some(failure), why },
+        }
+    }
+
+    fn files_back(&mut self) -> Result<(), Stuck> {
+        self.quiesce().stop_all().map_err(stuck)?;
+        self.wait_exit().map_err(stuck)?;
+        let total = self.tx.swaps.len() as u64;
+        for (done, swap) in self.tx.swaps.iter().rev().enumerate() {
+            let fail = |error| Stuck::Target { target: swap.target.clone(), error };
+            let pair = self.pair(swap).map_err(fail)?;
+            let target = swap.target.clone();
+            match put_back(swap, &pair)? {
+                Back::Old => {}
+                Back::DriftKept(kept) => self.notices.push(Notice::DriftKept { target, kept: Some(kept) }),
+                Back::DriftLeft => self.notices.push(Notice::DriftKept { target, kept: None }),
+            }
+            let target = swap.target.to_string();
+            self.faces.observer.event(&Event::Swapped { done: done as u64 + 1, total, target });
+        }
+        self.sync_folders().map_err(|(target, error)| Stuck::Target { target, error })?;
+        let unswapped = self.journal.append(Record::Unswapped, Synced);
+        unswapped.map_err(|e| Stuck::NotDurable { why: chain(&e) })
+    }
+
+    /// From `Unswapped` on: what ran is started, and the run is over. A start that fails leaves it open.
+    pub(crate) fn resume_backwards(&mut self, failure: Failure) -> Ending {
+        if let Err(why) = self.start_old() {
+            return Ending::Stuck { after: Some(failure), why };
+        }
+        let were = self.were.clone();
+        let health = self.quiesce().health(ran(&were));
+        match health {
+            Ok(()) => {}
+            // On the old tree a probe may well have been unhappy before; a dead service may not be left dead.
+            Err(Failure::Probe { name, .. }) => self.notices.push(Notice::ProbeFailed { probe: name }),
+            Err(other) => return Ending::Stuck { after: Some(failure), why: stuck(other) },
+        }
+        if let Err(e) = self.journal.append(Record::Undone { why: failure.to_string() }, Synced) {
+            // Files are old and services run; only the record is in doubt. `recover` finds nothing left to do.
+            log::warn!("run {}: {}", self.tx.run, chain(&e));
+            return Ending::Unfinished(failure);
+        }
+        if let Err(e) = tidy::drop_staging(self.tx) {
+            log::warn!("run {}: {e}", self.tx.run);
+        }
+        Ending::PutBack(failure)
+    }
+}

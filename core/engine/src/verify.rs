@@ -1,0 +1,171 @@
+//! Verify: which files of the patch are in, read from their version resources. Changes nothing.
+
+use crate::{
+    load::Job,
+    look,
+    planner::{Survey, listed, row_place},
+    presence::Presence,
+    refusal::Refusal,
+};
+use backout_protocol::{ComponentId, FileVersion, HostPath, message::ListedFile, profile::Role};
+use std::collections::BTreeSet;
+
+/// What every judged file is expected to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// As the patch left it.
+    Patched,
+    /// As it was before the patch.
+    Before,
+}
+
+/// What was found of all files.
+#[derive(Debug, Clone)]
+pub struct Verification {
+    /// One row a file, in the profile's order.
+    pub rows: Vec<Row>,
+    /// Whether a judged file is other than expected.
+    pub differs: bool,
+    /// The product's builds found, lowest first.
+    pub builds: Vec<FileVersion>,
+}
+
+/// What was found of one file.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The list it stands in.
+    pub list: String,
+    /// The component it belongs to here.
+    pub component: Option<ComponentId>,
+    /// Its name as listed.
+    pub name: String,
+    /// Where it was looked for.
+    pub looked_at: HostPath,
+    /// Its version once patched.
+    pub listed: Option<FileVersion>,
+    /// What is there.
+    pub found: Found,
+    /// What that means.
+    pub verdict: Verdict,
+    /// Whether it counts.
+    pub judged: bool,
+}
+
+/// What is under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// A file without a version.
+    Unversioned,
+    /// A file of this version.
+    Version(FileVersion),
+    /// Something that cannot be read: the system's words.
+    Unreadable(String),
+}
+
+/// What a file's version means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// As the patch left it.
+    Patched,
+    /// Older than the patch.
+    Older,
+    /// Newer than the patch.
+    Newer,
+    /// Not there.
+    Absent,
+    /// It carries no version.
+    Unversioned,
+    /// Shown, never judged.
+    ReportOnly,
+    /// It cannot be read.
+    Unreadable,
+}
+
+/// Looks at every listed file of the components that are here (or that were asked for).
+///
+/// # Errors
+/// As planning, up to the survey.
+pub fn verify(job: &Job, expect: Option<Expect>) -> Result<Verification, Refusal> {
+    let survey = Survey::make(job)?;
+    let profile = &job.profile.profile;
+    let mut rows = Vec::new();
+    for component in &profile.components {
+        let asked = &job.ask.components;
+        let here = matches!(survey.presence.get(&component.id), Some(Presence::Present { .. }));
+        if !here || !(asked.is_empty() || asked.contains(&component.id)) {
+            continue;
+        }
+        for used in &component.lists {
+            let mut one = component.clone();
+            one.lists = vec![used.clone()];
+            let report_only = matches!(component.role, Role::ReportOnly);
+            match listed(profile, &survey, &one) {
+                Ok(files) => {
+                    for file in files {
+                        let looked_at = row_place(profile, &survey, &file);
+                        rows.push(row(&used.list, &component.id, &file, looked_at, report_only));
+                    }
+                }
+                // The list is for another machine type than this one.
+                Err(Refusal::NoListFor { .. }) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+    }
+    let differs = |row: &&Row| match expect {
+        None => false,
+        Some(Expect::Patched) => row.judged && row.verdict != Verdict::Patched,
+        // A file that was never there is as it was before.
+        Some(Expect::Before) => row.judged && !matches!(row.verdict, Verdict::Older | Verdict::Absent),
+    };
+    let line = profile.product.patched.map(FileVersion::line);
+    let builds: BTreeSet<FileVersion> = rows
+        .iter()
+        .filter_map(|r| match r.found {
+            Found::Version(v) => Some(v).filter(|v| line.is_none_or(|l| l == v.line())),
+            _ => None,
+        })
+        .collect();
+    Ok(Verification { differs: rows.iter().any(|r| differs(&r)), rows, builds: builds.into_iter().collect() })
+}
+
+fn row(
+    list: &str,
+    component: &ComponentId,
+    file: &ListedFile,
+    place: Option<backout_protocol::Place>,
+    report_only: bool,
+) -> Row {
+    let presumed = || HostPath(file.folder.0.join(&file.name));
+    let looked_at = place.as_ref().map_or_else(presumed, |p| HostPath(p.path()));
+    let found = match place.as_ref().map(look::image) {
+        None => Found::Absent,
+        Some(Ok(image)) if image.fingerprint.is_absent() => Found::Absent,
+        Some(Ok(image)) => image.version.map_or(Found::Unversioned, Found::Version),
+        Some(Err(e)) if e.kind == backout_disk::ErrorKind::NotFound => Found::Absent,
+        Some(Err(e)) => Found::Unreadable(e.to_string()),
+    };
+    let judged = !report_only && file.patched.is_some();
+    let verdict = match (&found, file.patched) {
+        _ if !judged => Verdict::ReportOnly,
+        (Found::Absent, _) => Verdict::Absent,
+        (Found::Unreadable(_), _) => Verdict::Unreadable,
+        (Found::Version(v), Some(patched)) if *v == patched => Verdict::Patched,
+        (Found::Version(v), Some(patched)) if *v < patched => Verdict::Older,
+        (Found::Version(_), _) => Verdict::Newer,
+        (Found::Unversioned, _) => Verdict::Unversioned,
+    };
+    Row {
+        list: list.to_owned(),
+        component: Some(component.clone()),
+        name: file.name.clone(),
+        looked_at,
+        listed: file.patched,
+        found,
+        verdict,
+        judged,
+    }
+}

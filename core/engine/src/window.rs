@@ -1,0 +1,320 @@
+//! The window: from the first stop to the last start, and the commit behind it.
+//!
+//! ```text
+//! Opening F -> services stopped, processes gone -> files looked at again -> Armed F -> names swapped, folders synced
+//! -> Swapped F -> Starting, Started … -> Health -> Committed F
+//! ```
+//!
+//! Before `Armed` a failure closes the window on the old tree. After it every failure is one journalled undo.
+
+use crate::{
+    faces::Faces,
+    quiesce::{Quiesce, Were, ran},
+    refusal::{Failure, Refusal, Stuck},
+    report::Ending,
+    stage::Stagings,
+    swap::{Onward, onward},
+    tidy,
+    transaction::{Swap, Transaction},
+};
+use backout_disk::{Error, Folder, swap::Pair};
+use backout_journal::{
+    Journal, JournalError, Record, Verdict,
+    writer::Durability::{self, Lazy, Synced},
+};
+use backout_machine::service::{ServiceState, Services};
+use backout_protocol::{
+    Event, Notice, Place, ServiceName, Step,
+    report::{Phase, ServiceAction},
+};
+use std::time::Instant;
+
+/// A staged run on its way.
+pub(crate) struct Run<'a> {
+    pub tx: &'a Transaction,
+    pub journal: Journal,
+    pub stagings: Stagings,
+    pub services: &'a dyn Services,
+    pub faces: Faces<'a>,
+    /// What the services were before the window.
+    pub were: Were,
+    /// Whether the operator may still stop it.
+    pub cancellable: bool,
+    pub notices: Vec<Notice>,
+    /// When the first stop was issued.
+    pub opened: Option<Instant>,
+    /// From then to the last start confirmed.
+    pub window_ms: Option<u64>,
+}
+
+/// Whether each name is looked at before it is swapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// They were all looked at a moment ago.
+    Trust,
+    /// A crash may have left any of them half-way.
+    First,
+}
+
+impl Run<'_> {
+    pub(crate) fn quiesce(&self) -> Quiesce<'_> {
+        Quiesce { plan: &self.tx.plan, services: self.services, faces: self.faces, cancellable: self.cancellable }
+    }
+
+    pub(crate) fn record(&mut self, record: Record, durability: Durability) -> Result<(), Failure> {
+        self.journal.append(record, durability).map_err(|e| Failure::Journal { why: chain(&e) })
+    }
+
+    /// Carries a staged run to its end.
+    pub(crate) fn forwards(mut self) -> (Ending, Self) {
+        let ending = self.open_and_swap();
+        (ending, self)
+    }
+
+    fn open_and_swap(&mut self) -> Ending {
+        // Nothing is stopped yet; whatever fails up to here leaves the machine untouched.
+        if let Some(why) = self.faces.cancel.requested() {
+            return self.void(Refusal::Cancelled(why));
+        }
+        self.were = match self.quiesce().states() {
+            Ok(were) => were,
+            Err(failure) => return self.void(Refusal::BeforeStop(failure)),
+        };
+        let services = self.were.clone();
+        if let Err(failure) = self.record(Record::Opening { services }, Synced) {
+            // On disk: `Staged` or `Opening`. Either way recovery drops what was staged and finds every service up.
+            return self.void(Refusal::BeforeStop(failure));
+        }
+        self.opened = Some(Instant::now());
+        let quiet = self.quiesce().stop_all().and_then(|()| self.wait_exit()).and_then(|()| self.look_again());
+        if let Err(failure) = quiet {
+            return self.reopen(failure);
+        }
+        if let Err(failure) = self.record(Record::Armed, Synced) {
+            // `Armed` may or may not be durable, and recovery would act on it. So nothing is swapped, the services run
+            // on the old tree, and the run stays open for `recover` to settle.
+            return match self.start_old() {
+                Ok(()) => Ending::Unfinished(failure),
+                Err(why) => Ending::Stuck { after: Some(failure), why },
+            };
+        }
+        self.swap_on(Look::Trust)
+    }
+
+    /// From `Armed` on: swap, start, look, commit; or back.
+    pub(crate) fn swap_on(&mut self, look: Look) -> Ending {
+        let swapped = self.swap_all(look).and_then(|()| self.record(Record::Swapped, Synced));
+        match swapped {
+            Ok(()) => self.resume_forwards(),
+            Err(failure) => self.unwind(failure),
+        }
+    }
+
+    /// From `Swapped` on: start, look, commit; or back.
+    pub(crate) fn resume_forwards(&mut self) -> Ending {
+        let well = self.start_new().and_then(|()| {
+            let (were, all) = (self.were.clone(), self.tx.plan.request.start_all);
+            let ran = ran(&were);
+            let health = self.quiesce().health(|name| all || ran(name));
+            let verdict = if health.is_ok() { Verdict::Well } else { Verdict::Ill };
+            health.and(self.record(Record::Health { verdict }, Lazy))
+        });
+        if let Err(failure) = well {
+            return self.unwind(failure);
+        }
+        self.faces.observer.event(&Event::Phase { phase: Phase::Commit });
+        match self.record(Record::Committed, Synced) {
+            Ok(()) => Ending::Done,
+            // Everything is new and runs; only the record is in doubt, and both answers lead forwards.
+            Err(failure) => Ending::Unfinished(failure),
+        }
+    }
+
+    fn start_new(&mut self) -> Result<(), Failure> {
+        let (were, all) = (self.were.clone(), self.tx.plan.request.start_all);
+        let ran = ran(&were);
+        self.start(|name| all || ran(name))
+    }
+
+    /// Starts the wanted services that do not run, each with its two records.
+    pub(crate) fn start(&mut self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
+        let quiesce =
+            Quiesce { plan: &self.tx.plan, services: self.services, faces: self.faces, cancellable: self.cancellable };
+        let journal = &mut self.journal;
+        quiesce.resume(wanted, |service, action| {
+            let service = service.clone();
+            let record = match action {
+                ServiceAction::Starting => Record::Starting { service },
+                _ => Record::Started { service },
+            };
+            journal.append(record, Lazy).map_err(|e| Failure::Journal { why: chain(&e) })
+        })?;
+        self.window_ms = self.opened.map(|at| at.elapsed().as_millis() as u64);
+        Ok(())
+    }
+
+    pub(crate) fn wait_exit(&mut self) -> Result<(), Failure> {
+        let mut notices = std::mem::take(&mut self.notices);
+        let waited = self.quiesce().wait_exit(&mut notices);
+        self.notices = notices;
+        waited
+    }
+
+    /// Looks at every target once more, now that nothing that uses them runs.
+    fn look_again(&self) -> Result<(), Failure> {
+        let mut drifted: Vec<Place> = Vec::new();
+        for swap in &self.tx.swaps {
+            let seen = self.pair(swap).and_then(|pair| pair.sight());
+            let fits = seen.is_ok_and(|s| s.target == swap.before && s.old.is_absent());
+            // A folder that goes away is still full here; the files in it are swaps of their own.
+            let emptied_later = matches!(swap.before, backout_protocol::Fingerprint::Folder { .. });
+            if !fits && !emptied_later {
+                drifted.push(swap.target.clone());
+            }
+        }
+        for step in &self.tx.plan.steps {
+            if let Step::Hold { target, image } = step
+                && backout_disk::fingerprint::fingerprint(target).ok() != Some(image.fingerprint)
+            {
+                drifted.push(target.clone());
+            }
+        }
+        if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
+            return Err(Failure::Cancelled(why));
+        }
+        if drifted.is_empty() { Ok(()) } else { Err(Failure::Drift { targets: drifted }) }
+    }
+
+    /// Swaps every name, then makes it durable folder by folder.
+    fn swap_all(&mut self, look: Look) -> Result<(), Failure> {
+        self.faces.observer.event(&Event::Phase { phase: Phase::Swap });
+        let total = self.tx.swaps.len() as u64;
+        for (done, swap) in self.tx.swaps.iter().enumerate() {
+            if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
+                return Err(Failure::Cancelled(why));
+            }
+            self.swap_one(swap, look)?;
+            let target = swap.target.to_string();
+            self.faces.observer.event(&Event::Swapped { done: done as u64 + 1, total, target });
+        }
+        self.sync_folders().map_err(|(target, error)| Failure::Swap { target, error })
+    }
+
+    fn swap_one(&self, swap: &Swap, look: Look) -> Result<(), Failure> {
+        let fail = |error: Error| Failure::Swap { target: swap.target.clone(), error };
+        let pair = self.pair(swap).map_err(fail)?;
+        let onward = match look {
+            Look::Trust => Onward::Turn,
+            Look::First => onward(swap, &pair.sight().map_err(fail)?),
+        };
+        match onward {
+            Onward::Done => Ok(()),
+            Onward::Turn => pair.forwards(swap.turn()).map_err(fail),
+            Onward::Appear => pair.forwards(backout_disk::swap::Turn::Appear).map_err(fail),
+            Onward::InDoubt => Err(Failure::InDoubt { target: swap.target.clone() }),
+        }?;
+        // A folder is moved whole; if something got into it meanwhile, that must not go with it.
+        let folder = matches!(swap.before, backout_protocol::Fingerprint::Folder { .. });
+        if folder && pair.sight().map_err(fail)?.slot != swap.before {
+            pair.backwards(swap.turn()).map_err(fail)?;
+            return Err(Failure::Drift { targets: vec![swap.target.clone()] });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn pair(&self, swap: &Swap) -> Result<Pair, Error> {
+        match self.stagings.get(&swap.host()) {
+            Some(staging) => swap.pair(staging),
+            None => Err(Error::not_found("find the staged files of", &swap.target.path())),
+        }
+    }
+
+    /// Every folder whose names changed, the staging folders included.
+    pub(crate) fn sync_folders(&self) -> Result<(), (Place, Error)> {
+        let mut done = std::collections::BTreeSet::new();
+        for swap in &self.tx.swaps {
+            let fail = |e| (swap.target.clone(), e);
+            if done.insert(swap.target.folder()) {
+                match Folder::open_parent_of(&swap.target) {
+                    Ok(folder) => folder.sync().map_err(fail)?,
+                    // Its own folder went away in this run: the sync of the folder above it says so.
+                    Err(e) if e.kind == backout_disk::ErrorKind::NotFound => {}
+                    Err(e) => return Err(fail(e)),
+                }
+            }
+            if let Some(staging) = self.stagings.get(&swap.host())
+                && done.insert(staging.folder().path().to_owned())
+            {
+                staging.folder().sync().map_err(fail)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes away what was staged; no service was touched.
+    pub(crate) fn void(&mut self, refusal: Refusal) -> Ending {
+        match self.abandon(format!("{refusal:?}")) {
+            Ok(()) => Ending::Refused(refusal),
+            Err(why) => Ending::Stuck { after: None, why },
+        }
+    }
+
+    /// Before `Armed`: the window closes again on the old tree.
+    fn reopen(&mut self, failure: Failure) -> Ending {
+        self.cancellable = false;
+        let stopped = self.were.iter().any(|(name, was)| {
+            *was == backout_protocol::plan::Was::Running
+                && !matches!(self.services.state(name), Ok(ServiceState::Running))
+        });
+        if let Err(why) = self.start_old() {
+            return Ending::Stuck { after: Some(failure), why };
+        }
+        if let Err(why) = self.abandon(failure.to_string()) {
+            return Ending::Stuck { after: Some(failure), why };
+        }
+        let touched = stopped || self.window_ms.is_some_and(|_| self.any_ran());
+        if touched { Ending::PutBack(failure) } else { Ending::Refused(Refusal::BeforeStop(failure)) }
+    }
+
+    fn any_ran(&self) -> bool {
+        self.were.iter().any(|(_, was)| *was == backout_protocol::plan::Was::Running)
+    }
+
+    /// Starts what ran; for the way back.
+    pub(crate) fn start_old(&mut self) -> Result<(), Stuck> {
+        self.cancellable = false;
+        let were = self.were.clone();
+        self.start(ran(&were)).map_err(stuck)
+    }
+
+    /// `Undone`, and the staging folders go. A journal that takes nothing more leaves that to the next verb.
+    fn abandon(&mut self, why: String) -> Result<(), Stuck> {
+        tidy::sacred(self.tx)?;
+        if let Err(e) = self.journal.append(Record::Undone { why }, Synced) {
+            log::warn!("run {}: {}", self.tx.run, chain(&e));
+        }
+        if let Err(e) = tidy::drop_staging(self.tx) {
+            log::warn!("run {}: {e}", self.tx.run);
+        }
+        Ok(())
+    }
+}
+
+/// A failure on the way back is one that needs a person.
+pub(crate) fn stuck(failure: Failure) -> Stuck {
+    match failure {
+        Failure::Service(e) => Stuck::Service(e),
+        other => Stuck::Process { why: other.to_string() },
+    }
+}
+
+/// An error with its sources, in one line.
+pub(crate) fn chain(error: &JournalError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(e) = source {
+        text.push_str(&format!(": {e}"));
+        source = e.source();
+    }
+    text
+}

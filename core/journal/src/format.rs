@@ -1,0 +1,57 @@
+//! Lines: `<crc32, 8 hex digits> <RON>\n`, the checksum over the RON text.
+//!
+//! Format 1.0: the first. A reader refuses another major number and a higher minor one.
+
+use crate::record::Record;
+use backout_protocol::RunId;
+use serde::{Deserialize, Serialize};
+
+/// Version of the journal's format: (major, minor).
+pub const FORMAT: (u16, u16) = (1, 0);
+/// The file is this long from the start, so that a full disk cannot refuse a record.
+pub const LENGTH: usize = 64 * 1024;
+/// What the unwritten part is filled with.
+pub const BLANK: u8 = b'\n';
+/// No line is longer, its line end included.
+pub const MAX_LINE: usize = 16 * 1024;
+/// Reasons are cut to this many characters, so that lines stay short.
+const MAX_WHY: usize = 400;
+
+/// One line's content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// Number of the line, from 0.
+    pub seq: u32,
+    /// The transaction, so that no other run's line can pass for one of ours.
+    pub run: RunId,
+    /// The checksum of the line before; 0 in the first.
+    pub prev: u32,
+    /// Milliseconds since 1970, for people.
+    pub at: u64,
+    /// What happened.
+    pub record: Record,
+}
+
+/// A line as bytes, with its checksum.
+pub fn encode(line: &Line) -> Result<(Vec<u8>, u32), ron::Error> {
+    let mut line = line.clone();
+    if let Record::Undo { why } | Record::Undone { why } = &mut line.record {
+        *why = why.chars().take(MAX_WHY).collect();
+    }
+    let text = ron::to_string(&line)?;
+    let crc = crc32fast::hash(text.as_bytes());
+    Ok((format!("{crc:08x} {text}\n").into_bytes(), crc))
+}
+
+/// Reads one line without its line end. `None`: not a line that [`encode`] wrote.
+pub fn decode(bytes: &[u8]) -> Option<(Line, u32)> {
+    let (crc, text) = bytes.split_at_checked(9)?;
+    let stated = std::str::from_utf8(crc.strip_suffix(b" ")?).ok()?;
+    let lower_hex = stated.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let stated = u32::from_str_radix(stated, 16).ok().filter(|_| lower_hex)?;
+    if crc32fast::hash(text) != stated {
+        return None;
+    }
+    Some((ron::de::from_bytes(text).ok()?, stated))
+}

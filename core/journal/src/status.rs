@@ -1,0 +1,232 @@
+//! The life cycle: one total function from a status and a record to the next status.
+
+use crate::record::Record;
+
+/// Where a run stands, by its last durable record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// No record: nothing had been done.
+    Nothing,
+    /// The plan is written; staging may have begun.
+    Begun,
+    /// Everything is staged; no service was touched.
+    Staged,
+    /// Services may have been stopped; no file was touched.
+    Opening,
+    /// The window is closed again before any file was touched: services are being started.
+    Reopening,
+    /// Files may have been swapped; the way is forwards.
+    Armed,
+    /// A custom step may have run.
+    Applying(u32),
+    /// That custom step has run.
+    Applied(u32),
+    /// Every file is new; services are being started.
+    Swapped,
+    /// The run is final: new.
+    Committed,
+    /// Final, new and tidied up.
+    CommittedClean,
+    /// The way is backwards; files may be old or new.
+    Undoing,
+    /// Every file is old; services are being started.
+    Unswapped,
+    /// The run is over: old.
+    Undone,
+    /// Over, old and tidied up.
+    UndoneClean,
+}
+
+/// What a recovery has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Remove the transaction's folder: nothing had been done.
+    Forget,
+    /// Remove what was staged; touch no service.
+    DropStaging,
+    /// Remove what was staged, start what ran and does not run.
+    DropStagingAndResume,
+    /// Stop everything, swap what is not swapped, and go on forwards.
+    SwapOn,
+    /// Start what ran, look at its health, commit.
+    ResumeForwards,
+    /// Stop everything, put every file back, start what ran.
+    PutBack,
+    /// Start what ran.
+    ResumeBackwards,
+    /// Only tidy up: the run is over.
+    TidyUp,
+}
+
+/// A record that cannot follow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{record}` cannot follow in status {status:?}")]
+pub struct IllegalRecord {
+    /// Where the run stood.
+    pub status: Status,
+    /// What was to follow.
+    pub record: &'static str,
+}
+
+/// The status after one more record.
+///
+/// # Errors
+/// The record cannot follow: the journal is damaged or the program has a bug. Either way nothing may be done on it.
+pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
+    use Record as R;
+    use Status as S;
+    let illegal = Err(IllegalRecord { status, record: record.name() });
+    match (status, record) {
+        (S::Nothing, R::Begin { .. }) => Ok(S::Begun),
+        (S::Begun, R::Staged { .. }) => Ok(S::Staged),
+        (S::Staged, R::Opening { .. }) => Ok(S::Opening),
+        (S::Opening, R::Armed) => Ok(S::Armed),
+        (S::Armed | S::Applied(_), R::Swapped) => Ok(S::Swapped),
+        (S::Armed, R::Applying { n: 0 }) => Ok(S::Applying(0)),
+        (S::Applying(n), R::Applied { n: m }) if n == *m => Ok(S::Applied(n)),
+        (S::Applied(n), R::Applying { n: m }) if n.checked_add(1) == Some(*m) => Ok(S::Applying(*m)),
+        (S::Swapped, R::Starting { .. } | R::Started { .. } | R::Health { .. }) => Ok(S::Swapped),
+        (S::Swapped, R::Committed) => Ok(S::Committed),
+        (S::Committed, R::Clean) => Ok(S::CommittedClean),
+
+        (S::Begun | S::Staged | S::Opening | S::Reopening, R::Undone { .. }) => Ok(S::Undone),
+        (S::Opening | S::Reopening, R::Starting { .. } | R::Started { .. }) => Ok(S::Reopening),
+        (S::Armed | S::Applying(_) | S::Applied(_) | S::Swapped, R::Undo { .. }) => Ok(S::Undoing),
+        (S::Undoing, R::Unswapped) => Ok(S::Unswapped),
+        (S::Unswapped, R::Starting { .. } | R::Started { .. } | R::Health { .. }) => Ok(S::Unswapped),
+        (S::Unswapped, R::Undone { .. }) => Ok(S::Undone),
+        (S::Undone, R::Clean) => Ok(S::UndoneClean),
+
+        (
+            S::Begun
+            | S::Staged
+            | S::Opening
+            | S::Reopening
+            | S::Armed
+            | S::Applying(_)
+            | S::Applied(_)
+            | S::Swapped
+            | S::Undoing
+            | S::Unswapped,
+            R::Recovering { .. },
+        ) => Ok(status),
+
+        // Every other pair, spelled out by record so that a new record must be thought about here.
+        (_, R::Begin { .. })
+        | (_, R::Staged { .. })
+        | (_, R::Opening { .. })
+        | (_, R::Armed)
+        | (_, R::Applying { .. })
+        | (_, R::Applied { .. })
+        | (_, R::Swapped)
+        | (_, R::Starting { .. })
+        | (_, R::Started { .. })
+        | (_, R::Health { .. })
+        | (_, R::Committed)
+        | (_, R::Clean)
+        | (_, R::Undo { .. })
+        | (_, R::Unswapped)
+        | (_, R::Undone { .. })
+        | (_, R::Recovering { .. }) => illegal,
+    }
+}
+
+/// The status after a whole journal.
+///
+/// # Errors
+/// As [`next`], at the first record that cannot follow.
+pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Status, IllegalRecord> {
+    records.into_iter().try_fold(Status::Nothing, next)
+}
+
+impl Status {
+    /// What a recovery has to do from here.
+    pub fn remedy(self) -> Remedy {
+        match self {
+            Status::Nothing => Remedy::Forget,
+            Status::Begun | Status::Staged => Remedy::DropStaging,
+            Status::Opening | Status::Reopening => Remedy::DropStagingAndResume,
+            Status::Armed | Status::Applying(_) | Status::Applied(_) => Remedy::SwapOn,
+            Status::Swapped => Remedy::ResumeForwards,
+            Status::Undoing => Remedy::PutBack,
+            Status::Unswapped => Remedy::ResumeBackwards,
+            Status::Committed | Status::CommittedClean | Status::Undone | Status::UndoneClean => Remedy::TidyUp,
+        }
+    }
+
+    /// Whether the run is over, so that only tidying up may be left.
+    pub fn is_over(self) -> bool {
+        matches!(self.remedy(), Remedy::TidyUp)
+    }
+
+    /// Whether the run ended, or will end, in the new state.
+    pub fn is_committed(self) -> bool {
+        matches!(self, Status::Committed | Status::CommittedClean)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Direction, Verdict};
+    use backout_protocol::{Digest, plan::Was};
+
+    fn all_records() -> Vec<Record> {
+        let service = || "s".parse().unwrap();
+        vec![
+            Record::Begin { format: (1, 0), tool: String::new(), boot: String::new(), plan: Digest([0; 32]) },
+            Record::Staged { staged: Digest([0; 32]) },
+            Record::Opening { services: vec![(service(), Was::Running)] },
+            Record::Armed,
+            Record::Applying { n: 0 },
+            Record::Applied { n: 0 },
+            Record::Swapped,
+            Record::Starting { service: service() },
+            Record::Started { service: service() },
+            Record::Health { verdict: Verdict::Well },
+            Record::Committed,
+            Record::Clean,
+            Record::Undo { why: String::new() },
+            Record::Unswapped,
+            Record::Undone { why: String::new() },
+            Record::Recovering { direction: Direction::Forwards },
+        ]
+    }
+
+    fn names(status: Status) -> Vec<&'static str> {
+        all_records().iter().filter(|r| next(status, r).is_ok()).map(Record::name).collect()
+    }
+
+    #[test]
+    fn each_status_takes_exactly_these_records() {
+        use Status as S;
+        let table: [(Status, &[&str]); 15] = [
+            (S::Nothing, &["Begin"]),
+            (S::Begun, &["Staged", "Undone", "Recovering"]),
+            (S::Staged, &["Opening", "Undone", "Recovering"]),
+            (S::Opening, &["Armed", "Starting", "Started", "Undone", "Recovering"]),
+            (S::Reopening, &["Starting", "Started", "Undone", "Recovering"]),
+            (S::Armed, &["Applying", "Swapped", "Undo", "Recovering"]),
+            (S::Applying(0), &["Applied", "Undo", "Recovering"]),
+            (S::Applied(0), &["Swapped", "Undo", "Recovering"]),
+            (S::Swapped, &["Starting", "Started", "Health", "Committed", "Undo", "Recovering"]),
+            (S::Committed, &["Clean"]),
+            (S::CommittedClean, &[]),
+            (S::Undoing, &["Unswapped", "Recovering"]),
+            (S::Unswapped, &["Starting", "Started", "Health", "Undone", "Recovering"]),
+            (S::Undone, &["Clean"]),
+            (S::UndoneClean, &[]),
+        ];
+        for (status, legal) in table {
+            assert_eq!(names(status), legal, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn an_undo_is_sticky() {
+        for record in all_records() {
+            let after = next(Status::Undoing, &record);
+            assert!(!matches!(after, Ok(Status::Armed | Status::Swapped | Status::Committed)), "{record:?}");
+        }
+    }
+}

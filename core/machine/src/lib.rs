@@ -1,0 +1,21 @@
+//! What backout asks and tells the machine it runs on: services, processes, file versions.
+//!
+//! Everything here looks or tells; nothing here decides. Waiting is always bounded by a [`Patience`], and whoever
+//! waits can be called off. Programs are run without a shell, by absolute path, out of reach of the terminal's
+//! Ctrl-C. No file of the product is changed here.
+
+pub mod boot;
+mod command;
+mod interpreter;
+pub mod patience;
+pub mod probe;
+pub mod process;
+pub mod service;
+pub mod version;
+
+pub use boot::{boot_id, effective_uid, is_root};
+pub use patience::Patience;
+pub use probe::{ProbeError, probe};
+pub use process::{Process, ProcessError};
+pub use service::{ServiceError, ServiceState, Services, Verb};
+pub use version::PeInfo;

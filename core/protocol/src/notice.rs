@@ -1,0 +1,92 @@
+//! Facts that a plan or a result warns of. The words are made where they are shown.
+
+use crate::{ComponentId, FileVersion, HostPath, Place, RunId, ServiceName, profile::Severity, text::Text};
+use serde::{Deserialize, Serialize};
+
+/// Something a person should know; never a reason to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Notice {
+    /// A service of the run was found stopped and stays stopped.
+    FoundStopped {
+        /// Which.
+        service: ServiceName,
+        /// The command that starts it.
+        start: String,
+    },
+    /// Nothing rolls this component back, and it is patched.
+    StaysPatched {
+        /// Which.
+        component: ComponentId,
+        /// Its files that stay patched.
+        files: Vec<String>,
+        /// What the profile says of it.
+        why: Text,
+    },
+    /// The builds that will be reached differ from each other.
+    MixedBuilds {
+        /// All of them.
+        builds: Vec<FileVersion>,
+    },
+    /// A fix that is given up.
+    Advisory {
+        /// The profile's id of it.
+        id: String,
+        /// How bad.
+        severity: Severity,
+        /// What comes back.
+        text: Text,
+    },
+    /// The file system does not promise that a rename survives a power cut whole.
+    WeakFileSystem {
+        /// A folder on it.
+        folder: HostPath,
+        /// Its type.
+        kind: String,
+    },
+    /// One of several backups was taken for a shared file.
+    Chosen {
+        /// The file.
+        target: Place,
+        /// Whose backup.
+        component: ComponentId,
+        /// Whose backups were no good.
+        instead_of: Vec<ComponentId>,
+    },
+    /// A folder an older run left behind, whose state folder does not know it.
+    UnknownLeftover {
+        /// The folder.
+        folder: HostPath,
+        /// The run.
+        run: RunId,
+    },
+    /// Something that the new file cannot have from the live one.
+    MetadataDiffers {
+        /// The file.
+        target: Place,
+        /// What.
+        what: String,
+    },
+    /// A file was rewritten meanwhile; what was found is kept here.
+    DriftKept {
+        /// The file.
+        target: Place,
+        /// Where its drifted content lies; `None`: it stays in place, it was never swapped.
+        kept: Option<HostPath>,
+    },
+    /// A probe that failed while going backwards.
+    ProbeFailed {
+        /// Which.
+        probe: String,
+    },
+    /// A process was ended because the operator said so.
+    EndedProcess {
+        /// Its image.
+        image: String,
+        /// Its number.
+        pid: u32,
+    },
+    /// Services set up as commands cannot be held back at boot.
+    CommandsNotHeldAtBoot,
+}

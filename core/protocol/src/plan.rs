@@ -1,0 +1,299 @@
+//! A plan: every step computed, nothing touched. Written as `plan.ron`, it is all that recovery needs.
+
+use crate::{
+    ComponentId, Digest, FileVersion, Fingerprint, HostPath, NameRule, Notice, RunId, ServiceName, Step,
+    message::LeftAlone,
+    profile::{Probe, Timeouts},
+    site::ServiceAccess,
+    text::Text,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Version of `plan.ron`: (major, minor). 1.0: the first.
+pub const FORMAT: (u16, u16) = (1, 0);
+
+/// What a run will do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`FORMAT`] of the tool that wrote it.
+    pub format: (u16, u16),
+    /// Rolling a product back, or taking a run back.
+    pub kind: PlanKind,
+    /// The tool's version.
+    pub tool: String,
+    /// The profile it was made from.
+    pub profile: ProfileRef,
+    /// The plugins that planned it.
+    pub plugins: Vec<PluginRef>,
+    /// What was asked for.
+    pub request: Ask,
+    /// What this machine answered.
+    pub site: EffectiveSite,
+    /// The profile's components, in order, and what becomes of each.
+    pub components: Vec<PlannedComponent>,
+    /// The run's services in stop order.
+    pub services: Vec<PlannedService>,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// Files seen and not touched.
+    pub left_alone: Vec<LeftAlone>,
+    /// What a person should know.
+    pub notices: Vec<Notice>,
+    /// Sentences of plugins and profile to say with the plan.
+    pub notes: Vec<Text>,
+    /// Sentences of the profile to say with the result.
+    pub reminders: Vec<Text>,
+}
+
+/// What a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum PlanKind {
+    /// A product goes back to the state before its patch.
+    Rollback,
+    /// A finished run is taken back.
+    Undo {
+        /// That run.
+        of: RunId,
+    },
+}
+
+/// Which profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileRef {
+    /// Its name.
+    pub name: String,
+    /// Digest of its bytes.
+    pub sha256: Digest,
+    /// The file it was read from; `None`: built in.
+    #[serde(default)]
+    pub file: Option<HostPath>,
+}
+
+/// Which plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PluginRef {
+    /// Its manifest id.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// Digest of the library file.
+    pub sha256: Digest,
+    /// The library file.
+    pub file: HostPath,
+}
+
+/// What the operator asked for, enough to plan it again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ask {
+    /// Components by name; empty: those that are present.
+    pub components: Vec<ComponentId>,
+    /// `--from`, by component; the key `None` is the default for all others.
+    pub from: Vec<(Option<ComponentId>, crate::message::BackupSource)>,
+    /// `--prefer TARGET=COMPONENT`.
+    pub prefer: Vec<(String, ComponentId)>,
+    /// `--set NAME=VALUE`.
+    pub set: BTreeMap<String, HostPath>,
+    /// Switches that plugins know: `include-unlisted`, `clear-hotfix`.
+    pub options: BTreeSet<String>,
+    /// `--end-lingering`.
+    pub end_lingering: bool,
+    /// `--start-all`.
+    pub start_all: bool,
+    /// The site file.
+    pub site: Option<HostPath>,
+    /// Plugin folders, in search order.
+    pub plugin_dirs: Vec<HostPath>,
+    /// Profile folders, in search order.
+    pub profile_dirs: Vec<HostPath>,
+}
+
+/// Everything of site and profile that a run and its recovery need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EffectiveSite {
+    /// Every variable with a value, and where the value came from.
+    pub vars: BTreeMap<String, Resolved>,
+    /// How names compare.
+    pub names: NameRule,
+    /// How services are reached.
+    pub services: ServiceAccess,
+    /// Waiting times.
+    pub timeouts: Timeouts,
+    /// Probes.
+    pub health: Vec<Probe>,
+}
+
+/// A variable's value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolved {
+    /// The folder.
+    pub value: HostPath,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where a variable's value came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// `--set`.
+    CommandLine,
+    /// The site file.
+    Site,
+    /// The registry value `KEY\VALUE`.
+    Registry(String),
+    /// A default of the profile that exists here.
+    Default,
+    /// Another variable.
+    SameAs(String),
+}
+
+/// What becomes of a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedComponent {
+    /// Which.
+    pub id: ComponentId,
+    /// What becomes of it.
+    pub state: ComponentState,
+    /// The product builds its files show now, each once, lowest first.
+    pub builds_now: Vec<FileVersion>,
+    /// The builds they will show.
+    pub builds_after: Vec<FileVersion>,
+}
+
+/// What becomes of a component in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentState {
+    /// Worked on.
+    Selected,
+    /// Present, but not asked for.
+    NotSelected,
+    /// Not on this machine.
+    Absent,
+    /// Its service is here, but neither its files nor backups: not patched here.
+    NotPatchedHere,
+    /// Present; nothing rolls it back.
+    VerifyOnly,
+}
+
+/// A service of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedService {
+    /// Its display name.
+    pub name: ServiceName,
+    /// What it was when the plan was made.
+    pub was: Was,
+    /// Whether it is started in the end.
+    pub start: bool,
+}
+
+/// What a service was before the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Was {
+    /// Running.
+    Running,
+    /// Stopped.
+    Stopped,
+}
+
+/// One difference between a saved plan and the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlanDrift {
+    /// The profile's bytes differ.
+    Profile,
+    /// A plugin's bytes differ, or another plugin is used.
+    Plugin(String),
+    /// A service is there, gone, or in another state.
+    Service(ServiceName),
+    /// A file step differs: its target.
+    Target(String),
+    /// Folders, commands, waiting times or probes differ.
+    Site,
+    /// The steps come in another order.
+    Order,
+    /// It was written by another version of the tool.
+    Tool,
+}
+
+impl Plan {
+    /// Steps that change a file or folder.
+    pub fn file_steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|s| s.changes_files())
+    }
+
+    /// Whether there is nothing to change.
+    pub fn is_empty(&self) -> bool {
+        self.file_steps().next().is_none() && !self.steps.iter().any(|s| matches!(s, Step::Custom { .. }))
+    }
+
+    /// What differs between this saved plan and one made `now`. Texts, notices and what was asked for do not count.
+    pub fn drift(&self, now: &Plan) -> Vec<PlanDrift> {
+        let mut found = Vec::new();
+        if self.tool != now.tool || self.format != now.format || self.kind != now.kind {
+            found.push(PlanDrift::Tool);
+        }
+        if self.profile.sha256 != now.profile.sha256 || self.profile.name != now.profile.name {
+            found.push(PlanDrift::Profile);
+        }
+        differing(&self.plugins, &now.plugins, |p| p.id.clone(), |a, b| a.sha256 == b.sha256)
+            .for_each(|id| found.push(PlanDrift::Plugin(id)));
+        differing(&self.services, &now.services, |s| s.name.clone(), PartialEq::eq)
+            .for_each(|name| found.push(PlanDrift::Service(name)));
+        let key = |s: &&Step| s.target().map(|t| t.to_string());
+        let files = |p: &'_ Plan| p.steps.iter().filter(|s| s.target().is_some()).cloned().collect::<Vec<_>>();
+        let (old, new) = (files(self), files(now));
+        differing(&old, &new, |s| key(&s), PartialEq::eq)
+            .for_each(|target| found.push(PlanDrift::Target(target.unwrap_or_default())));
+        if self.site != now.site {
+            found.push(PlanDrift::Site);
+        }
+        if found.is_empty() && (self.steps != now.steps || self.services != now.services) {
+            found.push(PlanDrift::Order);
+        }
+        found
+    }
+
+    /// The state a target has before this run, if the run changes or holds it.
+    pub fn before(&self, step: &Step) -> Option<Fingerprint> {
+        match step {
+            Step::ReplaceFile { before, .. } | Step::ConsumeBackup { before, .. } | Step::RemoveFile { before, .. } => {
+                Some(before.fingerprint)
+            }
+            Step::Hold { image, .. } => Some(image.fingerprint),
+            Step::CreateFolder { .. } => Some(Fingerprint::Absent),
+            Step::RemoveFolder { .. }
+            | Step::StopService { .. }
+            | Step::WaitExit { .. }
+            | Step::StartService { .. }
+            | Step::Custom { .. } => None,
+        }
+    }
+}
+
+/// Keys of items that are in only one of two lists, or in both and not the same.
+fn differing<'a, T, K: Ord + Clone + 'a>(
+    a: &'a [T],
+    b: &'a [T],
+    key: impl Fn(&T) -> K + 'a,
+    same: impl Fn(&T, &T) -> bool + 'a,
+) -> impl Iterator<Item = K> + 'a {
+    let index = |items: &'a [T]| items.iter().map(|i| (key(i), i)).collect::<BTreeMap<K, &'a T>>();
+    let (a, b) = (index(a), index(b));
+    let keys: BTreeSet<K> = a.keys().chain(b.keys()).cloned().collect();
+    keys.into_iter().filter(move |k| match (a.get(k), b.get(k)) {
+        (Some(x), Some(y)) => !same(x, y),
+        _ => true,
+    })
+}

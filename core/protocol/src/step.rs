@@ -1,0 +1,141 @@
+//! Steps: the units of reversion, as the engine carries them out.
+
+use crate::{ComponentId, Fingerprint, HostPath, Image, Place, ServiceName};
+use serde::{Deserialize, Serialize};
+
+/// One step of a plan, with the state before and after it. A step is done or undone as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Step {
+    /// Stop a service and see it stopped.
+    StopService {
+        /// Which.
+        service: ServiceName,
+    },
+    /// Wait until no process of these images runs from below these folders.
+    WaitExit {
+        /// Executable base names, compared without regard to case.
+        images: Vec<String>,
+        /// Folders below which the executable must lie to count.
+        under: Vec<HostPath>,
+    },
+    /// Put other bytes under a name, whether or not something is there now.
+    ReplaceFile {
+        /// The name.
+        target: Place,
+        /// Where the bytes come from.
+        source: Source,
+        /// What is there now.
+        before: Image,
+        /// What will be there.
+        after: Image,
+        /// Whose backup was taken.
+        component: ComponentId,
+    },
+    /// Move a backup's own name away, because it went back under its original one.
+    ConsumeBackup {
+        /// The backup.
+        backup: Place,
+        /// What it holds.
+        before: Image,
+    },
+    /// Take a file away.
+    RemoveFile {
+        /// The name.
+        target: Place,
+        /// What is there now.
+        before: Image,
+    },
+    /// Make a folder; files inside it are steps of their own and come with it in one move.
+    CreateFolder {
+        /// The name.
+        target: Place,
+        /// The saved folder whose owner, mode and times it takes; `None`: those of the folder it comes to lie in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        like: Option<Place>,
+    },
+    /// Take a folder away that is empty by then.
+    RemoveFolder {
+        /// The name.
+        target: Place,
+    },
+    /// Nothing to do: the target is already as it was before the patch. Checked again before anything is swapped.
+    Hold {
+        /// The name.
+        target: Place,
+        /// What is there.
+        image: Image,
+    },
+    /// Start a service and see it running.
+    StartService {
+        /// Which.
+        service: ServiceName,
+    },
+    /// Code of a plugin.
+    Custom {
+        /// Whose plugin.
+        component: ComponentId,
+        /// The plugin's own name for what it does.
+        action: String,
+        /// Its arguments, as RON text.
+        args: String,
+    },
+}
+
+/// Where the bytes of a replaced file come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Source {
+    /// A file on this machine.
+    File(Place),
+    /// Bytes that the plan itself carries.
+    Inline(Vec<u8>),
+}
+
+/// What becomes of a backup whose bytes went back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fate {
+    /// It stays where it is.
+    Keep,
+    /// Its name goes away, as a rename would have done.
+    Consume,
+}
+
+impl Step {
+    /// The name a file step changes or holds.
+    pub fn target(&self) -> Option<&Place> {
+        match self {
+            Step::ReplaceFile { target, .. }
+            | Step::RemoveFile { target, .. }
+            | Step::CreateFolder { target, .. }
+            | Step::RemoveFolder { target }
+            | Step::Hold { target, .. } => Some(target),
+            Step::ConsumeBackup { backup, .. } => Some(backup),
+            Step::StopService { .. } | Step::WaitExit { .. } | Step::StartService { .. } | Step::Custom { .. } => None,
+        }
+    }
+
+    /// Whether it changes a file or folder.
+    pub fn changes_files(&self) -> bool {
+        match self {
+            Step::ReplaceFile { .. }
+            | Step::ConsumeBackup { .. }
+            | Step::RemoveFile { .. }
+            | Step::CreateFolder { .. }
+            | Step::RemoveFolder { .. } => true,
+            Step::StopService { .. }
+            | Step::WaitExit { .. }
+            | Step::Hold { .. }
+            | Step::StartService { .. }
+            | Step::Custom { .. } => false,
+        }
+    }
+
+    /// The bytes a file step will put in place; 0 where it puts none.
+    pub fn new_bytes(&self) -> u64 {
+        match self {
+            Step::ReplaceFile { after: Image { fingerprint: Fingerprint::File { len, .. }, .. }, .. } => *len,
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! backout plugin file-set.

@@ -1,0 +1,1 @@
+//! backout plugin normal-server.

@@ -1,0 +1,1 @@
+//! What the author of a backout plugin uses: trait Component, the export macro, read-only views of the machine.

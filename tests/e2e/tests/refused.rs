@@ -1,0 +1,304 @@
+//! Refused with a clear error and nothing touched.
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and stop at the first surprise")]
+
+use backout_kit::{Run, World, write};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    process::Command,
+};
+
+/// The verb is refused with `code`, names what it is about, and nothing has changed.
+#[track_caller]
+fn refused(world: &World, code: i32, says: &str, more: &[&str]) -> Run {
+    let before = world.files();
+    let running = world.running();
+    world.services.clear_log();
+    let run = world.rollback(more).ends(code);
+    let error = run.json["error"].to_string();
+    assert!(error.contains(says), "`{says}` is not in {error}");
+    assert!(run.error_code().starts_with("BKO-"), "{error}");
+    assert!(!run.json["error"]["help"].is_null(), "what to do next is missing: {error}");
+    assert_eq!(run.json["changed"], false);
+    assert_eq!(world.files(), before);
+    assert!(world.services.log().is_empty(), "no service may be touched");
+    assert_eq!(world.running(), running);
+    assert!(backout_kit::snapshot::leftovers(&world.home).is_empty());
+    run
+}
+
+#[test]
+fn an_unknown_profile_component_or_variable() {
+    let mut world = World::small();
+    refused(&world, 10, "nonsense", &["--component", "nonsense"]);
+    refused(&world, 10, "nonsense", &["--set", "nonsense=/srv"]);
+    refused(&world, 10, "home", &["--set", "home=relative"]);
+    world.profile = "no-such-profile".into();
+    refused(&world, 10, "no-such-profile", &[]);
+    world.profile = "/no/such/profile.ron".into();
+    refused(&world, 10, "/no/such/profile.ron", &[]);
+}
+
+#[test]
+fn a_missing_variable() {
+    let world = World::small();
+    write(&world.site, "()");
+    refused(&world, 10, "home", &[]);
+}
+
+#[test]
+fn a_missing_plugin() {
+    let world = World::small();
+    for entry in fs::read_dir(&world.plugins).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    refused(&world, 10, "file-set", &[]);
+}
+
+#[test]
+fn malformed_ron_says_where() {
+    let world = World::small();
+    let good = fs::read_to_string(&world.profile).unwrap();
+    fs::write(&world.profile, good.replace("version: \"1\"", "version: 1 2")).unwrap();
+    refused(&world, 10, "small.ron:3:", &[]);
+    fs::write(&world.profile, good.replace("title:", "tilte:")).unwrap();
+    refused(&world, 10, "tilte", &[]);
+    fs::write(&world.profile, &good).unwrap();
+    let site = fs::read_to_string(&world.site).unwrap();
+    fs::write(&world.site, site.replace("vars:", "vats:")).unwrap();
+    refused(&world, 10, "site.ron:2:", &[]);
+}
+
+#[test]
+fn an_unknown_field_in_a_components_config_says_what() {
+    let world = World::small();
+    let good = fs::read_to_string(&world.profile).unwrap();
+    fs::write(&world.profile, good.replace("consume: true", "consume: true, colour: 1")).unwrap();
+    refused(&world, 10, "colour", &[]);
+}
+
+#[test]
+fn backups_that_are_none() {
+    let world = World::small();
+    let backup = world.home.join("backup/a.conf");
+    fs::write(&backup, "").unwrap();
+    refused(&world, 10, "a.conf", &[]);
+    fs::remove_file(&backup).unwrap();
+    symlink("/etc/hostname", &backup).unwrap();
+    refused(&world, 10, "a.conf", &[]);
+}
+
+#[test]
+fn targets_that_are_no_plain_files() {
+    let world = World::small();
+    let live = world.home.join("live");
+    fs::hard_link(live.join("a.conf"), live.join("other")).unwrap();
+    refused(&world, 10, "a.conf", &[]);
+    fs::remove_file(live.join("other")).unwrap();
+    fs::rename(live.join("b.conf"), live.join("elsewhere")).unwrap();
+    symlink("elsewhere", live.join("b.conf")).unwrap();
+    refused(&world, 10, "b.conf", &[]);
+    fs::remove_file(live.join("b.conf")).unwrap();
+    fs::create_dir(live.join("b.conf")).unwrap();
+    refused(&world, 10, "b.conf", &[]);
+    fs::remove_dir(live.join("b.conf")).unwrap();
+    fs::rename(live.join("elsewhere"), live.join("b.conf")).unwrap();
+    fs::rename(live.join("sub"), live.join("real")).unwrap();
+    symlink("real", live.join("sub")).unwrap();
+    refused(&world, 10, "sub", &[]);
+}
+
+#[test]
+fn an_immutable_target_or_folder() {
+    let world = World::small();
+    let target = world.home.join("live/a.conf");
+    let chattr = |flag: &str, path: &std::path::Path| {
+        Command::new("chattr").arg(flag).arg(path).status().is_ok_and(|s| s.success())
+    };
+    if !chattr("+i", &target) {
+        return;
+    }
+    let run = std::panic::catch_unwind(|| refused(&world, 10, "a.conf", &[]));
+    chattr("-i", &target);
+    run.unwrap();
+    let folder = world.home.join("live/sub");
+    chattr("+i", &folder);
+    let run = std::panic::catch_unwind(|| refused(&world, 10, "sub", &[]));
+    chattr("-i", &folder);
+    run.unwrap();
+}
+
+/// Runs `work` with `folder` on a file system of its own, if this machine lets us mount one.
+fn mounted(options: &[&str], folder: &std::path::Path, work: impl FnOnce() + std::panic::UnwindSafe) {
+    let mount = Command::new("mount").args(options).arg(folder).output();
+    if !mount.is_ok_and(|o| o.status.success()) {
+        return;
+    }
+    let done = std::panic::catch_unwind(work);
+    let _ = Command::new("umount").args(["-l"]).arg(folder).status();
+    done.unwrap();
+}
+
+#[test]
+fn a_read_only_mount() {
+    let world = World::small();
+    let live = world.home.join("live");
+    let files = world.path().join("files");
+    fs::rename(&live, &files).unwrap();
+    fs::create_dir(&live).unwrap();
+    let source = files.to_str().unwrap().to_owned();
+    let world = std::panic::AssertUnwindSafe(&world);
+    mounted(&["--bind", &source], &live, move || {
+        assert!(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(world.home.join("live")).status().unwrap().success());
+        refused(&world, 10, "read-only", &[]);
+    });
+}
+
+#[test]
+fn a_bind_mounted_file() {
+    let world = World::small();
+    let source = world.path().join("mounted");
+    fs::write(&source, "patched a").unwrap();
+    let target = world.home.join("live/a.conf");
+    let (source, world) = (source.to_str().unwrap().to_owned(), std::panic::AssertUnwindSafe(&world));
+    mounted(&["--bind", &source], &target, move || {
+        refused(&world, 10, "a.conf", &[]);
+    });
+}
+
+#[test]
+fn a_full_disk() {
+    let world = World::small();
+    let live = world.home.join("live");
+    let files = world.path().join("files");
+    fs::rename(&live, &files).unwrap();
+    fs::create_dir(&live).unwrap();
+    let world = std::panic::AssertUnwindSafe(&world);
+    mounted(&["-t", "tmpfs", "-o", "size=128k", "tmpfs"], &live, move || {
+        let copied = Command::new("cp").arg("-a").arg(files.join(".")).arg(world.home.join("live")).status().unwrap();
+        assert!(copied.success());
+        fs::write(world.home.join("backup/a.conf"), vec![b'x'; 300_000]).unwrap();
+        refused(&world, 10, "space", &[]);
+    });
+}
+
+#[test]
+fn services_that_do_not_fit() {
+    let world = World::small();
+    let both = [("First", "first"), ("Second", "second")];
+    world.write_site(&both[..1], "");
+    refused(&world, 10, "Second", &[]);
+    world.write_site(&[both[0], both[1], ("Third", "third")], "");
+    refused(&world, 10, "Third", &[]);
+    world.write_site(&both, "");
+    world.services.fault("second", "nonsense");
+    let run = world.rollback(&[]).ends(10);
+    assert!(run.json["error"].to_string().contains("Second"));
+    world.services.mend("second", "nonsense");
+}
+
+#[test]
+fn whoever_could_have_changed_what_we_run() {
+    let world = World::small();
+    let open = |path: &std::path::Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for path in [&world.site, &world.profile.clone().into(), &world.services.dir().join("ctl")] {
+        let mode = path.metadata().unwrap().permissions().mode();
+        open(path, 0o777);
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        refused(&world, 10, &name, &[]);
+        open(path, mode);
+    }
+    open(&world.plugins, 0o777);
+    refused(&world, 10, "plugins", &[]);
+    open(&world.plugins, 0o755);
+    for entry in fs::read_dir(&world.plugins).unwrap() {
+        open(&entry.unwrap().path(), 0o666);
+    }
+    refused(&world, 10, "file-set", &[]);
+}
+
+#[test]
+fn a_second_run_while_one_runs() {
+    let world = World::small();
+    let (reached, go) = (world.path().join("reached"), world.path().join("go"));
+    let wait = format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", reached.display(), go.display());
+    world.services.hook("first", "stop", &wait);
+    let mut first = world.verb_command("rollback", &[]).stdout(std::process::Stdio::null()).spawn().unwrap();
+    while !reached.exists() {
+        assert!(first.try_wait().unwrap().is_none(), "the first run ended early");
+        std::thread::yield_now();
+    }
+    let second = world.rollback(&[]);
+    let recover = world.plain(&["recover"]);
+    fs::write(&go, "").unwrap();
+    assert!(first.wait().unwrap().success());
+    second.ends(11);
+    recover.ends(11);
+}
+
+#[test]
+fn a_saved_plan_that_no_longer_fits() {
+    let world = World::small();
+    let plan = world.path().join("plan.ron");
+    let plan = plan.to_str().unwrap();
+    world.verb("plan", &["-o", plan]).ends(0);
+    fs::write(world.home.join("live/b.conf"), "somebody was here").unwrap();
+    let mut args = vec!["rollback", "--plan", plan, "--yes", "--json"];
+    let flags = world.flags();
+    args.extend(flags.iter().map(String::as_str));
+    let run = Run::of(&world.command(&args).output().unwrap()).ends(12);
+    assert!(run.json["error"].to_string().contains("b.conf"), "{run:?}");
+    fs::write(world.home.join("live/b.conf"), "patched b").unwrap();
+    Run::of(&world.command(&args).output().unwrap()).ends(0);
+}
+
+#[test]
+fn a_state_folder_of_a_newer_format() {
+    let world = World::small();
+    fs::create_dir(&world.state).unwrap();
+    fs::write(world.state.join("format"), "(2, 0)\n").unwrap();
+    refused(&world, 10, "newer", &[]);
+}
+
+#[test]
+fn an_unfinished_run_of_another_state_folder() {
+    let world = World::small();
+    let marker = world.home.join("live/.backout-01jd0000000000000000000000");
+    let other = world.path().join("other");
+    fs::create_dir_all(other.join("transactions/01jd0000000000000000000000")).unwrap();
+    fs::create_dir(&marker).unwrap();
+    let text = format!("(run: \"01jd0000000000000000000000\", state: {:?}, plan: {:?})", other.to_str().unwrap(), "0".repeat(64));
+    fs::write(marker.join("id"), text).unwrap();
+    let run = world.rollback(&[]).ends(10);
+    assert!(run.json["error"].to_string().contains(other.to_str().unwrap()), "{run:?}");
+}
+
+#[test]
+fn without_a_terminal_and_without_yes() {
+    let world = World::small();
+    let mut command = world.command(&["rollback", &world.profile]);
+    let run = Run::of(&command.args(world.flags()).arg("--json").output().unwrap()).ends(10);
+    assert!(run.json["error"].to_string().contains("--yes"), "{run:?}");
+    assert!(!world.state.exists());
+}
+
+#[test]
+fn a_dry_run_counts_and_writes_nothing() {
+    let world = World::small();
+    let before = world.files();
+    let dry = world.rollback(&["--dry-run"]).ends(0);
+    assert!(!world.state.exists());
+    assert_eq!(world.files(), before);
+    let real = world.rollback(&[]).ends(0);
+    assert_eq!(dry.json["counts"], real.json["counts"]);
+}
+
+#[test]
+fn what_is_not_in_this_version_says_so() {
+    let world = World::small();
+    for args in [&["guard"][..], &["snapshot", "list"], &["inventory"], &["history"], &["explain", "BKO-1001"]] {
+        let run = Run::of(&world.command(args).output().unwrap()).ends(64);
+        assert!(run.stderr.contains("not in this version"), "{run:?}");
+    }
+    Run::of(&world.command(&["--no-such-flag"]).output().unwrap()).ends(64);
+}

@@ -1,0 +1,25 @@
+//! Throw-away worlds for tests: real files, real service processes, the real binary and plugins.
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "test fixtures make files, and stop at the first surprise")]
+
+pub mod binary;
+pub mod serverprotect;
+pub mod service;
+pub mod snapshot;
+pub mod world;
+
+pub use binary::{Run, built};
+pub use serverprotect::ServerProtect;
+pub use service::Services;
+pub use snapshot::{Snapshot, snapshot};
+pub use world::World;
+
+use std::path::Path;
+
+/// Writes a fixture file, with its folders.
+#[track_caller]
+pub fn write(path: &Path, bytes: impl AsRef<[u8]>) {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    std::fs::write(path, bytes).unwrap();
+}

@@ -1,0 +1,126 @@
+//! Real services: a POSIX shell script starts, stops and asks a real process, and writes down what it was told.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// A folder of services and the log of what they were told.
+#[derive(Debug)]
+pub struct Services {
+    dir: PathBuf,
+}
+
+/// `ctl VERB NAME`: `NAME.pid` holds the process; files named `NAME.<fault>` make it misbehave.
+const CTL: &str = r#"#!/bin/sh
+dir=$(dirname "$0")
+verb=$1
+name=$2
+pid() { cat "$dir/$name.pid" 2>/dev/null; }
+alive() { p=$(pid); [ -n "$p" ] && kill -0 "$p" 2>/dev/null && ! grep -q '^State:.[ZX]' "/proc/$p/status" 2>/dev/null; }
+case $verb in
+status)
+  [ -e "$dir/$name.nonsense" ] && exit 7
+  alive && exit 0
+  exit 3 ;;
+start)
+  echo "start $name" >>"$dir/log"
+  [ -e "$dir/$name.hook-start" ] && . "$dir/$name.hook-start"
+  [ -e "$dir/$name.refuse-start" ] && { echo "cannot start"; exit 1; }
+  alive && exit 0
+  image="$dir/holder"
+  [ -e "$dir/$name.image" ] && image=$(cat "$dir/$name.image")
+  if [ -e "$dir/$name.die" ]; then
+    "$image" 0.2 </dev/null >/dev/null 2>&1 &
+  else
+    "$image" 100000 </dev/null >/dev/null 2>&1 &
+  fi
+  echo $! >"$dir/$name.pid"
+  exit 0 ;;
+stop)
+  echo "stop $name" >>"$dir/log"
+  [ -e "$dir/$name.hook-stop" ] && . "$dir/$name.hook-stop"
+  [ -e "$dir/$name.refuse-stop" ] && { echo "will not stop"; exit 1; }
+  [ -e "$dir/$name.ignore-stop" ] && exit 0
+  p=$(pid)
+  [ -n "$p" ] && kill "$p" 2>/dev/null
+  n=0
+  while alive && [ $n -lt 500 ]; do n=$((n + 1)); done
+  exit 0 ;;
+esac
+exit 64
+"#;
+
+impl Services {
+    /// Makes the folder with its control script.
+    pub fn new(dir: PathBuf) -> Self {
+        fs::create_dir_all(&dir).unwrap();
+        let ctl = dir.join("ctl");
+        fs::write(&ctl, CTL).unwrap();
+        fs::set_permissions(&ctl, fs::Permissions::from_mode(0o755)).unwrap();
+        // The service process: a copy, so that its image is this world's own.
+        fs::copy("/bin/sleep", dir.join("holder")).unwrap();
+        Self { dir }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// One entry of a site's `Commands`.
+    pub fn entry(&self, display: &str, name: &str) -> String {
+        let ctl = self.dir.join("ctl");
+        let argv = |verb: &str| format!("[{:?}, {verb:?}, {name:?}]", ctl.to_str().unwrap());
+        format!("{display:?}: (start: {}, stop: {}, status: {})", argv("start"), argv("stop"), argv("status"))
+    }
+
+    /// Makes a service misbehave: `refuse-stop`, `ignore-stop`, `refuse-start`, `die`, `nonsense`.
+    pub fn fault(&self, name: &str, fault: &str) {
+        fs::write(self.dir.join(format!("{name}.{fault}")), "").unwrap();
+    }
+
+    /// Runs shell lines inside the next `start` or `stop` of a service.
+    pub fn hook(&self, name: &str, verb: &str, lines: &str) {
+        fs::write(self.dir.join(format!("{name}.hook-{verb}")), lines).unwrap();
+    }
+
+    /// Lets it behave again.
+    pub fn mend(&self, name: &str, fault: &str) {
+        let _ = fs::remove_file(self.dir.join(format!("{name}.{fault}")));
+    }
+
+    /// Runs one verb and says its exit code.
+    pub fn ctl(&self, verb: &str, name: &str) -> i32 {
+        Command::new(self.dir.join("ctl")).args([verb, name]).status().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Whether the service's process runs.
+    pub fn runs(&self, name: &str) -> bool {
+        self.ctl("status", name) == 0
+    }
+
+    /// What all services were told, in order.
+    pub fn log(&self) -> Vec<String> {
+        fs::read_to_string(self.dir.join("log")).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    /// Forgets it.
+    pub fn clear_log(&self) {
+        let _ = fs::remove_file(self.dir.join("log"));
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
+        for entry in entries.flatten() {
+            if entry.path().extension().is_some_and(|e| e == "pid") {
+                let pid = fs::read_to_string(entry.path()).unwrap_or_default();
+                let _ = Command::new("/bin/kill").args(["-9", pid.trim()]).output();
+            }
+        }
+    }
+}

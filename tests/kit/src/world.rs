@@ -1,0 +1,184 @@
+//! A world: a product's folders, its services, a site, a state folder, and the binary to run on them.
+
+use crate::{
+    binary::{Run, built},
+    service::Services,
+    snapshot::{Snapshot, snapshot},
+};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+use tempfile::TempDir;
+
+/// A throw-away machine.
+#[derive(Debug)]
+pub struct World {
+    dir: TempDir,
+    /// The product's folder.
+    pub home: PathBuf,
+    /// The state folder.
+    pub state: PathBuf,
+    /// The plugin folder.
+    pub plugins: PathBuf,
+    /// The site file.
+    pub site: PathBuf,
+    /// The profile to name: a built-in's name or a path.
+    pub profile: String,
+    /// The services.
+    pub services: Services,
+    /// Names of the services in the control script.
+    pub names: Vec<String>,
+}
+
+/// A small product with one of every kind of change: replaced, created, in a new folder, consumed.
+const SMALL: &str = r#"(
+  name: "small", title: (en: "A small product"),
+  product: (name: "Small", version: "1", patch: "2"),
+  variables: [(name: "home", about: (en: "where it is"))],
+  components: [
+    ( id: "files", title: (en: "files"),
+      role: Restore(plugin: "file-set", config: (from: "home/backup", to: "home/live", consume: true)),
+      presence: (marker: "home/live/a.conf"),
+      services: [(name: "First"), (name: "Second")] ),
+  ],
+  timeouts: (stop: 20, start: 20, status: 20, exit: 5, settle: 0),
+)"#;
+
+impl World {
+    /// An empty world with these services: (display name, name in the control script).
+    pub fn new(services: &[(&str, &str)]) -> Self {
+        let dir = TempDir::with_prefix("backout-world-").unwrap();
+        let home = dir.path().join("home");
+        fs::create_dir(&home).unwrap();
+        let plugins = dir.path().join("plugins");
+        fs::create_dir(&plugins).unwrap();
+        for library in &built().plugins {
+            let to = plugins.join(library.file_name().unwrap());
+            fs::copy(library, &to).unwrap();
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        let ctl = Services::new(dir.path().join("services"));
+        let world = Self {
+            home,
+            state: dir.path().join("state"),
+            plugins,
+            site: dir.path().join("site.ron"),
+            profile: String::new(),
+            services: ctl,
+            names: services.iter().map(|(_, n)| (*n).to_owned()).collect(),
+            dir,
+        };
+        world.write_site(services, "");
+        for (_, name) in services {
+            assert_eq!(world.services.ctl("start", name), 0);
+        }
+        world.services.clear_log();
+        world
+    }
+
+    /// Writes the site file again; `more` is further fields.
+    pub fn write_site(&self, services: &[(&str, &str)], more: &str) {
+        let entries: Vec<String> = services.iter().map(|(d, n)| self.services.entry(d, n)).collect();
+        let text = format!(
+            "(\n vars: {{ \"home\": {:?} }},\n services: Commands({{ {} }}),\n {more}\n)\n",
+            self.home.to_str().unwrap(),
+            entries.join(",\n   ")
+        );
+        fs::write(&self.site, text).unwrap();
+    }
+
+    /// The small product, patched, with both services running.
+    pub fn small() -> Self {
+        let mut world = Self::new(&[("First", "first"), ("Second", "second")]);
+        let live = world.home.join("live");
+        let backup = world.home.join("backup");
+        for (folder, files) in [
+            (&live, [("a.conf", "patched a"), ("b.conf", "patched b"), ("sub/c.conf", "patched c")].as_slice()),
+            (
+                &backup,
+                [
+                    ("a.conf", "old a"),
+                    ("b.conf", "old b"),
+                    ("sub/c.conf", "old c"),
+                    ("gone.conf", "old gone"),
+                    ("new/deep/d.conf", "old d"),
+                    ("new/e.conf", "old e"),
+                ]
+                .as_slice(),
+            ),
+        ] {
+            for (name, text) in files {
+                let path = folder.join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, text).unwrap();
+                filetime::set_file_mtime(&path, filetime::FileTime::from_unix_time(1_300_000_000, 123)).unwrap();
+            }
+        }
+        let profile = world.dir.path().join("small.ron");
+        fs::write(&profile, SMALL).unwrap();
+        world.profile = profile.to_str().unwrap().to_owned();
+        world
+    }
+
+    /// The world's folder.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A call of the binary with this world's state folder; nothing is added but `args`.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&built().backout);
+        command.args(args).arg("--state-dir").arg(&self.state);
+        command.stdin(Stdio::null()).env_remove("BACKOUT_STATE_DIR");
+        command
+    }
+
+    /// The flags that a verb with a profile needs here.
+    pub fn flags(&self) -> Vec<String> {
+        let text = |p: &Path| p.to_str().unwrap().to_owned();
+        vec!["--site".into(), text(&self.site), "--plugin-dir".into(), text(&self.plugins)]
+    }
+
+    /// `VERB PROFILE` with everything it needs, and `--yes --json`.
+    pub fn verb(&self, verb: &str, more: &[&str]) -> Run {
+        Run::of(&self.verb_command(verb, more).output().unwrap())
+    }
+
+    /// The same, not run yet.
+    pub fn verb_command(&self, verb: &str, more: &[&str]) -> Command {
+        let mut command = self.command(&[verb, &self.profile]);
+        command.args(self.flags()).args(["--json", "--jobs", "1"]).args(more);
+        if verb == "rollback" {
+            command.arg("--yes");
+        }
+        command
+    }
+
+    /// `rollback`.
+    pub fn rollback(&self, more: &[&str]) -> Run {
+        self.verb("rollback", more)
+    }
+
+    /// `recover`, `undo`, `status`: verbs without a profile.
+    pub fn plain(&self, args: &[&str]) -> Run {
+        let mut command = self.command(args);
+        command.arg("--json");
+        if args[0] == "undo" {
+            command.arg("--yes");
+        }
+        Run::of(&command.output().unwrap())
+    }
+
+    /// The product's files.
+    pub fn files(&self) -> Snapshot {
+        snapshot(&self.home)
+    }
+
+    /// Which of the services run, by name.
+    pub fn running(&self) -> Vec<bool> {
+        self.names.iter().map(|n| self.services.runs(n)).collect()
+    }
+}
