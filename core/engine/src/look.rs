@@ -13,23 +13,30 @@ use std::{
 /// # Errors
 /// The disk's: a symbolic link, something that is no file, or one that cannot be read.
 pub fn image(place: &Place) -> Result<Image, Error> {
+    examine(place).map(|(image, _)| image)
+}
+
+/// A file's image, and whether it is whole: a PE file can be shorter than its headers say.
+fn examine(place: &Place) -> Result<(Image, bool), Error> {
     let mut file = match open_place(place) {
         Ok(file) => file,
-        Err(e) if e.kind == ErrorKind::NotFound => return Ok(Image::ABSENT),
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok((Image::ABSENT, true)),
         Err(e) => return Err(e),
     };
     let (len, sha256) = digest_file(&mut file).map_err(|e| e.at(&place.path()))?;
     let fingerprint = Fingerprint::File { len, sha256 };
-    // A file that cannot be read as PE is a file without a version.
-    let pe = backout_machine::version::read(&mut file).ok().flatten();
-    Ok(Image { fingerprint, version: pe.and_then(|p| p.version), machine: pe.map(|p| p.machine) })
+    let pe = backout_machine::version::read(&mut file);
+    let pe = pe.map_err(|e| Error::unsupported("read", &place.path(), &e.to_string()))?;
+    let image = Image { fingerprint, version: pe.and_then(|p| p.version), machine: pe.map(|p| p.machine) };
+    Ok((image, pe.is_none_or(|p| p.whole)))
 }
 
 /// A backup as a candidate, or why it is none.
 pub(crate) fn candidate(place: &Place) -> Result<Image, Reject> {
-    match image(place) {
-        Ok(image) if image.fingerprint.is_absent() => Err(Reject::Missing),
-        Ok(image) => Ok(image),
+    match examine(place) {
+        Ok((image, _)) if image.fingerprint.is_absent() => Err(Reject::Missing),
+        Ok((_, false)) => Err(Reject::CutShort),
+        Ok((image, true)) => Ok(image),
         Err(e) => Err(match e.kind {
             ErrorKind::NotFound => Reject::Missing,
             ErrorKind::Symlink => Reject::Symlink,

@@ -63,7 +63,7 @@ enum Kind {
     Restore(Vec<(ComponentId, Need, Vec<Candidate>)>),
     Write(ComponentId, Vec<u8>),
     Remove(ComponentId, Expect),
-    RemoveFolder(ComponentId),
+    RemoveFolder,
 }
 
 /// Merges the proposals, in the order of their components.
@@ -79,7 +79,7 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
     let mut made = BTreeSet::new();
     for wish in wishes {
         let live = match &wish.kind {
-            Kind::RemoveFolder(_) => Image::ABSENT,
+            Kind::RemoveFolder => Image::ABSENT,
             _ => look::image(&wish.target).map_err(look::refusal)?,
         };
         let before = merged.files.len();
@@ -87,7 +87,7 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
             Kind::Restore(claims) => restore(&wish, claims, &live, ground, &mut merged, &mut newer)?,
             Kind::Write(component, bytes) => write(&wish, component, bytes, &live, &mut merged),
             Kind::Remove(component, expect) => remove(&wish, component, *expect, &live, &mut merged),
-            Kind::RemoveFolder(_) => {
+            Kind::RemoveFolder => {
                 if wish.missing_from.is_none() {
                     merged.files.push(Step::RemoveFolder { target: wish.target.clone() });
                 }
@@ -134,7 +134,7 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
                     (target, Kind::Write(proposer.component.clone(), bytes.clone()))
                 }
                 Proposed::RemoveFile { target, expect } => (target, Kind::Remove(proposer.component.clone(), *expect)),
-                Proposed::RemoveFolder { target } => (target, Kind::RemoveFolder(proposer.component.clone())),
+                Proposed::RemoveFolder { target } => (target, Kind::RemoveFolder),
             };
             within(proposer, target, ground.roots.iter())?;
             let found = match locate(&target.root.0, &target.rel, ground.names) {
@@ -207,7 +207,7 @@ fn join(wish: &mut Wish, kind: Kind) -> Result<(), Refusal> {
         }
         (Kind::Write(_, a), Kind::Write(_, b)) if *a == b => Ok(()),
         (Kind::Remove(_, a), Kind::Remove(_, b)) if *a == b => Ok(()),
-        (Kind::RemoveFolder(_), Kind::RemoveFolder(_)) => Ok(()),
+        (Kind::RemoveFolder, Kind::RemoveFolder) => Ok(()),
         _ => Err(Refusal::StepsContradict { target: wish.target.clone() }),
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     faces::Faces,
     load::{Job, check_trust},
-    look,
+    look, quiesce,
     merge::{Ground, Proposer, elsewhere, merge},
     presence::{self, Presence},
     refusal::{Refusal, Trusted},
@@ -13,7 +13,7 @@ use crate::{
 use backout_disk::locate::locate;
 use backout_machine::{
     process,
-    service::{self, NoServices, ServiceState, Services},
+    service::{self, ServiceState, Services},
 };
 use backout_protocol::{
     ComponentId, FileVersion, HostPath, Image, Notice, Plan, Profile, ServiceName, Step,
@@ -142,7 +142,7 @@ fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
         return Err(Refusal::SiteServiceUnknown { service: service.clone(), known });
     }
     if known.is_empty() {
-        return Ok(Box::new(NoServices));
+        return Ok(quiesce::none());
     }
     let services =
         service::open(&job.site.services, &job.site.timeouts.over(profile.timeouts)).map_err(Refusal::Service)?;

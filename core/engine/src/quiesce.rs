@@ -6,7 +6,7 @@ use crate::{
 };
 use backout_machine::{
     process,
-    service::{Patience, ServiceState, Services},
+    service::{self, Patience, ServiceError, ServiceState, Services},
 };
 use backout_protocol::{
     Event, Notice, ServiceName, Step,
@@ -49,7 +49,7 @@ impl Quiesce<'_> {
     }
 
     /// What each service is now. A service that is not installed counts as stopped.
-    pub fn states(&self) -> Result<Were, Failure> {
+    pub(crate) fn states(&self) -> Result<Were, Failure> {
         let was = |s: &backout_protocol::plan::PlannedService| match self.services.state(&s.name) {
             Ok(ServiceState::Running) => Ok((s.name.clone(), Was::Running)),
             Ok(ServiceState::Stopped | ServiceState::NotInstalled) => Ok((s.name.clone(), Was::Stopped)),
@@ -59,7 +59,7 @@ impl Quiesce<'_> {
     }
 
     /// Stops every service of the run that is not seen stopped, in the plan's order.
-    pub fn stop_all(&self) -> Result<(), Failure> {
+    pub(crate) fn stop_all(&self) -> Result<(), Failure> {
         self.faces.observer.event(&Event::Phase { phase: Phase::Quiesce });
         for service in &self.plan.services {
             if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
@@ -85,7 +85,7 @@ impl Quiesce<'_> {
     }
 
     /// Waits until the processes that the plan's steps name are gone; ends them only where the operator said so.
-    pub fn wait_exit(&self, notices: &mut Vec<Notice>) -> Result<(), Failure> {
+    pub(crate) fn wait_exit(&self, notices: &mut Vec<Notice>) -> Result<(), Failure> {
         for step in &self.plan.steps {
             let Step::WaitExit { images, under } = step else { continue };
             let under: Vec<PathBuf> = under.iter().map(|u| u.0.clone()).collect();
@@ -112,7 +112,7 @@ impl Quiesce<'_> {
 
     /// Starts, in the plan's order, every service for which `wanted` says so and that does not run.
     /// `before` and `after` are called around each start, for the journal.
-    pub fn resume(
+    pub(crate) fn resume(
         &self,
         wanted: impl Fn(&ServiceName) -> bool,
         mut record: impl FnMut(&ServiceName, ServiceAction) -> Result<(), Failure>,
@@ -136,7 +136,7 @@ impl Quiesce<'_> {
     }
 
     /// Every wanted service is running, is still running after the settle time, and every probe is content.
-    pub fn health(&self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
+    pub(crate) fn health(&self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
         self.faces.observer.event(&Event::Phase { phase: Phase::Health });
         let watched: Vec<&ServiceName> = self.plan.services.iter().map(|s| &s.name).filter(|n| wanted(n)).collect();
         let until = Instant::now() + Duration::from_secs(self.plan.site.timeouts.settle.into());
@@ -161,7 +161,7 @@ impl Quiesce<'_> {
     }
 
     /// Every probe is content.
-    pub fn probes(&self) -> Result<(), Failure> {
+    pub(crate) fn probes(&self) -> Result<(), Failure> {
         let limit = Duration::from_secs(self.plan.site.timeouts.start.into());
         for probe in &self.plan.site.health {
             self.probe(probe, limit)?;
@@ -170,7 +170,7 @@ impl Quiesce<'_> {
     }
 
     fn probe(&self, probe: &Probe, limit: Duration) -> Result<(), Failure> {
-        backout_machine::command::probe(probe, limit)
+        backout_machine::probe(probe, limit)
             .map_err(|e| Failure::Probe { name: probe.name.clone(), why: e.to_string() })
     }
 }
@@ -183,6 +183,37 @@ pub(crate) fn named(processes: &[process::Process]) -> Vec<(String, u32)> {
 /// The services that ran before.
 pub(crate) fn ran(were: &Were) -> impl Fn(&ServiceName) -> bool + '_ {
     |name| were.iter().any(|(n, was)| n == name && *was == Was::Running)
+}
+
+/// The services of a plan. A plan without services needs no service manager.
+pub(crate) fn open(plan: &Plan) -> Result<Box<dyn Services>, ServiceError> {
+    if plan.services.is_empty() {
+        return Ok(none());
+    }
+    service::open(&plan.site.services, &plan.site.timeouts)
+}
+
+/// No services at all.
+pub(crate) fn none() -> Box<dyn Services> {
+    struct None;
+    impl Services for None {
+        fn state(&self, _: &ServiceName) -> Result<ServiceState, ServiceError> {
+            Ok(ServiceState::NotInstalled)
+        }
+        fn stop(&self, service: &ServiceName, _: &Patience<'_>) -> Result<(), ServiceError> {
+            Err(ServiceError::NotInstalled { service: service.clone() })
+        }
+        fn start(&self, service: &ServiceName, _: &Patience<'_>) -> Result<(), ServiceError> {
+            Err(ServiceError::NotInstalled { service: service.clone() })
+        }
+        fn start_hint(&self, _: &ServiceName) -> String {
+            String::new()
+        }
+        fn programs(&self) -> Vec<PathBuf> {
+            Vec::new()
+        }
+    }
+    Box::new(None)
 }
 
 /// A cancel that nothing sets.

@@ -5,7 +5,7 @@
 
 use crate::{
     faces::Faces,
-    quiesce::{Were, never},
+    quiesce::{self, Were, never},
     refusal::{Failure, Refusal, Stuck},
     report::{Ending, RunReport},
     rollback::conclude,
@@ -16,7 +16,6 @@ use crate::{
 };
 use backout_disk::{Folder, durable};
 use backout_journal::{Direction, Journal, JournalError, Reading, Record, Remedy};
-use backout_machine::service::{self, Services};
 use backout_protocol::{Event, Fingerprint, HostPath, Place, RunId, report::Phase};
 use std::{ffi::OsStr, path::Path};
 
@@ -104,9 +103,8 @@ fn go_on(locked: &Locked, tx: &Transaction, reading: &Reading, faces: &Faces<'_>
     {
         return RunReport::of(Ending::Stuck { after: None, why });
     }
-    let services = match service::open(&tx.plan.site.services, &tx.plan.site.timeouts) {
+    let services = match quiesce::open(&tx.plan) {
         Ok(services) => services,
-        Err(_) if tx.plan.services.is_empty() => Box::new(service::NoServices) as Box<dyn Services>,
         Err(e) => return RunReport::of(Ending::Stuck { after: None, why: Stuck::Service(e) }),
     };
     let direction = match remedy {

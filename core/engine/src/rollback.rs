@@ -2,17 +2,18 @@
 
 use crate::{
     faces::Faces,
+    quiesce,
     refusal::{Failure, Refusal},
     report::{Ending, RunReport, counts},
     stage::{self, Stagings},
-    state::{Locked, plain, unusable},
+    state::{Locked, unusable},
     tidy,
     transaction::{PLAN, Transaction, swaps, write},
     window::{Run, chain},
 };
 use backout_disk::{Error, durable};
 use backout_journal::{Journal, Record, writer::Durability::Synced};
-use backout_machine::service::{self, Services};
+use backout_machine::service::Services;
 use backout_protocol::{Digest, Notice, RunId, Step, plan::Plan};
 use std::ffi::OsStr;
 
@@ -21,9 +22,8 @@ pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
     if let Some(Step::Custom { component, action, .. }) = plan.steps.iter().find(|s| matches!(s, Step::Custom { .. })) {
         return Refusal::CustomStep { component: component.clone(), action: action.clone() }.into();
     }
-    let services = match service::open(&plan.site.services, &plan.site.timeouts) {
+    let services = match quiesce::open(plan) {
         Ok(services) => services,
-        Err(_) if plan.services.is_empty() => Box::new(service::NoServices) as Box<dyn Services>,
         Err(e) => return Refusal::Service(e).into(),
     };
     match begin(locked, plan) {
@@ -59,7 +59,8 @@ fn begin_in(locked: &Locked, run: &RunId, plan: &Plan) -> Result<(Transaction, J
     let first = Record::Begin {
         format: backout_journal::format::FORMAT,
         tool: plan.tool.clone(),
-        boot: backout_machine::boot_id(),
+        // Told for people; recovery never compares it.
+        boot: backout_machine::boot_id().unwrap_or_default(),
         plan: digest,
     };
     journal.append(first, Synced).map_err(failed)?;

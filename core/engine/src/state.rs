@@ -178,7 +178,7 @@ impl State {
     /// [`Refusal::State`].
     pub(crate) fn new_id(&self) -> Result<RunId, Refusal> {
         let newest = self.transaction_ids()?.into_iter().chain(self.history_ids()?).max();
-        let fresh = ulid::Ulid::new();
+        let fresh = ulid::Ulid::generate();
         let last = newest.and_then(|id| ulid::Ulid::from_string(id.as_str()).ok());
         let ulid = match last {
             Some(last) if last >= fresh => last.increment().unwrap_or(fresh),

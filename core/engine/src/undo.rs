@@ -2,7 +2,7 @@
 
 use crate::{
     faces::Faces,
-    look,
+    look, quiesce,
     planner::{TOOL, check_program, steps},
     refusal::{NotUndoable, Refusal},
     state::{State, plain, unusable},
@@ -11,7 +11,7 @@ use crate::{
 };
 use backout_disk::swap::Turn;
 use backout_journal::Journal;
-use backout_machine::service::{self, NoServices, ServiceState, Services};
+use backout_machine::service::ServiceState;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
     plan::{FORMAT, PlanKind, PlannedService, Was},
@@ -30,10 +30,7 @@ pub fn plan(state: &State, id: Option<&str>, faces: &Faces<'_>) -> Result<Plan, 
         Some(id) => chosen(state, &finished, id)?,
         None => newest(finished)?,
     };
-    let services = match tx.plan.services.is_empty() {
-        true => Box::new(NoServices) as Box<dyn Services>,
-        false => service::open(&tx.plan.site.services, &tx.plan.site.timeouts).map_err(Refusal::Service)?,
-    };
+    let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
     let probes = tx.plan.site.health.iter().filter_map(|p| p.run.first());
     for program in services.programs().iter().map(|p| p.as_path()).chain(probes.map(std::path::Path::new)) {
         check_program(program)?;

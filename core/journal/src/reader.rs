@@ -108,8 +108,8 @@ fn tail(bytes: &[u8], at: usize) -> Result<Tail, Unreadable> {
     if last >= MAX_LINE {
         return corrupt(at + last, "bytes far behind the last whole line");
     }
-    let starts = (1..=last).filter(|i| rest[i - 1] == b'\n');
-    for start in starts {
+    // At every byte, not only behind line ends: the damage may have been to a line end.
+    for start in 1..=last {
         if line_at(bytes, at + start).is_some() {
             return corrupt(at, "no whole line, but a whole line follows");
         }

@@ -255,6 +255,8 @@ pub enum Reject {
     Symlink,
     /// It has no bytes.
     Empty,
+    /// It is a PE file that ends before its headers say: a copy that was cut short.
+    CutShort,
     /// Its bytes are those of the live file.
     EqualsLive,
     /// Its version is the patched one.

@@ -387,6 +387,6 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
     if let Some(unknown) = named.find(|c| !ids.contains(&c.as_str())) {
         return Some(format!("an advisory or reminder is about the component `{unknown}`, which is not there"));
     }
-    let mut argv0 = profile.health.iter().filter_map(|p| p.run.first().is_none().then_some(&p.name));
+    let mut argv0 = profile.health.iter().filter_map(|p| p.run.is_empty().then_some(&p.name));
     argv0.next().map(|probe| format!("the probe `{probe}` runs nothing"))
 }

@@ -1,1 +1,48 @@
-//! What the author of a backout plugin uses: trait Component, the export macro, read-only views of the machine.
+//! What the author of a backout plugin uses.
+//!
+//! A plugin is a type that implements [`Component`] and one line that exports it:
+//!
+//! ```
+//! use backout_plugin::{Ask, Component, Machine, export_component, protocol::message::{Failure, Proposal}};
+//! use serde::Deserialize;
+//!
+//! #[derive(Default)]
+//! struct Nothing;
+//!
+//! #[derive(Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Config {}
+//!
+//! impl Component for Nothing {
+//!     const ID: &'static str = "nothing";
+//!     const ABOUT: &'static str = "Needs nothing.";
+//!     type Config = Config;
+//!
+//!     fn plan(&self, _: &Ask<Config>, _: &Machine) -> Result<Proposal, Failure> {
+//!         Ok(Proposal::default())
+//!     }
+//! }
+//!
+//! export_component!(Nothing);
+//! # fn main() {}
+//! ```
+//!
+//! A plugin plans and changes nothing: it names, for each file, the target and every backup it sees. Which backup is
+//! good is the engine's to decide. [`restore`] holds what most plugins share, [`trial`] runs a component without a host.
+
+mod answer;
+mod ask;
+mod component;
+pub mod export;
+mod frame;
+pub mod machine;
+pub mod manifest;
+pub mod restore;
+pub mod trial;
+
+pub use ask::{Ask, failure};
+pub use backout_protocol as protocol;
+pub use component::Component;
+pub use frame::Frame;
+pub use machine::{Entry, Kind, Machine};
+pub use restore::Restore;

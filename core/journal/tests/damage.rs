@@ -1,0 +1,141 @@
+//! A real journal, damaged in every way a medium or a person can: torn, refused or right, never a wrong status.
+#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests damage files and stop at the first surprise")]
+
+use backout_disk::Folder;
+use backout_journal::{
+    Direction, Journal, Record, Status, Tail, Unreadable, format,
+    reader::read,
+    status::replay,
+    writer::{Durability::Synced, NAME},
+};
+use backout_protocol::{Digest, RunId, plan::Was};
+use std::fs;
+
+fn run() -> RunId {
+    "01jd0000000000000000000000".parse().unwrap()
+}
+
+fn records() -> Vec<Record> {
+    vec![
+        Record::Begin { format: format::FORMAT, tool: "test".into(), boot: "boot".into(), plan: Digest([7; 32]) },
+        Record::Staged { staged: Digest([8; 32]) },
+        Record::Opening { services: vec![("A Service".parse().unwrap(), Was::Running)] },
+        Record::Armed,
+        Record::Undo { why: "a \"reason\"\nof two lines".into() },
+        Record::Unswapped,
+        Record::Undone { why: "done".into() },
+    ]
+}
+
+/// The bytes of a journal with the first `count` records.
+fn written(count: usize) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+    let mut journal = Journal::create(&folder, &run()).unwrap();
+    for record in records().into_iter().take(count) {
+        journal.append(record, Synced).unwrap();
+    }
+    fs::read(dir.path().join(NAME)).unwrap()
+}
+
+#[test]
+fn what_was_written_is_read() {
+    for count in 0..=records().len() {
+        let bytes = written(count);
+        assert_eq!(bytes.len(), format::LENGTH);
+        let reading = read(&run(), &bytes).unwrap();
+        let expected: Vec<Record> = records().into_iter().take(count).collect();
+        assert_eq!(reading.records().cloned().collect::<Vec<_>>(), expected);
+        assert_eq!((reading.status, reading.tail), (replay(&expected).unwrap(), Tail::Blank));
+    }
+}
+
+#[test]
+fn every_flipped_byte_is_torn_refused_or_right() {
+    for count in 1..=records().len() {
+        let bytes = written(count);
+        let end = bytes.iter().rposition(|b| *b != b'\n').unwrap() + 2;
+        let before = replay(&records()[..count - 1]).unwrap();
+        let whole = replay(&records()[..count]).unwrap();
+        for at in 0..end + 8 {
+            for mask in [0x01, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= mask;
+                match read(&run(), &damaged) {
+                    Ok(reading) if reading.status == whole => {}
+                    Ok(reading) => {
+                        assert!(matches!(reading.tail, Tail::Torn { .. }), "{count} {at} {mask:x}");
+                        assert_eq!(reading.status, before, "{count} {at} {mask:x}: only the last line can be torn");
+                    }
+                    Err(Unreadable::Corrupt { .. }) => assert!(count > 1, "{at}"),
+                    Err(other) => panic!("{count} {at} {mask:x}: {other}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_torn_anywhere_is_as_if_it_had_not_been_written() {
+    for count in 1..=records().len() {
+        let long = written(count);
+        let end = long.iter().rposition(|b| *b != b'\n').unwrap() + 1;
+        let start = long[..end].iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+        let mut short = long.clone();
+        short[start..].fill(b'\n');
+        let before = replay(&records()[..count - 1]).unwrap();
+        for cut in start..end {
+            let mut head = short.clone();
+            head[start..cut].copy_from_slice(&long[start..cut]);
+            assert_eq!(read(&run(), &head).unwrap().status, before, "{count} {cut}: the end is missing");
+            let mut tail = short.clone();
+            tail[cut + 1..end].copy_from_slice(&long[cut + 1..end]);
+            assert_eq!(read(&run(), &tail).unwrap().status, before, "{count} {cut}: the beginning is missing");
+        }
+    }
+}
+
+#[test]
+fn lines_that_are_swapped_doubled_foreign_or_newer_are_refused() {
+    let bytes = written(5);
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let lines: Vec<&str> = text.lines().take(5).collect();
+    let of = |lines: &[&str]| {
+        let mut bytes = lines.join("\n").into_bytes();
+        bytes.resize(format::LENGTH, b'\n');
+        bytes
+    };
+    let corrupt = |bytes: &[u8]| matches!(read(&run(), bytes), Err(Unreadable::Corrupt { .. }));
+    assert!(corrupt(&of(&[lines[0], lines[2], lines[1]])));
+    assert!(corrupt(&of(&[lines[0], lines[1], lines[1]])));
+    assert!(corrupt(&of(&[lines[1]])));
+    assert!(corrupt(&of(&[lines[0], "", lines[1]])));
+    assert!(read(&"01jd0000000000000000000001".parse().unwrap(), &bytes).is_err());
+    let newer = lines[0].split_once(' ').unwrap().1.replace("format:(1,0)", "format:(2,0)");
+    let newer = format!("{:08x} {newer}", crc32fast::hash(newer.as_bytes()));
+    assert_eq!(read(&run(), &of(&[&newer])), Err(Unreadable::TooNew { found: (2, 0) }));
+    assert_eq!(read(&run(), b"").unwrap().status, Status::Nothing);
+    assert!(corrupt(&vec![b'x'; 1 << 20]));
+}
+
+#[test]
+fn taking_over_keeps_the_meaning_however_often() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+    let mut journal = Journal::create(&folder, &run()).unwrap();
+    for record in records().into_iter().take(5) {
+        journal.append(record, Synced).unwrap();
+    }
+    for _ in 0..20 {
+        let reading = Journal::read(&folder, &run()).unwrap().unwrap();
+        assert_eq!(reading.status, Status::Undoing);
+        let first = Record::Recovering { direction: Direction::Backwards };
+        let mut journal = Journal::take_over(&folder, &run(), &reading, first).unwrap();
+        assert_eq!(journal.status(), Status::Undoing);
+        journal.append(Record::Unswapped, Synced).unwrap();
+        let reading = Journal::read(&folder, &run()).unwrap().unwrap();
+        assert_eq!(reading.status, Status::Unswapped);
+        // Back to where it was, as a crash would leave it, is not possible: start again from the old journal.
+        fs::write(dir.path().join(NAME), written(5)).unwrap();
+    }
+}

@@ -1,0 +1,21 @@
+//! What a plugin implements.
+
+use crate::{Ask, Machine};
+use backout_protocol::message::{Failure, Proposal};
+use serde::de::DeserializeOwned;
+
+/// Code that plans one kind of component.
+pub trait Component: Default {
+    /// The id that profiles name it by.
+    const ID: &'static str;
+    /// One sentence on what it does.
+    const ABOUT: &'static str;
+    /// What a profile has to say in `config`. It should refuse unknown fields (`#[serde(deny_unknown_fields)]`).
+    type Config: DeserializeOwned;
+
+    /// Says what the component needs on this machine. Reads, never changes.
+    ///
+    /// # Errors
+    /// One sentence on why it cannot be said; the rollback is then refused before anything is touched.
+    fn plan(&self, ask: &Ask<Self::Config>, machine: &Machine) -> Result<Proposal, Failure>;
+}
