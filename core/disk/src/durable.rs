@@ -137,7 +137,8 @@ impl Preallocated {
     /// [`ErrorKind::Exists`], [`ErrorKind::NoSpace`], the system's.
     pub fn create(folder: &Folder, name: &OsStr, len: u64) -> Result<Self, Error> {
         let path = folder.path().join(name);
-        let mut file = os::create_file(&folder.handle, name, 0o600).map_err(|e| Error::io("make", &path, e))?;
+        let mut file =
+            os::create_file(&folder.handle, name, 0o600).map_err(|e| Error::io("make", &path, e))?;
         let blanks = vec![b'\n'; usize::try_from(len).unwrap_or(0)];
         let filled = file.write_all(&blanks).map_err(|e| Error::io("write", &path, e));
         let synced = filled.and_then(|()| os::sync_file(&file).map_err(|e| Error::sync(&path, e)));
@@ -156,7 +157,8 @@ impl Preallocated {
     pub fn open(folder: &Folder, name: &OsStr) -> Result<Self, Error> {
         let path = folder.path().join(name);
         folder.open_file(name)?;
-        let file = os::open_or_create(&folder.handle, name, false).map_err(|e| Error::io("open", &path, e))?;
+        let file =
+            os::open_or_create(&folder.handle, name, false).map_err(|e| Error::io("open", &path, e))?;
         Ok(Self { file, path })
     }
 

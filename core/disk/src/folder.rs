@@ -122,7 +122,8 @@ impl Folder {
     /// As [`Folder::open_root`].
     pub fn open_below(&self, rel: &RelPath) -> Result<Self, Error> {
         let path = self.path.join(rel.as_path());
-        let handle = os::open_below(&self.handle, rel.as_path()).map_err(|e| Error::io("open the folder", &path, e))?;
+        let handle = os::open_below(&self.handle, rel.as_path())
+            .map_err(|e| Error::io("open the folder", &path, e))?;
         Ok(Self { handle, path })
     }
 

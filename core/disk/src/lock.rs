@@ -1,10 +1,6 @@
 //! One process at a time.
 
-use crate::{
-    error::Error,
-    folder::Folder,
-    os,
-};
+use crate::{error::Error, folder::Folder, os};
 use std::{ffi::OsStr, fs::File};
 
 /// A lock that is held until it is dropped or the process ends, however it ends.

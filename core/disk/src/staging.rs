@@ -40,6 +40,15 @@ pub struct Staged {
     pub notes: Vec<String>,
 }
 
+/// A staging folder that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Whose it is by its name.
+    pub run: RunId,
+    /// Its marker's bytes; `None`: it has none.
+    pub marker: Option<Vec<u8>>,
+}
+
 fn name_of(run: &RunId) -> OsString {
     OsString::from(format!("{PREFIX}{run}"))
 }
@@ -60,7 +69,8 @@ impl Staging {
         os::make_folder(&host.handle, &name, 0o700).map_err(|e| Error::io("make the folder", &path, e))?;
         let folder = host.open_below(&plain(host, &name)?)?;
         let id = path.join(MARKER);
-        let mut file = os::create_file(&folder.handle, OsStr::new(MARKER), 0o600).map_err(|e| Error::io("make", &id, e))?;
+        let mut file = os::create_file(&folder.handle, OsStr::new(MARKER), 0o600)
+            .map_err(|e| Error::io("make", &id, e))?;
         file.write_all(marker).map_err(|e| Error::io("write", &id, e))?;
         os::sync_file(&file).map_err(|e| Error::sync(&id, e))?;
         Ok(Self { folder })
@@ -82,13 +92,17 @@ impl Staging {
     ///
     /// # Errors
     /// The system's.
-    pub fn list(host: &Folder) -> Result<Vec<(RunId, Option<Vec<u8>>)>, Error> {
+    pub fn list(host: &Folder) -> Result<Vec<Found>, Error> {
         let mut found = Vec::new();
         for entry in host.entries()?.into_iter().filter(|e| e.kind == Kind::Folder) {
-            let id = entry.name.to_str().and_then(|n| n.strip_prefix(PREFIX)).and_then(|n| n.parse::<RunId>().ok());
+            let id = entry
+                .name
+                .to_str()
+                .and_then(|n| n.strip_prefix(PREFIX))
+                .and_then(|n| n.parse::<RunId>().ok());
             let Some(run) = id else { continue };
             if let Some(staging) = Self::open(host, &run)? {
-                found.push((run, staging.marker()?));
+                found.push(Found { run, marker: staging.marker()? });
             }
         }
         Ok(found)
@@ -148,10 +162,13 @@ impl Staging {
                     metadata::dress(&file, &live, source.unwrap_or(&own), None)
                 }
                 Dress::Source => {
-                    let host = os::stat_handle(&self.folder_above().map_err(fail("look at"))?).map_err(fail("look at"))?;
+                    let host = os::stat_handle(&self.folder_above().map_err(fail("look at"))?)
+                        .map_err(fail("look at"))?;
                     metadata::dress(&file, source.unwrap_or(&own), source.unwrap_or(&own), Some(host.mode))
                 }
-                Dress::AsSaved => metadata::dress(&file, source.unwrap_or(&own), source.unwrap_or(&own), None),
+                Dress::AsSaved => {
+                    metadata::dress(&file, source.unwrap_or(&own), source.unwrap_or(&own), None)
+                }
             };
             let notes = notes.map_err(fail("set the rights of"))?;
             Ok(Staged { fingerprint: Fingerprint::File { len, sha256 }, notes })
@@ -182,7 +199,8 @@ impl Staging {
     pub fn stage_folder(&self, slot: &RelPath, like: Option<&Folder>) -> Result<(), Error> {
         let path = self.folder.path().join(slot.as_path());
         let parent = self.parent_of(slot)?;
-        os::make_folder(&parent.handle, slot.name(), 0o700).map_err(|e| Error::io("make the folder", &path, e))?;
+        os::make_folder(&parent.handle, slot.name(), 0o700)
+            .map_err(|e| Error::io("make the folder", &path, e))?;
         let made = parent.open_below(&plain(&parent, slot.name())?)?;
         let work = || {
             let above = match like {

@@ -90,9 +90,8 @@ impl Pair {
         match turn {
             Turn::Exchange => self.exchange(&[Means::Exchange, Means::Link, Means::Moves]),
             Turn::Appear => self.appear(&self.slot),
-            Turn::Vanish => {
-                os::rename(&self.folder.handle, &self.name, &self.staging.handle, &self.slot).map_err(|e| self.fail(e))
-            }
+            Turn::Vanish => os::rename(&self.folder.handle, &self.name, &self.staging.handle, &self.slot)
+                .map_err(|e| self.fail(e)),
         }
     }
 
@@ -111,9 +110,8 @@ impl Pair {
                 }
                 self.exchange(&[Means::Exchange])
             }
-            Turn::Appear => {
-                os::rename_new(&self.folder.handle, &self.name, &self.staging.handle, &self.slot).map_err(|e| self.fail(e))
-            }
+            Turn::Appear => os::rename_new(&self.folder.handle, &self.name, &self.staging.handle, &self.slot)
+                .map_err(|e| self.fail(e)),
             Turn::Vanish => self.appear(&self.slot),
         }
     }
@@ -157,7 +155,10 @@ impl Pair {
                 Err(e) => return Err(self.fail(e)),
             }
         }
-        Err(last.map_or_else(|| Error::unsupported("swap", &self.folder.path().join(&self.name), "no way"), |e| self.fail(e)))
+        Err(last.map_or_else(
+            || Error::unsupported("swap", &self.folder.path().join(&self.name), "no way"),
+            |e| self.fail(e),
+        ))
     }
 
     fn try_next(&self, means: Means, error: &io::Error) -> bool {
@@ -236,7 +237,8 @@ mod tests {
         let (_dir, pair) = world();
         put(&pair.folder, "f", "old");
         put(&pair.staging, "0000-f", "new");
-        os::hard_link(&pair.folder.handle, OsStr::new("f"), &pair.staging.handle, OsStr::new("0000-f.old")).unwrap();
+        os::hard_link(&pair.folder.handle, OsStr::new("f"), &pair.staging.handle, OsStr::new("0000-f.old"))
+            .unwrap();
         pair.exchange_by(Means::Link).unwrap();
         assert_eq!(text(&pair.folder, "f").unwrap(), "new");
     }
@@ -253,7 +255,10 @@ mod tests {
         assert_eq!(pair.forwards(Turn::Appear).unwrap_err().kind, ErrorKind::Exists);
         put(&pair.staging, "0000-f", "");
         pair.forwards(Turn::Vanish).unwrap();
-        assert_eq!((text(&pair.folder, "f"), text(&pair.staging, "0000-f").unwrap().as_str()), (None, "somebody's"));
+        assert_eq!(
+            (text(&pair.folder, "f"), text(&pair.staging, "0000-f").unwrap().as_str()),
+            (None, "somebody's")
+        );
         pair.backwards(Turn::Vanish).unwrap();
         assert_eq!(text(&pair.folder, "f").unwrap(), "somebody's");
     }

@@ -51,8 +51,13 @@ pub fn decide(need: Need, live: &Image, restored: bool, backups: &[Result<Image,
         (Need::Patched(_), None) | (Need::Unlisted, _) if restored => Decision::Hold,
         (Need::Patched(_), None) | (Need::Unlisted, _) => Decision::NeedsBackup(verdicts()),
         (Need::Listed, _) => {
-            let equal = |b: &Result<Image, Reject>| b.as_ref().is_ok_and(|b| b.fingerprint == live.fingerprint);
-            if restored || backups.iter().any(equal) { Decision::Hold } else { Decision::NeedsBackup(verdicts()) }
+            let equal =
+                |b: &Result<Image, Reject>| b.as_ref().is_ok_and(|b| b.fingerprint == live.fingerprint);
+            if restored || backups.iter().any(equal) {
+                Decision::Hold
+            } else {
+                Decision::NeedsBackup(verdicts())
+            }
         }
     }
 }
@@ -156,7 +161,10 @@ mod tests {
     fn without_a_patched_version_a_backup_equal_to_live_means_already_back() {
         let live = file(9, None);
         assert_eq!(decide(Need::Listed, &live, false, &[Ok(live)]), Decision::Hold);
-        assert_eq!(decide(Need::Listed, &live, false, &[Ok(file(1, None))]), Decision::NeedsBackup(vec![Ok(())]));
+        assert_eq!(
+            decide(Need::Listed, &live, false, &[Ok(file(1, None))]),
+            Decision::NeedsBackup(vec![Ok(())])
+        );
         assert_eq!(decide(Need::Listed, &live, false, &[]), Decision::NeedsBackup(vec![]));
         assert_eq!(
             decide(Need::Unlisted, &live, false, &[Ok(live)]),

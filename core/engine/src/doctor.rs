@@ -51,7 +51,8 @@ pub fn examine(job: &Job, faces: &Faces<'_>) -> Result<Examination, Refusal> {
     let mut problems = Vec::new();
     for (variable, resolved) in &survey.vars {
         if !resolved.value.0.is_dir() {
-            problems.push(Problem::FolderMissing { variable: variable.clone(), folder: resolved.value.clone() });
+            problems
+                .push(Problem::FolderMissing { variable: variable.clone(), folder: resolved.value.clone() });
         }
     }
     for component in &profile.components {

@@ -58,7 +58,10 @@ pub(crate) fn refusal(error: Error) -> Refusal {
 }
 
 /// Splits `variable/name/name` into the variable's folder and the names below it.
-pub(crate) fn location(folders: &BTreeMap<String, HostPath>, text: &str) -> Option<(HostPath, Option<RelPath>)> {
+pub(crate) fn location(
+    folders: &BTreeMap<String, HostPath>,
+    text: &str,
+) -> Option<(HostPath, Option<RelPath>)> {
     let (variable, below) = text.split_once('/').map_or((text, None), |(v, b)| (v, Some(b)));
     let root = folders.get(variable)?.clone();
     match below {

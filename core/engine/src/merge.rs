@@ -133,7 +133,9 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
                 Proposed::WriteFile { target, bytes } => {
                     (target, Kind::Write(proposer.component.clone(), bytes.clone()))
                 }
-                Proposed::RemoveFile { target, expect } => (target, Kind::Remove(proposer.component.clone(), *expect)),
+                Proposed::RemoveFile { target, expect } => {
+                    (target, Kind::Remove(proposer.component.clone(), *expect))
+                }
                 Proposed::RemoveFolder { target } => (target, Kind::RemoveFolder),
             };
             within(proposer, target, ground.roots.iter())?;
@@ -231,7 +233,8 @@ fn prefer_is_used(ground: &Ground<'_>, wishes: &[Wish]) -> Result<(), Refusal> {
 
 /// Whether `text`, an absolute path or the end of one, names `place`.
 fn names(rule: NameRule, text: &str, place: &Place) -> bool {
-    let asked = rule.path_key(std::path::Path::new(&backout_protocol::path::decode(&text.replace('\\', "/"))));
+    let asked =
+        rule.path_key(std::path::Path::new(&backout_protocol::path::decode(&text.replace('\\', "/"))));
     let full = rule.path_key(&place.path());
     full == asked || full.ends_with(&format!("/{asked}"))
 }
@@ -288,11 +291,13 @@ fn restore(
         .filter(|(b, v)| v.is_ok() && preferred.is_none_or(|p| p == b.component))
         .map(|(b, _)| b)
         .collect();
-    let rejected = |b: &Backup<'_>| backups.iter().zip(&verdicts).find(|(o, _)| std::ptr::eq(*o, b)).map(|(_, v)| v);
+    let rejected =
+        |b: &Backup<'_>| backups.iter().zip(&verdicts).find(|(o, _)| std::ptr::eq(*o, b)).map(|(_, v)| v);
     let Some(chosen) = good.first() else {
         if must {
             let all = backups.iter().zip(&verdicts);
-            let rejected = all.filter_map(|(b, v)| Some((b.candidate.place.clone(), v.clone().err()?))).collect();
+            let rejected =
+                all.filter_map(|(b, v)| Some((b.candidate.place.clone(), v.clone().err()?))).collect();
             let component = owner.unwrap_or_else(|| chosen_owner(claims));
             merged.wanting.push(Wanting { target: target.clone(), component, rejected, elsewhere: None });
         } else {
@@ -381,7 +386,13 @@ fn write(wish: &Wish, component: &ComponentId, bytes: &[u8], live: &Image, merge
     }
     let after = Image { fingerprint, version: None, machine: None };
     let source = Source::Inline(bytes.to_vec());
-    merged.files.push(Step::ReplaceFile { target, source, before: *live, after, component: component.clone() });
+    merged.files.push(Step::ReplaceFile {
+        target,
+        source,
+        before: *live,
+        after,
+        component: component.clone(),
+    });
 }
 
 fn remove(wish: &Wish, component: &ComponentId, expect: Expect, live: &Image, merged: &mut Merged) {
@@ -404,7 +415,9 @@ fn remove(wish: &Wish, component: &ComponentId, expect: Expect, live: &Image, me
 
 /// Steps for the folders that a new file needs and that no step before made.
 fn new_folders(wish: &Wish, steps: &[Step], made: &mut BTreeSet<Place>) -> Vec<Step> {
-    let (Some(first), Some(Step::ReplaceFile { .. })) = (&wish.missing_from, steps.first()) else { return Vec::new() };
+    let (Some(first), Some(Step::ReplaceFile { .. })) = (&wish.missing_from, steps.first()) else {
+        return Vec::new();
+    };
     let mut folders = Vec::new();
     let mut at = wish.target.rel.parent();
     while let Some(rel) = at {
@@ -424,7 +437,8 @@ pub(crate) fn elsewhere(wanting: &mut [Wanting], others: &[Proposer], ground: &G
     for want in wanting {
         let Ok(live) = look::image(&want.target) else { continue };
         let key = ground.names.path_key(&want.target.path());
-        want.elsewhere = others.iter().find(|p| has_good(p, &key, &live, ground)).map(|p| p.component.clone());
+        want.elsewhere =
+            others.iter().find(|p| has_good(p, &key, &live, ground)).map(|p| p.component.clone());
     }
 }
 

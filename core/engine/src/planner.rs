@@ -3,9 +3,10 @@
 use crate::{
     faces::Faces,
     load::{Job, check_trust},
-    look, quiesce,
+    look,
     merge::{Ground, Proposer, elsewhere, merge},
     presence::{self, Presence},
+    quiesce,
     refusal::{Refusal, Trusted},
     state::State,
     undo, variables,
@@ -20,7 +21,8 @@ use backout_protocol::{
     message::{BackupSource, ListedFile, PlanRequest},
     path::encode,
     plan::{
-        ComponentState, EffectiveSite, FORMAT, PlanKind, PlannedComponent, PlannedService, PluginRef, Resolved, Was,
+        ComponentState, EffectiveSite, FORMAT, PlanKind, PlannedComponent, PlannedService, PluginRef,
+        Resolved, Was,
     },
     profile::{Check, Component, Moment, Role, ServiceNeed},
     site::ServiceAccess,
@@ -113,7 +115,10 @@ impl Survey {
         let services = open_services(job)?;
         let mut presence = BTreeMap::new();
         for component in &profile.components {
-            presence.insert(component.id.clone(), presence::find(profile, component, &folders, services.as_ref())?);
+            presence.insert(
+                component.id.clone(),
+                presence::find(profile, component, &folders, services.as_ref())?,
+            );
         }
         Ok(Self { vars, folders, services, presence })
     }
@@ -133,7 +138,8 @@ impl Survey {
 /// Opens the services after their programs have been checked: the first status command runs already while planning.
 fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
     let profile = &job.profile.profile;
-    let known: Vec<ServiceName> = profile.components.iter().flat_map(|c| &c.services).map(|s| s.name.clone()).collect();
+    let known: Vec<ServiceName> =
+        profile.components.iter().flat_map(|c| &c.services).map(|s| s.name.clone()).collect();
     if let ServiceAccess::Commands(sets) = &job.site.services
         && let Some(service) = sets.keys().find(|s| !known.contains(s))
     {
@@ -144,8 +150,8 @@ fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
     if known.is_empty() {
         return Ok(quiesce::none());
     }
-    let services =
-        service::open(&job.site.services, &job.site.timeouts.over(profile.timeouts)).map_err(Refusal::Service)?;
+    let services = service::open(&job.site.services, &job.site.timeouts.over(profile.timeouts))
+        .map_err(Refusal::Service)?;
     let probes = profile.health.iter().chain(&job.site.health).filter_map(|p| p.run.first());
     for program in services.programs().iter().map(|p| p.as_path()).chain(probes.map(Path::new)) {
         check_program(program)?;
@@ -177,7 +183,10 @@ fn select<'a>(job: &'a Job, survey: &Survey) -> Result<Vec<&'a Component>, Refus
         let restores = match &component.role {
             Role::Restore { .. } => true,
             Role::VerifyOnly { why } if named => {
-                return Err(Refusal::ComponentNotRestorable { component: component.id.clone(), why: Some(why.clone()) });
+                return Err(Refusal::ComponentNotRestorable {
+                    component: component.id.clone(),
+                    why: Some(why.clone()),
+                });
             }
             Role::ReportOnly if named => {
                 return Err(Refusal::ComponentNotRestorable { component: component.id.clone(), why: None });
@@ -185,7 +194,9 @@ fn select<'a>(job: &'a Job, survey: &Survey) -> Result<Vec<&'a Component>, Refus
             Role::VerifyOnly { .. } | Role::ReportOnly => false,
         };
         match survey.presence.get(&component.id) {
-            Some(Presence::Present { .. }) if restores && (named || asked.is_empty()) => selected.push(component),
+            Some(Presence::Present { .. }) if restores && (named || asked.is_empty()) => {
+                selected.push(component)
+            }
             Some(Presence::Unknown { variable }) if restores => {
                 let wanted = named || (asked.is_empty() && has_required(component, survey));
                 if wanted {
@@ -231,7 +242,10 @@ fn must_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -
         let open = process::running(images, &under)
             .map_err(|e| Refusal::BeforeStop(crate::refusal::Failure::Process { why: e.to_string() }))?;
         if !open.is_empty() {
-            return Err(Refusal::MustBeClosed { processes: crate::quiesce::named(&open), help: help.clone() });
+            return Err(Refusal::MustBeClosed {
+                processes: crate::quiesce::named(&open),
+                help: help.clone(),
+            });
         }
     }
     Ok(())
@@ -282,7 +296,11 @@ fn ask(
 }
 
 /// The rows of the lists that apply to a component here, each with its folder.
-pub(crate) fn listed(profile: &Profile, survey: &Survey, component: &Component) -> Result<Vec<ListedFile>, Refusal> {
+pub(crate) fn listed(
+    profile: &Profile,
+    survey: &Survey,
+    component: &Component,
+) -> Result<Vec<ListedFile>, Refusal> {
     let machine = match survey.presence.get(&component.id) {
         Some(Presence::Present { machine, .. }) => *machine,
         _ => None,
@@ -343,16 +361,22 @@ pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, files: Vec<St
     if !files.iter().any(Step::changes_files) {
         return files;
     }
-    let stops = services.iter().filter(|s| s.was == Was::Running).map(|s| Step::StopService { service: s.name.clone() });
+    let stops = services
+        .iter()
+        .filter(|s| s.was == Was::Running)
+        .map(|s| Step::StopService { service: s.name.clone() });
     let starts = services.iter().filter(|s| s.start).map(|s| Step::StartService { service: s.name.clone() });
     stops.chain(waits).chain(files).chain(starts).collect()
 }
 
-fn found_stopped<'a>(services: &'a [PlannedService], survey: &'a Survey) -> impl Iterator<Item = Notice> + 'a {
-    services.iter().filter(|s| s.was == Was::Stopped && !s.start).map(|s| Notice::FoundStopped {
-        service: s.name.clone(),
-        start: survey.services.start_hint(&s.name),
-    })
+fn found_stopped<'a>(
+    services: &'a [PlannedService],
+    survey: &'a Survey,
+) -> impl Iterator<Item = Notice> + 'a {
+    services
+        .iter()
+        .filter(|s| s.was == Was::Stopped && !s.start)
+        .map(|s| Notice::FoundStopped { service: s.name.clone(), start: survey.services.start_hint(&s.name) })
 }
 
 fn planned_components(
@@ -402,12 +426,14 @@ fn build_notices(
     if after.len() > 1 {
         notices.push(Notice::MixedBuilds { builds: after.clone() });
     }
-    let changed: Vec<_> = seen.iter().filter(|(_, now, after)| now.fingerprint != after.fingerprint).cloned().collect();
+    let changed: Vec<_> =
+        seen.iter().filter(|(_, now, after)| now.fingerprint != after.fingerprint).cloned().collect();
     let (now, reached) = (
         builds(profile, changed.iter().map(|(_, now, _)| now)).into_iter().max(),
         builds(profile, changed.iter().map(|(_, _, after)| after)).into_iter().min(),
     );
-    let selected = |id: &ComponentId| components.iter().any(|c| c.id == *id && c.state == ComponentState::Selected);
+    let selected =
+        |id: &ComponentId| components.iter().any(|c| c.id == *id && c.state == ComponentState::Selected);
     let mut given_up: Vec<_> = profile
         .advisories
         .iter()
@@ -428,7 +454,8 @@ fn build_notices(
 /// Components that nothing rolls back, present and patched while others go back.
 fn stays_patched(profile: &Profile, survey: &Survey, files: &[Step]) -> Result<Vec<Notice>, Refusal> {
     let mut notices = Vec::new();
-    let changed = |path: &Path| files.iter().any(|s| s.changes_files() && s.target().is_some_and(|t| t.path() == path));
+    let changed =
+        |path: &Path| files.iter().any(|s| s.changes_files() && s.target().is_some_and(|t| t.path() == path));
     for component in &profile.components {
         let Role::VerifyOnly { why } = &component.role else { continue };
         if !matches!(survey.presence.get(&component.id), Some(Presence::Present { .. })) {
@@ -444,15 +471,27 @@ fn stays_patched(profile: &Profile, survey: &Survey, files: &[Step]) -> Result<V
             }
         }
         if !stay.is_empty() {
-            notices.push(Notice::StaysPatched { component: component.id.clone(), files: stay, why: why.clone() });
+            notices.push(Notice::StaysPatched {
+                component: component.id.clone(),
+                files: stay,
+                why: why.clone(),
+            });
         }
     }
     Ok(notices)
 }
 
 /// Where a row's file is, in its live spelling or that of an alias if that is what is there.
-pub(crate) fn row_place(profile: &Profile, survey: &Survey, row: &ListedFile) -> Option<backout_protocol::Place> {
-    let root = survey.folders.values().filter(|f| look::below(&row.folder.0, &f.0)).max_by_key(|f| f.0.as_os_str().len())?;
+pub(crate) fn row_place(
+    profile: &Profile,
+    survey: &Survey,
+    row: &ListedFile,
+) -> Option<backout_protocol::Place> {
+    let root = survey
+        .folders
+        .values()
+        .filter(|f| look::below(&row.folder.0, &f.0))
+        .max_by_key(|f| f.0.as_os_str().len())?;
     let inner = row.folder.0.strip_prefix(&root.0).ok()?;
     let mut first = None;
     for name in std::iter::once(&row.name).chain(&row.aliases) {

@@ -52,7 +52,11 @@ pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>
     }
     for (swap, content) in &todo {
         let opened = open(&swap.host())?;
-        space.add(&opened.file_system().map_err(Refusal::Look)?, swap.host().path(), size(plan, &swap.target, content));
+        space.add(
+            &opened.file_system().map_err(Refusal::Look)?,
+            swap.host().path(),
+            size(plan, &swap.target, content),
+        );
     }
     state_folder(state, plan, &mut space)?;
     space.check()?;
@@ -118,7 +122,7 @@ fn folder(folder: &Folder) -> Result<backout_disk::folder::FileSystem, Refusal> 
 /// Staging folders of other runs. One that another state folder has not finished would be broken by us.
 fn leftovers(folder: &Folder, state: &Path, notices: &mut Vec<Notice>) -> Result<(), Refusal> {
     let ours = std::fs::canonicalize(state).ok();
-    for (run, marker) in Staging::list(folder).map_err(Refusal::Look)? {
+    for backout_disk::staging::Found { run, marker } in Staging::list(folder).map_err(Refusal::Look)? {
         let at = HostPath(folder.path().join(format!("{}{run}", backout_disk::staging::PREFIX)));
         let text = marker.and_then(|m| String::from_utf8(m).ok());
         let marker: Option<Marker> = text.and_then(|t| from_ron("id", &t).ok());
@@ -152,7 +156,8 @@ fn size(plan: &Plan, target: &Place, content: &Content) -> u64 {
             plan.steps.iter().filter(|s| s.target() == Some(target)).map(|s| round(s.new_bytes())).sum()
         }
         Content::Tree { folders, .. } => {
-            let below = |p: &Place| p.root == target.root && p.rel.as_path().starts_with(target.rel.as_path());
+            let below =
+                |p: &Place| p.root == target.root && p.rel.as_path().starts_with(target.rel.as_path());
             let files = plan.steps.iter().filter(|s| s.target().is_some_and(below));
             files.map(|s| round(s.new_bytes())).sum::<u64>() + (folders.len() as u64 + 1) * BLOCK
         }

@@ -43,10 +43,9 @@ pub fn find(
     folders: &BTreeMap<String, HostPath>,
     services: &dyn Services,
 ) -> Result<Presence, Refusal> {
-    let installed = component
-        .services
-        .iter()
-        .any(|s| !matches!(services.state(&s.name), Ok(ServiceState::NotInstalled)) && s.need == ServiceNeed::Required);
+    let installed = component.services.iter().any(|s| {
+        !matches!(services.state(&s.name), Ok(ServiceState::NotInstalled)) && s.need == ServiceNeed::Required
+    });
     let Some(marker) = &component.presence.marker else {
         let restores = matches!(component.role, Role::Restore { .. });
         // Without a marker a component is where its backups are; one that is only shown is always there.

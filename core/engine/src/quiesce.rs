@@ -66,11 +66,15 @@ impl Quiesce<'_> {
                 return Err(Failure::Cancelled(why));
             }
             // A status command that cannot answer is no reason not to try: a failed stop tells more.
-            if matches!(self.services.state(&service.name), Ok(ServiceState::Stopped | ServiceState::NotInstalled)) {
+            if matches!(
+                self.services.state(&service.name),
+                Ok(ServiceState::Stopped | ServiceState::NotInstalled)
+            ) {
                 continue;
             }
             self.tell(&service.name, ServiceAction::Stopping);
-            let stopped = self.patient(self.plan.site.timeouts.stop, |p| self.services.stop(&service.name, p));
+            let stopped =
+                self.patient(self.plan.site.timeouts.stop, |p| self.services.stop(&service.name, p));
             stopped.map_err(|e| self.service_failure(e))?;
             self.tell(&service.name, ServiceAction::Stopped);
         }
@@ -127,7 +131,8 @@ impl Quiesce<'_> {
             }
             record(&service.name, ServiceAction::Starting)?;
             self.tell(&service.name, ServiceAction::Starting);
-            let started = self.patient(self.plan.site.timeouts.start, |p| self.services.start(&service.name, p));
+            let started =
+                self.patient(self.plan.site.timeouts.start, |p| self.services.start(&service.name, p));
             started.map_err(|e| self.service_failure(e))?;
             self.tell(&service.name, ServiceAction::Started);
             record(&service.name, ServiceAction::Started)?;
@@ -138,7 +143,8 @@ impl Quiesce<'_> {
     /// Every wanted service is running, is still running after the settle time, and every probe is content.
     pub(crate) fn health(&self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
         self.faces.observer.event(&Event::Phase { phase: Phase::Health });
-        let watched: Vec<&ServiceName> = self.plan.services.iter().map(|s| &s.name).filter(|n| wanted(n)).collect();
+        let watched: Vec<&ServiceName> =
+            self.plan.services.iter().map(|s| &s.name).filter(|n| wanted(n)).collect();
         let until = Instant::now() + Duration::from_secs(self.plan.site.timeouts.settle.into());
         while !watched.is_empty() {
             for name in &watched {

@@ -61,9 +61,11 @@ fn load(locked: &Locked, open: &OpenRun) -> Result<(Transaction, Reading), Stuck
         }
         Err(other) => return Err(spoilt(&journal, chain(other))),
     };
-    let digests = tidy::digests(&reading).ok_or_else(|| spoilt(&journal, "its first record is missing".to_owned()));
+    let digests =
+        tidy::digests(&reading).ok_or_else(|| spoilt(&journal, "its first record is missing".to_owned()));
     let (plan, staged) = digests?;
-    let tx = Transaction::open(&open.run, folder, plan, staged).map_err(|s| Stuck::Companion { path: s.path, why: s.why })?;
+    let tx = Transaction::open(&open.run, folder, plan, staged)
+        .map_err(|s| Stuck::Companion { path: s.path, why: s.why })?;
     Ok((tx, reading))
 }
 
@@ -91,7 +93,9 @@ fn go_on(locked: &Locked, tx: &Transaction, reading: &Reading, faces: &Faces<'_>
     // Everything staged must be in reach before anything is done: a volume that is not mounted yet would look as if
     // its files were gone.
     let stagings = match (remedy, tidy::reopen(tx)) {
-        (Remedy::DropStaging, found) if reading.status == backout_journal::Status::Begun => found.unwrap_or_default(),
+        (Remedy::DropStaging, found) if reading.status == backout_journal::Status::Begun => {
+            found.unwrap_or_default()
+        }
         (_, Ok(stagings)) => stagings,
         (_, Err(Ok(folder))) => return RunReport::of(Ending::Unfinished(Failure::NotMounted { folder })),
         (_, Err(Err(e))) => {

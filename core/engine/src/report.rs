@@ -74,7 +74,8 @@ pub fn counts(plan: &Plan) -> Counts {
     use backout_protocol::plan::ComponentState as C;
     let mut counts = Counts {
         left_alone: plan.left_alone.len() as u64,
-        skipped: plan.components.iter().filter(|c| matches!(c.state, C::Absent | C::NotPatchedHere)).count() as u64,
+        skipped: plan.components.iter().filter(|c| matches!(c.state, C::Absent | C::NotPatchedHere)).count()
+            as u64,
         ..Counts::default()
     };
     for step in &plan.steps {

@@ -19,7 +19,9 @@ use std::ffi::OsStr;
 
 /// Carries out `plan`, which must have been made and checked under this lock.
 pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
-    if let Some(Step::Custom { component, action, .. }) = plan.steps.iter().find(|s| matches!(s, Step::Custom { .. })) {
+    if let Some(Step::Custom { component, action, .. }) =
+        plan.steps.iter().find(|s| matches!(s, Step::Custom { .. }))
+    {
         return Refusal::CustomStep { component: component.clone(), action: action.clone() }.into();
     }
     let services = match quiesce::open(plan) {
@@ -37,13 +39,13 @@ fn begin(locked: &Locked, plan: &Plan) -> Result<(Transaction, Journal), Refusal
     let state = locked.state();
     let run = state.new_id()?;
     let begun = begin_in(locked, &run, plan);
-    begun.map_err(|refusal| {
+    if begun.is_err()
         // No whole record can be there: nothing had been done, and nothing of it stays.
-        if let Err(e) = tidy::remove_transaction(locked, &run) {
-            log::warn!("run {run}: {e}");
-        }
-        refusal
-    })
+        && let Err(e) = tidy::remove_transaction(locked, &run)
+    {
+        log::warn!("run {run}: {e}");
+    }
+    begun
 }
 
 fn begin_in(locked: &Locked, run: &RunId, plan: &Plan) -> Result<(Transaction, Journal), Refusal> {
@@ -128,7 +130,8 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
     if let Err(e) = tidied {
         log::warn!("run {}: {e}; the next verb tidies up", tx.run);
     }
-    let changed = matches!(ending, Ending::Done | Ending::Completed | Ending::Unfinished(_) | Ending::Stuck { .. });
+    let changed =
+        matches!(ending, Ending::Done | Ending::Completed | Ending::Unfinished(_) | Ending::Stuck { .. });
     let mut notices: Vec<Notice> = tx.plan.notices.clone();
     notices.append(&mut run.notices);
     RunReport {
@@ -152,7 +155,8 @@ impl std::fmt::Display for Failure {
             Failure::Service(e) => write!(f, "{e}"),
             Failure::Died { service } => write!(f, "service `{service}` stopped by itself"),
             Failure::Lingering { processes } => {
-                let all: Vec<String> = processes.iter().map(|(image, pid)| format!("{image} ({pid})")).collect();
+                let all: Vec<String> =
+                    processes.iter().map(|(image, pid)| format!("{image} ({pid})")).collect();
                 write!(f, "still running: {}", all.join(", "))
             }
             Failure::Process { why } => write!(f, "processes: {why}"),

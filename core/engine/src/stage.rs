@@ -16,10 +16,7 @@ use backout_disk::{
     staging::{Dress, Kind, Staging},
 };
 use backout_protocol::{
-    Digest, Event, Fingerprint, Notice, Place, RelPath,
-    plan::PlanKind,
-    report::Phase,
-    step::Source,
+    Digest, Event, Fingerprint, Notice, Place, RelPath, plan::PlanKind, report::Phase, step::Source,
     text::to_ron,
 };
 use std::{
@@ -58,7 +55,9 @@ pub(crate) fn stage(
         }
         let Some(staging) = stagings.get(&swap.host()) else { continue };
         let (swap, notes) = fill(staging, swap, &content, saved)?;
-        notices.extend(notes.into_iter().map(|what| Notice::MetadataDiffers { target: swap.target.clone(), what }));
+        notices.extend(
+            notes.into_iter().map(|what| Notice::MetadataDiffers { target: swap.target.clone(), what }),
+        );
         faces.observer.event(&Event::Staged {
             done: staged.len() as u64 + 1,
             total,
@@ -85,7 +84,12 @@ fn sync(stagings: &Stagings, folders: &[Folder]) -> Result<(), Error> {
 }
 
 /// Fills one slot and checks that it now holds what the plan says.
-fn fill(staging: &Staging, mut swap: Swap, content: &Content, saved: bool) -> Result<(Swap, Vec<String>), Refusal> {
+fn fill(
+    staging: &Staging,
+    mut swap: Swap,
+    content: &Content,
+    saved: bool,
+) -> Result<(Swap, Vec<String>), Refusal> {
     let fail = Refusal::StageFailed;
     let dress = match (saved, swap.before.is_absent()) {
         (true, _) => Dress::AsSaved,
@@ -93,8 +97,12 @@ fn fill(staging: &Staging, mut swap: Swap, content: &Content, saved: bool) -> Re
         (false, true) => Dress::Source,
     };
     let notes = match content {
-        Content::EmptyFile => staging.placeholder(&swap.slot, Kind::File).map(|()| Vec::new()).map_err(fail)?,
-        Content::EmptyFolder => staging.placeholder(&swap.slot, Kind::Folder).map(|()| Vec::new()).map_err(fail)?,
+        Content::EmptyFile => {
+            staging.placeholder(&swap.slot, Kind::File).map(|()| Vec::new()).map_err(fail)?
+        }
+        Content::EmptyFolder => {
+            staging.placeholder(&swap.slot, Kind::Folder).map(|()| Vec::new()).map_err(fail)?
+        }
         Content::File(source) => {
             let staged = put(staging, &swap.slot, source, dress).map_err(fail)?;
             if staged.fingerprint != swap.after {

@@ -97,7 +97,8 @@ impl State {
 
     fn check_format(&self) -> Result<(), Refusal> {
         let path = || HostPath(self.path().to_owned());
-        let bytes = durable::read(&self.folder, OsStr::new(FORMAT_FILE), 64).map_err(|e| unusable(self.path(), &e))?;
+        let bytes = durable::read(&self.folder, OsStr::new(FORMAT_FILE), 64)
+            .map_err(|e| unusable(self.path(), &e))?;
         let Some(bytes) = bytes else { return Ok(()) };
         let text = String::from_utf8_lossy(&bytes);
         match ron::from_str::<(u16, u16)>(text.trim()) {
@@ -185,7 +186,10 @@ impl State {
             _ => fresh,
         };
         let text = ulid.to_string().to_ascii_lowercase();
-        text.parse().map_err(|_| Refusal::State { path: HostPath(self.path().to_owned()), why: "no id to be had".into() })
+        text.parse().map_err(|_| Refusal::State {
+            path: HostPath(self.path().to_owned()),
+            why: "no id to be had".into(),
+        })
     }
 }
 

@@ -43,7 +43,9 @@ pub(crate) fn onward(swap: &Swap, seen: &Sighting) -> Onward {
     match swap.turn() {
         Turn::Exchange if seen.target == swap.after => Onward::Done,
         Turn::Exchange if seen.target == swap.before && seen.slot == swap.after => Onward::Turn,
-        Turn::Exchange if seen.target.is_absent() && seen.old == swap.before && seen.slot == swap.after => Onward::Appear,
+        Turn::Exchange if seen.target.is_absent() && seen.old == swap.before && seen.slot == swap.after => {
+            Onward::Appear
+        }
         Turn::Appear if seen.target == swap.after && seen.slot.is_absent() => Onward::Done,
         Turn::Appear if seen.target.is_absent() && seen.slot == swap.after => Onward::Turn,
         // A placeholder may look like an empty file that goes away, so the name decides first.
@@ -88,8 +90,9 @@ fn is_placeholder(slot: &Fingerprint) -> bool {
 
 /// Whether a slot holds its target's before-image and the target does not: proof that a swap took place.
 pub(crate) fn holds_before_image(swap: &Swap, seen: &Sighting) -> bool {
-    let real = !swap.before.is_absent() && !(swap.turn() == Turn::Vanish && is_placeholder(&swap.before));
-    real && seen.target != swap.before && (seen.slot == swap.before || seen.old == swap.before)
+    // An empty file that goes away looks like its own placeholder, so it proves nothing.
+    let proves = !swap.before.is_absent() && (swap.turn() != Turn::Vanish || !is_placeholder(&swap.before));
+    proves && seen.target != swap.before && (seen.slot == swap.before || seen.old == swap.before)
 }
 
 /// What became of a name on the way back.

@@ -36,7 +36,12 @@ pub(crate) fn all(locked: &Locked) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn over(locked: &Locked, run: &RunId, folder: Folder, reading: &backout_journal::Reading) -> Result<(), Error> {
+fn over(
+    locked: &Locked,
+    run: &RunId,
+    folder: Folder,
+    reading: &backout_journal::Reading,
+) -> Result<(), Error> {
     let digests = digests(reading);
     let here = folder.path().to_owned();
     let tx = digests
@@ -97,7 +102,8 @@ fn forget(locked: &Locked, run: &RunId, folder: &Folder) -> Result<(), Error> {
     if let Some(plan) = plan {
         let digest = backout_protocol::Digest([0; 32]);
         let swaps: Vec<Swap> = swaps(&plan).into_iter().map(|(swap, _)| swap).collect();
-        let tx = Transaction { run: run.clone(), folder: folder.try_clone()?, plan, plan_digest: digest, swaps };
+        let tx =
+            Transaction { run: run.clone(), folder: folder.try_clone()?, plan, plan_digest: digest, swaps };
         if let Ok(Some((_, at))) = first_before_image(&tx) {
             log::warn!("run {run} has no record, but `{at}` holds a before-image; it is left as it is");
             return Ok(());
@@ -113,7 +119,9 @@ pub(crate) fn remove_transaction(locked: &Locked, run: &RunId) -> Result<(), Err
 }
 
 /// The first slot that holds its target's before-image while the target does not, if any.
-pub(crate) fn first_before_image(tx: &Transaction) -> Result<Option<(backout_protocol::Place, HostPath)>, Error> {
+pub(crate) fn first_before_image(
+    tx: &Transaction,
+) -> Result<Option<(backout_protocol::Place, HostPath)>, Error> {
     for swap in &tx.swaps {
         let Some(staging) = open_staging(tx, swap)? else { continue };
         let pair = match swap.pair(&staging) {

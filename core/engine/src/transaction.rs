@@ -176,7 +176,9 @@ pub fn swaps(plan: &Plan) -> Vec<(Swap, Content)> {
             Step::ConsumeBackup { before, .. } | Step::RemoveFile { before, .. } => {
                 (before.fingerprint, Fingerprint::Absent, Content::EmptyFile)
             }
-            Step::RemoveFolder { .. } => (fingerprint::empty_folder(), Fingerprint::Absent, Content::EmptyFolder),
+            Step::RemoveFolder { .. } => {
+                (fingerprint::empty_folder(), Fingerprint::Absent, Content::EmptyFolder)
+            }
             Step::CreateFolder { like, .. } => {
                 (Fingerprint::Absent, fingerprint::empty_folder(), tree(plan, target, like.clone()))
             }
@@ -201,7 +203,9 @@ fn tree(plan: &Plan, top: &Place, like: Option<Place>) -> Content {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     for step in &plan.steps {
         match step {
-            Step::CreateFolder { target, like } => folders.extend(below(target).map(|rel| (rel, like.clone()))),
+            Step::CreateFolder { target, like } => {
+                folders.extend(below(target).map(|rel| (rel, like.clone())))
+            }
             Step::ReplaceFile { target, source, after, .. } => {
                 files.extend(below(target).map(|rel| (rel, source.clone(), after.fingerprint)));
             }
@@ -288,7 +292,8 @@ impl Transaction {
 
 /// Writes a value as RON, durably; returns the digest of its bytes.
 pub(crate) fn write<T: Serialize>(folder: &Folder, name: &str, value: &T) -> Result<Digest, Error> {
-    let text = to_ron(value).map_err(|e| Error::unsupported("write", &folder.path().join(name), &e.to_string()))?;
+    let text =
+        to_ron(value).map_err(|e| Error::unsupported("write", &folder.path().join(name), &e.to_string()))?;
     durable::write(folder, OsStr::new(name), text.as_bytes(), 0o600)?;
     Ok(fingerprint::digest_bytes(text.as_bytes()))
 }

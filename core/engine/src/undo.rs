@@ -2,8 +2,9 @@
 
 use crate::{
     faces::Faces,
-    look, quiesce,
+    look,
     planner::{TOOL, check_program, steps},
+    quiesce,
     refusal::{NotUndoable, Refusal},
     state::{State, plain, unusable},
     tidy::digests,

@@ -30,15 +30,22 @@ impl Run<'_> {
             Ok(()) => return Ok(()),
             Err(e) => chain(&e),
         };
-        let taken = Journal::read(&self.tx.folder, &self.tx.run).ok().flatten().ok_or(first).and_then(|reading| {
-            if reading.status == Status::Undoing {
-                // The record is in the page cache only; written anew it counts.
-                let direction = backout_journal::Direction::Backwards;
-                return Journal::take_over(&self.tx.folder, &self.tx.run, &reading, Record::Recovering { direction })
+        let taken =
+            Journal::read(&self.tx.folder, &self.tx.run).ok().flatten().ok_or(first).and_then(|reading| {
+                if reading.status == Status::Undoing {
+                    // The record is in the page cache only; written anew it counts.
+                    let direction = backout_journal::Direction::Backwards;
+                    return Journal::take_over(
+                        &self.tx.folder,
+                        &self.tx.run,
+                        &reading,
+                        Record::Recovering { direction },
+                    )
                     .map_err(|e| chain(&e));
-            }
-            Journal::take_over(&self.tx.folder, &self.tx.run, &reading, Record::Undo { why }).map_err(|e| chain(&e))
-        });
+                }
+                Journal::take_over(&self.tx.folder, &self.tx.run, &reading, Record::Undo { why })
+                    .map_err(|e| chain(&e))
+            });
         match taken {
             Ok(journal) => {
                 self.journal = journal;

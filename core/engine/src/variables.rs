@@ -32,7 +32,12 @@ pub fn resolve(profile: &Profile, site: &Site, ask: &Ask) -> Result<BTreeMap<Str
     Ok(values)
 }
 
-fn value_of(variable: &Variable, site: &Site, ask: &Ask, values: &BTreeMap<String, Resolved>) -> Option<Resolved> {
+fn value_of(
+    variable: &Variable,
+    site: &Site,
+    ask: &Ask,
+    values: &BTreeMap<String, Resolved>,
+) -> Option<Resolved> {
     let from = |value: &HostPath, origin| Resolved { value: value.clone(), origin };
     if let Some(value) = ask.set.get(&variable.name) {
         return Some(from(value, Origin::CommandLine));

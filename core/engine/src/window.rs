@@ -58,7 +58,12 @@ pub(crate) enum Look {
 
 impl Run<'_> {
     pub(crate) fn quiesce(&self) -> Quiesce<'_> {
-        Quiesce { plan: &self.tx.plan, services: self.services, faces: self.faces, cancellable: self.cancellable }
+        Quiesce {
+            plan: &self.tx.plan,
+            services: self.services,
+            faces: self.faces,
+            cancellable: self.cancellable,
+        }
     }
 
     pub(crate) fn record(&mut self, record: Record, durability: Durability) -> Result<(), Failure> {
@@ -86,7 +91,8 @@ impl Run<'_> {
             return self.void(Refusal::BeforeStop(failure));
         }
         self.opened = Some(Instant::now());
-        let quiet = self.quiesce().stop_all().and_then(|()| self.wait_exit()).and_then(|()| self.look_again());
+        let quiet =
+            self.quiesce().stop_all().and_then(|()| self.wait_exit()).and_then(|()| self.look_again());
         if let Err(failure) = quiet {
             return self.reopen(failure);
         }
@@ -138,8 +144,12 @@ impl Run<'_> {
 
     /// Starts the wanted services that do not run, each with its two records.
     pub(crate) fn start(&mut self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
-        let quiesce =
-            Quiesce { plan: &self.tx.plan, services: self.services, faces: self.faces, cancellable: self.cancellable };
+        let quiesce = Quiesce {
+            plan: &self.tx.plan,
+            services: self.services,
+            faces: self.faces,
+            cancellable: self.cancellable,
+        };
         let journal = &mut self.journal;
         quiesce.resume(wanted, |service, action| {
             let service = service.clone();

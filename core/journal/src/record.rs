@@ -114,7 +114,10 @@ impl Record {
             | Record::Undo { .. }
             | Record::Unswapped
             | Record::Undone { .. } => true,
-            Record::Starting { .. } | Record::Started { .. } | Record::Health { .. } | Record::Recovering { .. } => false,
+            Record::Starting { .. }
+            | Record::Started { .. }
+            | Record::Health { .. }
+            | Record::Recovering { .. } => false,
         }
     }
 

@@ -150,7 +150,9 @@ impl Status {
             Status::Swapped => Remedy::ResumeForwards,
             Status::Undoing => Remedy::PutBack,
             Status::Unswapped => Remedy::ResumeBackwards,
-            Status::Committed | Status::CommittedClean | Status::Undone | Status::UndoneClean => Remedy::TidyUp,
+            Status::Committed | Status::CommittedClean | Status::Undone | Status::UndoneClean => {
+                Remedy::TidyUp
+            }
         }
     }
 

@@ -100,7 +100,12 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::append`].
-    pub fn take_over(folder: &Folder, run: &RunId, reading: &Reading, first: Record) -> Result<Self, JournalError> {
+    pub fn take_over(
+        folder: &Folder,
+        run: &RunId,
+        reading: &Reading,
+        first: Record,
+    ) -> Result<Self, JournalError> {
         let spare = OsStr::new(SPARE);
         let mut bytes = Vec::with_capacity(LENGTH);
         let mut journal = match Preallocated::open(folder, spare) {
@@ -163,7 +168,8 @@ impl Journal {
         let status = status::next(self.status, &record)?;
         let line = Line { seq: self.seq, run: self.run.clone(), prev: self.prev, at, record };
         let (bytes, crc) = format::encode(&line)?;
-        (self.status, self.prev, self.seq, self.offset) = (status, crc, self.seq + 1, self.offset + bytes.len());
+        (self.status, self.prev, self.seq, self.offset) =
+            (status, crc, self.seq + 1, self.offset + bytes.len());
         Ok(bytes)
     }
 }

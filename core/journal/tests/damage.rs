@@ -1,5 +1,9 @@
 //! A real journal, damaged in every way a medium or a person can: torn, refused or right, never a wrong status.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests damage files and stop at the first surprise")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests damage files and stop at the first surprise"
+)]
 
 use backout_disk::Folder;
 use backout_journal::{
@@ -17,7 +21,12 @@ fn run() -> RunId {
 
 fn records() -> Vec<Record> {
     vec![
-        Record::Begin { format: format::FORMAT, tool: "test".into(), boot: "boot".into(), plan: Digest([7; 32]) },
+        Record::Begin {
+            format: format::FORMAT,
+            tool: "test".into(),
+            boot: "boot".into(),
+            plan: Digest([7; 32]),
+        },
         Record::Staged { staged: Digest([8; 32]) },
         Record::Opening { services: vec![("A Service".parse().unwrap(), Was::Running)] },
         Record::Armed,
@@ -65,7 +74,10 @@ fn every_flipped_byte_is_torn_refused_or_right() {
                     Ok(reading) if reading.status == whole => {}
                     Ok(reading) => {
                         assert!(matches!(reading.tail, Tail::Torn { .. }), "{count} {at} {mask:x}");
-                        assert_eq!(reading.status, before, "{count} {at} {mask:x}: only the last line can be torn");
+                        assert_eq!(
+                            reading.status, before,
+                            "{count} {at} {mask:x}: only the last line can be torn"
+                        );
                     }
                     Err(Unreadable::Corrupt { .. }) => assert!(count > 1, "{at}"),
                     Err(other) => panic!("{count} {at} {mask:x}: {other}"),
@@ -90,7 +102,11 @@ fn a_line_torn_anywhere_is_as_if_it_had_not_been_written() {
             assert_eq!(read(&run(), &head).unwrap().status, before, "{count} {cut}: the end is missing");
             let mut tail = short.clone();
             tail[cut + 1..end].copy_from_slice(&long[cut + 1..end]);
-            assert_eq!(read(&run(), &tail).unwrap().status, before, "{count} {cut}: the beginning is missing");
+            assert_eq!(
+                read(&run(), &tail).unwrap().status,
+                before,
+                "{count} {cut}: the beginning is missing"
+            );
         }
     }
 }

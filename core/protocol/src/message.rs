@@ -4,7 +4,8 @@
 //! Unknown fields are an error in an answer and ignored in a request, so that a newer host can say more.
 
 use crate::{
-    ComponentId, FileVersion, Fingerprint, HostPath, NameRule, Place, RelPath, ServiceName, step::Fate, text::Text,
+    ComponentId, FileVersion, Fingerprint, HostPath, NameRule, Place, RelPath, ServiceName, step::Fate,
+    text::Text,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

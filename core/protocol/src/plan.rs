@@ -252,7 +252,8 @@ impl Plan {
         differing(&self.services, &now.services, |s| s.name.clone(), PartialEq::eq)
             .for_each(|name| found.push(PlanDrift::Service(name)));
         let key = |s: &&Step| s.target().map(|t| t.to_string());
-        let files = |p: &'_ Plan| p.steps.iter().filter(|s| s.target().is_some()).cloned().collect::<Vec<_>>();
+        let files =
+            |p: &'_ Plan| p.steps.iter().filter(|s| s.target().is_some()).cloned().collect::<Vec<_>>();
         let (old, new) = (files(self), files(now));
         differing(&old, &new, |s| key(&s), PartialEq::eq)
             .for_each(|target| found.push(PlanDrift::Target(target.unwrap_or_default())));
@@ -268,9 +269,9 @@ impl Plan {
     /// The state a target has before this run, if the run changes or holds it.
     pub fn before(&self, step: &Step) -> Option<Fingerprint> {
         match step {
-            Step::ReplaceFile { before, .. } | Step::ConsumeBackup { before, .. } | Step::RemoveFile { before, .. } => {
-                Some(before.fingerprint)
-            }
+            Step::ReplaceFile { before, .. }
+            | Step::ConsumeBackup { before, .. }
+            | Step::RemoveFile { before, .. } => Some(before.fingerprint),
             Step::Hold { image, .. } => Some(image.fingerprint),
             Step::CreateFolder { .. } => Some(Fingerprint::Absent),
             Step::RemoveFolder { .. }

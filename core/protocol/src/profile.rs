@@ -325,7 +325,8 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
         let mut seen = std::collections::BTreeSet::new();
         names.iter().find(|n| !seen.insert(**n)).map(|n| (*n).to_owned())
     };
-    let good_name = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+    let good_name =
+        |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
     if !good_name(&profile.name) || profile.name.starts_with('.') {
         return Some(format!("the name `{}` has other characters than A-Z a-z 0-9 . _ -", profile.name));
     }
@@ -345,11 +346,15 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
         if let Some(other) = &variable.same_as
             && profile.variables.iter().all(|v| v.name != *other || v.same_as.is_some())
         {
-            return Some(format!("`{}` is the same as `{other}`, which is no variable with a place of its own", variable.name));
+            return Some(format!(
+                "`{}` is the same as `{other}`, which is no variable with a place of its own",
+                variable.name
+            ));
         }
     }
     for list in &profile.lists {
-        for folder in std::iter::once(&list.folder).chain(list.files.iter().filter_map(|f| f.folder.as_ref())) {
+        for folder in std::iter::once(&list.folder).chain(list.files.iter().filter_map(|f| f.folder.as_ref()))
+        {
             if let Some(why) = bad_location(folder) {
                 return Some(why);
             }
@@ -358,7 +363,10 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
         for row in &list.files {
             for name in std::iter::once(&row.name).chain(&row.aliases) {
                 if crate::RelPath::new(name).is_err() || !names.insert(profile.names.key(name.as_ref())) {
-                    return Some(format!("list `{}`: `{name}` is no plain path or stands there twice", list.id));
+                    return Some(format!(
+                        "list `{}`: `{name}` is no plain path or stands there twice",
+                        list.id
+                    ));
                 }
             }
         }
@@ -370,7 +378,10 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
             }
         }
         if let Some(unknown) = component.lists.iter().find(|l| !lists.contains(&l.list.as_str())) {
-            return Some(format!("component `{}` uses the list `{}`, which is not there", component.id, unknown.list));
+            return Some(format!(
+                "component `{}` uses the list `{}`, which is not there",
+                component.id, unknown.list
+            ));
         }
     }
     for check in &profile.checks {
@@ -385,7 +396,9 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
     let named = profile.advisories.iter().filter_map(|a| a.component.as_ref());
     let mut named = named.chain(profile.reminders.iter().flat_map(|r| &r.components));
     if let Some(unknown) = named.find(|c| !ids.contains(&c.as_str())) {
-        return Some(format!("an advisory or reminder is about the component `{unknown}`, which is not there"));
+        return Some(format!(
+            "an advisory or reminder is about the component `{unknown}`, which is not there"
+        ));
     }
     let mut argv0 = profile.health.iter().filter_map(|p| p.run.is_empty().then_some(&p.name));
     argv0.next().map(|probe| format!("the probe `{probe}` runs nothing"))

@@ -111,7 +111,10 @@ impl Step {
             | Step::RemoveFolder { target }
             | Step::Hold { target, .. } => Some(target),
             Step::ConsumeBackup { backup, .. } => Some(backup),
-            Step::StopService { .. } | Step::WaitExit { .. } | Step::StartService { .. } | Step::Custom { .. } => None,
+            Step::StopService { .. }
+            | Step::WaitExit { .. }
+            | Step::StartService { .. }
+            | Step::Custom { .. } => None,
         }
     }
 

@@ -3,8 +3,8 @@
 use crate::error::ErrorKind;
 use rustix::{
     fs::{
-        AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, StatxAttributes, StatxFlags, Timespec,
-        Timestamps, XattrFlags,
+        AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, StatxAttributes, StatxFlags,
+        Timespec, Timestamps, XattrFlags,
     },
     io::Errno,
     process::{Gid, Uid},
@@ -54,14 +54,22 @@ pub(crate) fn kind_of(error: &io::Error) -> ErrorKind {
     }
 }
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+/// For `openat2`, which is told to follow no link; with O_NOFOLLOW it would call a link "not a folder".
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+/// For a walk name by name.
+const STEP: OFlags = FOLDER.union(OFlags::NOFOLLOW);
 
 /// Opens an absolute folder; no name of its path may be a symbolic link.
 pub(crate) fn open_root(path: &Path) -> io::Result<Handle> {
-    match rustix::fs::openat2(CWD, path, FOLDER, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS)
-    {
+    match rustix::fs::openat2(
+        CWD,
+        path,
+        FOLDER,
+        Mode::empty(),
+        ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
+    ) {
         Err(Errno::NOSYS | Errno::PERM) => {
-            let root = rustix::fs::open("/", FOLDER, Mode::empty())?;
+            let root = rustix::fs::open("/", STEP, Mode::empty())?;
             walk(root, path)
         }
         other => Ok(other?),
@@ -83,7 +91,7 @@ fn walk(mut at: Handle, path: &Path) -> io::Result<Handle> {
         match name {
             std::path::Component::RootDir => {}
             std::path::Component::Normal(name) => {
-                at = match rustix::fs::openat(&at, name, FOLDER, Mode::empty()) {
+                at = match rustix::fs::openat(&at, name, STEP, Mode::empty()) {
                     // With O_DIRECTORY a symbolic link is "not a folder": tell the two apart.
                     Err(Errno::NOTDIR) if is_link(&at, name) => return Err(Errno::LOOP.into()),
                     other => other?,

@@ -1,0 +1,264 @@
+//! The disk on real files.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+#![cfg(unix)]
+
+use backout_disk::{
+    ErrorKind, Folder, durable,
+    fingerprint::{empty_folder, fingerprint, fingerprint_in},
+    folder::{Kind, open_place},
+    locate::locate,
+    lock::Lock,
+    staging::{Dress, Staging},
+    trust,
+};
+use backout_protocol::{Fingerprint, HostPath, NameRule, Place, RelPath, RunId};
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::{
+        ffi::OsStringExt,
+        fs::{MetadataExt, PermissionsExt, symlink},
+    },
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+struct World {
+    _dir: tempfile::TempDir,
+    root: PathBuf,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        Self { _dir: dir, root }
+    }
+    fn put(&self, name: impl AsRef<Path>, text: &str) -> PathBuf {
+        let path = self.root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+    fn place(&self, name: impl AsRef<Path>) -> Place {
+        Place { root: HostPath(self.root.clone()), rel: RelPath::new(name).unwrap() }
+    }
+    fn folder(&self) -> Folder {
+        Folder::open_root(&self.root).unwrap()
+    }
+}
+
+fn run() -> RunId {
+    "01jd0000000000000000000000".parse().unwrap()
+}
+fn rel(name: &str) -> RelPath {
+    RelPath::new(name).unwrap()
+}
+fn root_user() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+#[test]
+fn no_symbolic_link_is_ever_followed() {
+    let world = World::new();
+    world.put("real/f", "x");
+    symlink("real", world.root.join("link")).unwrap();
+    symlink("real/f", world.root.join("leaf")).unwrap();
+    assert_eq!(open_place(&world.place("link/f")).unwrap_err().kind, ErrorKind::Symlink);
+    assert_eq!(open_place(&world.place("leaf")).unwrap_err().kind, ErrorKind::Symlink);
+    assert_eq!(Folder::open_root(&world.root.join("link")).unwrap_err().kind, ErrorKind::Symlink);
+    assert!(open_place(&world.place("real/f")).is_ok());
+}
+
+#[test]
+fn a_pipe_is_no_file_and_blocks_nobody() {
+    let world = World::new();
+    assert!(Command::new("mkfifo").arg(world.root.join("pipe")).status().unwrap().success());
+    assert_eq!(open_place(&world.place("pipe")).unwrap_err().kind, ErrorKind::NotAFile);
+    assert_eq!(fingerprint(&world.place("pipe")).unwrap_err().kind, ErrorKind::NotAFile);
+}
+
+#[test]
+fn a_folders_fingerprint_is_its_contents_and_leaves_ours_out() {
+    let world = World::new();
+    fs::create_dir(world.root.join("t")).unwrap();
+    let of = || fingerprint(&world.place("t")).unwrap();
+    assert_eq!(of(), empty_folder());
+    world.put("t/a", "1");
+    world.put("t/sub/b", "2");
+    let full = of();
+    world.put("t/.backout-x/new", "3");
+    assert_eq!(of(), full);
+    world.put("t/a", "one");
+    assert_ne!(of(), full);
+    assert_eq!(fingerprint(&world.place("none/at/all")).unwrap(), Fingerprint::Absent);
+}
+
+#[test]
+fn names_are_found_as_the_product_compares_them() {
+    let world = World::new();
+    world.put("Is_Backup/FileGroup10/A.DLL", "x");
+    let found = locate(&world.root, &rel("is_backup/filegroup10/a.dll"), NameRule::Folded).unwrap();
+    assert_eq!(found.place.rel, rel("Is_Backup/FileGroup10/A.DLL"));
+    assert_eq!((found.kind, found.missing_from), (Some(Kind::File), None));
+    let exact = locate(&world.root, &rel("is_backup/a"), NameRule::Exact).unwrap();
+    assert_eq!((exact.kind, exact.missing_from), (None, Some(rel("is_backup"))));
+    world.put("IS_BACKUP/x", "");
+    let twins = locate(&world.root, &rel("is_backup/filegroup10"), NameRule::Folded).unwrap().twins;
+    assert_eq!(twins.len(), 2);
+}
+
+#[test]
+fn a_name_that_is_no_text_goes_everywhere() {
+    let world = World::new();
+    let name = OsString::from_vec(vec![b'a', 0xff, b'\n', b'%']);
+    fs::write(world.root.join(&name), "x").unwrap();
+    let place = world.place(&name);
+    assert!(matches!(fingerprint(&place).unwrap(), Fingerprint::File { len: 1, .. }));
+    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
+    staging.stage_copy(&rel("0000-x"), &place, Dress::AsSaved).unwrap();
+}
+
+#[test]
+fn a_staged_file_takes_rights_from_the_live_file_and_times_from_its_source() {
+    let world = World::new();
+    let live = world.put("live", "live");
+    let source = world.put("backup/source", "source");
+    fs::set_permissions(&live, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(&source, fs::Permissions::from_mode(0o777)).unwrap();
+    Command::new("touch").args(["-d", "2001-02-03 04:05:06.789"]).arg(&source).status().unwrap();
+    if root_user() {
+        std::os::unix::fs::chown(&live, Some(123), Some(456)).unwrap();
+    }
+    let acl = Command::new("setfacl").args(["-m", "u:789:r"]).arg(&live).status().is_ok_and(|s| s.success());
+    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
+    let staged = staging
+        .stage_copy(&rel("0000-live"), &world.place("backup/source"), Dress::Live(&world.place("live")))
+        .unwrap();
+    assert_eq!(staged.fingerprint, fingerprint(&world.place("backup/source")).unwrap());
+    let (new, live, source) = (
+        fs::metadata(world.root.join(".backout-01jd0000000000000000000000/0000-live")).unwrap(),
+        fs::metadata(&live).unwrap(),
+        fs::metadata(&source).unwrap(),
+    );
+    assert_eq!((new.uid(), new.gid(), new.mode()), (live.uid(), live.gid(), live.mode()));
+    assert_eq!((new.mtime(), new.mtime_nsec()), (source.mtime(), source.mtime_nsec()));
+    if acl {
+        let facl = Command::new("getfacl")
+            .arg(world.root.join(".backout-01jd0000000000000000000000/0000-live"))
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&facl.stdout).contains("user:789:r"));
+    }
+}
+
+#[test]
+fn without_a_live_file_nothing_is_wider_than_its_folder() {
+    let world = World::new();
+    fs::set_permissions(&world.root, fs::Permissions::from_mode(0o750)).unwrap();
+    let source = world.put("backup/source", "source");
+    fs::set_permissions(&source, fs::Permissions::from_mode(0o4777)).unwrap();
+    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
+    staging.stage_copy(&rel("0000-new"), &world.place("backup/source"), Dress::Source).unwrap();
+    let new = fs::metadata(staging.folder().path().join("0000-new")).unwrap();
+    assert_eq!(new.mode() & 0o7777, 0o750);
+    let kept = staging.stage_copy(&rel("0001-same"), &world.place("backup/source"), Dress::AsSaved).unwrap();
+    assert!(kept.notes.is_empty());
+    let same = fs::metadata(staging.folder().path().join("0001-same")).unwrap();
+    assert_eq!(same.mode() & 0o7777, 0o4777);
+}
+
+#[test]
+fn removing_a_staging_folder_follows_nothing_and_keeps_drift() {
+    let world = World::new();
+    let outside = world.put("outside/f", "x");
+    let host = world.folder();
+    let staging = Staging::create(&host, &run(), b"id").unwrap();
+    let path = staging.folder().path().to_owned();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);
+    staging.placeholder(&rel("0000-f"), Kind::File).unwrap();
+    staging.placeholder(&rel("0001-d"), Kind::Folder).unwrap();
+    symlink(world.root.join("outside"), path.join("0002-link")).unwrap();
+    fs::create_dir(path.join("drift")).unwrap();
+    fs::write(path.join("drift/f"), "kept").unwrap();
+    staging.remove_but_drift(&host).unwrap();
+    assert_eq!(fs::read_to_string(path.join("drift/f")).unwrap(), "kept");
+    assert!(outside.exists() && path.join("id").exists() && !path.join("0000-f").exists());
+    fs::remove_dir_all(path.join("drift")).unwrap();
+    Staging::open(&host, &run()).unwrap().unwrap().remove_but_drift(&host).unwrap();
+    assert!(!path.exists());
+    assert!(Staging::open(&host, &run()).unwrap().is_none());
+}
+
+#[test]
+fn a_lock_is_held_once_and_names_its_holder() {
+    let world = World::new();
+    let first = Lock::acquire(&world.folder(), OsStr::new("lock")).unwrap();
+    assert!(first.is_some());
+    assert!(Lock::acquire(&world.folder(), OsStr::new("lock")).unwrap().is_none());
+    assert_eq!(Lock::holder(&world.folder(), OsStr::new("lock")), Some(std::process::id()));
+    drop(first);
+    assert!(Lock::acquire(&world.folder(), OsStr::new("lock")).unwrap().is_some());
+}
+
+#[test]
+fn a_preallocated_file_is_full_of_blanks_and_written_in_place() {
+    let world = World::new();
+    let file = durable::Preallocated::create(&world.folder(), OsStr::new("j"), 1000).unwrap();
+    file.write_at(3, b"abc").unwrap();
+    file.sync().unwrap();
+    let bytes = fs::read(world.root.join("j")).unwrap();
+    assert_eq!((bytes.len(), &bytes[..7]), (1000, b"\n\n\nabc\n".as_slice()));
+    assert!(durable::Preallocated::create(&world.folder(), OsStr::new("j"), 10).is_err());
+}
+
+#[test]
+fn a_durable_write_replaces_whole_and_leaves_nothing_else() {
+    let world = World::new();
+    world.put(".f.new", "left by a crash");
+    durable::write(&world.folder(), OsStr::new("f"), b"one", 0o600).unwrap();
+    durable::write(&world.folder(), OsStr::new("f"), b"two", 0o600).unwrap();
+    assert_eq!(durable::read(&world.folder(), OsStr::new("f"), 3).unwrap().unwrap(), b"two");
+    assert!(durable::read(&world.folder(), OsStr::new("f"), 2).is_err());
+    assert_eq!(world.folder().entries().unwrap().len(), 1);
+}
+
+#[test]
+fn whoever_could_have_changed_a_file_makes_it_distrusted() {
+    let world = World::new();
+    let file = world.put("a/b/f", "x");
+    assert!(trust::check(&file).is_ok(), "a private folder below the root-owned sticky one");
+    let mode = |name: &str, mode: u32| {
+        fs::set_permissions(world.root.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        trust::check(&file)
+    };
+    assert!(mode("a/b/f", 0o666).is_err());
+    assert!(mode("a/b/f", 0o644).is_ok());
+    assert!(mode("a", 0o775).is_err());
+    if root_user() {
+        assert!(mode("a", 0o1777).is_ok(), "root-owned and sticky");
+    }
+    assert!(mode("a", 0o755).is_ok());
+    symlink("a/b", world.root.join("link")).unwrap();
+    assert!(trust::check(&world.root.join("link/f")).is_ok());
+    fs::create_dir(world.root.join("open")).unwrap();
+    world.put("open/f", "x");
+    mode("open", 0o777).unwrap();
+    symlink("open/f", world.root.join("way")).unwrap();
+    assert!(trust::check(&world.root.join("way")).is_err(), "the way the link leads is checked too");
+    if root_user() {
+        std::os::unix::fs::chown(&file, Some(1234), None).unwrap();
+        assert!(trust::check(&file).is_err());
+    }
+    assert!(trust::check(&world.root.join("missing")).is_err());
+}
+
+#[test]
+fn a_file_that_vanishes_with_its_folder_is_absent() {
+    let world = World::new();
+    assert_eq!(fingerprint_in(&world.folder(), OsStr::new("f")).unwrap(), Fingerprint::Absent);
+}
