@@ -1,137 +1,94 @@
-//! What failed, on which path, and of what kind.
+//! What the file system refused, sorted by what a caller can do about it.
 
-use crate::os;
-use backout_protocol::path::encode;
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-/// A file operation that failed: `cannot <op> <path>: <why>`.
-///
-/// The operating system's own words are part of the message, so the cause is no `source()`: it would be told twice.
+/// A refusal of the file system.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {op} `{}`: {}", encode(.path.as_os_str()), self.why())]
-#[non_exhaustive]
+#[error("cannot {op} `{}`{}", path.display(), detail(source.as_deref()))]
 pub struct Error {
-    /// What callers tell failures apart by.
+    /// What sort of refusal it is.
     pub kind: ErrorKind,
     /// What was tried, as a verb.
-    pub op: &'static str,
+    pub op: String,
     /// On what.
     pub path: PathBuf,
-    /// What the operating system said, where it said something.
-    pub cause: Option<io::Error>,
+    /// The system's own words; they are part of the message.
+    pub source: Option<Box<io::Error>>,
 }
 
-/// The kinds of failure that callers treat differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The sorts of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// Nothing has this name.
     NotFound,
     /// A symbolic link where none may be.
     Symlink,
-    /// Something that is not a regular file.
+    /// No regular file.
     NotAFile,
-    /// Something that is not a folder.
+    /// No folder.
     NotAFolder,
-    /// Something has this name already.
+    /// The name is taken.
     Exists,
-    /// No space, or no quota, is left.
+    /// No space, or a quota is used up.
     NoSpace,
-    /// The file system is mounted read-only.
+    /// A read-only file system.
     ReadOnly,
-    /// No rights, or the file is protected.
+    /// No rights.
     Denied,
     /// In use.
     Busy,
-    /// Two names that are on different file systems.
+    /// Two file systems.
     CrossDevice,
-    /// Not to be had here.
+    /// The system or file system cannot do this.
     Unsupported,
-    /// A sync failed: what is on the medium is unknown, and asking again would be answered wrongly.
+    /// A sync failed: what is on the medium is unknown.
     Sync,
     /// Anything else.
     Other,
 }
 
-impl ErrorKind {
-    fn words(self) -> &'static str {
-        match self {
-            ErrorKind::NotFound => "nothing has this name",
-            ErrorKind::Symlink => "it is, or is reached through, a symbolic link",
-            ErrorKind::NotAFile => "it is not a regular file",
-            ErrorKind::NotAFolder => "it is not a folder",
-            ErrorKind::Exists => "something has this name already",
-            ErrorKind::NoSpace => "no space is left",
-            ErrorKind::ReadOnly => "the file system is read-only",
-            ErrorKind::Denied => "permission denied",
-            ErrorKind::Busy => "it is in use",
-            ErrorKind::CrossDevice => "the names are on different file systems",
-            ErrorKind::Unsupported => "not supported here",
-            ErrorKind::Sync => "an earlier sync failed",
-            ErrorKind::Other => "unknown failure",
-        }
-    }
+fn detail(source: Option<&io::Error>) -> String {
+    source.map_or_else(String::new, |e| format!(": {e}"))
 }
 
 impl Error {
-    /// A failure that the operating system did not report.
-    pub fn new(kind: ErrorKind, op: &'static str, path: &Path) -> Self {
-        Self { kind, op, path: path.to_owned(), cause: None }
+    /// A refusal of `op` on `path` by the system.
+    pub(crate) fn io(op: &str, path: &Path, source: io::Error) -> Self {
+        let kind = crate::os::kind_of(&source);
+        Self { kind, op: op.to_owned(), path: path.to_owned(), source: Some(Box::new(source)) }
     }
 
-    /// Nothing has this name.
-    pub fn not_found(op: &'static str, path: &Path) -> Self {
-        Self::new(ErrorKind::NotFound, op, path)
+    /// A refusal of our own.
+    pub(crate) fn own(kind: ErrorKind, op: &str, path: &Path) -> Self {
+        let text = match kind {
+            ErrorKind::Symlink => Some("it is, or leads through, a symbolic link"),
+            ErrorKind::NotAFile => Some("it is not a regular file"),
+            ErrorKind::NotAFolder => Some("it is not a folder"),
+            ErrorKind::NotFound => Some("it is not there"),
+            ErrorKind::Exists => Some("the name is taken"),
+            _ => None,
+        };
+        let source = text.map(|t| Box::new(io::Error::other(t)));
+        Self { kind, op: op.to_owned(), path: path.to_owned(), source }
     }
 
-    /// Something that cannot be done here; `why` is a lowercase fragment.
-    pub fn unsupported(op: &'static str, path: &Path, why: &str) -> Self {
-        let cause = io::Error::new(io::ErrorKind::Unsupported, why.to_owned());
-        Self { kind: ErrorKind::Unsupported, op, path: path.to_owned(), cause: Some(cause) }
+    /// A failed sync.
+    pub(crate) fn sync(path: &Path, source: io::Error) -> Self {
+        Self { kind: ErrorKind::Sync, op: "sync".into(), path: path.to_owned(), source: Some(Box::new(source)) }
     }
 
-    /// The same failure, told of another path.
-    #[must_use]
-    pub fn at(mut self, path: &Path) -> Self {
-        path.clone_into(&mut self.path);
-        self
+    /// Something that cannot be done, with the reason.
+    pub fn unsupported(op: &str, path: &Path, why: &str) -> Self {
+        let source = Some(Box::new(io::Error::other(why.to_owned())));
+        Self { kind: ErrorKind::Unsupported, op: op.to_owned(), path: path.to_owned(), source }
     }
 
-    /// What the operating system reported, with its kind.
-    pub(crate) fn io(op: &'static str, path: &Path, cause: io::Error) -> Self {
-        Self { kind: os::kind_of(&cause), op, path: path.to_owned(), cause: Some(cause) }
-    }
-
-    /// A sync that failed, whatever the reason.
-    pub(crate) fn sync(path: &Path, cause: io::Error) -> Self {
-        Self { kind: ErrorKind::Sync, op: "sync", path: path.to_owned(), cause: Some(cause) }
-    }
-
-    fn why(&self) -> String {
-        self.cause.as_ref().map_or_else(|| self.kind.words().to_owned(), io::Error::to_string)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_says_what_on_which_path_and_why() {
-        let full = Error::io("write", Path::new("/a\nb"), io::Error::from_raw_os_error(28));
-        assert_eq!(full.kind, ErrorKind::NoSpace);
-        assert_eq!(full.to_string(), "cannot write `/a%0Ab`: No space left on device (os error 28)");
-        let gone = Error::not_found("open", Path::new("/x"));
-        assert_eq!(gone.to_string(), "cannot open `/x`: nothing has this name");
-        assert!(std::error::Error::source(&full).is_none());
-    }
-
-    #[test]
-    fn a_failed_sync_is_told_apart_from_the_same_errno_elsewhere() {
-        let e = Error::sync(Path::new("/x"), io::Error::from_raw_os_error(28));
-        assert_eq!(e.kind, ErrorKind::Sync);
+    /// Something that is not there.
+    pub fn not_found(op: &str, path: &Path) -> Self {
+        Self::own(ErrorKind::NotFound, op, path)
     }
 }

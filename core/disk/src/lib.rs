@@ -1,14 +1,12 @@
 //! The only crate of backout that changes files.
 //!
-//! It promises three things. Nothing outside a root is ever opened: paths are walked by handle, beneath their root and
-//! through no symbolic link. Nothing is lost by a crash: each durable step says what is on disk if we die right there.
-//! Nothing is guessed: a primitive that a file system does not have is replaced by a listed fallback or reported.
-//!
-//! It does not decide what to do: that is the engine's. Every system call lies in `os`, behind one narrow face.
+//! Folders are held open by handles and everything is done relative to them, beneath a root and through no symbolic
+//! link ([`folder`]); new files are prepared in a staging folder beside their targets ([`staging`]) and trade places
+//! with them by rename ([`swap`]); what must survive a power cut is synced before a call returns ([`durable`]). All
+//! system calls are in one private face, `os`. Nothing here decides what is to be done.
 
 pub mod durable;
 mod error;
-mod file_system;
 pub mod fingerprint;
 pub mod folder;
 pub mod locate;
