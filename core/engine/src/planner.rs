@@ -41,6 +41,7 @@ pub const TOOL: &str = env!("CARGO_PKG_VERSION");
 /// # Errors
 /// Every [`Refusal`] that a rollback would meet before it looks at rights, space and file systems.
 pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan, Refusal> {
+    let job = &with_real_sources(job)?;
     let survey = Survey::make(job)?;
     let profile = &job.profile.profile;
     let selected = select(job, &survey)?;
@@ -97,6 +98,20 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         notes,
         reminders: reminders(profile, &selected, Moment::After),
     })
+}
+
+/// The job with each `--from dir:` as the real path of a folder that nobody else may have filled.
+fn with_real_sources(job: &Job) -> Result<Job, Refusal> {
+    let mut job = job.clone();
+    for (_, source) in &mut job.ask.from {
+        if let BackupSource::Dir(folder) = source {
+            let missing = |_| Refusal::FolderMissing { path: folder.clone() };
+            let real = std::fs::canonicalize(crate::load::absolute(&folder.0).0).map_err(missing)?;
+            check_trust(&real, Trusted::Backups)?;
+            *folder = HostPath(real);
+        }
+    }
+    Ok(job)
 }
 
 /// What of the machine is known before any plugin is asked.

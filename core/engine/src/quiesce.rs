@@ -15,6 +15,7 @@ use backout_protocol::{
     report::{Phase, ServiceAction},
 };
 use std::{
+    cell::Cell,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -32,6 +33,8 @@ pub(crate) struct Quiesce<'a> {
     pub faces: Faces<'a>,
     /// Whether the operator may still stop it: not while going backwards, nor in a recovery.
     pub cancellable: bool,
+    /// Set once a service is told to stop.
+    pub issued: &'a Cell<bool>,
 }
 
 impl Quiesce<'_> {
@@ -72,6 +75,7 @@ impl Quiesce<'_> {
             ) {
                 continue;
             }
+            self.issued.set(true);
             self.tell(&service.name, ServiceAction::Stopping);
             let stopped =
                 self.patient(self.plan.site.timeouts.stop, |p| self.services.stop(&service.name, p));

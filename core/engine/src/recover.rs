@@ -17,7 +17,7 @@ use crate::{
 use backout_disk::{Folder, durable};
 use backout_journal::{Direction, Journal, JournalError, Reading, Record, Remedy};
 use backout_protocol::{Event, Fingerprint, HostPath, Place, RunId, report::Phase};
-use std::{ffi::OsStr, path::Path};
+use std::{cell::Cell, ffi::OsStr, path::Path};
 
 /// Settles the unfinished run in the state folder at `path`, whichever side it ends on.
 pub fn run(path: &Path, faces: &Faces<'_>) -> RunReport {
@@ -128,6 +128,7 @@ fn go_on(locked: &Locked, tx: &Transaction, reading: &Reading, faces: &Faces<'_>
         faces: Faces { cancel: &never, ..*faces },
         were: were(reading),
         cancellable: false,
+        issued: Cell::new(false),
         notices: Vec::new(),
         opened: None,
         window_ms: None,
@@ -165,9 +166,6 @@ impl Run<'_> {
         let undone = Record::Undone { why: failure.to_string() };
         if let Err(e) = self.record(undone, backout_journal::writer::Durability::Synced) {
             return Ending::Unfinished(e);
-        }
-        if let Err(e) = tidy::drop_staging(self.tx) {
-            log::warn!("run {}: {e}", self.tx.run);
         }
         Ending::PutBack(failure)
     }

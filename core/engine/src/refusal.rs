@@ -331,6 +331,8 @@ pub enum Trusted {
     Program,
     /// The state folder.
     State,
+    /// A folder of backups that the operator names.
+    Backups,
 }
 
 /// Why a run cannot be undone.

@@ -15,7 +15,7 @@ use backout_disk::{Error, durable};
 use backout_journal::{Journal, Record, writer::Durability::Synced};
 use backout_machine::service::Services;
 use backout_protocol::{Digest, Notice, RunId, Step, plan::Plan};
-use std::ffi::OsStr;
+use std::{cell::Cell, ffi::OsStr};
 
 /// Carries out `plan`, which must have been made and checked under this lock.
 pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
@@ -94,6 +94,7 @@ fn carry_out(
         faces: *faces,
         were: Vec::new(),
         cancellable: true,
+        issued: Cell::new(false),
         notices,
         opened: None,
         window_ms: None,
@@ -120,11 +121,13 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
     let staged: Stagings = std::mem::take(&mut run.stagings);
     drop(staged);
     let tidied = match &ending {
-        Ending::Done | Ending::Completed | Ending::RolledBack(_) | Ending::PutBack(_) => {
-            tidy::close(locked, tx, Some(&mut run.journal))
+        Ending::Done | Ending::Completed => tidy::close(locked, tx, Some(&mut run.journal)),
+        // The journal goes after the staging folders: no folder of ours is ever without it.
+        Ending::RolledBack(_) | Ending::PutBack(_) => {
+            tidy::drop_staging(tx).and_then(|()| tidy::close(locked, tx, Some(&mut run.journal)))
         }
         // No service was touched and nothing is left: the attempt never happened.
-        Ending::Refused(_) => tidy::remove_transaction(locked, &tx.run),
+        Ending::Refused(_) => tidy::drop_staging(tx).and_then(|()| tidy::remove_transaction(locked, &tx.run)),
         Ending::NothingToDo | Ending::Unfinished(_) | Ending::Stuck { .. } => Ok(()),
     };
     if let Err(e) = tidied {

@@ -6,7 +6,6 @@ use crate::{
     refusal::{Failure, Stuck},
     report::Ending,
     swap::{Back, put_back},
-    tidy,
     window::{Run, chain, stuck},
 };
 use backout_journal::{Journal, Record, Status, writer::Durability::Synced};
@@ -101,9 +100,6 @@ impl Run<'_> {
             // Files are old and services run; only the record is in doubt. `recover` finds nothing left to do.
             log::warn!("run {}: {}", self.tx.run, chain(&e));
             return Ending::Unfinished(failure);
-        }
-        if let Err(e) = tidy::drop_staging(self.tx) {
-            log::warn!("run {}: {e}", self.tx.run);
         }
         Ending::PutBack(failure)
     }

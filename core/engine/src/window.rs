@@ -22,12 +22,12 @@ use backout_journal::{
     Journal, JournalError, Record, Verdict,
     writer::Durability::{self, Lazy, Synced},
 };
-use backout_machine::service::{ServiceState, Services};
+use backout_machine::service::Services;
 use backout_protocol::{
     Event, Notice, Place, ServiceName, Step,
     report::{Phase, ServiceAction},
 };
-use std::time::Instant;
+use std::{cell::Cell, time::Instant};
 
 /// A staged run on its way.
 pub(crate) struct Run<'a> {
@@ -40,6 +40,8 @@ pub(crate) struct Run<'a> {
     pub were: Were,
     /// Whether the operator may still stop it.
     pub cancellable: bool,
+    /// Whether any service was told to stop.
+    pub issued: Cell<bool>,
     pub notices: Vec<Notice>,
     /// When the first stop was issued.
     pub opened: Option<Instant>,
@@ -63,6 +65,7 @@ impl Run<'_> {
             services: self.services,
             faces: self.faces,
             cancellable: self.cancellable,
+            issued: &self.issued,
         }
     }
 
@@ -149,6 +152,7 @@ impl Run<'_> {
             services: self.services,
             faces: self.faces,
             cancellable: self.cancellable,
+            issued: &self.issued,
         };
         let journal = &mut self.journal;
         quiesce.resume(wanted, |service, action| {
@@ -272,22 +276,17 @@ impl Run<'_> {
     /// Before `Armed`: the window closes again on the old tree.
     fn reopen(&mut self, failure: Failure) -> Ending {
         self.cancellable = false;
-        let stopped = self.were.iter().any(|(name, was)| {
-            *was == backout_protocol::plan::Was::Running
-                && !matches!(self.services.state(name), Ok(ServiceState::Running))
-        });
         if let Err(why) = self.start_old() {
             return Ending::Stuck { after: Some(failure), why };
         }
         if let Err(why) = self.abandon(failure.to_string()) {
             return Ending::Stuck { after: Some(failure), why };
         }
-        let touched = stopped || self.window_ms.is_some_and(|_| self.any_ran());
-        if touched { Ending::PutBack(failure) } else { Ending::Refused(Refusal::BeforeStop(failure)) }
-    }
-
-    fn any_ran(&self) -> bool {
-        self.were.iter().any(|(_, was)| *was == backout_protocol::plan::Was::Running)
+        if self.issued.get() {
+            Ending::PutBack(failure)
+        } else {
+            Ending::Refused(Refusal::BeforeStop(failure))
+        }
     }
 
     /// Starts what ran; for the way back.
@@ -297,14 +296,11 @@ impl Run<'_> {
         self.start(ran(&were)).map_err(stuck)
     }
 
-    /// `Undone`, and the staging folders go. A journal that takes nothing more leaves that to the next verb.
+    /// `Undone`. The staging folders go behind it; a journal that takes nothing more leaves that to the next verb.
     fn abandon(&mut self, why: String) -> Result<(), Stuck> {
         tidy::sacred(self.tx)?;
         if let Err(e) = self.journal.append(Record::Undone { why }, Synced) {
             log::warn!("run {}: {}", self.tx.run, chain(&e));
-        }
-        if let Err(e) = tidy::drop_staging(self.tx) {
-            log::warn!("run {}: {e}", self.tx.run);
         }
         Ok(())
     }

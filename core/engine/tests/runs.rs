@@ -1,10 +1,14 @@
 //! Whole runs through the engine, on real files and real shell services, with a plugin that lives in the test.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and stop at the first surprise")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
 #![cfg(unix)]
 
 use backout_engine::{
-    Cancel, Ending, Faces, HostError, Job, Listed, LoadedProfile, Observer, PluginHost, Refusal, State, load, planner,
-    preflight, recover, rollback, undo,
+    Cancel, Ending, Faces, HostError, Job, Listed, LoadedProfile, Observer, PluginHost, Refusal, State, load,
+    planner, preflight, recover, rollback, undo,
 };
 use backout_protocol::{
     Digest, Event, HostPath, Place, Plan, RelPath,
@@ -19,7 +23,12 @@ struct TestHost;
 
 impl PluginHost for TestHost {
     fn find(&self, id: &str) -> Result<PluginRef, HostError> {
-        Ok(PluginRef { id: id.into(), version: "1".into(), sha256: Digest([1; 32]), file: PathBuf::from("/p").into() })
+        Ok(PluginRef {
+            id: id.into(),
+            version: "1".into(),
+            sha256: Digest([1; 32]),
+            file: PathBuf::from("/p").into(),
+        })
     }
 
     fn plan(&self, _: &PluginRef, request: &PlanRequest) -> Result<Proposal, HostError> {
@@ -28,7 +37,10 @@ impl PluginHost for TestHost {
         let mut steps: Vec<Proposed> =
             request.services.iter().map(|s| Proposed::StopService { service: s.clone() }).collect();
         let backup = home.0.join("backup");
-        let mut names: Vec<String> = walk(&backup).iter().map(|p| p.strip_prefix(&backup).unwrap().to_str().unwrap().to_owned()).collect();
+        let mut names: Vec<String> = walk(&backup)
+            .iter()
+            .map(|p| p.strip_prefix(&backup).unwrap().to_str().unwrap().to_owned())
+            .collect();
         names.sort();
         for name in names {
             let fate = if name.ends_with(".once") { Fate::Consume } else { Fate::Keep };
@@ -41,7 +53,10 @@ impl PluginHost for TestHost {
         let added = home.0.join("live/added");
         for file in walk(&added) {
             let name = file.strip_prefix(&home.0).unwrap().to_str().unwrap().to_owned();
-            steps.push(Proposed::RemoveFile { target: place(name), expect: backout_protocol::message::Expect::Anything });
+            steps.push(Proposed::RemoveFile {
+                target: place(name),
+                expect: backout_protocol::message::Expect::Anything,
+            });
         }
         if added.exists() {
             steps.push(Proposed::RemoveFolder { target: place("live/added".into()) });
@@ -66,7 +81,11 @@ fn walk(folder: &std::path::Path) -> Vec<PathBuf> {
     for entry in entries {
         let path = entry.unwrap().path();
         let ours = path.file_name().unwrap().to_str().unwrap().starts_with(".backout-");
-        if path.is_dir() && !ours { files.extend(walk(&path)) } else if !ours { files.push(path) }
+        if path.is_dir() && !ours {
+            files.extend(walk(&path))
+        } else if !ours {
+            files.push(path)
+        }
     }
     files
 }

@@ -1,1 +1,18 @@
 //! Finds, checks, loads and calls backout's plugins.
+//!
+//! Loading a library runs its code, so everything that can be known before is: the manifest is read from the file's
+//! `.backout` section, the file and its folders must be trusted, a pinned digest must match. Only then is it loaded,
+//! from the same opened file that was digested, and never unloaded.
+
+mod call;
+mod error;
+mod find;
+mod library;
+mod load;
+mod pins;
+mod plugins;
+mod section;
+
+pub use error::HostError;
+pub use pins::{LOCK_FILE, Pinning};
+pub use plugins::Plugins;

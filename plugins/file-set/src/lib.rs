@@ -1,1 +1,66 @@
-//! backout plugin file-set.
+//! The plugin `file-set`: a component whose backups are a folder of files.
+//!
+//! ```ron
+//! ( from: "home/backup",          // where the backups lie: a variable, and plain names below it
+//!   to: "home",                   // where they go; relative paths are kept
+//!   suffix: ".bak",               // only backups that end so count; the suffix is no part of the file's own name
+//!   consume: true,                // a backup that went back is taken away, as a rename would have done
+//!   wait_exit: ["programd"],      // processes that must be gone before files are swapped
+//!   wait_under: ["home/bin"], )   // where their executables lie; else: `to`
+//! ```
+//!
+//! Only `from` and `to` must be given. Where the component has a list of files only those go back; others are named,
+//! and taken along with the switch `include-unlisted`. Where it has none, every file in the folder does.
+
+use backout_plugin::{
+    Ask, Component, Frame, Machine, Restore, export_component,
+    protocol::{
+        message::{BackupSource, Failure, Proposal},
+        step::Fate,
+    },
+};
+use serde::Deserialize;
+
+/// A component whose backups are a folder of files.
+#[derive(Debug, Default)]
+pub struct FileSet;
+
+/// What a profile says of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    from: String,
+    to: String,
+    #[serde(default)]
+    suffix: Option<String>,
+    #[serde(default)]
+    consume: bool,
+    #[serde(default)]
+    wait_exit: Vec<String>,
+    #[serde(default)]
+    wait_under: Vec<String>,
+}
+
+impl Component for FileSet {
+    const ID: &'static str = "file-set";
+    const ABOUT: &'static str = "Brings back every file of a backup folder, relative paths kept.";
+    type Config = Config;
+
+    fn plan(&self, ask: &Ask<Config>, machine: &Machine) -> Result<Proposal, Failure> {
+        let Config { from, to, suffix, consume, wait_exit, wait_under } = &ask.config;
+        let suffix = suffix.as_deref();
+        let fate = if *consume { Fate::Consume } else { Fate::Keep };
+        let mut restore = Restore::new(ask, machine)?;
+        match &ask.request.source {
+            BackupSource::Vendor => restore.mirror(from, to, suffix, fate)?,
+            BackupSource::Dir(dir) if ask.request.listed.is_empty() => restore.mirror_set_aside(dir, to, suffix)?,
+            BackupSource::Dir(dir) => {
+                let extension = suffix.and_then(|s| s.strip_prefix('.')).unwrap_or("bak");
+                restore.set_aside(dir, extension)?;
+            }
+        }
+        Ok(Frame::new(ask, wait_exit, wait_under, &[to])?.around(restore.finish()))
+    }
+}
+
+export_component!(FileSet);

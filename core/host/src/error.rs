@@ -1,0 +1,166 @@
+//! What can be wrong with a plugin.
+
+use backout_protocol::{Digest, HostPath, message::Failure};
+
+/// Why a plugin cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// No plugin has this id.
+    #[error("no plugin with the id `{id}` in {}", folders(searched))]
+    NotFound {
+        /// The id.
+        id: String,
+        /// Folders looked in.
+        searched: Vec<HostPath>,
+    },
+    /// Two files of one folder claim the same id.
+    #[error("two files claim the plugin id `{id}`: `{}` and `{}`", files[0], files[1])]
+    Twice {
+        /// The id.
+        id: String,
+        /// The files.
+        files: [HostPath; 2],
+    },
+    /// Somebody else than root and the effective user could have changed the file. None of its code ran.
+    #[error("the plugin `{path}` is not loaded: {why}")]
+    Distrusted {
+        /// The plugin's file.
+        path: HostPath,
+        /// What is wrong.
+        why: String,
+    },
+    /// The folder's lock file names another digest. None of its code ran.
+    #[error("the plugin `{path}` is not loaded: `plugins.lock` pins {pinned}, the file is {found}")]
+    Pinned {
+        /// The plugin's file.
+        path: HostPath,
+        /// The digest in the lock file.
+        pinned: Digest,
+        /// The file's.
+        found: Digest,
+    },
+    /// Pins are required and the folder's lock file has none for it.
+    #[error("the plugin `{path}` is not loaded: `plugins.lock` has no entry for `{id}`, and pins are required")]
+    NotPinned {
+        /// The plugin's file.
+        path: HostPath,
+        /// Its id.
+        id: String,
+    },
+    /// A lock file cannot be read.
+    #[error("`{path}`: {why}")]
+    Lock {
+        /// The lock file.
+        path: HostPath,
+        /// What is wrong.
+        why: String,
+    },
+    /// Its bytes are not those that were found before.
+    #[error("the plugin `{path}` is not loaded: its file has changed since it was found")]
+    Changed {
+        /// The plugin's file.
+        path: HostPath,
+    },
+    /// The file cannot be read or loaded.
+    #[error("the plugin `{path}` cannot be loaded: {why}")]
+    Unloadable {
+        /// The plugin's file.
+        path: HostPath,
+        /// The system's words.
+        why: String,
+    },
+    /// It has a manifest and no entry.
+    #[error("the plugin `{path}` exports no symbol `{symbol}`")]
+    NoSuchSymbol {
+        /// The plugin's file.
+        path: HostPath,
+        /// The symbol.
+        symbol: String,
+    },
+    /// It is made for another ABI.
+    #[error("the plugin `{path}` has ABI {abi} (entry of {size} bytes), this tool needs {}", backout_protocol::abi::ABI)]
+    WrongAbi {
+        /// The plugin's file.
+        path: HostPath,
+        /// Its ABI number.
+        abi: u32,
+        /// The size it gives its entry.
+        size: u32,
+    },
+    /// It speaks other messages.
+    #[error(
+        "the plugin `{path}` speaks messages {}.{} to {}.{}, this tool speaks {}.{}",
+        api.0.0, api.0.1, api.1.0, api.1.1, backout_protocol::abi::API.0, backout_protocol::abi::API.1
+    )]
+    WrongApi {
+        /// The plugin's file.
+        path: HostPath,
+        /// Lowest and highest it speaks.
+        api: ((u16, u16), (u16, u16)),
+    },
+    /// What it says of itself once loaded is not what its file says.
+    #[error("the plugin `{path}` says once loaded that it is `{loaded}`, its file says `{id}`")]
+    OtherManifest {
+        /// The plugin's file.
+        path: HostPath,
+        /// The id in the file.
+        id: String,
+        /// The id in memory.
+        loaded: String,
+    },
+    /// It gave up in a way that is no answer.
+    #[error("the plugin `{plugin}` broke: {what}")]
+    Broken {
+        /// The plugin's id.
+        plugin: String,
+        /// What it did.
+        what: String,
+    },
+    /// Its answer is not understood. What is not understood is not carried out.
+    #[error("the plugin `{plugin}` gave an answer that is not understood: {why}")]
+    BadAnswer {
+        /// The plugin's id.
+        plugin: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It says that it cannot plan.
+    #[error("the plugin `{plugin}` cannot plan: {}", failure.message)]
+    Failed {
+        /// The plugin's id.
+        plugin: String,
+        /// Its words.
+        failure: Failure,
+    },
+}
+
+fn folders(searched: &[HostPath]) -> String {
+    if searched.is_empty() {
+        return "any plugin folder, as none is there".to_owned();
+    }
+    searched.iter().map(|f| format!("`{f}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl From<HostError> for backout_engine::HostError {
+    fn from(error: HostError) -> Self {
+        use HostError::*;
+        let said = error.to_string();
+        match error {
+            NotFound { id, searched } => Self::NotFound { id, searched },
+            Distrusted { path, why } => Self::Distrusted { file: path, why },
+            Pinned { path, .. } | NotPinned { path, .. } | Lock { path, .. } | Changed { path } => {
+                Self::Distrusted { file: path, why: said }
+            }
+            Twice { files: [file, _], .. } => Self::Unfit { file, why: said },
+            Unloadable { path, .. }
+            | NoSuchSymbol { path, .. }
+            | WrongAbi { path, .. }
+            | WrongApi { path, .. }
+            | OtherManifest { path, .. } => Self::Unfit { file: path, why: said },
+            Broken { plugin, what } => Self::Broken { plugin, why: what },
+            BadAnswer { plugin, why } => Self::Broken { plugin, why },
+            Failed { plugin, failure } => Self::Failed { plugin, failure },
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `plugins.lock`: digests that bind. A RON map from plugin id to the SHA-256 of its file, in the plugin folder.
+
+use crate::error::HostError;
+use backout_protocol::{Digest, HostPath, text::from_ron};
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+/// The lock file's name.
+pub const LOCK_FILE: &str = "plugins.lock";
+
+/// Whether a plugin must be pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pinning {
+    /// A pin binds where there is one.
+    #[default]
+    WhereListed,
+    /// A plugin without a pin is not loaded.
+    Required,
+}
+
+/// Checks the file's digest against the lock file of its folder.
+///
+/// # Errors
+/// [`HostError::Pinned`], [`HostError::NotPinned`], [`HostError::Lock`], or the lock file is not to be trusted.
+pub(crate) fn check(path: &Path, id: &str, found: Digest, pinning: Pinning) -> Result<(), HostError> {
+    let folder = path.parent().unwrap_or(path);
+    let own = || HostPath(path.to_owned());
+    match (read(folder)?.get(id), pinning) {
+        (Some(pinned), _) if *pinned != found => {
+            Err(HostError::Pinned { path: own(), pinned: *pinned, found })
+        }
+        (Some(_), _) | (None, Pinning::WhereListed) => Ok(()),
+        (None, Pinning::Required) => Err(HostError::NotPinned { path: own(), id: id.to_owned() }),
+    }
+}
+
+fn read(folder: &Path) -> Result<BTreeMap<String, Digest>, HostError> {
+    let path = folder.join(LOCK_FILE);
+    let bad = |why: String| HostError::Lock { path: HostPath(path.clone()), why };
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(e) => return Err(bad(e.to_string())),
+    };
+    // Who can write the lock file can pin anything.
+    backout_disk::trust::check(&path).map_err(|e| bad(e.to_string()))?;
+    from_ron(LOCK_FILE, &text).map_err(|e| bad(format!("line {}, column {}: {}", e.line, e.column, e.why)))
+}
