@@ -77,19 +77,13 @@ impl Quiesce<'_> {
             }
             self.issued.set(true);
             self.tell(&service.name, ServiceAction::Stopping);
-            let stopped =
-                self.patient(self.plan.site.timeouts.stop, |p| self.services.stop(&service.name, p));
-            stopped.map_err(|e| self.service_failure(e))?;
+            // Never called off half-way: a service that is told to stop and then left alone may stop at any later
+            // moment, when nobody looks any more.
+            let limit = Duration::from_secs(self.plan.site.timeouts.stop.into());
+            self.services.stop(&service.name, &Patience::firm(limit)).map_err(Failure::Service)?;
             self.tell(&service.name, ServiceAction::Stopped);
         }
         Ok(())
-    }
-
-    fn service_failure(&self, error: backout_machine::service::ServiceError) -> Failure {
-        match (self.cancellable, self.faces.cancel.requested()) {
-            (true, Some(why)) => Failure::Cancelled(why),
-            _ => Failure::Service(error),
-        }
     }
 
     /// Waits until the processes that the plan's steps name are gone; ends them only where the operator said so.
@@ -135,9 +129,8 @@ impl Quiesce<'_> {
             }
             record(&service.name, ServiceAction::Starting)?;
             self.tell(&service.name, ServiceAction::Starting);
-            let started =
-                self.patient(self.plan.site.timeouts.start, |p| self.services.start(&service.name, p));
-            started.map_err(|e| self.service_failure(e))?;
+            let limit = Duration::from_secs(self.plan.site.timeouts.start.into());
+            self.services.start(&service.name, &Patience::firm(limit)).map_err(Failure::Service)?;
             self.tell(&service.name, ServiceAction::Started);
             record(&service.name, ServiceAction::Started)?;
         }
@@ -146,6 +139,12 @@ impl Quiesce<'_> {
 
     /// Every wanted service is running, is still running after the settle time, and every probe is content.
     pub(crate) fn health(&self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
+        self.runs(wanted)?;
+        self.probes()
+    }
+
+    /// Every wanted service is running and is still running after the settle time.
+    pub(crate) fn runs(&self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
         self.faces.observer.event(&Event::Phase { phase: Phase::Health });
         let watched: Vec<&ServiceName> =
             self.plan.services.iter().map(|s| &s.name).filter(|n| wanted(n)).collect();
@@ -167,7 +166,7 @@ impl Quiesce<'_> {
             }
             std::thread::sleep(POLL.min(until - now));
         }
-        self.probes()
+        Ok(())
     }
 
     /// Every probe is content.

@@ -2,7 +2,6 @@
 //! is started -> `Undone F`.
 
 use crate::{
-    quiesce::ran,
     refusal::{Failure, Stuck},
     report::Ending,
     swap::{Back, put_back},
@@ -88,13 +87,9 @@ impl Run<'_> {
         if let Err(why) = self.start_old() {
             return Ending::Stuck { after: Some(failure), why };
         }
-        let were = self.were.clone();
-        let health = self.quiesce().health(ran(&were));
-        match health {
-            Ok(()) => {}
-            // On the old tree a probe may well have been unhappy before; a dead service may not be left dead.
-            Err(Failure::Probe { name, .. }) => self.notices.push(Notice::ProbeFailed { probe: name }),
-            Err(other) => return Ending::Stuck { after: Some(failure), why: stuck(other) },
+        // On the old tree a probe may well have been unhappy before: no more than a warning.
+        if let Err(Failure::Probe { name, .. }) = self.quiesce().probes() {
+            self.notices.push(Notice::ProbeFailed { probe: name });
         }
         if let Err(e) = self.journal.append(Record::Undone { why: failure.to_string() }, Synced) {
             // Files are old and services run; only the record is in doubt. `recover` finds nothing left to do.

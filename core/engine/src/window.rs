@@ -289,11 +289,19 @@ impl Run<'_> {
         }
     }
 
-    /// Starts what ran; for the way back.
+    /// Starts what ran; for the way back. A service that was told to stop and did not in time may still do so after
+    /// it was seen running, so one that stops by itself now is started once more.
     pub(crate) fn start_old(&mut self) -> Result<(), Stuck> {
         self.cancellable = false;
         let were = self.were.clone();
-        self.start(ran(&were)).map_err(stuck)
+        self.start(ran(&were)).map_err(stuck)?;
+        match self.quiesce().runs(ran(&were)) {
+            Err(Failure::Died { .. }) => {
+                self.start(ran(&were)).map_err(stuck)?;
+                self.quiesce().runs(ran(&were)).map_err(stuck)
+            }
+            other => other.map_err(stuck),
+        }
     }
 
     /// `Undone`. The staging folders go behind it; a journal that takes nothing more leaves that to the next verb.
