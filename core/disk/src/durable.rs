@@ -71,7 +71,12 @@ pub fn make_folder(parent: &Folder, name: &OsStr, mode: u32) -> Result<Folder, E
 /// The system's.
 pub fn ensure_folder(parent: &Folder, name: &OsStr, mode: u32) -> Result<Folder, Error> {
     match make_folder(parent, name, mode) {
-        Err(e) if e.kind == ErrorKind::Exists => below(parent, name),
+        Err(e) if e.kind == ErrorKind::Exists => {
+            // An earlier run may have died between making it and syncing its name.
+            let folder = below(parent, name)?;
+            parent.sync()?;
+            Ok(folder)
+        }
         other => other,
     }
 }
@@ -114,6 +119,10 @@ fn remove(parent: &Folder, name: &OsStr) -> Result<(), Error> {
     let Some(stat) = parent.stat(name)? else { return Ok(()) };
     if stat.kind != Kind::Folder {
         return os::remove_file(&parent.handle, name).or_else(gone);
+    }
+    if stat.mount_root {
+        // What is mounted here is not what was made here.
+        return Err(Error::own(ErrorKind::Busy, "remove", &path));
     }
     let folder = below(parent, name)?;
     for entry in folder.entries()? {

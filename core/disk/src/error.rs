@@ -1,5 +1,6 @@
 //! What the file system refused, sorted by what a caller can do about it.
 
+use backout_protocol::path::encode;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -7,7 +8,7 @@ use std::{
 
 /// A refusal of the file system.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {op} `{}`{}", path.display(), detail(source.as_deref()))]
+#[error("cannot {op} `{}`{}", encode(path.as_os_str()), detail(cause.as_deref()))]
 pub struct Error {
     /// What sort of refusal it is.
     pub kind: ErrorKind,
@@ -15,8 +16,8 @@ pub struct Error {
     pub op: String,
     /// On what.
     pub path: PathBuf,
-    /// The system's own words; they are part of the message.
-    pub source: Option<Box<io::Error>>,
+    /// The system's own words. They are part of the message, so they are no `source()`: they would be told twice.
+    pub cause: Option<Box<io::Error>>,
 }
 
 /// The sorts of refusals.
@@ -59,7 +60,7 @@ impl Error {
     /// A refusal of `op` on `path` by the system.
     pub(crate) fn io(op: &str, path: &Path, source: io::Error) -> Self {
         let kind = crate::os::kind_of(&source);
-        Self { kind, op: op.to_owned(), path: path.to_owned(), source: Some(Box::new(source)) }
+        Self { kind, op: op.to_owned(), path: path.to_owned(), cause: Some(Box::new(source)) }
     }
 
     /// A refusal of our own.
@@ -72,19 +73,24 @@ impl Error {
             ErrorKind::Exists => Some("the name is taken"),
             _ => None,
         };
-        let source = text.map(|t| Box::new(io::Error::other(t)));
-        Self { kind, op: op.to_owned(), path: path.to_owned(), source }
+        let cause = text.map(|t| Box::new(io::Error::other(t)));
+        Self { kind, op: op.to_owned(), path: path.to_owned(), cause }
     }
 
     /// A failed sync.
     pub(crate) fn sync(path: &Path, source: io::Error) -> Self {
-        Self { kind: ErrorKind::Sync, op: "sync".into(), path: path.to_owned(), source: Some(Box::new(source)) }
+        Self {
+            kind: ErrorKind::Sync,
+            op: "sync".into(),
+            path: path.to_owned(),
+            cause: Some(Box::new(source)),
+        }
     }
 
     /// Something that cannot be done, with the reason.
     pub fn unsupported(op: &str, path: &Path, why: &str) -> Self {
-        let source = Some(Box::new(io::Error::other(why.to_owned())));
-        Self { kind: ErrorKind::Unsupported, op: op.to_owned(), path: path.to_owned(), source }
+        let cause = Some(Box::new(io::Error::other(why.to_owned())));
+        Self { kind: ErrorKind::Unsupported, op: op.to_owned(), path: path.to_owned(), cause }
     }
 
     /// Something that is not there.

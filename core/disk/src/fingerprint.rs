@@ -26,15 +26,22 @@ impl ReadFailure {
 }
 
 /// The fingerprint of a place; [`Fingerprint::Absent`] where nothing is, its folder included.
+/// [`ErrorKind::NotFound`] where the root itself is missing.
 ///
 /// # Errors
 /// A symbolic link on the way, or something that is neither file nor folder.
 pub fn fingerprint(place: &Place) -> Result<Fingerprint, Error> {
-    match Folder::open_parent_of(place) {
-        Ok(folder) => fingerprint_in(&folder, place.rel.name()),
-        Err(e) if e.kind == ErrorKind::NotFound => Ok(Fingerprint::Absent),
-        Err(e) => Err(e),
-    }
+    // A root that is not there may be a volume that is not mounted: that says nothing about the names on it.
+    let root = Folder::open_root(&place.root.0)?;
+    let folder = match place.rel.parent() {
+        None => root,
+        Some(parent) => match root.open_below(&parent) {
+            Ok(folder) => folder,
+            Err(e) if e.kind == ErrorKind::NotFound => return Ok(Fingerprint::Absent),
+            Err(e) => return Err(e),
+        },
+    };
+    fingerprint_in(&folder, place.rel.name())
 }
 
 /// The fingerprint of a name in an open folder.

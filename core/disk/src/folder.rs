@@ -193,6 +193,10 @@ impl Folder {
     /// [`ErrorKind::Symlink`], [`ErrorKind::NotAFile`], the system's otherwise.
     pub fn open_file(&self, name: &OsStr) -> Result<File, Error> {
         let path = self.path.join(name);
+        // Opening a device can already do something, and a socket cannot be opened: look first, and again afterwards.
+        if self.stat(name)?.is_some_and(|s| s.kind == Kind::Other) {
+            return Err(Error::own(ErrorKind::NotAFile, "open", &path));
+        }
         let file = os::open_file(&self.handle, name).map_err(|e| Error::io("open", &path, e))?;
         let raw = os::stat_of(&file).map_err(|e| Error::io("look at", &path, e))?;
         match kind_of(raw.mode) {

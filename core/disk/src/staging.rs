@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, ErrorKind},
     folder::Folder,
-    metadata::{self, Metadata},
+    metadata::{self, Metadata, Wear},
     os,
 };
 use backout_protocol::{Digest, Fingerprint, Place, RelPath, RunId};
@@ -102,7 +102,8 @@ impl Staging {
                 .and_then(|n| n.parse::<RunId>().ok());
             let Some(run) = id else { continue };
             if let Some(staging) = Self::open(host, &run)? {
-                found.push(Found { run, marker: staging.marker()? });
+                // A marker that cannot be read is none of ours; it must not hide the others.
+                found.push(Found { run, marker: staging.marker().ok().flatten() });
             }
         }
         Ok(found)
@@ -150,24 +151,26 @@ impl Staging {
         let path = self.folder.path().join(slot.as_path());
         let fail = |op: &'static str| move |e: io::Error| (op, e);
         let parent = self.parent_of(slot)?;
+        let live = match dress {
+            Dress::Live(target) => {
+                let file = crate::folder::open_place(target)?;
+                let live = Metadata::of(&file);
+                Some(live.map_err(|e| Error::io("look at", &target.path(), e))?)
+            }
+            Dress::Source | Dress::AsSaved => None,
+        };
         let mut work = || -> Result<Staged, (&'static str, io::Error)> {
             let mut file = os::create_file(&parent.handle, slot.name(), 0o600).map_err(fail("make"))?;
             let (len, sha256) = copy(from, &mut file).map_err(fail("write"))?;
             let own = Metadata::of(&file).map_err(fail("look at"))?;
-            let notes = match dress {
-                Dress::Live(target) => {
-                    let live = crate::folder::open_place(target);
-                    let live = live.map_err(|e| ("copy rights to", io::Error::other(e.to_string())))?;
-                    let live = Metadata::of(&live).map_err(fail("copy rights to"))?;
-                    metadata::dress(&file, &live, source.unwrap_or(&own), None)
-                }
-                Dress::Source => {
+            let model = source.unwrap_or(&own);
+            let notes = match (&live, dress) {
+                (Some(live), _) => metadata::dress(&file, live, model, Wear::Guarded),
+                (None, Dress::AsSaved) => metadata::dress(&file, model, model, Wear::Everything),
+                (None, Dress::Live(_) | Dress::Source) => {
                     let host = os::stat_handle(&self.folder_above().map_err(fail("look at"))?)
                         .map_err(fail("look at"))?;
-                    metadata::dress(&file, source.unwrap_or(&own), source.unwrap_or(&own), Some(host.mode))
-                }
-                Dress::AsSaved => {
-                    metadata::dress(&file, source.unwrap_or(&own), source.unwrap_or(&own), None)
+                    metadata::dress(&file, model, model, Wear::Within(host.mode))
                 }
             };
             let notes = notes.map_err(fail("set the rights of"))?;
@@ -218,9 +221,10 @@ impl Staging {
     /// The system's.
     pub fn placeholder(&self, slot: &RelPath, kind: Kind) -> Result<(), Error> {
         let path = self.folder.path().join(slot.as_path());
+        let parent = self.parent_of(slot)?;
         let made = match kind {
-            Kind::Folder => os::make_folder(&self.folder.handle, slot.name(), 0o700),
-            _ => os::create_file(&self.folder.handle, slot.name(), 0o600).map(|_| ()),
+            Kind::Folder => os::make_folder(&parent.handle, slot.name(), 0o700),
+            _ => os::create_file(&parent.handle, slot.name(), 0o600).map(|_| ()),
         };
         made.map_err(|e| Error::io("make", &path, e))
     }
@@ -242,7 +246,8 @@ impl Staging {
         let mut drift = false;
         for entry in self.folder.entries()? {
             if entry.name == DRIFT && entry.kind == Kind::Folder {
-                drift = true;
+                // We may have died between making it and moving something into it.
+                drift = !self.folder.open_below(&plain(&self.folder, &entry.name)?)?.entries()?.is_empty();
             } else if entry.name != MARKER {
                 crate::durable::remove_tree(&self.folder, &entry.name)?;
             }
@@ -251,6 +256,7 @@ impl Staging {
             return self.folder.sync();
         }
         let name = self.folder.path().file_name().map(OsStr::to_owned).unwrap_or_default();
+        crate::durable::remove_tree(&self.folder, OsStr::new(DRIFT))?;
         crate::durable::remove_tree(&self.folder, OsStr::new(MARKER))?;
         crate::durable::remove_tree(host, &name)
     }

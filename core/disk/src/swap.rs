@@ -5,7 +5,7 @@
 use crate::{
     error::{Error, ErrorKind},
     fingerprint::fingerprint_in,
-    folder::Folder,
+    folder::{Folder, Kind},
     os,
     staging::Staging,
 };
@@ -90,6 +90,10 @@ impl Pair {
         match turn {
             Turn::Exchange => self.exchange(&[Means::Exchange, Means::Link, Means::Moves]),
             Turn::Appear => self.appear(&self.slot),
+            // The rename replaces what is in the slot: a placeholder, never a before-image.
+            Turn::Vanish if !self.is_placeholder()? => {
+                Err(Error::own(ErrorKind::Exists, "swap", &self.staging.path().join(&self.slot)))
+            }
             Turn::Vanish => os::rename(&self.folder.handle, &self.name, &self.staging.handle, &self.slot)
                 .map_err(|e| self.fail(e)),
         }
@@ -178,7 +182,7 @@ impl Pair {
             Means::Link => {
                 match os::hard_link(folder, &self.name, staging, &old) {
                     // Left by a run that died right here: the same file under its second name.
-                    Err(e) if os::kind_of(&e) == ErrorKind::Exists => {}
+                    Err(e) if os::kind_of(&e) == ErrorKind::Exists && self.is_second_name(&old)? => {}
                     other => other?,
                 }
                 // The old file's second name must be durable before its first one is taken.
@@ -191,6 +195,18 @@ impl Pair {
                 os::rename_new(staging, &self.slot, folder, &self.name)
             }
         }
+    }
+
+    fn is_second_name(&self, old: &OsStr) -> io::Result<bool> {
+        let one = os::stat(&self.folder.handle, &self.name)?;
+        let two = os::stat(&self.staging.handle, old)?;
+        Ok(one.zip(two).is_some_and(|(a, b)| (a.dev, a.ino) == (b.dev, b.ino)))
+    }
+
+    /// An empty file, or a folder (a full one refuses to be replaced), or nothing.
+    fn is_placeholder(&self) -> Result<bool, Error> {
+        let slot = self.staging.stat(&self.slot)?;
+        Ok(slot.is_none_or(|s| s.kind == Kind::Folder || (s.kind == Kind::File && s.len == 0)))
     }
 
     fn fail(&self, error: io::Error) -> Error {
@@ -273,5 +289,17 @@ mod tests {
         pair.bring_back(&seen, &seen.slot).unwrap();
         assert_eq!(text(&pair.folder, "f").unwrap(), "old");
         assert_eq!(std::fs::read_to_string(Path::new(&kept.0)).unwrap(), "drifted");
+    }
+
+    #[test]
+    fn b17_a_foreign_old_name_is_not_taken_for_its_own() {
+        let (_dir, pair) = world();
+        put(&pair.folder, "f", "live");
+        put(&pair.staging, "0000-f", "new");
+        put(&pair.staging, "0000-f.old", "something else");
+        let _ = pair.exchange_by(Means::Link);
+        let kept =
+            [text(&pair.folder, "f"), text(&pair.staging, "0000-f.old"), text(&pair.staging, "0000-f")];
+        assert!(kept.iter().flatten().any(|t| t == "live"), "{kept:?}");
     }
 }

@@ -42,7 +42,8 @@ const LINKS: usize = 40;
 /// [`Distrust`], naming the first that is at fault from the root down.
 pub fn check(path: &Path) -> Result<(), Distrust> {
     let mut links = LINKS;
-    walk(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()), &mut links)
+    let whole = std::path::absolute(path).map_err(|e| fault(path, &e))?;
+    walk(&whole, &mut links)
 }
 
 fn walk(path: &Path, links: &mut usize) -> Result<(), Distrust> {

@@ -9,6 +9,7 @@
 pub mod decide;
 pub mod doctor;
 pub mod faces;
+pub mod kept;
 pub mod load;
 pub mod look;
 pub mod merge;

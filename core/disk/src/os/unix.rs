@@ -54,6 +54,15 @@ pub(crate) fn kind_of(error: &io::Error) -> ErrorKind {
     }
 }
 
+/// One plain name: a `/` in it would be walked by the kernel, through symbolic links.
+fn one(name: &OsStr) -> io::Result<&OsStr> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not one plain name"));
+    }
+    Ok(name)
+}
+
 /// For `openat2`, which is told to follow no link; with O_NOFOLLOW it would call a link "not a folder".
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 /// For a walk name by name.
@@ -110,28 +119,28 @@ fn is_link(at: &Handle, name: &OsStr) -> bool {
 /// Opens a file for reading; never through a link, never blocking on a pipe.
 pub(crate) fn open_file(at: &Handle, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    Ok(File::from(rustix::fs::openat(at, name, flags, Mode::empty())?))
+    Ok(File::from(rustix::fs::openat(at, one(name)?, flags, Mode::empty())?))
 }
 
 /// Makes a file that was not there, readable and writable by its owner alone.
 pub(crate) fn create_file(at: &Handle, name: &OsStr, mode: u32) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::openat(at, name, flags, Mode::from_raw_mode(mode))?))
+    Ok(File::from(rustix::fs::openat(at, one(name)?, flags, Mode::from_raw_mode(mode))?))
 }
 
 /// Opens a file for reading and writing, making it if need be.
 pub(crate) fn open_or_create(at: &Handle, name: &OsStr, create: bool) -> io::Result<File> {
     let mut flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     flags.set(OFlags::CREATE, create);
-    Ok(File::from(rustix::fs::openat(at, name, flags, Mode::from_raw_mode(0o600))?))
+    Ok(File::from(rustix::fs::openat(at, one(name)?, flags, Mode::from_raw_mode(0o600))?))
 }
 
 pub(crate) fn make_folder(at: &Handle, name: &OsStr, mode: u32) -> io::Result<()> {
-    Ok(rustix::fs::mkdirat(at, name, Mode::from_raw_mode(mode))?)
+    Ok(rustix::fs::mkdirat(at, one(name)?, Mode::from_raw_mode(mode))?)
 }
 
 pub(crate) fn stat(at: &Handle, name: &OsStr) -> io::Result<Option<Raw>> {
-    match statx(at, name, AtFlags::SYMLINK_NOFOLLOW) {
+    match statx(at, one(name)?, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(raw) => Ok(Some(raw)),
         Err(e) if kind_of(&e) == ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
@@ -186,12 +195,12 @@ pub(crate) fn sync_file_system(at: &Handle) -> io::Result<()> {
 }
 
 pub(crate) fn rename(from: &Handle, name: &OsStr, to: &Handle, to_name: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::renameat(from, name, to, to_name)?)
+    Ok(rustix::fs::renameat(from, one(name)?, to, one(to_name)?)?)
 }
 
 /// Fails where the new name is taken.
 pub(crate) fn rename_new(from: &Handle, name: &OsStr, to: &Handle, to_name: &OsStr) -> io::Result<()> {
-    match rustix::fs::renameat_with(from, name, to, to_name, RenameFlags::NOREPLACE) {
+    match rustix::fs::renameat_with(from, one(name)?, to, one(to_name)?, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
             if stat(to, to_name)?.is_some() {
                 return Err(Errno::EXIST.into());
@@ -203,19 +212,19 @@ pub(crate) fn rename_new(from: &Handle, name: &OsStr, to: &Handle, to_name: &OsS
 }
 
 pub(crate) fn exchange(from: &Handle, name: &OsStr, to: &Handle, to_name: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::renameat_with(from, name, to, to_name, RenameFlags::EXCHANGE)?)
+    Ok(rustix::fs::renameat_with(from, one(name)?, to, one(to_name)?, RenameFlags::EXCHANGE)?)
 }
 
 pub(crate) fn hard_link(from: &Handle, name: &OsStr, to: &Handle, to_name: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::linkat(from, name, to, to_name, AtFlags::empty())?)
+    Ok(rustix::fs::linkat(from, one(name)?, to, one(to_name)?, AtFlags::empty())?)
 }
 
 pub(crate) fn remove_file(at: &Handle, name: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::unlinkat(at, name, AtFlags::empty())?)
+    Ok(rustix::fs::unlinkat(at, one(name)?, AtFlags::empty())?)
 }
 
 pub(crate) fn remove_folder(at: &Handle, name: &OsStr) -> io::Result<()> {
-    Ok(rustix::fs::unlinkat(at, name, AtFlags::REMOVEDIR)?)
+    Ok(rustix::fs::unlinkat(at, one(name)?, AtFlags::REMOVEDIR)?)
 }
 
 pub(crate) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
@@ -315,7 +324,9 @@ pub(crate) fn effective_uid() -> u32 {
 
 /// Type of the file system with device number `dev`, by the mount table.
 pub(crate) fn file_system_type(dev: u64) -> Option<String> {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    // A mount point need not be UTF-8; the fields looked at are.
+    let table = std::fs::read("/proc/self/mountinfo").ok()?;
+    let table = String::from_utf8_lossy(&table);
     let wanted = format!("{}:{}", rustix::fs::major(dev), rustix::fs::minor(dev));
     let line = table.lines().rev().find(|l| l.split(' ').nth(2) == Some(&wanted))?;
     line.split(" - ").nth(1)?.split(' ').next().map(str::to_owned)
