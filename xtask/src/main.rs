@@ -1,2 +1,28 @@
-//! x
-fn main() {}
+//! Build chores: `cargo xtask demo`, `cargo xtask test [SUITE…]`.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a chore for people who build backout: it makes folders, prints, exits and reads the environment"
+)]
+
+mod build;
+mod docs;
+mod suite;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let done = match args.first().map(String::as_str) {
+        Some("demo") => build::demo(&args[1..]),
+        Some("test") => suite::run(&args[1..]),
+        _ => Err("cargo xtask demo [FLAG…] | cargo xtask test [SUITE…]".to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            println!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

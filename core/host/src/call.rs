@@ -26,7 +26,8 @@ pub(crate) fn plan(loaded: Loaded, id: &str, request: &PlanRequest) -> Result<Pr
 fn ask(loaded: Loaded, id: &str, request: &Request) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: id.to_owned(), what };
     let bad = |why: String| HostError::BadAnswer { plugin: id.to_owned(), why };
-    let request = serde_json::to_vec(request).map_err(|e| broken(format!("the request cannot be written: {e}")))?;
+    let request =
+        serde_json::to_vec(request).map_err(|e| broken(format!("the request cannot be written: {e}")))?;
     let mut answer = Collected::default();
     let ended = enter(loaded, &request, &mut answer);
     if answer.too_long {

@@ -41,7 +41,9 @@ pub enum HostError {
         found: Digest,
     },
     /// Pins are required and the folder's lock file has none for it.
-    #[error("the plugin `{path}` is not loaded: `plugins.lock` has no entry for `{id}`, and pins are required")]
+    #[error(
+        "the plugin `{path}` is not loaded: `plugins.lock` has no entry for `{id}`, and pins are required"
+    )]
     NotPinned {
         /// The plugin's file.
         path: HostPath,
@@ -79,7 +81,10 @@ pub enum HostError {
         symbol: String,
     },
     /// It is made for another ABI.
-    #[error("the plugin `{path}` has ABI {abi} (entry of {size} bytes), this tool needs {}", backout_protocol::abi::ABI)]
+    #[error(
+        "the plugin `{path}` has ABI {abi} (entry of {size} bytes), this tool needs {}",
+        backout_protocol::abi::ABI
+    )]
     WrongAbi {
         /// The plugin's file.
         path: HostPath,

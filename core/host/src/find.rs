@@ -2,15 +2,10 @@
 
 use crate::{
     error::HostError,
-    library::LibraryFile,
+    library::{Digested, LibraryFile, NoPlugin},
     pins::{self, Pinning},
 };
-use backout_protocol::{
-    HostPath,
-    abi::API,
-    message::Manifest,
-    path::encode,
-};
+use backout_protocol::{HostPath, abi::API, path::encode};
 use std::{
     env::consts::DLL_SUFFIX,
     fs, io,
@@ -20,39 +15,28 @@ use std::{
 /// The lowest message version that this tool still speaks.
 const OLDEST: (u16, u16) = (1, 0);
 
-/// A library with a manifest.
-#[derive(Debug)]
-pub(crate) struct Seen {
-    pub(crate) library: LibraryFile,
-    pub(crate) manifest: Manifest,
-}
-
 /// Plugins of one folder, sorted by file name. Whatever is no plugin is passed over.
-pub(crate) fn in_folder(folder: &Path) -> Vec<Seen> {
-    let mut seen = Vec::new();
+pub(crate) fn in_folder(folder: &Path) -> Vec<LibraryFile> {
+    let mut plugins = Vec::new();
     for path in libraries(folder) {
-        let shown = || encode(path.as_os_str());
-        let library = match LibraryFile::open(&path) {
-            Ok(library) => library,
-            Err(e) => {
-                log::debug!("`{}` is passed over: {e}", shown());
-                continue;
+        match LibraryFile::open(&path) {
+            Ok(library) => plugins.push(library),
+            Err(why) => {
+                let level =
+                    if matches!(why, NoPlugin::NoManifest) { log::Level::Debug } else { log::Level::Warn };
+                log::log!(level, "`{}` is no plugin: {why}", encode(path.as_os_str()));
             }
-        };
-        match library.manifest.clone() {
-            Some(Ok(manifest)) => seen.push(Seen { library, manifest }),
-            Some(Err(why)) => log::warn!("`{}` has a manifest that cannot be read: {why}", shown()),
-            None => log::debug!("`{}` has no manifest: no plugin", shown()),
         }
     }
-    seen
+    plugins
 }
 
 fn libraries(folder: &Path) -> Vec<PathBuf> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) => {
-            let level = if e.kind() == io::ErrorKind::NotFound { log::Level::Debug } else { log::Level::Warn };
+            let level =
+                if e.kind() == io::ErrorKind::NotFound { log::Level::Debug } else { log::Level::Warn };
             log::log!(level, "the plugin folder `{}` cannot be read: {e}", encode(folder.as_os_str()));
             return Vec::new();
         }
@@ -72,9 +56,9 @@ fn libraries(folder: &Path) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// [`HostError::NotFound`], [`HostError::Twice`].
-pub(crate) fn by_id(folders: &[PathBuf], id: &str) -> Result<Seen, HostError> {
+pub(crate) fn by_id(folders: &[PathBuf], id: &str) -> Result<LibraryFile, HostError> {
     for folder in folders {
-        let mut with_id = in_folder(folder).into_iter().filter(|s| s.manifest.id == id);
+        let mut with_id = in_folder(folder).into_iter().filter(|l| l.manifest.id == id);
         let Some(first) = with_id.next() else { continue };
         return match with_id.next() {
             None => Ok(first),
@@ -84,8 +68,8 @@ pub(crate) fn by_id(folders: &[PathBuf], id: &str) -> Result<Seen, HostError> {
     Err(HostError::NotFound { id: id.to_owned(), searched: folders.iter().cloned().map(HostPath).collect() })
 }
 
-pub(crate) fn twice(first: &Seen, second: &Seen) -> HostError {
-    let files = [first, second].map(|s| HostPath(s.library.path.clone()));
+pub(crate) fn twice(first: &LibraryFile, second: &LibraryFile) -> HostError {
+    let files = [first, second].map(|l| HostPath(l.path.clone()));
     HostError::Twice { id: first.manifest.id.clone(), files }
 }
 
@@ -93,14 +77,14 @@ pub(crate) fn twice(first: &Seen, second: &Seen) -> HostError {
 ///
 /// # Errors
 /// [`HostError::WrongApi`], [`HostError::Distrusted`], and those of [`pins::check`].
-pub(crate) fn check(seen: &Seen, pinning: Pinning) -> Result<(), HostError> {
-    let Seen { library, manifest } = seen;
+pub(crate) fn check(plugin: &Digested, pinning: Pinning) -> Result<(), HostError> {
+    let library = &plugin.library;
     let path = || HostPath(library.path.clone());
-    let (low, high) = manifest.api;
+    let (low, high) = library.manifest.api;
     if low > API || high < OLDEST || low > high {
-        return Err(HostError::WrongApi { path: path(), api: manifest.api });
+        return Err(HostError::WrongApi { path: path(), api: library.manifest.api });
     }
     backout_disk::trust::check(&library.path)
         .map_err(|e| HostError::Distrusted { path: path(), why: e.to_string() })?;
-    pins::check(&library.path, &manifest.id, library.sha256, pinning)
+    pins::check(&library.path, &library.manifest.id, plugin.sha256, pinning)
 }

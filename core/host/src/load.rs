@@ -2,13 +2,13 @@
 //!
 //! A loaded library is never unloaded: its code may have left threads, thread-locals or exit handlers behind.
 
-use crate::{error::HostError, find::Seen, section};
+use crate::{error::HostError, library::LibraryFile, section};
 use backout_protocol::{
     HostPath,
     abi::{ABI, CallFn, PluginEntry, SYMBOL},
 };
 use libloading::Library;
-use std::{io, path::PathBuf};
+use std::{fs::File, io, path::PathBuf};
 
 /// A plugin whose library is in memory for good.
 #[derive(Debug, Clone, Copy)]
@@ -20,61 +20,73 @@ pub(crate) struct Loaded {
 ///
 /// # Errors
 /// [`HostError::Unloadable`], [`HostError::NoSuchSymbol`], [`HostError::WrongAbi`], [`HostError::OtherManifest`].
-#[expect(unsafe_code, reason = "the host's end of the C ABI: a library's symbol is what its author says it is")]
-pub(crate) fn load(seen: Seen) -> Result<Loaded, HostError> {
-    let Seen { library: opened, manifest } = seen;
-    let path = || HostPath(opened.path.clone());
-    let unloadable = |why: String| HostError::Unloadable { path: path(), why };
-    let from = loadable(&opened).map_err(|e| unloadable(e.to_string()))?;
-    // SAFETY: the file is trusted, so what its initializers do is what its author wants done. It is never unloaded:
-    // the handle is leaked, and everything read from it below lives as long as the process.
-    let library: &'static Library =
-        unsafe { open(&from) }.map(|l| &*Box::leak(Box::new(l))).map_err(|e| unloadable(e.to_string()))?;
-    // `dlopen` knows a library by the name it was opened under; a descriptor's number that were used again would name
-    // this one for another file. So the descriptor is never closed either.
-    std::mem::forget(opened.file);
-    // SAFETY: the symbol is data. It is looked at as two numbers first, which every version of the ABI begins with.
-    let head = unsafe { library.get::<*const [u32; 2]>(SYMBOL) };
-    let symbol = String::from_utf8_lossy(&SYMBOL[..SYMBOL.len() - 1]).into_owned();
-    let head: *const [u32; 2] =
-        *head.map_err(|_| HostError::NoSuchSymbol { path: HostPath(opened.path.clone()), symbol: symbol.clone() })?;
-    if head.is_null() || !head.cast::<PluginEntry>().is_aligned() {
-        return Err(HostError::NoSuchSymbol { path: path(), symbol });
-    }
-    // SAFETY: not null, aligned, and by the ABI's promise at least two numbers.
-    let [abi, size] = unsafe { *head };
-    if abi != ABI || (size as usize) < size_of::<PluginEntry>() {
-        return Err(HostError::WrongAbi { path: path(), abi, size });
-    }
-    // SAFETY: the plugin says that it has this ABI and that the entry is at least this large.
-    let entry: PluginEntry = unsafe { *head.cast::<PluginEntry>() };
-    let bytes = if entry.manifest.is_null() {
-        &[][..]
-    } else {
-        // SAFETY: the ABI's promise: this many constant bytes of the library, which stays loaded.
-        unsafe { std::slice::from_raw_parts(entry.manifest, entry.manifest_len) }
-    };
-    match section::read(bytes) {
+#[expect(unsafe_code, reason = "loading runs the library's initializers")]
+pub(crate) fn load(plugin: LibraryFile) -> Result<Loaded, HostError> {
+    let LibraryFile { path, file, manifest } = plugin;
+    let path = HostPath(path);
+    let unloadable = |why: String| HostError::Unloadable { path: path.clone(), why };
+    let from = loadable(&path, &file).map_err(|e| unloadable(e.to_string()))?;
+    // SAFETY: the file is trusted, so what its initializers do is what its author wants done.
+    let library = unsafe { open(&from) }.map_err(|e| unloadable(e.to_string()))?;
+    // Leaked, so that everything read from it lives as long as the process.
+    let library: &'static Library = Box::leak(Box::new(library));
+    // `dlopen` knows a library by the name it was opened under. Were the descriptor closed, its number could come to
+    // stand for another file, and that one would be taken for this.
+    std::mem::forget(file);
+    let entry = entry(library, &path)?;
+    match section::read(manifest_of(&entry)) {
         Ok(loaded) if loaded == manifest => Ok(Loaded { call: entry.call }),
         loaded => {
             let loaded = loaded.map_or_else(|why| why, |m| format!("{} {}", m.id, m.version));
-            Err(HostError::OtherManifest { path: path(), id: manifest.id, loaded })
+            Err(HostError::OtherManifest { path, id: manifest.id, loaded })
         }
     }
 }
 
+/// The library's entry, if it has one that this tool understands.
+#[expect(unsafe_code, reason = "a library's symbol is what its author says it is")]
+fn entry(library: &'static Library, path: &HostPath) -> Result<PluginEntry, HostError> {
+    let missing = || HostError::NoSuchSymbol {
+        path: path.clone(),
+        symbol: String::from_utf8_lossy(SYMBOL).trim_end_matches('\0').to_owned(),
+    };
+    // SAFETY: the symbol is data. It is looked at as two numbers first, which every version of the ABI begins with.
+    let head: *const [u32; 2] = *unsafe { library.get(SYMBOL) }.map_err(|_| missing())?;
+    if head.is_null() || !head.cast::<PluginEntry>().is_aligned() {
+        return Err(missing());
+    }
+    // SAFETY: neither null nor askew, and the library is never unloaded.
+    let [abi, size] = unsafe { *head };
+    if abi != ABI || (size as usize) < size_of::<PluginEntry>() {
+        return Err(HostError::WrongAbi { path: path.clone(), abi, size });
+    }
+    // SAFETY: the plugin says that its entry is of this ABI and at least this large.
+    Ok(unsafe { *head.cast::<PluginEntry>() })
+}
+
+#[expect(unsafe_code, reason = "the library's constant data")]
+fn manifest_of(entry: &PluginEntry) -> &'static [u8] {
+    if entry.manifest.is_null() {
+        return &[];
+    }
+    // SAFETY: the ABI's promise: this many constant bytes of the library, which is never unloaded.
+    unsafe { std::slice::from_raw_parts(entry.manifest, entry.manifest_len) }
+}
+
 /// The name under which the very file that was digested can be loaded.
-fn loadable(opened: &crate::library::LibraryFile) -> io::Result<PathBuf> {
+fn loadable(path: &HostPath, file: &File) -> io::Result<PathBuf> {
     #[cfg(target_os = "linux")]
     {
         use std::os::fd::AsRawFd;
-        let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", opened.file.as_raw_fd()));
+        let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
         if by_descriptor.exists() {
             return Ok(by_descriptor);
         }
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
     // Without such a name the path must do; trust says that nobody else can put another file there.
-    std::path::absolute(&opened.path)
+    std::path::absolute(path)
 }
 
 #[cfg(unix)]

@@ -3,8 +3,8 @@
 use crate::{
     call,
     error::HostError,
-    find::{self, Seen},
-    library::LibraryFile,
+    find,
+    library::{Digested, LibraryFile},
     load::{self, Loaded},
     pins::Pinning,
 };
@@ -17,15 +17,20 @@ use backout_protocol::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
+
+/// A plugin by its id and the digest of its file.
+type Key = (String, Digest);
 
 /// Plugins of some folders. Each is loaded at most once, when it is first asked.
 #[derive(Debug)]
 pub struct Plugins {
     folders: Vec<PathBuf>,
     pinning: Pinning,
-    loaded: Mutex<BTreeMap<(String, Digest), Loaded>>,
+    /// Found and kept open, so that what was digested is what is loaded.
+    found: Mutex<BTreeMap<Key, Digested>>,
+    loaded: Mutex<BTreeMap<Key, Loaded>>,
 }
 
 impl Plugins {
@@ -33,7 +38,7 @@ impl Plugins {
     pub fn new(folders: impl IntoIterator<Item = PathBuf>, pinning: Pinning) -> Self {
         let absolute = |folder: PathBuf| std::path::absolute(&folder).unwrap_or(folder);
         let folders = folders.into_iter().map(absolute).collect();
-        Self { folders, pinning, loaded: Mutex::default() }
+        Self { folders, pinning, found: Mutex::default(), loaded: Mutex::default() }
     }
 
     /// The plugin with this manifest id, checked and trusted. None of its code runs.
@@ -41,14 +46,17 @@ impl Plugins {
     /// # Errors
     /// [`HostError`]: there is none, or it may not be loaded.
     pub fn find(&self, id: &str) -> Result<PluginRef, HostError> {
-        let seen = find::by_id(&self.folders, id)?;
-        find::check(&seen, self.pinning)?;
-        Ok(PluginRef {
-            id: seen.manifest.id,
-            version: seen.manifest.version,
-            sha256: seen.library.sha256,
-            file: HostPath(seen.library.path),
-        })
+        let plugin = find::by_id(&self.folders, id)?.digest()?;
+        find::check(&plugin, self.pinning)?;
+        let manifest = &plugin.library.manifest;
+        let found = PluginRef {
+            id: manifest.id.clone(),
+            version: manifest.version.clone(),
+            sha256: plugin.sha256,
+            file: HostPath(plugin.library.path.clone()),
+        };
+        lock(&self.found).insert((found.id.clone(), found.sha256), plugin);
+        Ok(found)
     }
 
     /// Asks a plugin that was found what its component needs. Loads it if that has not happened yet.
@@ -60,22 +68,24 @@ impl Plugins {
         call::plan(loaded, &plugin.id, request)
     }
 
-    fn loaded(&self, plugin: &PluginRef) -> Result<Loaded, HostError> {
-        let key = (plugin.id.clone(), plugin.sha256);
-        let mut all = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+    fn loaded(&self, wanted: &PluginRef) -> Result<Loaded, HostError> {
+        let key = (wanted.id.clone(), wanted.sha256);
+        let mut all = lock(&self.loaded);
         if let Some(loaded) = all.get(&key) {
             return Ok(*loaded);
         }
-        let library = LibraryFile::open(&plugin.file.0)?;
-        let changed = || HostError::Changed { path: plugin.file.clone() };
-        let Some(Ok(manifest)) = library.manifest.clone() else { return Err(changed()) };
-        if library.sha256 != plugin.sha256 || manifest.id != plugin.id {
+        let changed = || HostError::Changed { path: wanted.file.clone() };
+        let found = lock(&self.found).remove(&key).filter(|f| f.library.path == wanted.file.0);
+        let plugin = match found {
+            Some(plugin) => plugin,
+            None => LibraryFile::open(&wanted.file.0).map_err(|_| changed())?.digest()?,
+        };
+        if plugin.has_changed() || plugin.sha256 != wanted.sha256 || plugin.library.manifest.id != wanted.id {
             return Err(changed());
         }
-        let seen = Seen { library, manifest };
-        // Again, on the file that is loaded now: what was found may be long ago.
-        find::check(&seen, self.pinning)?;
-        let loaded = load::load(seen)?;
+        // Again: finding it may be long ago.
+        find::check(&plugin, self.pinning)?;
+        let loaded = load::load(plugin.library)?;
         all.insert(key, loaded);
         Ok(loaded)
     }
@@ -85,23 +95,36 @@ impl Plugins {
         let mut listed = Vec::new();
         let mut taken = BTreeSet::new();
         for folder in &self.folders {
-            let seen = find::in_folder(folder);
-            for one in &seen {
-                let other = |s: &&Seen| s.manifest.id == one.manifest.id && s.library.path != one.library.path;
-                let problem = if taken.contains(&one.manifest.id) {
+            let plugins = find::in_folder(folder);
+            let twins: Vec<Option<String>> = plugins.iter().map(|p| twin(p, &plugins)).collect();
+            let here: Vec<String> = plugins.iter().map(|p| p.manifest.id.clone()).collect();
+            for (plugin, twin) in plugins.into_iter().zip(twins) {
+                let (file, manifest) = (HostPath(plugin.path.clone()), plugin.manifest.clone());
+                let problem = if taken.contains(&manifest.id) {
                     Some("a folder that is searched before has a plugin of the same id".to_owned())
-                } else if let Some(twin) = seen.iter().find(other) {
-                    Some(find::twice(one, twin).to_string())
+                } else if twin.is_some() {
+                    twin
                 } else {
-                    find::check(one, self.pinning).err().map(|e| e.to_string())
+                    let checked = plugin.digest().and_then(|p| find::check(&p, self.pinning));
+                    checked.err().map(|e| e.to_string())
                 };
-                let file = HostPath(one.library.path.clone());
-                listed.push(Listed { file, manifest: one.manifest.clone(), problem });
+                listed.push(Listed { file, manifest, problem });
             }
-            taken.extend(seen.into_iter().map(|s| s.manifest.id));
+            taken.extend(here);
         }
         listed
     }
+}
+
+/// What is wrong with two plugins of one id in one folder.
+fn twin(plugin: &LibraryFile, all: &[LibraryFile]) -> Option<String> {
+    let other = all.iter().find(|o| o.manifest.id == plugin.manifest.id && o.path != plugin.path)?;
+    Some(find::twice(plugin, other).to_string())
+}
+
+/// A panic elsewhere leaves these maps as they were.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl PluginHost for Plugins {

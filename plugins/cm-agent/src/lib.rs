@@ -38,7 +38,8 @@ pub struct Config {
 
 impl Component for CmAgent {
     const ID: &'static str = "cm-agent";
-    const ABOUT: &'static str = "Brings back ServerProtect's Control Manager agent from its two backup folders.";
+    const ABOUT: &'static str =
+        "Brings back ServerProtect's Control Manager agent from its two backup folders.";
     type Config = Config;
 
     fn plan(&self, ask: &Ask<Config>, machine: &Machine) -> Result<Proposal, Failure> {

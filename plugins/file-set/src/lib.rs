@@ -53,7 +53,9 @@ impl Component for FileSet {
         let mut restore = Restore::new(ask, machine)?;
         match &ask.request.source {
             BackupSource::Vendor => restore.mirror(from, to, suffix, fate)?,
-            BackupSource::Dir(dir) if ask.request.listed.is_empty() => restore.mirror_set_aside(dir, to, suffix)?,
+            BackupSource::Dir(dir) if ask.request.listed.is_empty() => {
+                restore.mirror_set_aside(dir, to, suffix)?
+            }
             BackupSource::Dir(dir) => {
                 let extension = suffix.and_then(|s| s.strip_prefix('.')).unwrap_or("bak");
                 restore.set_aside(dir, extension)?;

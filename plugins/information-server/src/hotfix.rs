@@ -4,7 +4,7 @@
 use backout_plugin::{
     Ask, Entry, Kind, Machine,
     protocol::{
-        HostPath, Place,
+        HostPath,
         message::{Expect, Failure, LeftAlone, LeftReason, Proposal, Proposed},
         text::Text,
     },
@@ -20,10 +20,18 @@ const SHOWN: usize = 20;
 ///
 /// # Errors
 /// The location names no folder, or it cannot be read.
-pub(crate) fn plan<C>(ask: &Ask<C>, machine: &Machine, location: &str, to: &mut Proposal) -> Result<(), Failure> {
-    let place = ask.place(&ask.folder(location)?.0)?;
-    let place = Place { rel: machine.spelled(&place.root.0, &place.rel)?, ..place };
-    let folder = HostPath(place.path());
+pub(crate) fn plan<C>(
+    ask: &Ask<C>,
+    machine: &Machine,
+    location: &str,
+    to: &mut Proposal,
+) -> Result<(), Failure> {
+    let folder = ask.folder(location)?;
+    // A location that is a variable's own folder has no other spelling.
+    let folder = match ask.place(&folder.0) {
+        Ok(place) => HostPath(place.root.0.join(machine.spelled(&place.root.0, &place.rel)?.as_path())),
+        Err(_) => folder,
+    };
     let held = machine.walk(&folder.0)?;
     if held.is_empty() {
         return Ok(());
@@ -43,7 +51,9 @@ fn empty<C>(ask: &Ask<C>, folder: &Path, held: &[Entry], to: &mut Proposal) -> R
     let mut kept = Vec::new();
     for entry in files {
         match entry.kind {
-            Kind::File => to.steps.push(Proposed::RemoveFile { target: place(entry)?, expect: Expect::Anything }),
+            Kind::File => {
+                to.steps.push(Proposed::RemoveFile { target: place(entry)?, expect: Expect::Anything })
+            }
             Kind::Folder | Kind::Symlink | Kind::Other => {
                 to.left_alone.push(LeftAlone { place: place(entry)?, reason: LeftReason::NotAFile });
                 kept.push(entry.rel.as_path());
@@ -60,7 +70,8 @@ fn empty<C>(ask: &Ask<C>, folder: &Path, held: &[Entry], to: &mut Proposal) -> R
 }
 
 fn note(folder: &HostPath, held: &[Entry], clear: bool) -> Text {
-    let files: Vec<String> = held.iter().filter(|e| e.kind != Kind::Folder).map(|e| e.rel.to_string()).collect();
+    let files: Vec<String> =
+        held.iter().filter(|e| e.kind != Kind::Folder).map(|e| e.rel.to_string()).collect();
     let names = if files.is_empty() { held.iter().map(|e| e.rel.to_string()).collect() } else { files };
     let more = names.len().saturating_sub(SHOWN);
     let shown = names[..names.len() - more].join(", ");
@@ -69,7 +80,10 @@ fn note(folder: &HostPath, held: &[Entry], clear: bool) -> Text {
         more => (format!(" and {more} more"), format!(" ほか {more} 件")),
     };
     let (then_en, then_ja) = if clear {
-        ("It is set aside and taken away by this run; `undo` brings it back.", "今回の実行で取り除かれ、`undo` で元に戻せます。")
+        (
+            "It is set aside and taken away by this run; `undo` brings it back.",
+            "今回の実行で取り除かれ、`undo` で元に戻せます。",
+        )
     } else {
         (
             "It stays; `--clear-hotfix` sets it aside and takes it away, reversibly.",

@@ -41,7 +41,8 @@ pub struct Config {
 
 impl Component for InformationServer {
     const ID: &'static str = "information-server";
-    const ABOUT: &'static str = "Brings back ServerProtect's Information Server and shows what it may deploy again.";
+    const ABOUT: &'static str =
+        "Brings back ServerProtect's Information Server and shows what it may deploy again.";
     type Config = Config;
 
     fn plan(&self, ask: &Ask<Config>, machine: &Machine) -> Result<Proposal, Failure> {

@@ -43,7 +43,8 @@ fn bak() -> String {
 
 impl Component for NormalServer {
     const ID: &'static str = "normal-server";
-    const ABOUT: &'static str = "Brings back ServerProtect's normal server from the backups beside its files.";
+    const ABOUT: &'static str =
+        "Brings back ServerProtect's normal server from the backups beside its files.";
     type Config = Config;
 
     fn plan(&self, ask: &Ask<Config>, machine: &Machine) -> Result<Proposal, Failure> {

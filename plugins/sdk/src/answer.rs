@@ -34,7 +34,8 @@ fn describe<C: Component>(version: &str) -> Manifest {
 /// Reads the configuration and lets the component plan.
 pub(crate) fn plan<C: Component>(request: PlanRequest) -> Result<Proposal, Failure> {
     let config = from_ron("config", &request.config).map_err(|e| {
-        let message = format!("the configuration of component `{}` is not understood: {}", request.component, e.why);
+        let message =
+            format!("the configuration of component `{}` is not understood: {}", request.component, e.why);
         Failure { message, at: Some((e.line, e.column)) }
     })?;
     let machine = Machine::new(request.names);

@@ -50,7 +50,9 @@ impl<C> Ask<C> {
             let rel = RelPath::new(path.strip_prefix(&root.0).ok()?).ok()?;
             Some(Place { root: root.clone(), rel })
         });
-        place.ok_or_else(|| failure(format!("`{}` lies in none of the product's folders", encode(path.as_os_str()))))
+        place.ok_or_else(|| {
+            failure(format!("`{}` lies in none of the product's folders", encode(path.as_os_str())))
+        })
     }
 }
 

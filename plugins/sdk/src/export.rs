@@ -27,13 +27,14 @@ macro_rules! export_component {
 
             #[allow(non_upper_case_globals, reason = "the ABI's own spelling")]
             #[unsafe(no_mangle)]
-            pub static backout_plugin: $crate::protocol::abi::PluginEntry = $crate::protocol::abi::PluginEntry {
-                abi: $crate::protocol::abi::ABI,
-                size: ::core::mem::size_of::<$crate::protocol::abi::PluginEntry>() as u32,
-                manifest: MANIFEST.as_ptr(),
-                manifest_len: LEN,
-                call: $crate::export::call::<$component, Exported>,
-            };
+            pub static backout_plugin: $crate::protocol::abi::PluginEntry =
+                $crate::protocol::abi::PluginEntry {
+                    abi: $crate::protocol::abi::ABI,
+                    size: ::core::mem::size_of::<$crate::protocol::abi::PluginEntry>() as u32,
+                    manifest: MANIFEST.as_ptr(),
+                    manifest_len: LEN,
+                    call: $crate::export::call::<$component, Exported>,
+                };
         };
     };
 }
@@ -78,7 +79,8 @@ pub unsafe extern "C" fn call<C: Component, V: Version>(
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Option<Vec<u8>> {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let message = format!("the plugin panicked: {}", text.unwrap_or("no words"));
     serde_json::to_vec(&Answer::Failed(failure(message))).ok()
 }

@@ -20,7 +20,12 @@ impl Frame {
     ///
     /// # Errors
     /// A location names no folder.
-    pub fn new<C>(ask: &Ask<C>, images: &[String], under: &[String], or_else: &[&str]) -> Result<Self, Failure> {
+    pub fn new<C>(
+        ask: &Ask<C>,
+        images: &[String],
+        under: &[String],
+        or_else: &[&str],
+    ) -> Result<Self, Failure> {
         let locations = under.iter().map(String::as_str);
         let or_else = or_else.iter().copied().filter(|_| under.is_empty());
         let mut folders = Vec::new();

@@ -79,12 +79,23 @@ impl<'a, C> Restore<'a, C> {
     ///
     /// # Errors
     /// There is no such folder, it cannot be read, or `to` names no folder.
-    pub fn mirror_set_aside(&mut self, dir: &HostPath, to: &str, suffix: Option<&str>) -> Result<(), Failure> {
+    pub fn mirror_set_aside(
+        &mut self,
+        dir: &HostPath,
+        to: &str,
+        suffix: Option<&str>,
+    ) -> Result<(), Failure> {
         let from = self.set_aside_folder(dir)?;
         self.mirror_folder(&from, to, suffix, Fate::Keep)
     }
 
-    fn mirror_folder(&mut self, from: &Folder, to: &str, suffix: Option<&str>, fate: Fate) -> Result<(), Failure> {
+    fn mirror_folder(
+        &mut self,
+        from: &Folder,
+        to: &str,
+        suffix: Option<&str>,
+        fate: Fate,
+    ) -> Result<(), Failure> {
         let to = self.folder(to)?;
         for backup in self.files(from)? {
             let original = match suffix {
@@ -165,9 +176,10 @@ impl<'a, C> Restore<'a, C> {
             let original = without_suffix(self.names(), &backup, &suffix);
             let found = match (self.rows.named(backup.as_path()), &original) {
                 (Some(found), _) => found,
-                (None, Some(original)) => {
-                    self.rows.named(original.as_path()).unwrap_or_else(|| self.rows.with_stem(original.name()))
-                }
+                (None, Some(original)) => self
+                    .rows
+                    .named(original.as_path())
+                    .unwrap_or_else(|| self.rows.with_stem(original.name())),
                 (None, None) => Found::None,
             };
             match found {
@@ -190,7 +202,8 @@ impl<'a, C> Restore<'a, C> {
         for row in self.rows.into_rows() {
             match (row.added, row.need) {
                 (false, need) => {
-                    let claims = row.claims.into_iter().map(|(target, candidates)| Claim { target, need, candidates });
+                    let claims =
+                        row.claims.into_iter().map(|(target, candidates)| Claim { target, need, candidates });
                     proposal.steps.extend(claims.map(restore));
                 }
                 (true, need) => {
@@ -205,7 +218,9 @@ impl<'a, C> Restore<'a, C> {
                             }
                             // Nothing tells whether it still is what the patch put there.
                             Need::Listed | Need::Unlisted => {
-                                proposal.left_alone.push(LeftAlone { place: target, reason: LeftReason::NotExpected });
+                                proposal
+                                    .left_alone
+                                    .push(LeftAlone { place: target, reason: LeftReason::NotExpected });
                             }
                         }
                     }

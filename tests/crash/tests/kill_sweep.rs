@@ -1,16 +1,51 @@
 //! The real binary is killed at every system call of a run that touches files, one call at a time; then `recover`.
 //! The oracle accepts exactly two results: every file old or every file new; and in both, every service that ran runs.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr, reason = "a test: makes files, stops at the first surprise, prints its figures")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test: makes files, stops at the first surprise, prints its figures"
+)]
 
 use backout_kit::{Snapshot, World, snapshot};
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 /// Every system call by which the binary touches files. Those a run does not make cost nothing.
 const CALLS: [&str; 34] = [
-    "openat", "openat2", "open", "creat", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat",
-    "renameat2", "link", "linkat", "symlinkat", "write", "pwrite64", "writev", "pwritev", "copy_file_range", "sendfile",
-    "ftruncate", "fallocate", "fsync", "fdatasync", "syncfs", "fchmod", "fchmodat", "fchown", "fchownat", "utimensat",
-    "fsetxattr", "flock", "ioctl",
+    "openat",
+    "openat2",
+    "open",
+    "creat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "unlink",
+    "unlinkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlinkat",
+    "write",
+    "pwrite64",
+    "writev",
+    "pwritev",
+    "copy_file_range",
+    "sendfile",
+    "ftruncate",
+    "fallocate",
+    "fsync",
+    "fdatasync",
+    "syncfs",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fchownat",
+    "utimensat",
+    "fsetxattr",
+    "flock",
+    "ioctl",
 ];
 
 /// What is swept.
@@ -23,7 +58,8 @@ struct Sweep {
 }
 
 fn have_strace() -> bool {
-    let works = Command::new("strace").args(["-o", "/dev/null", "true"]).output().is_ok_and(|o| o.status.success());
+    let works =
+        Command::new("strace").args(["-o", "/dev/null", "true"]).output().is_ok_and(|o| o.status.success());
     if !works {
         assert!(std::env::var_os("CI").is_none(), "CI needs strace, and it does not work here");
         eprintln!("skipped: strace does not work here");
@@ -96,7 +132,10 @@ fn sweep(verb: &'static str) -> Sweep {
             die_at(&mut sweep, call, n, &new);
         }
     }
-    eprintln!("{}: {} kills, {} ended old, {} ended new; {counts:?}", sweep.verb, sweep.points, sweep.old, sweep.new);
+    eprintln!(
+        "{}: {} kills, {} ended old, {} ended new; {counts:?}",
+        sweep.verb, sweep.points, sweep.old, sweep.new
+    );
     sweep
 }
 
@@ -135,8 +174,17 @@ fn leftovers_belong(world: &World, none: bool, at: &str) {
     let left = snapshot::leftovers(&world.home);
     assert!(!none || left.is_empty(), "{at}: {left:?}");
     for folder in left {
-        let id = Path::new(&folder).file_name().unwrap().to_str().unwrap().trim_start_matches(".backout-").to_owned();
-        assert!(world.state.join("history").join(&id).join("journal").is_file(), "{at}: {folder} without its journal");
+        let id = Path::new(&folder)
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .trim_start_matches(".backout-")
+            .to_owned();
+        assert!(
+            world.state.join("history").join(&id).join("journal").is_file(),
+            "{at}: {folder} without its journal"
+        );
     }
     let open = fs::read_dir(world.state.join("transactions")).map(|d| d.count()).unwrap_or(0);
     assert_eq!(open, 0, "{at}: transactions left");

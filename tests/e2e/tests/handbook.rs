@@ -1,5 +1,9 @@
 //! The handbook's examples and tables are true.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and stop at the first surprise")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
 
 use backout_kit::World;
 use backout_protocol::{Profile, Site, profile::contradiction, text::from_ron};
@@ -22,22 +26,31 @@ fn the_profile_and_the_site_of_the_handbook_are_read() {
 fn every_command_that_the_handbook_names_exists() {
     let world = World::small();
     let mut seen = std::collections::BTreeSet::new();
-    for name in ["page.md", "commands.md", "trouble.md", "serverprotect.md", "exit-codes.md", "introduction.md"] {
+    for name in
+        ["page.md", "commands.md", "trouble.md", "serverprotect.md", "exit-codes.md", "introduction.md"]
+    {
         let text = page(name);
         for part in text.split("`backout ").skip(1) {
             let command = part.split('`').next().unwrap();
             let verb = command.split_whitespace().next().unwrap();
-            if verb.starts_with('-') || verb.chars().any(char::is_uppercase) || !seen.insert(verb.to_owned()) {
+            if verb.starts_with('-') || verb.chars().any(char::is_uppercase) || !seen.insert(verb.to_owned())
+            {
                 continue;
             }
-            let help = std::process::Command::new(&backout_kit::built().backout).args([verb, "--help"]).output().unwrap();
+            let help = std::process::Command::new(&backout_kit::built().backout)
+                .args([verb, "--help"])
+                .output()
+                .unwrap();
             assert!(help.status.success(), "{name}: `backout {verb}`");
         }
         for flag in text.split("`--").skip(1) {
             let flag: String = flag.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
             if seen.insert(format!("--{flag}")) && flag != "help" {
                 let known = ["rollback", "verify", "plan", "recover"].iter().any(|verb| {
-                    let help = std::process::Command::new(&backout_kit::built().backout).args([verb, "--help"]).output().unwrap();
+                    let help = std::process::Command::new(&backout_kit::built().backout)
+                        .args([verb, "--help"])
+                        .output()
+                        .unwrap();
                     String::from_utf8_lossy(&help.stdout).contains(&format!("--{flag}"))
                 });
                 assert!(known, "{name}: `--{flag}`");

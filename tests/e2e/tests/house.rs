@@ -16,7 +16,15 @@ fn rule() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("backout-demo", &["backout-protocol"]),
         (
             "backout",
-            &["backout-protocol", "backout-disk", "backout-journal", "backout-machine", "backout-engine", "backout-host", "backout-demo"],
+            &[
+                "backout-protocol",
+                "backout-disk",
+                "backout-journal",
+                "backout-machine",
+                "backout-engine",
+                "backout-host",
+                "backout-demo",
+            ],
         ),
         ("backout-plugin", &["backout-protocol"]),
         ("backout-normal-server", &["backout-plugin"]),
@@ -56,7 +64,14 @@ fn dependencies_point_one_way() {
 #[test]
 fn data_and_plugins_stay_small() {
     let uses = uses();
-    for name in ["backout-protocol", "backout-plugin", "backout-normal-server", "backout-information-server", "backout-cm-agent", "backout-file-set"] {
+    for name in [
+        "backout-protocol",
+        "backout-plugin",
+        "backout-normal-server",
+        "backout-information-server",
+        "backout-cm-agent",
+        "backout-file-set",
+    ] {
         for heavy in ["tokio", "async-std", "clap", "indicatif", "rustix", "libloading", "env_logger"] {
             assert!(!uses[name].contains(heavy), "{name} must not use {heavy}");
         }

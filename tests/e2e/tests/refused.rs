@@ -1,5 +1,9 @@
 //! Refused with a clear error and nothing touched.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and stop at the first surprise")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
 
 use backout_kit::{Run, World, write};
 use std::{
@@ -149,7 +153,14 @@ fn a_read_only_mount() {
     let source = files.to_str().unwrap().to_owned();
     let world = std::panic::AssertUnwindSafe(&world);
     mounted(&["--bind", &source], &live, move || {
-        assert!(Command::new("mount").args(["-o", "remount,bind,ro"]).arg(world.home.join("live")).status().unwrap().success());
+        assert!(
+            Command::new("mount")
+                .args(["-o", "remount,bind,ro"])
+                .arg(world.home.join("live"))
+                .status()
+                .unwrap()
+                .success()
+        );
         refused(&world, 10, "read-only", &[]);
     });
 }
@@ -175,7 +186,8 @@ fn a_full_disk() {
     fs::create_dir(&live).unwrap();
     let world = std::panic::AssertUnwindSafe(&world);
     mounted(&["-t", "tmpfs", "-o", "size=128k", "tmpfs"], &live, move || {
-        let copied = Command::new("cp").arg("-a").arg(files.join(".")).arg(world.home.join("live")).status().unwrap();
+        let copied =
+            Command::new("cp").arg("-a").arg(files.join(".")).arg(world.home.join("live")).status().unwrap();
         assert!(copied.success());
         fs::write(world.home.join("backup/a.conf"), vec![b'x'; 300_000]).unwrap();
         refused(&world, 10, "space", &[]);
@@ -200,7 +212,9 @@ fn services_that_do_not_fit() {
 #[test]
 fn whoever_could_have_changed_what_we_run() {
     let world = World::small();
-    let open = |path: &std::path::Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let open = |path: &std::path::Path, mode: u32| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap()
+    };
     for path in [&world.site, &world.profile.clone().into(), &world.services.dir().join("ctl")] {
         let mode = path.metadata().unwrap().permissions().mode();
         open(path, 0o777);
@@ -267,7 +281,11 @@ fn an_unfinished_run_of_another_state_folder() {
     let other = world.path().join("other");
     fs::create_dir_all(other.join("transactions/01jd0000000000000000000000")).unwrap();
     fs::create_dir(&marker).unwrap();
-    let text = format!("(run: \"01jd0000000000000000000000\", state: {:?}, plan: {:?})", other.to_str().unwrap(), "0".repeat(64));
+    let text = format!(
+        "(run: \"01jd0000000000000000000000\", state: {:?}, plan: {:?})",
+        other.to_str().unwrap(),
+        "0".repeat(64)
+    );
     fs::write(marker.join("id"), text).unwrap();
     let run = world.rollback(&[]).ends(10);
     assert!(run.json["error"].to_string().contains(other.to_str().unwrap()), "{run:?}");
@@ -296,7 +314,9 @@ fn a_dry_run_counts_and_writes_nothing() {
 #[test]
 fn what_is_not_in_this_version_says_so() {
     let world = World::small();
-    for args in [&["guard"][..], &["snapshot", "list"], &["inventory"], &["history"], &["explain", "BKO-1001"]] {
+    for args in
+        [&["guard"][..], &["snapshot", "list"], &["inventory"], &["history"], &["explain", "BKO-1001"]]
+    {
         let run = Run::of(&world.command(args).output().unwrap()).ends(64);
         assert!(run.stderr.contains("not in this version"), "{run:?}");
     }

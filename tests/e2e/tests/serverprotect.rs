@@ -1,5 +1,9 @@
 //! The main job: ServerProtect 5.8 Patch 3, rolled back and undone.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and stop at the first surprise")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
 
 use backout_demo::{BakSpelling, TreeSpec, pe};
 use backout_kit::{ServerProtect, serverprotect::version, snapshot, write};
@@ -37,7 +41,10 @@ fn whole_circle(spec: &TreeSpec, services: &[&str]) {
     sp.world.services.clear_log();
     let rolled = sp.world.files();
     let second = sp.world.rollback(&[]).ends(0);
-    assert_eq!((second.json["changed"].as_bool(), &second.json["outcome"]), (Some(false), &"nothing-to-do".into()));
+    assert_eq!(
+        (second.json["changed"].as_bool(), &second.json["outcome"]),
+        (Some(false), &"nothing-to-do".into())
+    );
     assert!(sp.world.services.log().is_empty(), "nothing to do: no service is touched");
     assert_eq!(sp.world.files(), rolled);
 
@@ -179,7 +186,10 @@ fn two_good_backups_that_differ_are_refused_unless_preferred() {
     let other = pe(MachineType::X86, v("5.80.0.1240"), "another old one");
     fs::write(sp.tree.home.join("StCommon.dll.bak"), &other).unwrap();
     let text = sp.world.rollback(&[]).ends(10).json["error"].to_string();
-    assert!(text.contains("5.80.0.1240") && text.contains("5.80.0.1179") && text.contains("--prefer"), "{text}");
+    assert!(
+        text.contains("5.80.0.1240") && text.contains("5.80.0.1179") && text.contains("--prefer"),
+        "{text}"
+    );
     sp.world.rollback(&["--prefer", "StCommon.dll=normal-server"]).ends(0);
     assert!(fs::read(sp.live("StCommon.dll")).unwrap() == other);
 }
@@ -212,7 +222,10 @@ fn hotfix_is_shown_and_set_aside_only_when_asked_for() {
     assert_eq!(sp.world.files(), before);
     sp.world.rollback(&["--clear-hotfix"]).ends(0);
     let left: Vec<PathBuf> = fs::read_dir(&hotfix).unwrap().map(|e| e.unwrap().path()).collect();
-    assert!(left.iter().all(|p| p.file_name().unwrap().to_string_lossy().starts_with(".backout-")), "{left:?}");
+    assert!(
+        left.iter().all(|p| p.file_name().unwrap().to_string_lossy().starts_with(".backout-")),
+        "{left:?}"
+    );
     sp.world.plain(&["undo"]).ends(0);
     let after = sp.world.files();
     assert!(after == before, "{}", snapshot::differences(&before, &after).join("\n"));
@@ -238,7 +251,11 @@ fn lingering() -> ServerProtect {
     let image = sp.tree.home.join("EarthAgent.exe");
     fs::remove_file(sp.live("Earthagent.exe")).unwrap();
     fs::copy("/bin/sleep", &image).unwrap();
-    let start = format!("{} 100000 </dev/null >/dev/null 2>&1 & echo $! >{}/linger.pid", image.display(), sp.world.services.dir().display());
+    let start = format!(
+        "{} 100000 </dev/null >/dev/null 2>&1 & echo $! >{}/linger.pid",
+        image.display(),
+        sp.world.services.dir().display()
+    );
     let done = std::process::Command::new("/bin/sh").args(["-c", &start]).status().unwrap();
     assert!(done.success());
     sp
@@ -281,7 +298,8 @@ fn two_live_names_that_fold_alike_are_refused() {
 
 #[test]
 fn a_backup_for_another_machine_type_is_none() {
-    let sp = ServerProtect::new(&TreeSpec { information_server: false, cm_agent: false, ..TreeSpec::default() });
+    let sp =
+        ServerProtect::new(&TreeSpec { information_server: false, cm_agent: false, ..TreeSpec::default() });
     fs::write(sp.tree.home.join("SpntSvc.exe.bak"), pe(MachineType::X64, v("5.80.0.1179"), "x64")).unwrap();
     let run = sp.world.rollback(&[]).ends(10);
     assert!(run.json["error"].to_string().contains("x64"), "{run:?}");

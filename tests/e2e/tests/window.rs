@@ -1,5 +1,9 @@
 //! Failing inside the window: everything is put back and the exit code is 20, or 22 where a service stays down.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and stop at the first surprise")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
 
 use backout_kit::{Run, World};
 use std::{
@@ -23,7 +27,8 @@ fn put_back(world: &World, more: &[&str]) -> Run {
 }
 
 fn patience(world: &World) {
-    world.write_site(&[("First", "first"), ("Second", "second")], "timeouts: (stop: 1, start: 1, status: 20)");
+    world
+        .write_site(&[("First", "first"), ("Second", "second")], "timeouts: (stop: 1, start: 1, status: 20)");
 }
 
 #[test]
@@ -102,8 +107,16 @@ fn a_target_that_changes_before_it_is_armed() {
 fn a_service_that_rewrites_its_own_file_before_the_health_check_fails() {
     let world = World::small();
     let live = world.home.join("live/b.conf");
-    world.services.hook("first", "start", &format!("grep -q old {0} && printf rewritten >{0}", live.display()));
-    world.services.hook("second", "start", &format!("grep -q old {} && exit 1", world.home.join("live/a.conf").display()));
+    world.services.hook(
+        "first",
+        "start",
+        &format!("grep -q old {0} && printf rewritten >{0}", live.display()),
+    );
+    world.services.hook(
+        "second",
+        "start",
+        &format!("grep -q old {} && exit 1", world.home.join("live/a.conf").display()),
+    );
     let run = world.rollback(&[]).ends(20);
     assert_eq!(fs::read(&live).unwrap(), b"patched b", "the before-image is back");
     let left = backout_kit::snapshot::leftovers(&world.home);
@@ -187,7 +200,10 @@ fn a_killed_run_is_open_until_recover_settles_it() {
 
 #[test]
 fn a_rename_that_fails_half_way_puts_everything_back() {
-    let works = std::process::Command::new("strace").args(["-o", "/dev/null", "true"]).output().is_ok_and(|o| o.status.success());
+    let works = std::process::Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .output()
+        .is_ok_and(|o| o.status.success());
     if !works {
         assert!(std::env::var_os("CI").is_none(), "CI needs strace");
         return;

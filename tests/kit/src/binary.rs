@@ -42,7 +42,10 @@ pub fn built() -> &'static Built {
             }
             if kinds.iter().any(|k| k == "cdylib") {
                 let files = message["filenames"].as_array().unwrap();
-                let so = files.iter().filter_map(Value::as_str).find(|f| f.ends_with(std::env::consts::DLL_SUFFIX));
+                let so = files
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .find(|f| f.ends_with(std::env::consts::DLL_SUFFIX));
                 found.plugins.extend(so.map(PathBuf::from));
             }
         }

@@ -1,5 +1,9 @@
 //! Throw-away worlds for tests: real files, real service processes, the real binary and plugins.
-#![expect(clippy::disallowed_methods, clippy::unwrap_used, reason = "test fixtures make files, and stop at the first surprise")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "test fixtures make files, and stop at the first surprise"
+)]
 
 pub mod binary;
 pub mod serverprotect;

@@ -48,7 +48,8 @@ impl ServerProtect {
 
     /// Writes the site file again; `more` is further fields.
     pub fn write_site(&self, more: &str) {
-        let of = |n: &String| SERVICES.iter().find(|(_, s)| s == n).map(|(d, s)| self.world.services.entry(d, s));
+        let of =
+            |n: &String| SERVICES.iter().find(|(_, s)| s == n).map(|(d, s)| self.world.services.entry(d, s));
         let entries: Vec<String> = self.world.names.iter().filter_map(of).collect();
         let text = format!(
             "(\n vars: {{ \"home\": {:?}, \"tmi\": {:?} }},\n services: Commands({{ {} }}),\n {more}\n)\n",
@@ -66,7 +67,8 @@ impl ServerProtect {
 
     /// A listed file by its name.
     pub fn live(&self, name: &str) -> PathBuf {
-        let same = |f: &&backout_demo::TreeFile| f.live.file_name().is_some_and(|n| n.eq_ignore_ascii_case(name));
+        let same =
+            |f: &&backout_demo::TreeFile| f.live.file_name().is_some_and(|n| n.eq_ignore_ascii_case(name));
         self.tree.files.iter().find(same).unwrap().live.clone()
     }
 

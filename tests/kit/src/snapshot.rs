@@ -28,7 +28,13 @@ pub fn snapshot(root: &Path) -> Snapshot {
     walk.map(|entry| {
         let entry = entry.unwrap();
         let meta = entry.path().symlink_metadata().unwrap();
-        let kind = if meta.is_dir() { 'd' } else if meta.is_file() { 'f' } else { 'l' };
+        let kind = if meta.is_dir() {
+            'd'
+        } else if meta.is_file() {
+            'f'
+        } else {
+            'l'
+        };
         let content = match kind {
             'f' => format!("{:x?}", Sha256::digest(fs::read(entry.path()).unwrap())),
             _ => String::new(),

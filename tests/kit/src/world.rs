@@ -96,7 +96,10 @@ impl World {
         let live = world.home.join("live");
         let backup = world.home.join("backup");
         for (folder, files) in [
-            (&live, [("a.conf", "patched a"), ("b.conf", "patched b"), ("sub/c.conf", "patched c")].as_slice()),
+            (
+                &live,
+                [("a.conf", "patched a"), ("b.conf", "patched b"), ("sub/c.conf", "patched c")].as_slice(),
+            ),
             (
                 &backup,
                 [
@@ -114,7 +117,8 @@ impl World {
                 let path = folder.join(name);
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(&path, text).unwrap();
-                filetime::set_file_mtime(&path, filetime::FileTime::from_unix_time(1_300_000_000, 123)).unwrap();
+                filetime::set_file_mtime(&path, filetime::FileTime::from_unix_time(1_300_000_000, 123))
+                    .unwrap();
             }
         }
         let profile = world.dir.path().join("small.ron");

@@ -47,6 +47,7 @@ impl backout_plugin::export::Version for Own {
 
 const LEN: usize = backout_plugin::manifest::len::<Rude>("0.0.1");
 #[used]
+#[expect(unsafe_code, reason = "a section of the library")]
 #[unsafe(link_section = ".backout")]
 static MANIFEST: [u8; LEN] = backout_plugin::manifest::json::<Rude, LEN>("0.0.1");
 

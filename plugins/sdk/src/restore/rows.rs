@@ -119,7 +119,8 @@ impl Rows {
 
     /// The row whose file name without its extension is `stem`.
     pub(super) fn with_stem(&self, stem: &OsStr) -> Found {
-        let same = |s: &Spelled| Path::new(s.name.name()).file_stem().is_some_and(|own| self.names.same(own, stem));
+        let same =
+            |s: &Spelled| Path::new(s.name.name()).file_stem().is_some_and(|own| self.names.same(own, stem));
         self.one_of(same)
     }
 

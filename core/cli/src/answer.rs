@@ -1,0 +1,146 @@
+//! What a command answers, and how it is printed: as text or as the one JSON object.
+
+use crate::{
+    args::Json,
+    exit_code, json,
+    messages::{Said, failure, notice, refusal, stuck, text},
+    terminal,
+};
+use backout_engine::{Ending, Refusal, RunReport};
+use backout_protocol::{Counts, Notice, Outcome, RunResult, report::RESULT_SCHEMA};
+
+/// A command's answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub result: RunResult,
+    /// What a person reads on standard output.
+    pub text: String,
+    /// The error, with its help.
+    pub said: Option<Said>,
+}
+
+impl Answer {
+    /// An answer of a reading verb.
+    pub(crate) fn read(text: String, data: serde_json::Value) -> Self {
+        Self::plain(exit_code::DONE, Outcome::Done, text, data)
+    }
+
+    pub(crate) fn plain(code: u8, outcome: Outcome, text: String, data: serde_json::Value) -> Self {
+        let result = RunResult {
+            schema: RESULT_SCHEMA.to_owned(),
+            exit_code: code,
+            outcome,
+            changed: false,
+            run_id: None,
+            request_id: None,
+            reboot_required: false,
+            window_ms: None,
+            counts: Counts::default(),
+            warnings: Vec::new(),
+            error: None,
+            data,
+        };
+        Self { result, text, said: None }
+    }
+
+    /// An error before anything was begun.
+    pub(crate) fn error(code: u8, outcome: Outcome, said: Said) -> Self {
+        let mut answer = Self::plain(code, outcome, String::new(), serde_json::Value::Null);
+        answer.result.error = Some(said.info());
+        answer.said = Some(said);
+        answer
+    }
+
+    pub(crate) fn usage(said: Said) -> Self {
+        Self::error(exit_code::USAGE, Outcome::Refused, said)
+    }
+
+    /// Adds warnings that are not there yet.
+    pub(crate) fn warn(mut self, notices: &[Notice]) -> Self {
+        for warning in notices.iter().map(notice::warning) {
+            if !self.result.warnings.contains(&warning) {
+                self.result.warnings.push(warning);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn counts(mut self, counts: Counts) -> Self {
+        self.result.counts = counts;
+        self
+    }
+
+    /// Prints it and says the exit code.
+    pub(crate) fn print(&self, how: Option<Json>) -> u8 {
+        if how.is_some() {
+            terminal::out(&json::line(&self.result));
+            return self.result.exit_code;
+        }
+        if !self.text.is_empty() {
+            terminal::out(self.text.trim_end());
+        }
+        for warning in &self.result.warnings {
+            terminal::err(&format!("warning[{}]: {}", warning.code, warning.message));
+        }
+        if let Some(said) = &self.said {
+            terminal::err(&format!("error[{}]: {}", crate::messages::code(said.code), said.message));
+            terminal::err(&format!("help: {}", said.help));
+        }
+        self.result.exit_code
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refused: Refusal) -> Self {
+        let (code, outcome) = exit_code::of_refusal(&refused);
+        let mut answer = Self::error(code, outcome, refusal::said(&refused));
+        if let Refusal::Unfinished { run } = refused {
+            answer.result.run_id = Some(run);
+        }
+        answer
+    }
+}
+
+impl From<RunReport> for Answer {
+    fn from(report: RunReport) -> Self {
+        let (code, outcome) = exit_code::of(&report.ending);
+        let said = match &report.ending {
+            Ending::Done | Ending::NothingToDo | Ending::Completed | Ending::RolledBack(_) => None,
+            Ending::PutBack(why) => Some(failure::put_back(why)),
+            Ending::Refused(refused) => Some(refusal::said(refused)),
+            Ending::Unfinished(why) => Some(failure::unfinished(why)),
+            Ending::Stuck { after, why } => Some(stuck::said(after.as_ref(), why)),
+        };
+        let mut lines = Vec::new();
+        match &report.ending {
+            Ending::Done => {
+                lines.push("done: every file is as planned and every service that ran runs".to_owned())
+            }
+            Ending::NothingToDo => lines.push("nothing to do".to_owned()),
+            Ending::Completed => {
+                lines.push("settled: the run was carried to its end, every file is new".to_owned())
+            }
+            Ending::RolledBack(why) => {
+                lines.push(format!("settled: everything is as before the run ({why})"));
+            }
+            Ending::PutBack(_) | Ending::Refused(_) | Ending::Unfinished(_) | Ending::Stuck { .. } => {}
+        }
+        if let Some(run) = &report.run
+            && !matches!(report.ending, Ending::Refused(_))
+        {
+            lines.push(format!("run {run}"));
+        }
+        if let Some(ms) = report.window_ms {
+            lines.push(format!("services were down for {}.{:03} s", ms / 1000, ms % 1000));
+        }
+        lines.extend(report.reminders.iter().map(|r| format!("Remember: {}", text(r))));
+        let mut answer = Self::plain(code, outcome, lines.join("\n"), serde_json::Value::Null);
+        answer.result.changed = report.changed;
+        answer.result.run_id = report.run.filter(|_| !matches!(report.ending, Ending::Refused(_)));
+        answer.result.window_ms = report.window_ms;
+        answer.result.counts = report.counts;
+        answer.result.error = said.as_ref().map(Said::info);
+        answer.said = said;
+        answer.warn(&report.notices)
+    }
+}

@@ -1,0 +1,310 @@
+//! The command line, as clap reads it.
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Rolls server software back to the state before a patch: all of it or none of it.
+#[derive(Debug, Parser)]
+#[command(name = "backout", version, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags of every verb.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// This machine's answers (RON).
+    #[arg(long, value_name = "FILE", global = true)]
+    pub site: Option<PathBuf>,
+    /// A variable's value; beats the site file.
+    #[arg(long, value_name = "NAME=VALUE", global = true)]
+    pub set: Vec<String>,
+    /// The state folder [default: $BACKOUT_STATE_DIR, else /var/lib/backout].
+    #[arg(long, value_name = "DIR", global = true)]
+    pub state_dir: Option<PathBuf>,
+    /// A folder of plugins; may be given more than once [default: `plugins` beside the program].
+    #[arg(long, value_name = "DIR", global = true)]
+    pub plugin_dir: Vec<PathBuf>,
+    /// A folder of profiles; may be given more than once.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub profile_dir: Vec<PathBuf>,
+    /// One result object on standard output; `=stream`: one event a line before it.
+    #[arg(long, value_name = "HOW", global = true, num_args = 0..=1, require_equals = true, default_missing_value = "result")]
+    pub json: Option<Json>,
+    /// Language of messages.
+    #[arg(long, value_name = "LANG", global = true, default_value = "en")]
+    pub lang: String,
+    /// Colours.
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    pub color: Color,
+    /// Say less.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; twice: everything.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// How many files may be worked on at once.
+    #[arg(long, value_name = "N", global = true, default_value_t = 1)]
+    pub jobs: u32,
+    /// Do not ask. Never overrides a safety check.
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// Stop, and put everything back, after this many seconds.
+    #[arg(long, value_name = "S", global = true)]
+    pub timeout: Option<u64>,
+    /// Wait this many seconds for another run to end.
+    #[arg(long, value_name = "S", global = true, default_value_t = 0)]
+    pub lock_timeout: u64,
+    /// The caller's own id of this request.
+    #[arg(long, value_name = "ID", global = true)]
+    pub request_id: Option<String>,
+}
+
+/// How JSON is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Json {
+    /// One object at the end.
+    Result,
+    /// Events, then the object.
+    Stream,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do with a locked file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnLocked {
+    /// Put everything back.
+    Fail,
+    /// Replace it at the next reboot.
+    Reboot,
+}
+
+/// What is asked of a profile.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Wish {
+    /// A built-in profile's name, or a `.ron` file.
+    pub profile: Option<String>,
+    /// Only this component; may be given more than once [default: those found].
+    #[arg(long, value_name = "C")]
+    pub component: Vec<String>,
+    /// Where backups come from: `vendor`, or `dir:PATH` with files under their own or their `.bak` names.
+    #[arg(long, value_name = "[COMPONENT=]SOURCE")]
+    pub from: Vec<String>,
+    /// Whose backup counts where several are good and differ.
+    #[arg(long, value_name = "TARGET=COMPONENT")]
+    pub prefer: Vec<String>,
+    /// Also restore backups of files that the patch's list does not name.
+    #[arg(long)]
+    pub include_unlisted: bool,
+    /// Also set aside what waits in HotFix.
+    #[arg(long)]
+    pub clear_hotfix: bool,
+    /// End processes that outlive their service.
+    #[arg(long)]
+    pub end_lingering: bool,
+    /// Also start services that were found stopped.
+    #[arg(long)]
+    pub start_all: bool,
+    /// What to do with a file that is locked.
+    #[arg(long, value_name = "HOW", default_value = "fail")]
+    pub on_locked: OnLocked,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Shows what a rollback would do; changes nothing.
+    Plan {
+        #[command(flatten)]
+        wish: Wish,
+        /// Keep the plan in this file.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// End 2 if changes are pending.
+        #[arg(long)]
+        detailed_exitcode: bool,
+        /// Another form of the plan.
+        #[arg(long, value_name = "FORM")]
+        format: Option<String>,
+    },
+    /// Takes the product back to the state before the patch.
+    Rollback {
+        #[command(flatten)]
+        wish: Wish,
+        /// Only if everything is still as this saved plan says.
+        #[arg(long, value_name = "FILE")]
+        plan: Option<PathBuf>,
+        /// Do everything but change anything.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Settles an unfinished run.
+    Recover {
+        /// At boot.
+        #[arg(long, value_name = "PART", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+        boot: Option<String>,
+        /// Give the run up: change no file, keep its records, list every file.
+        #[arg(long)]
+        abandon: bool,
+        /// Take back what waits for a reboot.
+        #[arg(long)]
+        cancel_reboot: bool,
+        /// Say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Takes a finished rollback back.
+    Undo {
+        /// Which run [default: the newest finished rollback].
+        id: Option<String>,
+        /// Do everything but change anything.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Says whether a run is unfinished, and what `recover` would do.
+    Status,
+    /// Reads which files of the patch are in.
+    Verify {
+        #[command(flatten)]
+        wish: Wish,
+        /// End 31 unless every file is as the patch left it, or as before it.
+        #[arg(long, value_name = "STATE")]
+        expect: Option<Expect>,
+        /// Look again until this time has passed, such as `5m`.
+        #[arg(long, value_name = "TIME")]
+        watch: Option<String>,
+    },
+    /// Shows what this machine answers to a profile, and what would keep a rollback from working.
+    Doctor {
+        #[command(flatten)]
+        wish: Wish,
+    },
+    /// Lists, shows and checks profiles.
+    Profile {
+        #[command(subcommand)]
+        verb: ProfileVerb,
+    },
+    /// Lists plugins.
+    Plugin {
+        #[command(subcommand)]
+        verb: PluginVerb,
+    },
+    /// Makes a throw-away ServerProtect, rolls it back, verifies, undoes.
+    Demo {
+        /// Keep the folder.
+        #[arg(long)]
+        keep: bool,
+        /// Make it here.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// The demo's service process.
+    #[command(hide = true)]
+    DemoService { verb: String, folder: PathBuf, hold: Vec<PathBuf> },
+    /// Not in this version.
+    #[command(hide = true)]
+    Inventory(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    History(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Show(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Snapshot(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Guard(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Report(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Explain(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Boot(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Apply(Later),
+}
+
+/// Whatever follows a verb that is not in this version.
+#[derive(Debug, Clone, Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Later {
+    /// Anything.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<String>,
+}
+
+/// What every file is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Expect {
+    /// As the patch left it.
+    Patched,
+    /// As before the patch.
+    Before,
+}
+
+/// What to do with profiles.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileVerb {
+    /// Lists those built in and those in `--profile-dir`.
+    List,
+    /// Shows one.
+    Show {
+        /// Its name or file.
+        profile: String,
+    },
+    /// Reads one and finds its plugins.
+    Check {
+        /// Its name or file.
+        profile: String,
+    },
+    /// Not in this version.
+    #[command(hide = true)]
+    New(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Schema(Later),
+}
+
+/// What to do with plugins.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginVerb {
+    /// Lists those that can be seen. Runs none of their code.
+    List,
+    /// Not in this version.
+    #[command(hide = true)]
+    Show(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Schema(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Check(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    New(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Trust(Later),
+    /// Not in this version.
+    #[command(hide = true)]
+    Untrust(Later),
+}

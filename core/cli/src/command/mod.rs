@@ -1,0 +1,76 @@
+//! One file a verb.
+
+mod demo;
+mod doctor;
+mod plan;
+mod plugin;
+mod profile;
+mod recover;
+mod rollback;
+mod status;
+mod undo;
+mod verify;
+
+use crate::{
+    answer::Answer,
+    args::{Cli, PluginVerb, ProfileVerb, Verb},
+    session::{Session, Stop, later},
+};
+
+/// Carries out one call.
+pub(crate) fn run(cli: Cli) -> Answer {
+    if cli.global.request_id.is_some() {
+        return *later("--request-id");
+    }
+    if cli.global.lang != "en" {
+        return *later(&format!("--lang {}", cli.global.lang));
+    }
+    let session = Session::new(cli.global);
+    let mut answer = dispatch(&session, cli.verb).unwrap_or_else(|stop| *stop);
+    answer.result.request_id = session.global.request_id;
+    answer
+}
+
+fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
+    match verb {
+        Verb::Plan { format: Some(form), .. } => Err(later(&format!("plan --format {form}"))),
+        Verb::Plan { wish, output, detailed_exitcode, format: None } => {
+            plan::run(session, &wish, output.as_deref(), detailed_exitcode)
+        }
+        Verb::Rollback { wish, plan, dry_run } => rollback::run(session, &wish, plan.as_deref(), dry_run),
+        Verb::Recover { boot: Some(_), .. } => Err(later("recover --boot")),
+        Verb::Recover { cancel_reboot: true, .. } => Err(later("recover --cancel-reboot")),
+        Verb::Recover { abandon, dry_run, .. } => recover::run(session, abandon, dry_run),
+        Verb::Undo { id, dry_run } => undo::run(session, id.as_deref(), dry_run),
+        Verb::Status => status::run(session),
+        Verb::Verify { wish, expect, watch } => verify::run(session, &wish, expect, watch.as_deref()),
+        Verb::Doctor { wish } => doctor::run(session, &wish),
+        Verb::Profile { verb } => match verb {
+            ProfileVerb::List => profile::list(session),
+            ProfileVerb::Show { profile } => profile::show(session, &profile),
+            ProfileVerb::Check { profile } => profile::check(session, &profile),
+            ProfileVerb::New(_) => Err(later("profile new")),
+            ProfileVerb::Schema(_) => Err(later("profile schema")),
+        },
+        Verb::Plugin { verb } => match verb {
+            PluginVerb::List => plugin::list(session),
+            PluginVerb::Show(_) => Err(later("plugin show")),
+            PluginVerb::Schema(_) => Err(later("plugin schema")),
+            PluginVerb::Check(_) => Err(later("plugin check")),
+            PluginVerb::New(_) => Err(later("plugin new")),
+            PluginVerb::Trust(_) => Err(later("plugin trust")),
+            PluginVerb::Untrust(_) => Err(later("plugin untrust")),
+        },
+        Verb::Demo { keep, dir } => demo::run(session, keep, dir),
+        Verb::DemoService { verb, folder, hold } => demo::service(&verb, &folder, &hold),
+        Verb::Inventory(_) => Err(later("inventory")),
+        Verb::History(_) => Err(later("history")),
+        Verb::Show(_) => Err(later("show")),
+        Verb::Snapshot(_) => Err(later("snapshot")),
+        Verb::Guard(_) => Err(later("guard")),
+        Verb::Report(_) => Err(later("report")),
+        Verb::Explain(_) => Err(later("explain")),
+        Verb::Boot(_) => Err(later("boot")),
+        Verb::Apply(_) => Err(later("apply")),
+    }
+}

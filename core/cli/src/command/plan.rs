@@ -1,0 +1,64 @@
+//! `backout plan`: what would happen.
+
+use crate::{
+    answer::Answer,
+    args::Wish,
+    exit_code, messages,
+    session::{Session, Stop, stop},
+};
+use backout_disk::{Folder, durable};
+use backout_engine::{Refusal, State, load, planner, preflight, report::counts};
+use backout_protocol::{HostPath, Outcome, Plan, text::to_ron};
+use serde_json::json;
+use std::path::Path;
+
+pub(crate) fn run(
+    session: &Session,
+    wish: &Wish,
+    output: Option<&Path>,
+    detailed_exitcode: bool,
+) -> Result<Answer, Stop> {
+    let job = session.job(wish)?;
+    let state = look(session)?;
+    let faces = session.faces();
+    let mut plan = planner::plan(&job, state.as_ref(), &faces).map_err(stop)?;
+    plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
+    if let Some(file) = output {
+        save(&plan, file)?;
+    }
+    let mut answer = dry(&plan);
+    if detailed_exitcode && !plan.is_empty() {
+        answer.result.exit_code = exit_code::CHANGES_PENDING;
+    }
+    Ok(answer)
+}
+
+/// The state folder for reading, with nothing unfinished in it.
+pub(crate) fn look(session: &Session) -> Result<Option<State>, Stop> {
+    let state = State::look(&session.state).map_err(stop)?;
+    if let Some(state) = &state {
+        session.nothing_open(state)?;
+    }
+    Ok(state)
+}
+
+/// The answer to a run that changes nothing.
+pub(crate) fn dry(plan: &Plan) -> Answer {
+    let outcome = if plan.is_empty() { Outcome::NothingToDo } else { Outcome::Done };
+    let data = json!({ "dry_run": true, "plan": plan });
+    Answer::plain(exit_code::DONE, outcome, messages::plan::plan(plan), data)
+        .counts(counts(plan))
+        .warn(&plan.notices)
+}
+
+fn save(plan: &Plan, file: &Path) -> Result<(), Stop> {
+    let file = load::absolute(file).0;
+    let fail = |why: String| stop(Refusal::Unreadable { path: HostPath(file.clone()), why });
+    let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
+        return Err(fail("it names no file".to_owned()));
+    };
+    let text = to_ron(plan).map_err(|e| fail(e.to_string()))?;
+    let parent = std::fs::canonicalize(parent).map_err(|e| fail(e.to_string()))?;
+    let folder = Folder::open_root(&parent).map_err(|e| fail(e.to_string()))?;
+    durable::write(&folder, name, text.as_bytes(), 0o600).map_err(|e| fail(e.to_string()))
+}

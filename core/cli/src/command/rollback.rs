@@ -1,0 +1,95 @@
+//! `backout rollback`: the tool's purpose.
+
+use crate::{
+    answer::Answer,
+    args::Wish,
+    command::plan::{dry, look},
+    exit_code, messages,
+    messages::usage,
+    session::{Session, Stop, stop},
+    terminal,
+};
+use backout_engine::{Job, Refusal, State, load, planner, preflight, report::counts, rollback};
+use backout_protocol::{Outcome, Plan};
+use std::path::Path;
+
+pub(crate) fn run(
+    session: &Session,
+    wish: &Wish,
+    saved: Option<&Path>,
+    dry_run: bool,
+) -> Result<Answer, Stop> {
+    session.may_ask(dry_run)?;
+    let saved = saved.map(load::plan).transpose().map_err(stop)?;
+    let job = job(session, wish, saved.as_ref())?;
+    if dry_run {
+        let state = look(session)?;
+        return Ok(dry(&planned(session, &job, state.as_ref(), saved.as_ref())?));
+    }
+    let locked = session.lock()?;
+    session.nothing_open(locked.state())?;
+    let plan = planned(session, &job, Some(locked.state()), saved.as_ref())?;
+    if plan.is_empty() {
+        let text = if session.for_people() { messages::plan::plan(&plan) } else { String::new() };
+        let answer = Answer::plain(exit_code::DONE, Outcome::NothingToDo, text, serde_json::Value::Null);
+        return Ok(answer.counts(counts(&plan)).warn(&plan.notices));
+    }
+    if session.for_people() && !session.global.quiet {
+        terminal::out(messages::plan::plan(&plan).trim_end());
+    }
+    session.confirm()?;
+    Ok(rollback::run(&locked, &plan, &session.faces()).into())
+}
+
+/// What is asked for: by the command line, or by the saved plan with the command line over it.
+fn job(session: &Session, wish: &Wish, saved: Option<&Plan>) -> Result<Job, Stop> {
+    let Some(saved) = saved else { return session.job(wish) };
+    if saved.kind != backout_protocol::plan::PlanKind::Rollback {
+        return Err(Box::new(Answer::usage(usage::usage("the saved plan is not one of a rollback"))));
+    }
+    let profile = match (&wish.profile, &saved.profile.file) {
+        (Some(name), _) => session.profile(name)?,
+        (None, Some(file)) => backout_engine::LoadedProfile::from_file(&file.0).map_err(stop)?,
+        (None, None) => session.profile(&saved.profile.name)?,
+    };
+    let mut ask = session.ask(wish)?;
+    let old = &saved.request;
+    let or =
+        |new: Vec<backout_protocol::HostPath>, old: &Vec<_>| if new.is_empty() { old.clone() } else { new };
+    ask.site = ask.site.or_else(|| old.site.clone());
+    ask.plugin_dirs = or(ask.plugin_dirs, &old.plugin_dirs);
+    if ask.components.is_empty() {
+        ask.components.clone_from(&old.components);
+    }
+    if ask.from.is_empty() {
+        ask.from.clone_from(&old.from);
+    }
+    if ask.prefer.is_empty() {
+        ask.prefer.clone_from(&old.prefer);
+    }
+    for (name, value) in &old.set {
+        ask.set.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    ask.options.extend(old.options.iter().cloned());
+    ask.end_lingering |= old.end_lingering;
+    ask.start_all |= old.start_all;
+    session.job_of(profile, ask)
+}
+
+/// A fresh plan, checked; and compared with the saved one, if there is one.
+fn planned(session: &Session, job: &Job, state: Option<&State>, saved: Option<&Plan>) -> Result<Plan, Stop> {
+    let faces = session.faces();
+    let mut plan = match (planner::plan(job, state, &faces), saved) {
+        (Ok(plan), _) => plan,
+        // What was planned can no longer be planned: that is drift too, and the refusal says what it is.
+        (Err(refusal), _) => return Err(stop(refusal)),
+    };
+    if let Some(saved) = saved {
+        let drift = saved.drift(&plan);
+        if !drift.is_empty() {
+            return Err(stop(Refusal::PlanStale { drift }));
+        }
+    }
+    plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
+    Ok(plan)
+}

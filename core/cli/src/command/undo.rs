@@ -1,0 +1,37 @@
+//! `backout undo`: takes a finished rollback back.
+
+use crate::{
+    answer::Answer,
+    command::plan::{dry, look},
+    messages,
+    session::{Session, Stop, stop},
+    terminal,
+};
+use backout_engine::{Refusal, State, preflight, rollback, undo};
+use backout_protocol::Plan;
+
+pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<Answer, Stop> {
+    session.may_ask(dry_run)?;
+    if dry_run {
+        let Some(state) = look(session)? else { return Err(stop(Refusal::NothingToUndo)) };
+        return Ok(dry(&planned(session, &state, id)?));
+    }
+    if State::look(&session.state).map_err(stop)?.is_none() {
+        return Err(stop(Refusal::NothingToUndo));
+    }
+    let locked = session.lock()?;
+    session.nothing_open(locked.state())?;
+    let plan = planned(session, locked.state(), id)?;
+    if session.for_people() && !session.global.quiet {
+        terminal::out(messages::plan::plan(&plan).trim_end());
+    }
+    session.confirm()?;
+    Ok(rollback::run(&locked, &plan, &session.faces()).into())
+}
+
+fn planned(session: &Session, state: &State, id: Option<&str>) -> Result<Plan, Stop> {
+    let faces = session.faces();
+    let mut plan = undo::plan(state, id, &faces).map_err(stop)?;
+    plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
+    Ok(plan)
+}

@@ -1,0 +1,89 @@
+//! Failures inside the window: everything was put back.
+
+use super::{Said, lines, refusal::cancelled};
+use backout_engine::Failure;
+
+/// What is said of a failure.
+pub(crate) fn said(failure: &Failure) -> Said {
+    match failure {
+        Failure::Service(e) => {
+            Said::new(2001, e.to_string(), "look at the service and its own log, then run it again")
+                .at("service")
+        }
+        Failure::Died { service } => Said::new(
+            2002,
+            format!("the service `{service}` stopped by itself right after its start"),
+            "look at its own log, then run it again",
+        )
+        .at("health"),
+        Failure::Lingering { processes: all } => Said::new(
+            2003,
+            format!("still running although their service has stopped: {}", processes(all)),
+            "end them yourself, or run it again with `--end-lingering`",
+        )
+        .at("quiesce"),
+        Failure::Process { why } => {
+            Said::new(2004, why.clone(), "find out what holds them, then run it again").at("quiesce")
+        }
+        Failure::Drift { targets } => Said::new(
+            2005,
+            format!("these files changed while the run went on:{}", lines(targets)),
+            "find out who changes them, then run it again",
+        )
+        .at("arm"),
+        Failure::Swap { target, error } => Said::new(
+            2006,
+            format!("`{target}` could not be swapped: {error}"),
+            "look at that file, then run it again",
+        )
+        .at("swap"),
+        Failure::InDoubt { target } => Said::new(
+            2007,
+            format!("`{target}` is neither what it was nor what it was to become"),
+            "find out who changed it, then run it again",
+        )
+        .at("swap"),
+        Failure::Probe { name, why } => Said::new(
+            2008,
+            format!("the health probe `{name}` is not content: {why}"),
+            "look into it, then run it again",
+        )
+        .at("health"),
+        Failure::Cancelled(why) => Said::new(2009, cancelled(*why), "run it again"),
+        Failure::Journal { why } => Said::new(
+            2010,
+            format!("the journal cannot be written: {why}"),
+            "look at the file system of the state folder",
+        )
+        .at("journal"),
+        Failure::NotMounted { folder } => Said::new(
+            2011,
+            format!("what the run left in `{folder}` is not there; its volume is probably not mounted"),
+            "mount it, then run `backout recover`",
+        )
+        .at("recover"),
+        Failure::Recorded { why } => {
+            Said::new(2012, format!("the run was given up: {why}"), "mend that, then run it again")
+        }
+        _ => Said::new(2099, failure.to_string(), "tell the developers"),
+    }
+}
+
+/// Image and number of each process.
+pub(crate) fn processes(all: &[(String, u32)]) -> String {
+    all.iter().map(|(image, pid)| format!("`{image}` (process {pid})")).collect::<Vec<_>>().join(", ")
+}
+
+/// The failure, with everything put back.
+pub(crate) fn put_back(failure: &Failure) -> Said {
+    let inner = said(failure);
+    let message = format!("{}; everything was put back: files and services are as they were", inner.message);
+    Said { message, ..inner }
+}
+
+/// The failure, with the run open or its end not confirmed.
+pub(crate) fn unfinished(failure: &Failure) -> Said {
+    let inner = said(failure);
+    let message = format!("{}; the run is not confirmed to be over", inner.message);
+    Said { code: 3002, message, help: "run `backout recover`; it settles the run".into(), ..inner }
+}

@@ -1,0 +1,51 @@
+//! Warnings.
+
+use super::{code, names, text};
+use backout_protocol::{Notice, path::encode, report::Warning};
+
+/// A notice as a program and a person read it.
+pub(crate) fn warning(notice: &Notice) -> Warning {
+    let (number, message) = said(notice);
+    Warning { code: code(number), message }
+}
+
+fn said(notice: &Notice) -> (u16, String) {
+    match notice {
+        Notice::FoundStopped { service, start } => {
+            (4001, format!("the service `{service}` was found stopped and stays stopped; to start it: `{start}`"))
+        }
+        Notice::StaysPatched { component, files, why } => {
+            (4002, format!("{component} stays patched ({}): {}", names(files), text(why)))
+        }
+        Notice::MixedBuilds { builds } => (4003, format!("the builds that will be reached differ: {}", names(builds))),
+        Notice::Advisory { id, severity, text: words } => {
+            (4004, format!("given up ({severity:?}, {id}): {}", text(words)).to_owned())
+        }
+        Notice::WeakFileSystem { folder, kind } => (
+            4005,
+            format!("`{folder}` is on {kind}, which does not promise that a rename survives a power cut; a crash of backout is covered, a power cut is not"),
+        ),
+        Notice::Chosen { target, component, instead_of } => (
+            4006,
+            format!("`{target}` is shared: the backup of {component} is taken, that of {} is not good", names(instead_of)),
+        ),
+        Notice::UnknownLeftover { folder, run } => {
+            (4007, format!("`{folder}` was left by the run {run}, which its state folder does not know; it is not touched"))
+        }
+        Notice::MetadataDiffers { target, what } => (4008, format!("`{target}`: {what} could not be carried over")),
+        Notice::DriftKept { target, kept: Some(kept) } => (
+            4009,
+            format!("`{target}` was rewritten meanwhile (drift); what was before is back, and what was found is kept as `{}`", encode(kept.0.as_os_str())),
+        ),
+        Notice::DriftKept { target, kept: None } => {
+            (4010, format!("`{target}` was changed by somebody else meanwhile (drift) and stays as it is"))
+        }
+        Notice::ProbeFailed { probe } => (4011, format!("the health probe `{probe}` is not content on the old files either")),
+        Notice::EndedProcess { image, pid } => (4012, format!("the process `{image}` ({pid}) was ended, as you said")),
+        Notice::CommandsNotHeldAtBoot => (
+            4013,
+            "services reached by commands cannot be held back at boot: after a power cut they may start before `backout recover` has run".into(),
+        ),
+        _ => (4099, format!("{notice:?}")),
+    }
+}

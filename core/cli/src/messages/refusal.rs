@@ -1,0 +1,465 @@
+//! Refusals: nothing was touched.
+
+use super::{Said, bytes, failure, lines, names, text};
+use backout_engine::{
+    Refusal,
+    faces::{Cancelled, HostError},
+    refusal::{NotUndoable, Trusted, Wanting},
+};
+use backout_protocol::{message::Reject, path::encode, plan::PlanDrift};
+
+/// What is said of a refusal.
+pub(crate) fn said(refusal: &Refusal) -> Said {
+    use Refusal as R;
+    match refusal {
+        R::ProfileNotFound { name, searched } => {
+            let places =
+                if searched.is_empty() { String::new() } else { format!(" nor in {}", names(searched)) };
+            Said::new(
+                1001,
+                format!("there is no profile `{name}`, neither built in{places}"),
+                "`backout profile list` shows those there are; a profile of your own is named by its `.ron` file",
+            )
+        }
+        R::Unreadable { path, why } => {
+            Said::new(1002, format!("`{path}` cannot be read: {why}"), "look at its name and its permissions")
+        }
+        R::Malformed(e) => Said::new(
+            1003,
+            format!("{}:{}:{}: {}", e.file, e.line, e.column, e.why),
+            "mend the file there; the handbook's page on profile and site has a commented example",
+        ),
+        R::ProfileInvalid { profile, why } => Said::new(
+            1004,
+            format!("the profile `{profile}` contradicts itself: {why}"),
+            "mend the profile; `backout profile check FILE` looks at it again",
+        ),
+        R::Distrusted { what, path, why } => Said::new(
+            1005,
+            format!("{} `{path}` is not to be trusted: {why}", trusted(*what)),
+            "it must belong to root or to you, and neither it nor a folder above it may be writable by others \
+             (`chmod go-w`, `chown root`)",
+        ),
+        R::ProgramNotAbsolute { program } => Said::new(
+            1006,
+            format!("the program `{program}` of a service or probe is not named by an absolute path"),
+            "write its whole path into the site file",
+        ),
+        R::ComponentUnknown { component, known } => Said::new(
+            1007,
+            format!("the profile has no component `{component}`"),
+            format!("it has {}", names(known)),
+        ),
+        R::ComponentAbsent { component, marker } => {
+            let marker = marker.as_ref().map_or_else(String::new, |m| format!(": `{m}` is not there"));
+            Said::new(
+                1008,
+                format!("the component `{component}` is not on this machine{marker}"),
+                "leave `--component` out to work on those that are here; `backout doctor PROFILE` shows where it looked",
+            )
+        }
+        R::ComponentNotRestorable { component, why } => Said::new(
+            1009,
+            format!(
+                "nothing rolls the component `{component}` back{}",
+                why.as_ref().map_or_else(String::new, |w| format!(": {}", text(w)))
+            ),
+            "`backout verify PROFILE` shows its files",
+        ),
+        R::NoListFor { component, machine } => Said::new(
+            1010,
+            format!(
+                "no file list of the component `{component}` is for {}",
+                machine.map_or_else(|| "a marker file that is no PE file".to_owned(), |m| m.to_string())
+            ),
+            "`backout doctor PROFILE` shows what was found",
+        ),
+        R::NothingPresent { profile } => Said::new(
+            1011,
+            format!("nothing that the profile `{profile}` rolls back is on this machine"),
+            "`backout doctor PROFILE` shows where it looked; give other folders with `--set NAME=FOLDER` or a site file",
+        ),
+        R::VariableMissing { variable, about } => Said::new(
+            1012,
+            format!("the variable `{variable}` ({}) has no value on this machine", text(about)),
+            format!("give it with `--set {variable}=FOLDER` or in the site file's `vars`"),
+        ),
+        R::VariableUnknown { variable, known } => Said::new(
+            1013,
+            format!("the profile has no variable `{variable}`"),
+            format!("it has {}", names(known)),
+        ),
+        R::VariableNotAbsolute { variable, value } => Said::new(
+            1014,
+            format!(
+                "the value `{value}` of the variable `{variable}` is not an absolute path without `.` and `..`"
+            ),
+            "give the whole path",
+        ),
+        R::Plugin(e) => plugin(e),
+        R::BadProposal { plugin, why } => Said::new(
+            1020,
+            format!("the plugin `{plugin}` proposes what it may not: {why}"),
+            "that is a bug in the plugin; tell its author",
+        ),
+        R::CustomStep { component, action } => Said::new(
+            1021,
+            format!(
+                "the component `{component}` needs the custom step `{action}`, and those are not in this version"
+            ),
+            "use a newer backout",
+        ),
+        R::SiteServiceUnknown { service, known } => Said::new(
+            1022,
+            format!("the site file names the service `{service}`, which the profile does not"),
+            format!("the profile's services are {}", names(known)),
+        ),
+        R::ServiceMissing { service, component } => Said::new(
+            1023,
+            format!("the service `{service}`, which `{component}` must have, is not installed here"),
+            "add its commands to the site file, or leave the component out with `--component`",
+        ),
+        R::Service(e) => Said::new(
+            1024,
+            e.to_string(),
+            "look at the service and its commands in the site file; status exits 0 if it runs and 3 if it is stopped",
+        ),
+        R::NewerOnTop { files } => {
+            let each: String = files
+                .iter()
+                .map(|(place, live, patched)| format!("\n  `{place}` is {live}, the patch is {patched}"))
+                .collect();
+            Said::new(
+                1030,
+                format!("something newer was installed on top of the patch:{each}"),
+                "roll that back first, with the profile or the instructions of that patch",
+            )
+        }
+        R::NoGoodBackup { wanting } => no_good_backup(wanting),
+        R::BackupsDiffer { target, backups } => {
+            let each: String = backups
+                .iter()
+                .map(|b| {
+                    let version = b.version.map_or_else(|| "no version".to_owned(), |v| v.to_string());
+                    format!("\n  {}: `{}`, {version}, {}", b.component, b.place, b.fingerprint)
+                })
+                .collect();
+            let name = encode(target.rel.name());
+            let one = backups.first().map_or_else(String::new, |b| b.component.to_string());
+            let mine = backups.iter().all(|b| backups.iter().all(|o| o.component == b.component));
+            let help = if mine {
+                "set the right one aside in a folder of its own and give that with `--from dir:PATH`"
+                    .to_owned()
+            } else {
+                format!("say whose counts, such as `--prefer {name}={one}`")
+            };
+            Said::new(1032, format!("`{target}` has good backups that differ:{each}"), help)
+        }
+        R::PreferUnused { target, component } => Said::new(
+            1033,
+            format!("`--prefer {target}={component}`: that component has no backup of such a file"),
+            "`backout plan PROFILE` shows the files",
+        ),
+        R::NamesFoldAlike { names } => Said::new(
+            1034,
+            format!("the product takes these names for the same, and all are there:{}", lines(names)),
+            "find out which one it uses and move the other away",
+        ),
+        R::StepsContradict { target } => Said::new(
+            1035,
+            format!("two components want different things of `{target}`"),
+            "roll them back one by one with `--component`",
+        ),
+        R::MustBeClosed { processes, help } => {
+            Said::new(1036, format!("still open: {}", failure::processes(processes)), text(help))
+        }
+        R::Symlink { path } => {
+            let real =
+                std::fs::canonicalize(&path.0).map_or_else(|_| String::new(), |r| encode(r.as_os_str()));
+            let real = if real.is_empty() { String::new() } else { format!("; it leads to `{real}`") };
+            Said::new(
+                1040,
+                format!("`{path}` is, or leads through, a symbolic link{real}"),
+                "backout changes files only under their real paths: give the real folder in the site file or with `--set`",
+            )
+        }
+        R::NotAFile { path } => Said::new(
+            1041,
+            format!("`{path}` is not a regular file"),
+            "find out what put it there and move it away",
+        ),
+        R::HardLinked { path, links } => Said::new(
+            1042,
+            format!("`{path}` has {links} names (hard links); replacing one would part it from the others"),
+            "find the others with `find / -samefile` and decide; a copy in its place has one name",
+        ),
+        R::Immutable { path } => Said::new(
+            1043,
+            format!("`{path}` is immutable or append-only"),
+            "find out why, then `chattr -i -a` it",
+        ),
+        R::MountPoint { path } => Said::new(
+            1044,
+            format!("`{path}` is a mount point of its own"),
+            "unmount it, or change the file where it comes from",
+        ),
+        R::ReadOnly { path } => {
+            Said::new(1045, format!("`{path}` lies on a read-only file system"), "mount it writable")
+        }
+        R::FolderMissing { path } => Said::new(
+            1046,
+            format!("the folder `{path}` is not there"),
+            "give the right one in the site file or with `--set`; `backout doctor PROFILE` shows where each came from",
+        ),
+        R::NoRights { path } => Said::new(
+            1047,
+            format!("you may not do this to `{path}`"),
+            "run backout as root, or as the owner of the files",
+        ),
+        R::NoSpace { folder, needed, available } => Said::new(
+            1048,
+            format!(
+                "there is not enough free space on the file system of `{folder}`: {} needed, {} free",
+                bytes(*needed),
+                bytes(*available)
+            ),
+            "free some, and run it again",
+        ),
+        R::ForeignRun { folder, run, state } => {
+            let state = state.as_ref();
+            Said::new(
+                1049,
+                format!(
+                    "`{folder}` belongs to the run {run} of {}, which is not known to be over",
+                    state.map_or_else(
+                        || "another state folder".to_owned(),
+                        |s| format!("the state folder `{s}`")
+                    )
+                ),
+                state.map_or_else(
+                    || "find out who left it".to_owned(),
+                    |s| format!("settle it with `backout recover --state-dir {s}`"),
+                ),
+            )
+        }
+        R::StateTooNew { path, found } => Said::new(
+            1050,
+            format!(
+                "the state folder `{path}` was written by a newer backout (format {}.{})",
+                found.0, found.1
+            ),
+            "use that backout",
+        ),
+        R::State { path, why } => Said::new(
+            1051,
+            format!("the state folder `{path}` cannot be used: {why}"),
+            "mend it, or give another one with `--state-dir`",
+        ),
+        R::Unfinished { run } => Said::new(
+            3001,
+            format!("the run {run} is unfinished, so nothing new is begun"),
+            "`backout status` shows where it stands; `backout recover` settles it",
+        ),
+        R::Locked { pid } => Said::new(
+            1053,
+            format!(
+                "another backout{} is working on this state folder",
+                pid.map_or_else(String::new, |p| format!(" (process {p})"))
+            ),
+            "wait until it is done, or let backout wait with `--lock-timeout SECONDS`",
+        ),
+        R::PlanStale { drift } => Said::new(
+            1054,
+            format!(
+                "the saved plan no longer fits this machine: {}",
+                drift.iter().map(drifted).collect::<Vec<_>>().join("; ")
+            ),
+            "make a new one with `backout plan -o FILE`, look at it, and run that",
+        ),
+        R::Look(e) => Said::new(1055, e.to_string(), "look at that file and its permissions"),
+        R::Cancelled(why) => Said::new(
+            1056,
+            format!("{} before any service was stopped; what was staged is removed", cancelled(*why)),
+            "run it again",
+        ),
+        R::StageFailed(e) if e.kind == backout_disk::ErrorKind::NoSpace => Said::new(
+            1057,
+            format!("no space is left while staging: {e}; what was staged is removed"),
+            "free some space, and run it again",
+        )
+        .at("stage"),
+        R::StageFailed(e) => Said::new(
+            1058,
+            format!("staging failed: {e}; what was staged is removed"),
+            "look at that file, and run it again",
+        )
+        .at("stage"),
+        R::BeforeStop(e) => {
+            let inner = failure::said(e);
+            Said {
+                code: 1059,
+                message: format!("{}; no service was stopped and no file was changed", inner.message),
+                ..inner
+            }
+        }
+        R::SourceChanged { source } => Said::new(
+            1060,
+            format!("the backup `{source}` changed while it was staged; what was staged is removed"),
+            "find out who writes to it, and run it again",
+        )
+        .at("stage"),
+        R::JournalFailed { why } => Said::new(
+            1061,
+            format!("the journal cannot be written: {why}; no service was stopped and no file was changed"),
+            "look at the file system of the state folder",
+        ),
+        R::NothingToUndo => Said::new(
+            1062,
+            "there is no finished rollback that could be undone",
+            "`backout status` shows what there is",
+        ),
+        R::RunUnknown { run } => Said::new(
+            1063,
+            format!("no finished run has the id `{run}`"),
+            "ids are in the state folder's `history`",
+        ),
+        R::RunNotUndoable { run, why } => {
+            let why = match why {
+                NotUndoable::UndoneBy(by) => format!("the run {by} has undone it"),
+                NotUndoable::RolledBack => "it was put back itself".to_owned(),
+                NotUndoable::IsAnUndo => "it is an undo".to_owned(),
+                NotUndoable::Damaged(what) => format!("its records cannot be read: {what}"),
+            };
+            Said::new(
+                1064,
+                format!("the run {run} cannot be undone: {why}"),
+                "to go back again, run `backout rollback`",
+            )
+        }
+        R::UndoDrift { targets } => Said::new(
+            1065,
+            format!(
+                "these files are neither as the run left them nor as they were before it:{}",
+                lines(targets)
+            ),
+            "find out who changed them; put them as they were after the run, and undo again",
+        ),
+        R::BeforeImageLost { target } => Said::new(
+            1066,
+            format!("what `{target}` was before the run is no longer kept, or has changed"),
+            "bring it back from a backup of your own",
+        ),
+        R::NotConfirmed => Said::new(
+            1067,
+            "there is no terminal to ask on, and `--yes` was not given",
+            "look at `backout plan PROFILE`, then run it with `--yes`",
+        ),
+        R::Declined => Said::new(1068, "not done, as you said", "nothing"),
+        _ => Said::new(1099, format!("refused: {refusal:?}"), "tell the developers"),
+    }
+}
+
+fn trusted(what: Trusted) -> &'static str {
+    match what {
+        Trusted::Profile => "the profile",
+        Trusted::Site => "the site file",
+        Trusted::Plan => "the saved plan",
+        Trusted::Program => "the program",
+        Trusted::State => "the state folder",
+        Trusted::Backups => "the folder of backups",
+    }
+}
+
+pub(crate) fn cancelled(why: Cancelled) -> &'static str {
+    match why {
+        Cancelled::Asked => "stopped by the operator",
+        Cancelled::Deadline => "out of time (`--timeout`)",
+    }
+}
+
+fn plugin(error: &HostError) -> Said {
+    match error {
+        HostError::NotFound { id, searched } => Said::new(
+            1015,
+            format!("no plugin `{id}` is in {}", names(searched)),
+            "give the folder that holds it with `--plugin-dir`; `backout plugin list` shows those that can be seen",
+        ),
+        HostError::Distrusted { file, why } => Said::new(
+            1016,
+            format!("the plugin `{file}` is not to be trusted: {why}; none of its code ran"),
+            "it must belong to root or to you, and neither it nor a folder above it may be writable by others",
+        ),
+        HostError::Unfit { file, why } => Said::new(
+            1017,
+            format!("the plugin `{file}` does not fit this backout: {why}"),
+            "install the plugin of this version",
+        ),
+        HostError::Broken { plugin, why } => Said::new(
+            1018,
+            format!("the plugin `{plugin}` broke: {why}"),
+            "that is a bug in the plugin; tell its author",
+        ),
+        HostError::Failed { plugin, failure } => Said::new(
+            1019,
+            format!(
+                "the plugin `{plugin}` cannot plan: {}{}",
+                failure.message,
+                failure
+                    .at
+                    .map_or_else(String::new, |(l, c)| format!(" (line {l}, column {c} of its config)"))
+            ),
+            "mend the component's `config` in the profile, or what the message names",
+        ),
+        _ => Said::new(1098, format!("a plugin cannot be used: {error:?}"), "tell the developers"),
+    }
+}
+
+fn no_good_backup(wanting: &[Wanting]) -> Said {
+    let mut message = "these files are patched and have no good backup:".to_owned();
+    let mut others = std::collections::BTreeSet::new();
+    for want in wanting {
+        message.push_str(&format!("\n  `{}` ({})", want.target, want.component));
+        if want.rejected.is_empty() {
+            message.push_str(": no backup was found");
+        }
+        for (place, reject) in &want.rejected {
+            message.push_str(&format!("\n    `{place}`: {}", rejected(reject)));
+        }
+        others.extend(want.elsewhere.clone());
+    }
+    let also: String =
+        others.iter().map(|c| format!("`--component {c}` has a good one for some of them; ")).collect();
+    let help = format!(
+        "{also}if the patch was run more than once, give the files you set aside yourself with `--from dir:PATH`; \
+         nothing was touched"
+    );
+    Said::new(1031, message, help)
+}
+
+/// Why a backup is none.
+pub(crate) fn rejected(reject: &Reject) -> String {
+    match reject {
+        Reject::Missing => "it is not there".into(),
+        Reject::Unreadable(why) => format!("it cannot be read: {why}"),
+        Reject::NotAFile => "it is not a regular file".into(),
+        Reject::Symlink => "it is, or leads through, a symbolic link".into(),
+        Reject::Empty => "it is empty".into(),
+        Reject::CutShort => "it is cut short".into(),
+        Reject::EqualsLive => "it is the live file itself, byte for byte".into(),
+        Reject::Patched(v) => format!("it is patched itself ({v})"),
+        Reject::Newer(v) => format!("it is newer than the patch ({v})"),
+        Reject::WrongMachine(m) => format!("it is made for another machine type ({m})"),
+    }
+}
+
+fn drifted(drift: &PlanDrift) -> String {
+    match drift {
+        PlanDrift::Profile => "the profile is another".into(),
+        PlanDrift::Plugin(id) => format!("the plugin `{id}` is another"),
+        PlanDrift::Service(name) => format!("the service `{name}` is in another state"),
+        PlanDrift::Target(target) => format!("`{target}` has changed"),
+        PlanDrift::Site => "folders, commands, waiting times or probes have changed".into(),
+        PlanDrift::Order => "the order of the steps has changed".into(),
+        PlanDrift::Tool => "it was made by another version of backout, or for another purpose".into(),
+    }
+}

@@ -1,0 +1,55 @@
+//! Stuck: a person is needed.
+
+use super::{Said, failure};
+use backout_engine::{Failure, Stuck};
+
+/// What is said of a run that is stuck; `after`: why it went back in the first place.
+pub(crate) fn said(after: Option<&Failure>, why: &Stuck) -> Said {
+    let mut said = plain(why);
+    if let Some(after) = after {
+        said.message = format!("{}; going back from that: {}", failure::said(after).message, said.message);
+    }
+    said
+}
+
+fn plain(why: &Stuck) -> Said {
+    const AGAIN: &str = "mend that, then run `backout recover`; it tries again and closes the run";
+    match why {
+        Stuck::Service(e) => Said::new(3010, format!("{e}; a service is not as it was before the run"), AGAIN).at("service"),
+        Stuck::Process { why } => Said::new(3011, format!("{why}; files are not put back under something that runs"), AGAIN).at("quiesce"),
+        Stuck::Target { target, error } => {
+            Said::new(3012, format!("`{target}` could not be put back: {error}; services are left stopped"), AGAIN).at("unwind")
+        }
+        Stuck::BeforeImageLost { target } => Said::new(
+            3013,
+            format!("what `{target}` was before the run is nowhere to be found; services are left stopped"),
+            "bring the file back from a backup of your own, then run `backout recover`; or `backout recover --abandon`",
+        )
+        .at("unwind"),
+        Stuck::RecordLost { target, at } => Said::new(
+            3014,
+            format!("`{at}` holds what `{target}` was before, but no record says that it was swapped; nothing was changed"),
+            "compare the two and decide; `backout recover --abandon` gives the run up and lists every file",
+        )
+        .at("recover"),
+        Stuck::Journal { path, why } => Said::new(
+            3015,
+            format!("`{path}`: {why}; nothing was changed"),
+            "look at `plan.ron` and `staged.ron` beside it; `backout recover --abandon` gives the run up and lists every file",
+        )
+        .at("recover"),
+        Stuck::Companion { path, why } => Said::new(
+            3016,
+            format!("`{path}`: {why}; nothing was changed"),
+            "bring it back if you can; `backout recover --abandon` gives the run up",
+        )
+        .at("recover"),
+        Stuck::NotDurable { why } => Said::new(
+            3017,
+            format!("the state could not be made durable: {why}; services are left stopped"),
+            "look at the disks, then run `backout recover`",
+        )
+        .at("journal"),
+        _ => Said::new(3099, format!("{why:?}"), AGAIN),
+    }
+}

@@ -1,0 +1,109 @@
+//! What is seen while a run goes on: bars on a terminal, plain lines elsewhere, or a stream of JSON.
+
+use crate::{args::Json, json, terminal};
+use backout_engine::Observer;
+use backout_protocol::{
+    Event,
+    report::{EVENT_SCHEMA, Phase, ServiceAction},
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use std::time::Instant;
+
+/// Shows events.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    how: How,
+    begun: Instant,
+}
+
+#[derive(Debug)]
+enum How {
+    Quiet,
+    Lines,
+    Bar(ProgressBar),
+    Stream,
+}
+
+#[derive(Serialize)]
+struct Streamed<'a> {
+    schema: &'static str,
+    /// Milliseconds since the command began.
+    at_ms: u128,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+impl Progress {
+    pub(crate) fn new(json: Option<Json>, quiet: bool) -> Self {
+        let how = match (json, quiet) {
+            (Some(Json::Stream), _) => How::Stream,
+            (_, true) | (Some(Json::Result), _) => How::Quiet,
+            (None, false) if terminal::err_is_terminal() => {
+                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+                if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg}") {
+                    bar.set_style(style);
+                }
+                How::Bar(bar)
+            }
+            (None, false) => How::Lines,
+        };
+        Self { how, begun: Instant::now() }
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: &Event) {
+        match &self.how {
+            How::Quiet => {}
+            How::Stream => {
+                let at_ms = self.begun.elapsed().as_millis();
+                terminal::out(&json::line(&Streamed { schema: EVENT_SCHEMA, at_ms, event }));
+            }
+            How::Lines => {
+                if let Some(line) = words(event) {
+                    terminal::err(&line);
+                }
+            }
+            How::Bar(bar) => {
+                if let Event::Staged { done, total, target } | Event::Swapped { done, total, target } = event
+                {
+                    bar.set_length(*total);
+                    bar.set_position(*done);
+                    bar.set_message(target.clone());
+                    if done == total {
+                        bar.reset();
+                    }
+                }
+                if let Some(line) = words(event) {
+                    bar.suspend(|| terminal::err(&line));
+                }
+            }
+        }
+    }
+}
+
+/// An event in one line; single files only show in a bar.
+fn words(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Phase { phase } => match phase {
+            Phase::Preflight => "checking".to_owned(),
+            Phase::Stage => "staging new files beside their targets".to_owned(),
+            Phase::Quiesce => "stopping services".to_owned(),
+            Phase::Swap => "swapping files".to_owned(),
+            Phase::Resume => "starting services".to_owned(),
+            Phase::Health => "looking whether all is well".to_owned(),
+            Phase::Commit => "making it final".to_owned(),
+            Phase::Recover => "settling an unfinished run".to_owned(),
+        },
+        Event::Service { service, action } => match action {
+            ServiceAction::Stopping => format!("  stopping {service}"),
+            ServiceAction::Stopped => format!("  stopped  {service}"),
+            ServiceAction::Starting => format!("  starting {service}"),
+            ServiceAction::Started => format!("  started  {service}"),
+        },
+        Event::Waiting { images } => format!("  waiting for {} to be gone", images.join(", ")),
+        Event::Unwinding => "putting everything back".to_owned(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,264 @@
+//! One call: its flags, made into what the engine takes.
+
+use crate::{
+    answer::Answer,
+    args::{Global, OnLocked, Wish},
+    messages::usage,
+    progress::Progress,
+    signals, terminal,
+};
+use backout_engine::{Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, load};
+use backout_host::{Pinning, Plugins};
+use backout_protocol::{ComponentId, HostPath, message::BackupSource, plan::Ask, profile::Role};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// The profiles that the binary brings along.
+pub(crate) const BUILT_IN: [(&str, &str); 2] = [
+    ("serverprotect-5.8-patch3", include_str!("../../../profiles/serverprotect-5.8-patch3.ron")),
+    ("linux-service-example", include_str!("../../../profiles/linux-service-example.ron")),
+];
+
+/// One call of the binary.
+pub(crate) struct Session {
+    pub global: Global,
+    pub plugins: Plugins,
+    pub progress: Progress,
+    pub cancel: Cancel,
+    pub state: PathBuf,
+}
+
+/// Why a command has no other answer than an error.
+pub(crate) type Stop = Box<Answer>;
+
+/// Any refusal as the end of a command.
+pub(crate) fn stop(refusal: Refusal) -> Stop {
+    Box::new(refusal.into())
+}
+
+impl Session {
+    pub(crate) fn new(global: Global) -> Self {
+        let deadline = global.timeout.map(|s| Instant::now() + Duration::from_secs(s));
+        let state = global.state_dir.clone().unwrap_or_else(default_state);
+        Self {
+            plugins: Plugins::new(plugin_folders(&global), Pinning::default()),
+            progress: Progress::new(global.json, global.quiet),
+            cancel: Cancel::new(signals::flag(), deadline),
+            state,
+            global,
+        }
+    }
+
+    pub(crate) fn faces(&self) -> Faces<'_> {
+        Faces { host: &self.plugins, observer: &self.progress, cancel: &self.cancel }
+    }
+
+    /// Whether people read standard output.
+    pub(crate) fn for_people(&self) -> bool {
+        self.global.json.is_none()
+    }
+
+    /// Takes the lock, waiting as long as `--lock-timeout` says.
+    pub(crate) fn lock(&self) -> Result<Locked, Stop> {
+        let until = Instant::now() + Duration::from_secs(self.global.lock_timeout);
+        loop {
+            match State::lock(&self.state) {
+                Err(Refusal::Locked { .. })
+                    if Instant::now() < until && self.cancel.requested().is_none() =>
+                {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                other => return other.map_err(stop),
+            }
+        }
+    }
+
+    /// Refuses while a run is unfinished.
+    pub(crate) fn nothing_open(&self, state: &State) -> Result<(), Stop> {
+        match state.unfinished().map_err(stop)? {
+            Some(open) => Err(stop(Refusal::Unfinished { run: open.run })),
+            None => Ok(()),
+        }
+    }
+
+    /// Without a terminal a changing verb needs `--yes`, and says so before anything is looked at.
+    pub(crate) fn may_ask(&self, dry_run: bool) -> Result<(), Stop> {
+        if self.global.yes || dry_run || (terminal::can_ask() && self.for_people()) {
+            return Ok(());
+        }
+        Err(stop(Refusal::NotConfirmed))
+    }
+
+    /// Asks, unless `--yes` answered already.
+    pub(crate) fn confirm(&self) -> Result<(), Stop> {
+        if self.global.yes || terminal::ask("Carry this out? Services will be stopped. [yes/no]") {
+            return Ok(());
+        }
+        Err(stop(Refusal::Declined))
+    }
+
+    /// The profile of this name or file.
+    pub(crate) fn profile(&self, name: &str) -> Result<LoadedProfile, Stop> {
+        if name.ends_with(".ron") || name.contains(std::path::MAIN_SEPARATOR) {
+            return LoadedProfile::from_file(Path::new(name)).map_err(stop);
+        }
+        for folder in &self.global.profile_dir {
+            let file = folder.join(format!("{name}.ron"));
+            if file.is_file() {
+                return LoadedProfile::from_file(&file).map_err(stop);
+            }
+        }
+        match BUILT_IN.iter().find(|(known, _)| *known == name) {
+            Some((known, text)) => {
+                LoadedProfile::from_text(&format!("{known}.ron"), text, None).map_err(stop)
+            }
+            None => {
+                let searched = self.global.profile_dir.iter().map(|f| load::absolute(f)).collect();
+                Err(stop(Refusal::ProfileNotFound { name: name.to_owned(), searched }))
+            }
+        }
+    }
+
+    /// Profile, site and wishes.
+    pub(crate) fn job(&self, wish: &Wish) -> Result<Job, Stop> {
+        let Some(name) = &wish.profile else {
+            return Err(Box::new(Answer::usage(usage::usage("no profile is named"))));
+        };
+        let profile = self.profile(name)?;
+        let ask = self.ask(wish)?;
+        self.job_of(profile, ask)
+    }
+
+    /// The same for a profile and wishes that are known already.
+    pub(crate) fn job_of(&self, profile: LoadedProfile, ask: Ask) -> Result<Job, Stop> {
+        let site = match &ask.site {
+            Some(file) => load::site(&file.0).map_err(stop)?,
+            None => backout_protocol::Site::default(),
+        };
+        // A misspelt component of `--from` or `--prefer` would otherwise be silently useless.
+        let known = |id: &ComponentId| profile.profile.components.iter().any(|c| c.id == *id);
+        if let Some((_, unknown)) = ask.prefer.iter().find(|(_, c)| !known(c)) {
+            let restoring =
+                profile.profile.components.iter().filter(|c| matches!(c.role, Role::Restore { .. }));
+            let known = restoring.map(|c| c.id.clone()).collect();
+            return Err(stop(Refusal::ComponentUnknown { component: unknown.clone(), known }));
+        }
+        Ok(Job { profile, site, ask })
+    }
+
+    /// The wishes, checked for their form.
+    pub(crate) fn ask(&self, wish: &Wish) -> Result<Ask, Stop> {
+        if wish.on_locked == OnLocked::Reboot {
+            return Err(later("--on-locked reboot"));
+        }
+        let mut ask = Ask {
+            end_lingering: wish.end_lingering,
+            start_all: wish.start_all,
+            site: self.global.site.as_deref().map(load::absolute),
+            plugin_dirs: self.global.plugin_dir.iter().map(|d| load::absolute(d)).collect(),
+            profile_dirs: self.global.profile_dir.iter().map(|d| load::absolute(d)).collect(),
+            ..Ask::default()
+        };
+        for component in &wish.component {
+            ask.components.push(component_id(component)?);
+        }
+        for from in &wish.from {
+            ask.from.push(source(from)?);
+        }
+        for prefer in &wish.prefer {
+            let (target, component) = pair(prefer, "--prefer TARGET=COMPONENT")?;
+            ask.prefer.push((target.to_owned(), component_id(component)?));
+        }
+        for set in &self.global.set {
+            let (name, value) = pair(set, "--set NAME=VALUE")?;
+            ask.set.insert(name.to_owned(), HostPath(backout_protocol::path::decode(value).into()));
+        }
+        for (given, option) in
+            [(wish.include_unlisted, "include-unlisted"), (wish.clear_hotfix, "clear-hotfix")]
+        {
+            if given {
+                ask.options.insert(option.to_owned());
+            }
+        }
+        Ok(ask)
+    }
+}
+
+/// The answer to something that is documented and not in this version.
+pub(crate) fn later(what: &str) -> Stop {
+    Box::new(Answer::usage(usage::not_in_this_version(what)))
+}
+
+fn wrong(why: String) -> Stop {
+    Box::new(Answer::usage(usage::usage(&why)))
+}
+
+fn component_id(text: &str) -> Result<ComponentId, Stop> {
+    let id = text.parse::<ComponentId>();
+    // A name that cannot be a component's is one that the profile does not have.
+    id.map_err(|e| {
+        Box::new(Answer::error(
+            10,
+            backout_protocol::Outcome::Refused,
+            crate::messages::Said::new(
+                1007,
+                e.to_string(),
+                "`backout profile show PROFILE` shows the components",
+            ),
+        ))
+    })
+}
+
+fn pair<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str), Stop> {
+    match text.rsplit_once('=') {
+        Some((left, right)) if !left.is_empty() && !right.is_empty() => {
+            // A value may hold `=`; a name may not. `--prefer` has its component last, `--set` its name first.
+            if form.starts_with("--set") {
+                text.split_once('=').ok_or_else(|| wrong(form.to_owned()))
+            } else {
+                Ok((left, right))
+            }
+        }
+        _ => Err(wrong(format!("`{text}` is not of the form {form}"))),
+    }
+}
+
+fn source(text: &str) -> Result<(Option<ComponentId>, BackupSource), Stop> {
+    let form = "--from [COMPONENT=]vendor|dir:PATH";
+    let (component, source) = match text.split_once('=') {
+        Some((component, source)) if !component.contains(':') => (Some(component_id(component)?), source),
+        _ => (None, text),
+    };
+    let source = match source.split_once(':') {
+        None if source == "vendor" => BackupSource::Vendor,
+        Some(("dir", path)) if !path.is_empty() => {
+            BackupSource::Dir(load::absolute(Path::new(&backout_protocol::path::decode(path))))
+        }
+        Some(("snapshot", _)) => return Err(later("--from snapshot:ID")),
+        _ => return Err(wrong(format!("`{text}` is not of the form {form}"))),
+    };
+    Ok((component, source))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary is the one that reads the environment")]
+fn default_state() -> PathBuf {
+    if let Some(given) = std::env::var_os("BACKOUT_STATE_DIR").filter(|v| !v.is_empty()) {
+        return given.into();
+    }
+    if cfg!(windows) {
+        let data = std::env::var_os("ProgramData").unwrap_or_else(|| r"C:\ProgramData".into());
+        return Path::new(&data).join("backout");
+    }
+    "/var/lib/backout".into()
+}
+
+fn plugin_folders(global: &Global) -> Vec<PathBuf> {
+    if !global.plugin_dir.is_empty() {
+        return global.plugin_dir.clone();
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("plugins")));
+    let system = cfg!(unix).then(|| PathBuf::from("/usr/lib/backout/plugins"));
+    beside.into_iter().chain(system).collect()
+}

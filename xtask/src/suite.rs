@@ -1,0 +1,121 @@
+//! The test suites, what they need, and what happened to them.
+
+use crate::{
+    build::{call, cargo},
+    docs,
+};
+use std::{
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+/// A suite and what it does.
+struct Suite {
+    name: &'static str,
+    /// Programs it cannot do without, and the Debian package each is in.
+    needs: &'static [(&'static str, &'static str)],
+    run: fn() -> Result<(), String>,
+}
+
+const SUITES: [Suite; 6] = [
+    Suite { name: "fmt", needs: &[], run: || call(&mut cargo(&["fmt", "--all", "--check"])) },
+    Suite { name: "clippy", needs: &[], run: clippy },
+    Suite { name: "unit", needs: &[], run: unit },
+    Suite {
+        name: "e2e",
+        needs: &[("strace", "strace"), ("chattr", "e2fsprogs"), ("setfacl", "acl")],
+        run: || tests("backout-e2e"),
+    },
+    Suite { name: "crash", needs: &[("strace", "strace")], run: || tests("backout-crash") },
+    Suite { name: "docs", needs: &[], run: docs::check },
+];
+
+/// Runs the named suites, or all of them.
+pub(crate) fn run(names: &[String]) -> Result<(), String> {
+    let known: Vec<&str> = SUITES.iter().map(|s| s.name).collect();
+    if let Some(unknown) = names.iter().find(|n| !known.contains(&n.as_str())) {
+        return Err(format!("no suite `{unknown}`; there are: {}", known.join(", ")));
+    }
+    let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
+    for suite in SUITES.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)) {
+        println!("== {}", suite.name);
+        let begun = Instant::now();
+        match provide(suite.needs).and_then(|()| (suite.run)().map_err(Missing::Failed)) {
+            Ok(()) => {
+                passed += 1;
+                println!("== {} passed in {} s", suite.name, begun.elapsed().as_secs());
+            }
+            Err(Missing::Program(why)) if !ci() => {
+                println!("== {} skipped: {why}", suite.name);
+                skipped.push(suite.name);
+            }
+            Err(Missing::Program(why) | Missing::Failed(why)) => {
+                println!("== {} FAILED: {why}", suite.name);
+                failed.push(suite.name);
+            }
+        }
+    }
+    println!("{passed} passed, {} failed, {} skipped", failed.len(), skipped.len());
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+}
+
+/// Why a suite did not pass.
+enum Missing {
+    Program(String),
+    Failed(String),
+}
+
+fn ci() -> bool {
+    std::env::var("CI").is_ok_and(|v| v == "true")
+}
+
+fn has(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|p| p.join(program).is_file())
+}
+
+/// Installs what is missing, on Debian and as root; says what is missing elsewhere.
+fn provide(needs: &[(&str, &str)]) -> Result<(), Missing> {
+    let missing: Vec<&str> =
+        needs.iter().filter(|(program, _)| !has(program)).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if has("apt-get") {
+        println!("installing {}", missing.join(", "));
+        let quiet = |args: &[&str]| {
+            let mut apt = Command::new("apt-get");
+            apt.args(args)
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null());
+            apt.status().is_ok_and(|s| s.success())
+        };
+        quiet(&["update", "-qq"]);
+        let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
+        install.extend(&missing);
+        quiet(&install);
+    }
+    match needs.iter().find(|(program, _)| !has(program)) {
+        None => Ok(()),
+        Some((program, package)) => Err(Missing::Program(format!(
+            "`{program}` is not here (Debian: apt-get install {package}, as root)"
+        ))),
+    }
+}
+
+fn clippy() -> Result<(), String> {
+    call(&mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn unit() -> Result<(), String> {
+    let rest = ["--exclude", "backout-e2e", "--exclude", "backout-crash"];
+    call(cargo(&["test", "--quiet", "--workspace"]).args(rest))
+}
+
+/// The tests of one package; they build the binary themselves.
+fn tests(package: &str) -> Result<(), String> {
+    call(&mut cargo(&["test", "--quiet", "--package", package, "--", "--nocapture"]))
+}
