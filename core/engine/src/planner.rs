@@ -127,6 +127,7 @@ impl Survey {
         let profile = &job.profile.profile;
         let vars = variables::resolve(profile, &job.site, &job.ask)?;
         let folders: BTreeMap<_, _> = vars.iter().map(|(n, r)| (n.clone(), r.value.clone())).collect();
+        some_folder_known(profile, &folders)?;
         let services = open_services(job)?;
         let mut presence = BTreeMap::new();
         for component in &profile.components {
@@ -148,6 +149,20 @@ impl Survey {
             health: profile.health.iter().chain(&job.site.health).cloned().collect(),
         }
     }
+}
+
+/// Refuses where no component's folder is known: everything else that could be said would only confuse.
+fn some_folder_known(profile: &Profile, folders: &BTreeMap<String, HostPath>) -> Result<(), Refusal> {
+    let markers = profile.components.iter().filter(|c| matches!(c.role, Role::Restore { .. }));
+    let mut unknown = None;
+    for marker in markers.filter_map(|c| c.presence.marker.as_deref()) {
+        let variable = marker.split('/').next().unwrap_or(marker);
+        if folders.contains_key(variable) {
+            return Ok(());
+        }
+        unknown.get_or_insert(variable);
+    }
+    unknown.map_or(Ok(()), |variable| Err(missing_variable(profile, variable)))
 }
 
 /// Opens the services after their programs have been checked: the first status command runs already while planning.
@@ -243,6 +258,9 @@ fn has_required(component: &Component, survey: &Survey) -> bool {
 }
 
 fn missing_variable(profile: &Profile, variable: &str) -> Refusal {
+    let same_as = profile.variables.iter().find(|v| v.name == *variable).and_then(|v| v.same_as.as_deref());
+    let variable = same_as.unwrap_or(variable);
+    // The one that others take their value from is the one to give.
     let about = profile.variables.iter().find(|v| v.name == *variable).map(|v| v.about.clone());
     Refusal::VariableMissing { variable: variable.to_owned(), about: about.unwrap_or_default() }
 }

@@ -228,7 +228,7 @@ fn whoever_could_have_changed_what_we_run() {
     for entry in fs::read_dir(&world.plugins).unwrap() {
         open(&entry.unwrap().path(), 0o666);
     }
-    refused(&world, 10, "file-set", &[]);
+    refused(&world, 10, "file_set", &[]);
 }
 
 #[test]
