@@ -1,5 +1,5 @@
 //! The engine: turns a profile, a site and the plugins' proposals into one plan, and carries the plan out so that at
-//! every moment a crash leaves a machine that [`recover`](recover::recover) brings to exactly the old or exactly the
+//! every moment a crash leaves a machine that [`recover`](recover::run) brings to exactly the old or exactly the
 //! new state, services included.
 //!
 //! Data goes one way: profile -> [`planner`] (asks plugins) -> [`merge`] -> [`preflight`] -> [`stage`] -> [`window`] ->

@@ -267,10 +267,5 @@ pub(crate) fn service(verb: &str, folder: &Path, hold: &[PathBuf]) -> Result<Ans
         other => Err(io::Error::other(format!("no verb `{other}`"))),
     };
     let code = code.map_err(failed)?;
-    Ok(Answer::plain(
-        u8::try_from(code).unwrap_or(exit_code::BUG),
-        Outcome::Done,
-        String::new(),
-        serde_json::Value::Null,
-    ))
+    Ok(Answer::plain(code, Outcome::Done, String::new(), serde_json::Value::Null))
 }
