@@ -3,9 +3,9 @@
 use crate::{
     faces::{Faces, Listed},
     load::Job,
-    planner::Survey,
     presence::Presence,
     refusal::Refusal,
+    survey::Survey,
 };
 use backout_machine::service::ServiceState;
 use backout_protocol::{ComponentId, ServiceName, plan::Resolved, profile::Role, text::Text};

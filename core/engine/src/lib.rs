@@ -6,9 +6,12 @@
 //! commit. [`recover`] enters at the window with what the journal's reader gives. The engine names no plugin and no
 //! product, prints nothing, and never exits.
 
+mod builds;
+mod claims;
 pub mod decide;
 pub mod doctor;
 pub mod faces;
+pub mod failure;
 pub mod kept;
 pub mod load;
 pub mod look;
@@ -23,6 +26,7 @@ pub mod report;
 pub mod rollback;
 pub mod stage;
 pub mod state;
+mod survey;
 mod swap;
 mod tidy;
 pub mod transaction;
@@ -33,7 +37,8 @@ pub mod verify;
 pub mod window;
 
 pub use faces::{Cancel, Faces, HostError, Listed, Observer, PluginHost};
+pub use failure::{Failure, Stuck};
 pub use load::{Job, LoadedProfile};
-pub use refusal::{Failure, Refusal, Stuck};
+pub use refusal::Refusal;
 pub use report::{Ending, RunReport};
 pub use state::{Locked, State};

@@ -2,15 +2,16 @@
 //! name is changed by one step, and two backups that claim one file are judged together.
 
 use crate::{
-    decide::{Decision, decide},
+    claims::{self, Claims, names},
     look,
-    refusal::{Claim, Refusal, Wanting},
+    refusal::{Refusal, Wanting},
 };
 use backout_disk::{ErrorKind, fingerprint::digest_bytes, locate::locate};
 use backout_protocol::{
-    ComponentId, Fingerprint, HostPath, Image, NameRule, Notice, Place, RelPath, ServiceName, Step,
-    message::{Candidate, Expect, LeftAlone, LeftReason, Need, Proposal, Proposed, Reject},
-    step::{Fate, Source},
+    ComponentId, FileVersion, Fingerprint, HostPath, Image, NameRule, Notice, Place, RelPath, ServiceName,
+    Step,
+    message::{Expect, LeftAlone, LeftReason, Need, Proposal, Proposed},
+    step::Source,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +49,8 @@ pub(crate) struct Merged {
     pub left_alone: Vec<LeftAlone>,
     pub notices: Vec<Notice>,
     pub wanting: Vec<Wanting>,
+    /// Files newer than the patch, each with the patched version.
+    pub newer: Vec<(Place, FileVersion, FileVersion)>,
 }
 
 /// Everything that is wanted of one name.
@@ -60,7 +63,7 @@ struct Wish {
 
 #[derive(Debug)]
 enum Kind {
-    Restore(Vec<(ComponentId, Need, Vec<Candidate>)>),
+    Restore(Vec<Claims>),
     Write(ComponentId, Vec<u8>),
     Remove(ComponentId, Expect),
     RemoveFolder,
@@ -75,7 +78,6 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
     let mut merged = Merged::default();
     let wishes = gather(proposers, ground, &mut merged)?;
     prefer_is_used(ground, &wishes)?;
-    let mut newer = Vec::new();
     let mut made = BTreeSet::new();
     for wish in wishes {
         let live = match &wish.kind {
@@ -84,7 +86,7 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
         };
         let before = merged.files.len();
         match &wish.kind {
-            Kind::Restore(claims) => restore(&wish, claims, &live, ground, &mut merged, &mut newer)?,
+            Kind::Restore(claims) => claims::settle(&wish.target, claims, &live, ground, &mut merged)?,
             Kind::Write(component, bytes) => write(&wish, component, bytes, &live, &mut merged),
             Kind::Remove(component, expect) => remove(&wish, component, *expect, &live, &mut merged),
             Kind::RemoveFolder => {
@@ -98,7 +100,7 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
             merged.files.splice(before..before, folders);
         }
     }
-    if newer.is_empty() { Ok(merged) } else { Err(Refusal::NewerOnTop { files: newer }) }
+    if merged.newer.is_empty() { Ok(merged) } else { Err(Refusal::NewerOnTop { files: merged.newer }) }
 }
 
 /// Sorts the proposals by what they are about: services, processes, names.
@@ -128,7 +130,15 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
                     for candidate in candidates {
                         within(proposer, &candidate.place, ground.roots.iter().chain(&ground.sources))?;
                     }
-                    (target, Kind::Restore(vec![(proposer.component.clone(), *need, candidates.clone())]))
+                    let component = proposer.component.clone();
+                    (
+                        target,
+                        Kind::Restore(vec![Claims {
+                            component,
+                            need: *need,
+                            candidates: candidates.clone(),
+                        }]),
+                    )
                 }
                 Proposed::WriteFile { target, bytes } => {
                     (target, Kind::Write(proposer.component.clone(), bytes.clone()))
@@ -163,7 +173,7 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
     Ok(wishes)
 }
 
-fn once<T: PartialEq>(list: &mut Vec<T>, item: T) {
+pub(crate) fn once<T: PartialEq>(list: &mut Vec<T>, item: T) {
     if !list.contains(&item) {
         list.push(item);
     }
@@ -193,16 +203,16 @@ fn within<'a>(
 fn join(wish: &mut Wish, kind: Kind) -> Result<(), Refusal> {
     match (&mut wish.kind, kind) {
         (Kind::Restore(claims), Kind::Restore(more)) => {
-            for (component, need, candidates) in more {
-                match claims.iter_mut().find(|(c, ..)| *c == component) {
+            for claim in more {
+                match claims.iter_mut().find(|c| c.component == claim.component) {
                     // A component may speak of a file twice: once for its row, once for a backup found elsewhere.
-                    Some((_, have, known)) => {
-                        if *have == Need::Unlisted {
-                            *have = need;
+                    Some(known) => {
+                        if known.need == Need::Unlisted {
+                            known.need = claim.need;
                         }
-                        candidates.into_iter().for_each(|c| once(known, c));
+                        claim.candidates.into_iter().for_each(|c| once(&mut known.candidates, c));
                     }
-                    None => claims.push((component, need, candidates)),
+                    None => claims.push(claim),
                 }
             }
             Ok(())
@@ -220,7 +230,7 @@ fn prefer_is_used(ground: &Ground<'_>, wishes: &[Wish]) -> Result<(), Refusal> {
         let used = wishes.iter().any(|w| match &w.kind {
             Kind::Restore(claims) => {
                 names(ground.names, target, &w.target)
-                    && claims.iter().any(|(c, _, candidates)| c == component && !candidates.is_empty())
+                    && claims.iter().any(|c| c.component == *component && !c.candidates.is_empty())
             }
             _ => false,
         });
@@ -229,152 +239,6 @@ fn prefer_is_used(ground: &Ground<'_>, wishes: &[Wish]) -> Result<(), Refusal> {
         }
     }
     Ok(())
-}
-
-/// Whether `text`, an absolute path or the end of one, names `place`.
-fn names(rule: NameRule, text: &str, place: &Place) -> bool {
-    let asked =
-        rule.path_key(std::path::Path::new(&backout_protocol::path::decode(&text.replace('\\', "/"))));
-    let full = rule.path_key(&place.path());
-    full == asked || full.ends_with(&format!("/{asked}"))
-}
-
-/// One backup of one component, looked at.
-struct Backup<'a> {
-    component: &'a ComponentId,
-    candidate: &'a Candidate,
-    image: Result<Image, Reject>,
-}
-
-fn restore(
-    wish: &Wish,
-    claims: &[(ComponentId, Need, Vec<Candidate>)],
-    live: &Image,
-    ground: &Ground<'_>,
-    merged: &mut Merged,
-    newer: &mut Vec<(Place, backout_protocol::FileVersion, backout_protocol::FileVersion)>,
-) -> Result<(), Refusal> {
-    let target = &wish.target;
-    let preferred = ground.prefer.iter().find(|(t, _)| names(ground.names, t, target)).map(|(_, c)| c);
-    let mut backups: Vec<Backup<'_>> = Vec::new();
-    for (component, _, candidates) in claims {
-        for candidate in candidates {
-            let candidate_known = backups.iter().any(|b| b.candidate.place == candidate.place);
-            if !candidate_known {
-                backups.push(Backup { component, candidate, image: look::candidate(&candidate.place) });
-            }
-        }
-    }
-    let need = strictest(claims);
-    let owner = claims.first().map(|(c, ..)| c.clone());
-    // Only a file without a version needs its history to say that it is back.
-    let restored = live.version.is_none() && (ground.restored)(target, live);
-    let images: Vec<_> = backups.iter().map(|b| b.image.clone()).collect();
-    let (verdicts, must) = match decide(need, live, restored, &images) {
-        Decision::NewerOnTop { live, patched } => {
-            newer.push((target.clone(), live, patched));
-            return Ok(());
-        }
-        Decision::Hold => {
-            merged.files.push(Step::Hold { target: target.clone(), image: *live });
-            merged.seen.extend(claims.iter().map(|(c, ..)| (c.clone(), *live, *live)));
-            leave(&backups, |_| Some(LeftReason::TargetHeld), merged);
-            return Ok(());
-        }
-        Decision::NotHere => return Ok(()),
-        Decision::NeedsBackup(verdicts) => (verdicts, true),
-        Decision::MayTake(verdicts) => (verdicts, false),
-    };
-    let good: Vec<&Backup<'_>> = backups
-        .iter()
-        .zip(&verdicts)
-        .filter(|(b, v)| v.is_ok() && preferred.is_none_or(|p| p == b.component))
-        .map(|(b, _)| b)
-        .collect();
-    let rejected =
-        |b: &Backup<'_>| backups.iter().zip(&verdicts).find(|(o, _)| std::ptr::eq(*o, b)).map(|(_, v)| v);
-    let Some(chosen) = good.first() else {
-        if must {
-            let all = backups.iter().zip(&verdicts);
-            let rejected =
-                all.filter_map(|(b, v)| Some((b.candidate.place.clone(), v.clone().err()?))).collect();
-            let component = owner.unwrap_or_else(|| chosen_owner(claims));
-            merged.wanting.push(Wanting { target: target.clone(), component, rejected, elsewhere: None });
-        } else {
-            leave(&backups, |b| rejected(b)?.clone().err().map(LeftReason::Rejected), merged);
-        }
-        return Ok(());
-    };
-    let Ok(after) = chosen.image.clone() else { return Ok(()) };
-    let same = |b: &Backup<'_>| b.image.as_ref().is_ok_and(|i| i.fingerprint == after.fingerprint);
-    if !good.iter().all(|b| same(b)) {
-        let claim = |b: &&Backup<'_>| {
-            let image = b.image.as_ref().ok()?;
-            Some(Claim {
-                component: b.component.clone(),
-                place: b.candidate.place.clone(),
-                version: image.version,
-                fingerprint: image.fingerprint,
-            })
-        };
-        let backups = good.iter().filter_map(claim).collect();
-        return Err(Refusal::BackupsDiffer { target: target.clone(), backups });
-    }
-    merged.files.push(Step::ReplaceFile {
-        target: target.clone(),
-        source: Source::File(chosen.candidate.place.clone()),
-        before: *live,
-        after,
-        component: chosen.component.clone(),
-    });
-    for backup in backups.iter().filter(|b| b.candidate.fate == Fate::Consume && same(b)) {
-        merged.files.push(Step::ConsumeBackup { backup: backup.candidate.place.clone(), before: after });
-    }
-    let others: BTreeSet<&ComponentId> =
-        backups.iter().filter(|b| !same(b)).map(|b| b.component).filter(|c| *c != chosen.component).collect();
-    if !others.is_empty() {
-        let instead_of = others.into_iter().cloned().collect();
-        let component = chosen.component.clone();
-        merged.notices.push(Notice::Chosen { target: target.clone(), component, instead_of });
-    }
-    let reason = |b: &Backup<'_>| match rejected(b)? {
-        Err(Reject::Missing) => None,
-        Err(reject) => Some(LeftReason::Rejected(reject.clone())),
-        Ok(()) => (!same(b)).then_some(LeftReason::NotChosen),
-    };
-    leave(&backups, reason, merged);
-    merged.seen.extend(claims.iter().map(|(c, ..)| (c.clone(), *live, after)));
-    Ok(())
-}
-
-fn chosen_owner(claims: &[(ComponentId, Need, Vec<Candidate>)]) -> ComponentId {
-    match claims.first() {
-        Some((component, ..)) => component.clone(),
-        None => unreachable!("a wish has at least one claim"),
-    }
-}
-
-/// Names backups that stay. Those whose place is theirs for good (`Keep`) are only named when they were no good.
-fn leave(backups: &[Backup<'_>], reason: impl Fn(&Backup<'_>) -> Option<LeftReason>, merged: &mut Merged) {
-    for backup in backups.iter().filter(|b| !matches!(b.image, Err(Reject::Missing))) {
-        let Some(reason) = reason(backup) else { continue };
-        if backup.candidate.fate == Fate::Consume || matches!(reason, LeftReason::Rejected(_)) {
-            once(&mut merged.left_alone, LeftAlone { place: backup.candidate.place.clone(), reason });
-        }
-    }
-}
-
-/// A version that the list gives beats a row without one, which beats no row.
-fn strictest(claims: &[(ComponentId, Need, Vec<Candidate>)]) -> Need {
-    let versions = claims.iter().filter_map(|(_, need, _)| match need {
-        Need::Patched(v) => Some(*v),
-        Need::Listed | Need::Unlisted => None,
-    });
-    match versions.max() {
-        Some(version) => Need::Patched(version),
-        None if claims.iter().any(|(_, need, _)| *need == Need::Listed) => Need::Listed,
-        None => Need::Unlisted,
-    }
 }
 
 fn write(wish: &Wish, component: &ComponentId, bytes: &[u8], live: &Image, merged: &mut Merged) {
@@ -430,24 +294,4 @@ fn new_folders(wish: &Wish, steps: &[Step], made: &mut BTreeSet<Place>) -> Vec<S
     folders.reverse();
     let fresh = folders.into_iter().filter(|f| made.insert(f.clone()));
     fresh.map(|target| Step::CreateFolder { target, like: None }).collect()
-}
-
-/// Components not asked for that have a good backup for a wanting target.
-pub(crate) fn elsewhere(wanting: &mut [Wanting], others: &[Proposer], ground: &Ground<'_>) {
-    for want in wanting {
-        let Ok(live) = look::image(&want.target) else { continue };
-        let key = ground.names.path_key(&want.target.path());
-        want.elsewhere =
-            others.iter().find(|p| has_good(p, &key, &live, ground)).map(|p| p.component.clone());
-    }
-}
-
-fn has_good(proposer: &Proposer, key: &str, live: &Image, ground: &Ground<'_>) -> bool {
-    proposer.proposal.steps.iter().any(|step| match step {
-        Proposed::RestoreFile { target, need, candidates } if ground.names.path_key(&target.path()) == key => {
-            let images: Vec<_> = candidates.iter().map(|c| look::candidate(&c.place)).collect();
-            matches!(decide(*need, live, false, &images), Decision::NeedsBackup(v) if v.iter().any(Result::is_ok))
-        }
-        _ => false,
-    })
 }

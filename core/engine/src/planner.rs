@@ -1,36 +1,26 @@
-//! Plans a rollback: resolves folders, finds components, asks their plugins, merges the answers. Changes nothing.
+//! Plans a rollback: chooses components, asks their plugins, merges the answers. Changes nothing.
 
 use crate::{
+    builds::{build_notices, planned_components, stays_patched},
+    claims::elsewhere,
     faces::Faces,
     load::{Job, check_trust},
     look,
-    merge::{Ground, Proposer, elsewhere, merge},
-    presence::{self, Presence},
-    quiesce,
+    merge::{Ground, Proposer, merge},
+    presence::Presence,
     refusal::{Refusal, Trusted},
     state::State,
-    undo, variables,
+    survey::{Survey, has_required, listed, missing_variable},
+    undo,
 };
-use backout_disk::locate::locate;
-use backout_machine::{
-    process,
-    service::{self, ServiceState, Services},
-};
+use backout_machine::{process, service::ServiceState};
 use backout_protocol::{
-    ComponentId, FileVersion, HostPath, Image, Notice, Plan, Profile, ServiceName, Step,
-    message::{BackupSource, ListedFile, PlanRequest},
-    path::encode,
-    plan::{
-        ComponentState, EffectiveSite, FORMAT, PlanKind, PlannedComponent, PlannedService, PluginRef,
-        Resolved, Was,
-    },
+    HostPath, Image, Notice, Plan, Profile, ServiceName, Step,
+    message::{BackupSource, PlanRequest},
+    plan::{FORMAT, PlanKind, PlannedService, PluginRef, Was},
     profile::{Check, Component, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
-};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
 };
 
 /// The version that plans and journals carry.
@@ -114,88 +104,6 @@ fn with_real_sources(job: &Job) -> Result<Job, Refusal> {
     Ok(job)
 }
 
-/// What of the machine is known before any plugin is asked.
-pub(crate) struct Survey {
-    pub vars: BTreeMap<String, Resolved>,
-    pub folders: BTreeMap<String, HostPath>,
-    pub services: Box<dyn Services>,
-    pub presence: BTreeMap<ComponentId, Presence>,
-}
-
-impl Survey {
-    pub(crate) fn make(job: &Job) -> Result<Self, Refusal> {
-        let profile = &job.profile.profile;
-        let vars = variables::resolve(profile, &job.site, &job.ask)?;
-        let folders: BTreeMap<_, _> = vars.iter().map(|(n, r)| (n.clone(), r.value.clone())).collect();
-        some_folder_known(profile, &folders)?;
-        let services = open_services(job)?;
-        let mut presence = BTreeMap::new();
-        for component in &profile.components {
-            presence.insert(
-                component.id.clone(),
-                presence::find(profile, component, &folders, services.as_ref())?,
-            );
-        }
-        Ok(Self { vars, folders, services, presence })
-    }
-
-    fn effective(&self, job: &Job) -> EffectiveSite {
-        let profile = &job.profile.profile;
-        EffectiveSite {
-            vars: self.vars.clone(),
-            names: profile.names,
-            services: job.site.services.clone(),
-            timeouts: job.site.timeouts.over(profile.timeouts),
-            health: profile.health.iter().chain(&job.site.health).cloned().collect(),
-        }
-    }
-}
-
-/// Refuses where no component's folder is known: everything else that could be said would only confuse.
-fn some_folder_known(profile: &Profile, folders: &BTreeMap<String, HostPath>) -> Result<(), Refusal> {
-    let markers = profile.components.iter().filter(|c| matches!(c.role, Role::Restore { .. }));
-    let mut unknown = None;
-    for marker in markers.filter_map(|c| c.presence.marker.as_deref()) {
-        let variable = marker.split('/').next().unwrap_or(marker);
-        if folders.contains_key(variable) {
-            return Ok(());
-        }
-        unknown.get_or_insert(variable);
-    }
-    unknown.map_or(Ok(()), |variable| Err(missing_variable(profile, variable)))
-}
-
-/// Opens the services after their programs have been checked: the first status command runs already while planning.
-fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
-    let profile = &job.profile.profile;
-    let known: Vec<ServiceName> =
-        profile.components.iter().flat_map(|c| &c.services).map(|s| s.name.clone()).collect();
-    if let ServiceAccess::Commands(sets) = &job.site.services
-        && let Some(service) = sets.keys().find(|s| !known.contains(s))
-    {
-        let mut known = known;
-        known.dedup();
-        return Err(Refusal::SiteServiceUnknown { service: service.clone(), known });
-    }
-    if known.is_empty() {
-        return Ok(quiesce::none());
-    }
-    let services = service::open(&job.site.services, &job.site.timeouts.over(profile.timeouts))
-        .map_err(Refusal::Service)?;
-    let probes = profile.health.iter().chain(&job.site.health).filter_map(|p| p.run.first());
-    for program in services.programs().iter().map(|p| p.as_path()).chain(probes.map(Path::new)) {
-        check_program(program)?;
-    }
-    Ok(services)
-}
-
-pub(crate) fn check_program(program: &Path) -> Result<(), Refusal> {
-    if !program.is_absolute() {
-        return Err(Refusal::ProgramNotAbsolute { program: encode(program.as_os_str()) });
-    }
-    check_trust(program, Trusted::Program)
-}
-
 /// The components to work on, in the profile's order.
 fn select<'a>(job: &'a Job, survey: &Survey) -> Result<Vec<&'a Component>, Refusal> {
     let profile = &job.profile.profile;
@@ -249,22 +157,6 @@ fn select<'a>(job: &'a Job, survey: &Survey) -> Result<Vec<&'a Component>, Refus
     }
 }
 
-/// Whether a required service of the component is installed here, so that the component must be here too.
-fn has_required(component: &Component, survey: &Survey) -> bool {
-    let required = component.services.iter().filter(|s| s.need == ServiceNeed::Required);
-    let mut required = required.peekable();
-    required.peek().is_some()
-        && required.all(|s| !matches!(survey.services.state(&s.name), Ok(ServiceState::NotInstalled)))
-}
-
-fn missing_variable(profile: &Profile, variable: &str) -> Refusal {
-    let same_as = profile.variables.iter().find(|v| v.name == *variable).and_then(|v| v.same_as.as_deref());
-    let variable = same_as.unwrap_or(variable);
-    // The one that others take their value from is the one to give.
-    let about = profile.variables.iter().find(|v| v.name == *variable).map(|v| v.about.clone());
-    Refusal::VariableMissing { variable: variable.to_owned(), about: about.unwrap_or_default() }
-}
-
 fn must_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -> Result<(), Refusal> {
     for check in &profile.checks {
         let Check::Closed { images, under, components, help } = check;
@@ -273,7 +165,7 @@ fn must_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -
         }
         let under: Vec<_> = under.iter().filter_map(|u| look::path_of(&survey.folders, u)).collect();
         let open = process::running(images, &under)
-            .map_err(|e| Refusal::BeforeStop(crate::refusal::Failure::Process { why: e.to_string() }))?;
+            .map_err(|e| Refusal::BeforeStop(crate::failure::Failure::Process { why: e.to_string() }))?;
         if !open.is_empty() {
             return Err(Refusal::MustBeClosed {
                 processes: crate::quiesce::named(&open),
@@ -328,40 +220,6 @@ fn ask(
     Ok(Proposer { component: component.id.clone(), plugin: plugin.clone(), services, proposal })
 }
 
-/// The rows of the lists that apply to a component here, each with its folder.
-pub(crate) fn listed(
-    profile: &Profile,
-    survey: &Survey,
-    component: &Component,
-) -> Result<Vec<ListedFile>, Refusal> {
-    let machine = match survey.presence.get(&component.id) {
-        Some(Presence::Present { machine, .. }) => *machine,
-        _ => None,
-    };
-    let applies = |list: &&backout_protocol::profile::ListUse| list.when.is_none() || list.when == machine;
-    if !component.lists.is_empty() && !component.lists.iter().any(|l| applies(&l)) {
-        return Err(Refusal::NoListFor { component: component.id.clone(), machine });
-    }
-    let mut rows = Vec::new();
-    for used in component.lists.iter().filter(applies) {
-        let Some(list) = profile.lists.iter().find(|l| l.id == used.list) else { continue };
-        for row in &list.files {
-            let location = row.folder.as_ref().unwrap_or(&list.folder);
-            let Some(folder) = look::path_of(&survey.folders, location) else {
-                return Err(missing_variable(profile, location.split('/').next().unwrap_or(location)));
-            };
-            rows.push(ListedFile {
-                name: row.name.clone(),
-                aliases: row.aliases.clone(),
-                folder: HostPath(folder),
-                patched: row.version,
-                added: row.added,
-            });
-        }
-    }
-    Ok(rows)
-}
-
 fn source_folder(source: &BackupSource) -> Option<HostPath> {
     match source {
         BackupSource::Vendor => None,
@@ -410,133 +268,6 @@ fn found_stopped<'a>(
         .iter()
         .filter(|s| s.was == Was::Stopped && !s.start)
         .map(|s| Notice::FoundStopped { service: s.name.clone(), start: survey.services.start_hint(&s.name) })
-}
-
-fn planned_components(
-    profile: &Profile,
-    survey: &Survey,
-    selected: &[&Component],
-    seen: &[(ComponentId, Image, Image)],
-) -> Vec<PlannedComponent> {
-    let state = |component: &Component| match (survey.presence.get(&component.id), &component.role) {
-        (Some(Presence::Present { .. }), Role::Restore { .. }) => {
-            let chosen = selected.iter().any(|s| s.id == component.id);
-            if chosen { ComponentState::Selected } else { ComponentState::NotSelected }
-        }
-        (Some(Presence::Present { .. }), _) => ComponentState::VerifyOnly,
-        (Some(Presence::NotPatchedHere), _) => ComponentState::NotPatchedHere,
-        _ => ComponentState::Absent,
-    };
-    let restoring = profile.components.iter().filter(|c| !matches!(c.role, Role::ReportOnly));
-    restoring
-        .map(|component| {
-            let own = || seen.iter().filter(|(c, ..)| *c == component.id);
-            PlannedComponent {
-                id: component.id.clone(),
-                state: state(component),
-                builds_now: builds(profile, own().map(|(_, now, _)| now)),
-                builds_after: builds(profile, own().map(|(_, _, after)| after)),
-            }
-        })
-        .collect()
-}
-
-/// The product's own builds among the versions of files, each once, lowest first.
-fn builds<'a>(profile: &Profile, images: impl Iterator<Item = &'a Image>) -> Vec<FileVersion> {
-    let line = profile.product.patched.map(FileVersion::line);
-    let all: BTreeSet<FileVersion> =
-        images.filter_map(|i| i.version).filter(|v| line.is_none_or(|l| l == v.line())).collect();
-    all.into_iter().collect()
-}
-
-fn build_notices(
-    profile: &Profile,
-    components: &[PlannedComponent],
-    seen: &[(ComponentId, Image, Image)],
-) -> Vec<Notice> {
-    let mut notices = Vec::new();
-    let after = builds(profile, seen.iter().map(|(_, _, after)| after));
-    if after.len() > 1 {
-        notices.push(Notice::MixedBuilds { builds: after.clone() });
-    }
-    let changed: Vec<_> =
-        seen.iter().filter(|(_, now, after)| now.fingerprint != after.fingerprint).cloned().collect();
-    let (now, reached) = (
-        builds(profile, changed.iter().map(|(_, now, _)| now)).into_iter().max(),
-        builds(profile, changed.iter().map(|(_, _, after)| after)).into_iter().min(),
-    );
-    let selected =
-        |id: &ComponentId| components.iter().any(|c| c.id == *id && c.state == ComponentState::Selected);
-    let mut given_up: Vec<_> = profile
-        .advisories
-        .iter()
-        .filter(|a| a.component.as_ref().is_none_or(selected))
-        .filter(|a| !changed.is_empty() && reached.is_none_or(|r| r.build() < a.fixed_in))
-        .filter(|a| now.is_none_or(|n| n.build() >= a.fixed_in))
-        .collect();
-    given_up.sort_by_key(|a| a.severity);
-    let advisory = |a: &backout_protocol::profile::Advisory| Notice::Advisory {
-        id: a.id.clone(),
-        severity: a.severity,
-        text: a.text.clone(),
-    };
-    notices.extend(given_up.into_iter().map(advisory));
-    notices
-}
-
-/// Components that nothing rolls back, present and patched while others go back.
-fn stays_patched(profile: &Profile, survey: &Survey, files: &[Step]) -> Result<Vec<Notice>, Refusal> {
-    let mut notices = Vec::new();
-    let changed =
-        |path: &Path| files.iter().any(|s| s.changes_files() && s.target().is_some_and(|t| t.path() == path));
-    for component in &profile.components {
-        let Role::VerifyOnly { why } = &component.role else { continue };
-        if !matches!(survey.presence.get(&component.id), Some(Presence::Present { .. })) {
-            continue;
-        }
-        let mut stay = Vec::new();
-        for row in listed(profile, survey, component)? {
-            let Some(place) = row_place(profile, survey, &row) else { continue };
-            let image = look::image(&place).unwrap_or(Image::ABSENT);
-            let patched = row.patched.is_some() && image.version == row.patched;
-            if patched && !changed(&place.path()) {
-                stay.push(encode(place.rel.name()));
-            }
-        }
-        if !stay.is_empty() {
-            notices.push(Notice::StaysPatched {
-                component: component.id.clone(),
-                files: stay,
-                why: why.clone(),
-            });
-        }
-    }
-    Ok(notices)
-}
-
-/// Where a row's file is, in its live spelling or that of an alias if that is what is there.
-pub(crate) fn row_place(
-    profile: &Profile,
-    survey: &Survey,
-    row: &ListedFile,
-) -> Option<backout_protocol::Place> {
-    let root = survey
-        .folders
-        .values()
-        .filter(|f| look::below(&row.folder.0, &f.0))
-        .max_by_key(|f| f.0.as_os_str().len())?;
-    let inner = row.folder.0.strip_prefix(&root.0).ok()?;
-    let mut first = None;
-    for name in std::iter::once(&row.name).chain(&row.aliases) {
-        let rel = backout_protocol::RelPath::new(inner.join(name)).ok()?;
-        let place = match locate(&root.0, &rel, profile.names) {
-            Ok(found) if found.kind.is_some() => return Some(found.place),
-            Ok(found) => found.place,
-            Err(_) => backout_protocol::Place { root: root.clone(), rel },
-        };
-        first.get_or_insert(place);
-    }
-    first
 }
 
 fn reminders(profile: &Profile, selected: &[&Component], when: Moment) -> Vec<Text> {

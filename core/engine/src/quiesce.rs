@@ -2,7 +2,7 @@
 
 use crate::{
     faces::{Cancel, Faces},
-    refusal::Failure,
+    failure::Failure,
 };
 use backout_machine::{
     process,

@@ -5,8 +5,9 @@
 
 use crate::{
     faces::Faces,
+    failure::{Failure, Stuck},
     quiesce::{self, Were, never},
-    refusal::{Failure, Refusal, Stuck},
+    refusal::Refusal,
     report::{Ending, RunReport},
     rollback::conclude,
     state::{Locked, OpenRun, State, plain, unusable},

@@ -1,10 +1,9 @@
-//! Everything that can keep a run from doing what was asked, as facts. The words are made where they are shown.
-//!
-//! [`Refusal`]: before the first stop, nothing touched. [`Failure`]: inside the window; everything is put back.
-//! [`Stuck`]: going back failed too, or the journal cannot be trusted; a person is needed.
+//! Everything that can keep a run from being begun, as facts. The words are made where they are shown.
 
-use crate::faces::{Cancelled, HostError};
-use backout_journal::Unreadable;
+use crate::{
+    Failure,
+    faces::{Cancelled, HostError},
+};
 use backout_machine::service::ServiceError;
 use backout_protocol::{
     ComponentId, FileVersion, Fingerprint, HostPath, Place, RunId, ServiceName,
@@ -372,119 +371,4 @@ pub struct Claim {
     pub version: Option<FileVersion>,
     /// Its state.
     pub fingerprint: Fingerprint,
-}
-
-/// Why a run that had stopped services went back.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Failure {
-    /// A service did not stop or start as it should.
-    Service(ServiceError),
-    /// A service was running and is not any more.
-    Died {
-        /// Which.
-        service: ServiceName,
-    },
-    /// Processes that outlive their service.
-    Lingering {
-        /// Image and number of each.
-        processes: Vec<(String, u32)>,
-    },
-    /// Processes cannot be looked at or ended.
-    Process {
-        /// Why.
-        why: String,
-    },
-    /// Files that changed between planning and arming.
-    Drift {
-        /// Each of them.
-        targets: Vec<Place>,
-    },
-    /// A name could not be swapped or a folder not be synced.
-    Swap {
-        /// The target.
-        target: Place,
-        /// Why.
-        error: backout_disk::Error,
-    },
-    /// A file is neither old nor new while a recovery goes forwards.
-    InDoubt {
-        /// The target.
-        target: Place,
-    },
-    /// A probe was not content.
-    Probe {
-        /// Which.
-        name: String,
-        /// What it said.
-        why: String,
-    },
-    /// The operator or the clock stopped it.
-    Cancelled(Cancelled),
-    /// The journal took a failure.
-    Journal {
-        /// Why.
-        why: String,
-    },
-    /// A folder that the run works in is not there: its volume is not mounted. Nothing was changed.
-    NotMounted {
-        /// Which.
-        folder: HostPath,
-    },
-    /// The run's own records say why it went back, in these words.
-    Recorded {
-        /// Them.
-        why: String,
-    },
-}
-
-/// Why a person is needed. The run stays open.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Stuck {
-    /// A service cannot be brought back to what it was.
-    Service(ServiceError),
-    /// A service cannot be stopped, so files cannot be put back under it.
-    Process {
-        /// Why.
-        why: String,
-    },
-    /// A file cannot be put back.
-    Target {
-        /// Which.
-        target: Place,
-        /// Why.
-        error: backout_disk::Error,
-    },
-    /// A file's before-image is nowhere to be found.
-    BeforeImageLost {
-        /// Which.
-        target: Place,
-    },
-    /// A before-image lies in staging although no record says that anything was swapped: a record was lost.
-    RecordLost {
-        /// Whose.
-        target: Place,
-        /// Where it lies.
-        at: HostPath,
-    },
-    /// The journal or its companions cannot be acted on.
-    Journal {
-        /// Which file.
-        path: HostPath,
-        /// Why.
-        why: Unreadable,
-    },
-    /// A companion of the journal is missing or has changed.
-    Companion {
-        /// Which file.
-        path: HostPath,
-        /// Why.
-        why: String,
-    },
-    /// The undo could not be made durable; services are left stopped.
-    NotDurable {
-        /// Why.
-        why: String,
-    },
 }

@@ -1,6 +1,9 @@
 //! How a run ended.
 
-use crate::refusal::{Failure, Refusal, Stuck};
+use crate::{
+    failure::{Failure, Stuck},
+    refusal::Refusal,
+};
 use backout_protocol::{Counts, Notice, RunId, Step, plan::Plan, text::Text};
 
 /// How a command ended, for whoever renders it.

@@ -3,7 +3,7 @@
 use crate::{
     faces::Faces,
     quiesce,
-    refusal::{Failure, Refusal},
+    refusal::Refusal,
     report::{Ending, RunReport, counts},
     stage::{self, Stagings},
     state::{Locked, unusable},
@@ -145,32 +145,5 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
         notices,
         reminders: if changed { tx.plan.reminders.clone() } else { Vec::new() },
         ending,
-    }
-}
-
-impl std::fmt::Display for Failure {
-    /// For the journal and the log; what people read is made where it is shown.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = |places: &[backout_protocol::Place]| {
-            places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        };
-        match self {
-            Failure::Service(e) => write!(f, "{e}"),
-            Failure::Died { service } => write!(f, "service `{service}` stopped by itself"),
-            Failure::Lingering { processes } => {
-                let all: Vec<String> =
-                    processes.iter().map(|(image, pid)| format!("{image} ({pid})")).collect();
-                write!(f, "still running: {}", all.join(", "))
-            }
-            Failure::Process { why } => write!(f, "processes: {why}"),
-            Failure::Drift { targets } => write!(f, "changed meanwhile: {}", names(targets)),
-            Failure::Swap { target, error } => write!(f, "`{target}`: {error}"),
-            Failure::InDoubt { target } => write!(f, "`{target}` is neither old nor new"),
-            Failure::Probe { name, why } => write!(f, "probe `{name}`: {why}"),
-            Failure::Cancelled(why) => write!(f, "stopped: {why:?}"),
-            Failure::Journal { why } => write!(f, "journal: {why}"),
-            Failure::NotMounted { folder } => write!(f, "`{folder}` is not there"),
-            Failure::Recorded { why } => f.write_str(why),
-        }
     }
 }

@@ -3,7 +3,7 @@
 //! An exchange undoes itself when it is repeated, so a recovery never repeats one: it looks where the after-image and
 //! the before-image lie and does only what is missing. The two decisions are pure functions over what was seen.
 
-use crate::{refusal::Stuck, transaction::Swap};
+use crate::{failure::Stuck, transaction::Swap};
 use backout_disk::{
     Error,
     swap::{Pair, Sighting, Turn},

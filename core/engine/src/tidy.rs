@@ -1,7 +1,8 @@
 //! Tidy up: what is left of a run that is over, and dropping what was staged for one that changed nothing.
 
 use crate::{
-    refusal::{Refusal, Stuck},
+    failure::Stuck,
+    refusal::Refusal,
     stage::Stagings,
     state::{Locked, plain, unusable},
     swap::holds_before_image,

@@ -3,10 +3,11 @@
 use crate::{
     faces::Faces,
     look,
-    planner::{TOOL, check_program, steps},
+    planner::{TOOL, steps},
     quiesce,
     refusal::{NotUndoable, Refusal},
     state::{State, plain, unusable},
+    survey::check_program,
     tidy::digests,
     transaction::{Swap, Transaction},
 };

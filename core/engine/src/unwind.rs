@@ -2,7 +2,7 @@
 //! is started -> `Undone F`.
 
 use crate::{
-    refusal::{Failure, Stuck},
+    failure::{Failure, Stuck},
     report::Ending,
     swap::{Back, put_back},
     window::{Run, chain, stuck},

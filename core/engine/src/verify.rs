@@ -3,9 +3,9 @@
 use crate::{
     load::Job,
     look,
-    planner::{Survey, listed, row_place},
     presence::Presence,
     refusal::Refusal,
+    survey::{Survey, listed, row_place},
 };
 use backout_protocol::{ComponentId, FileVersion, HostPath, message::ListedFile, profile::Role};
 use std::collections::BTreeSet;

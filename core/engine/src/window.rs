@@ -9,8 +9,9 @@
 
 use crate::{
     faces::Faces,
+    failure::{Failure, Stuck},
     quiesce::{Quiesce, Were, ran},
-    refusal::{Failure, Refusal, Stuck},
+    refusal::Refusal,
     report::Ending,
     stage::Stagings,
     swap::{Onward, onward},

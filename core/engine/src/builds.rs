@@ -1,0 +1,121 @@
+//! What a plan leads to: the builds that are reached, the fixes that are given up, what stays patched.
+
+use crate::{
+    look,
+    presence::Presence,
+    refusal::Refusal,
+    survey::{Survey, listed, row_place},
+};
+use backout_protocol::{
+    ComponentId, FileVersion, Image, Notice, Profile, Step,
+    path::encode,
+    plan::{ComponentState, PlannedComponent},
+    profile::{Component, Role},
+};
+use std::{collections::BTreeSet, path::Path};
+
+pub(crate) fn planned_components(
+    profile: &Profile,
+    survey: &Survey,
+    selected: &[&Component],
+    seen: &[(ComponentId, Image, Image)],
+) -> Vec<PlannedComponent> {
+    let state = |component: &Component| match (survey.presence.get(&component.id), &component.role) {
+        (Some(Presence::Present { .. }), Role::Restore { .. }) => {
+            let chosen = selected.iter().any(|s| s.id == component.id);
+            if chosen { ComponentState::Selected } else { ComponentState::NotSelected }
+        }
+        (Some(Presence::Present { .. }), _) => ComponentState::VerifyOnly,
+        (Some(Presence::NotPatchedHere), _) => ComponentState::NotPatchedHere,
+        _ => ComponentState::Absent,
+    };
+    let restoring = profile.components.iter().filter(|c| !matches!(c.role, Role::ReportOnly));
+    restoring
+        .map(|component| {
+            let own = || seen.iter().filter(|(c, ..)| *c == component.id);
+            PlannedComponent {
+                id: component.id.clone(),
+                state: state(component),
+                builds_now: builds(profile, own().map(|(_, now, _)| now)),
+                builds_after: builds(profile, own().map(|(_, _, after)| after)),
+            }
+        })
+        .collect()
+}
+
+/// The product's own builds among the versions of files, each once, lowest first.
+fn builds<'a>(profile: &Profile, images: impl Iterator<Item = &'a Image>) -> Vec<FileVersion> {
+    let line = profile.product.patched.map(FileVersion::line);
+    let all: BTreeSet<FileVersion> =
+        images.filter_map(|i| i.version).filter(|v| line.is_none_or(|l| l == v.line())).collect();
+    all.into_iter().collect()
+}
+
+pub(crate) fn build_notices(
+    profile: &Profile,
+    components: &[PlannedComponent],
+    seen: &[(ComponentId, Image, Image)],
+) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let after = builds(profile, seen.iter().map(|(_, _, after)| after));
+    if after.len() > 1 {
+        notices.push(Notice::MixedBuilds { builds: after.clone() });
+    }
+    let changed: Vec<_> =
+        seen.iter().filter(|(_, now, after)| now.fingerprint != after.fingerprint).cloned().collect();
+    let (now, reached) = (
+        builds(profile, changed.iter().map(|(_, now, _)| now)).into_iter().max(),
+        builds(profile, changed.iter().map(|(_, _, after)| after)).into_iter().min(),
+    );
+    let selected =
+        |id: &ComponentId| components.iter().any(|c| c.id == *id && c.state == ComponentState::Selected);
+    let mut given_up: Vec<_> = profile
+        .advisories
+        .iter()
+        .filter(|a| a.component.as_ref().is_none_or(selected))
+        .filter(|a| !changed.is_empty() && reached.is_none_or(|r| r.build() < a.fixed_in))
+        .filter(|a| now.is_none_or(|n| n.build() >= a.fixed_in))
+        .collect();
+    given_up.sort_by_key(|a| a.severity);
+    let advisory = |a: &backout_protocol::profile::Advisory| Notice::Advisory {
+        id: a.id.clone(),
+        severity: a.severity,
+        text: a.text.clone(),
+    };
+    notices.extend(given_up.into_iter().map(advisory));
+    notices
+}
+
+/// Components that nothing rolls back, present and patched while others go back.
+pub(crate) fn stays_patched(
+    profile: &Profile,
+    survey: &Survey,
+    files: &[Step],
+) -> Result<Vec<Notice>, Refusal> {
+    let mut notices = Vec::new();
+    let changed =
+        |path: &Path| files.iter().any(|s| s.changes_files() && s.target().is_some_and(|t| t.path() == path));
+    for component in &profile.components {
+        let Role::VerifyOnly { why } = &component.role else { continue };
+        if !matches!(survey.presence.get(&component.id), Some(Presence::Present { .. })) {
+            continue;
+        }
+        let mut stay = Vec::new();
+        for row in listed(profile, survey, component)? {
+            let Some(place) = row_place(profile, survey, &row) else { continue };
+            let image = look::image(&place).unwrap_or(Image::ABSENT);
+            let patched = row.patched.is_some() && image.version == row.patched;
+            if patched && !changed(&place.path()) {
+                stay.push(encode(place.rel.name()));
+            }
+        }
+        if !stay.is_empty() {
+            notices.push(Notice::StaysPatched {
+                component: component.id.clone(),
+                files: stay,
+                why: why.clone(),
+            });
+        }
+    }
+    Ok(notices)
+}

@@ -1,0 +1,202 @@
+//! Claims: the backups of all components for one file, judged together. One good one is taken, several good ones with
+//! the same bytes are one, several that differ are a refusal unless the operator prefers a component's.
+
+use crate::{
+    decide::{Decision, decide},
+    look,
+    merge::{Ground, Merged, Proposer, once},
+    refusal::{Claim, Refusal, Wanting},
+};
+use backout_protocol::{
+    ComponentId, Image, NameRule, Notice, Place, Step,
+    message::{Candidate, LeftAlone, LeftReason, Need, Proposed, Reject},
+    path::decode,
+    step::{Fate, Source},
+};
+use std::{collections::BTreeSet, path::Path};
+
+/// What one component says of a file.
+#[derive(Debug)]
+pub(crate) struct Claims {
+    pub component: ComponentId,
+    pub need: Need,
+    pub candidates: Vec<Candidate>,
+}
+
+/// One backup of one component, looked at and judged.
+struct Backup<'a> {
+    component: &'a ComponentId,
+    candidate: &'a Candidate,
+    image: Result<Image, Reject>,
+    verdict: Result<(), Reject>,
+}
+
+impl Backup<'_> {
+    fn is(&self, image: &Image) -> bool {
+        self.image.as_ref().is_ok_and(|own| own.fingerprint == image.fingerprint)
+    }
+}
+
+/// Adds to `merged` what becomes of `target`, which is `live` now.
+pub(crate) fn settle(
+    target: &Place,
+    claims: &[Claims],
+    live: &Image,
+    ground: &Ground<'_>,
+    merged: &mut Merged,
+) -> Result<(), Refusal> {
+    let mut backups = look_at(claims);
+    let images: Vec<_> = backups.iter().map(|b| b.image.clone()).collect();
+    // Only a file without a version needs its history to say that it is back.
+    let restored = live.version.is_none() && (ground.restored)(target, live);
+    let (verdicts, must) = match decide(strictest(claims), live, restored, &images) {
+        Decision::NewerOnTop { live, patched } => {
+            merged.newer.push((target.clone(), live, patched));
+            return Ok(());
+        }
+        Decision::Hold => {
+            merged.files.push(Step::Hold { target: target.clone(), image: *live });
+            merged.seen.extend(claims.iter().map(|c| (c.component.clone(), *live, *live)));
+            leave(&backups, |_| Some(LeftReason::TargetHeld), merged);
+            return Ok(());
+        }
+        Decision::NotHere => return Ok(()),
+        Decision::NeedsBackup(verdicts) => (verdicts, true),
+        Decision::MayTake(verdicts) => (verdicts, false),
+    };
+    for (backup, verdict) in backups.iter_mut().zip(verdicts) {
+        backup.verdict = verdict;
+    }
+    let preferred = ground.prefer.iter().find(|(text, _)| names(ground.names, text, target)).map(|(_, c)| c);
+    let wanted = |b: &&Backup<'_>| b.verdict.is_ok() && preferred.is_none_or(|p| p == b.component);
+    let good: Vec<&Backup<'_>> = backups.iter().filter(wanted).collect();
+    let Some((chosen, after)) = good.first().and_then(|b| Some((*b, *b.image.as_ref().ok()?))) else {
+        if must {
+            merged.wanting.extend(wanting(target, claims, &backups));
+        } else {
+            leave(&backups, |b| b.verdict.clone().err().map(LeftReason::Rejected), merged);
+        }
+        return Ok(());
+    };
+    if !good.iter().all(|b| b.is(&after)) {
+        return Err(Refusal::BackupsDiffer {
+            target: target.clone(),
+            backups: good.iter().filter_map(|b| claim(b)).collect(),
+        });
+    }
+    take(target, chosen, &backups, live, after, merged);
+    merged.seen.extend(claims.iter().map(|c| (c.component.clone(), *live, after)));
+    Ok(())
+}
+
+/// Each backup once, however many claims name it.
+fn look_at(claims: &[Claims]) -> Vec<Backup<'_>> {
+    let mut backups: Vec<Backup<'_>> = Vec::new();
+    for claim in claims {
+        for candidate in &claim.candidates {
+            if !backups.iter().any(|b| b.candidate.place == candidate.place) {
+                let image = look::candidate(&candidate.place);
+                backups.push(Backup { component: &claim.component, candidate, image, verdict: Ok(()) });
+            }
+        }
+    }
+    backups
+}
+
+/// The steps that bring `chosen` back, and what is said of the other backups.
+fn take(
+    target: &Place,
+    chosen: &Backup<'_>,
+    backups: &[Backup<'_>],
+    live: &Image,
+    after: Image,
+    merged: &mut Merged,
+) {
+    merged.files.push(Step::ReplaceFile {
+        target: target.clone(),
+        source: Source::File(chosen.candidate.place.clone()),
+        before: *live,
+        after,
+        component: chosen.component.clone(),
+    });
+    for backup in backups.iter().filter(|b| b.candidate.fate == Fate::Consume && b.is(&after)) {
+        merged.files.push(Step::ConsumeBackup { backup: backup.candidate.place.clone(), before: after });
+    }
+    let others = backups.iter().filter(|b| !b.is(&after) && b.component != chosen.component);
+    let others: BTreeSet<&ComponentId> = others.map(|b| b.component).collect();
+    if !others.is_empty() {
+        let (component, instead_of) = (chosen.component.clone(), others.into_iter().cloned().collect());
+        merged.notices.push(Notice::Chosen { target: target.clone(), component, instead_of });
+    }
+    let reason = |b: &Backup<'_>| match &b.verdict {
+        Err(reject) => Some(LeftReason::Rejected(reject.clone())),
+        Ok(()) => (!b.is(&after)).then_some(LeftReason::NotChosen),
+    };
+    leave(backups, reason, merged);
+}
+
+/// Names backups that stay. Those whose place is theirs for good (`Keep`) are only named when they were no good.
+fn leave(backups: &[Backup<'_>], reason: impl Fn(&Backup<'_>) -> Option<LeftReason>, merged: &mut Merged) {
+    for backup in backups.iter().filter(|b| !matches!(b.image, Err(Reject::Missing))) {
+        let Some(reason) = reason(backup) else { continue };
+        if backup.candidate.fate == Fate::Consume || matches!(reason, LeftReason::Rejected(_)) {
+            once(&mut merged.left_alone, LeftAlone { place: backup.candidate.place.clone(), reason });
+        }
+    }
+}
+
+fn wanting(target: &Place, claims: &[Claims], backups: &[Backup<'_>]) -> Option<Wanting> {
+    let rejected = backups.iter().filter_map(|b| Some((b.candidate.place.clone(), b.verdict.clone().err()?)));
+    let component = claims.first()?.component.clone();
+    Some(Wanting { target: target.clone(), component, rejected: rejected.collect(), elsewhere: None })
+}
+
+fn claim(backup: &Backup<'_>) -> Option<Claim> {
+    let image = backup.image.as_ref().ok()?;
+    Some(Claim {
+        component: backup.component.clone(),
+        place: backup.candidate.place.clone(),
+        version: image.version,
+        fingerprint: image.fingerprint,
+    })
+}
+
+/// A version that the list gives beats a row without one, which beats no row.
+fn strictest(claims: &[Claims]) -> Need {
+    let versions = claims.iter().filter_map(|c| match c.need {
+        Need::Patched(v) => Some(v),
+        Need::Listed | Need::Unlisted => None,
+    });
+    match versions.max() {
+        Some(version) => Need::Patched(version),
+        None if claims.iter().any(|c| c.need == Need::Listed) => Need::Listed,
+        None => Need::Unlisted,
+    }
+}
+
+/// Whether `text`, an absolute path or the end of one, names `place`.
+pub(crate) fn names(rule: NameRule, text: &str, place: &Place) -> bool {
+    let asked = rule.path_key(Path::new(&decode(&text.replace('\\', "/"))));
+    let full = rule.path_key(&place.path());
+    full == asked || full.ends_with(&format!("/{asked}"))
+}
+
+/// Finds components not asked for that have a good backup for a wanting target.
+pub(crate) fn elsewhere(wanting: &mut [Wanting], others: &[Proposer], ground: &Ground<'_>) {
+    for want in wanting {
+        let Ok(live) = look::image(&want.target) else { continue };
+        let key = ground.names.path_key(&want.target.path());
+        want.elsewhere =
+            others.iter().find(|p| has_good(p, &key, &live, ground)).map(|p| p.component.clone());
+    }
+}
+
+fn has_good(proposer: &Proposer, key: &str, live: &Image, ground: &Ground<'_>) -> bool {
+    proposer.proposal.steps.iter().any(|step| match step {
+        Proposed::RestoreFile { target, need, candidates } if ground.names.path_key(&target.path()) == key => {
+            let images: Vec<_> = candidates.iter().map(|c| look::candidate(&c.place)).collect();
+            matches!(decide(*need, live, false, &images), Decision::NeedsBackup(v) if v.iter().any(Result::is_ok))
+        }
+        _ => false,
+    })
+}

@@ -1,0 +1,150 @@
+//! What can go wrong inside the window, as facts. The words that people read are made where they are shown.
+//!
+//! [`Failure`]: everything is put back. [`Stuck`]: going back failed too, or the journal cannot be trusted; a person
+//! is needed.
+
+use crate::faces::Cancelled;
+use backout_journal::Unreadable;
+use backout_machine::service::ServiceError;
+use backout_protocol::{HostPath, Place, ServiceName};
+use std::fmt;
+
+/// Why a run that had stopped services went back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A service did not stop or start as it should.
+    Service(ServiceError),
+    /// A service was running and is not any more.
+    Died {
+        /// Which.
+        service: ServiceName,
+    },
+    /// Processes that outlive their service.
+    Lingering {
+        /// Image and number of each.
+        processes: Vec<(String, u32)>,
+    },
+    /// Processes cannot be looked at or ended.
+    Process {
+        /// Why.
+        why: String,
+    },
+    /// Files that changed between planning and arming.
+    Drift {
+        /// Each of them.
+        targets: Vec<Place>,
+    },
+    /// A name could not be swapped or a folder not be synced.
+    Swap {
+        /// The target.
+        target: Place,
+        /// Why.
+        error: backout_disk::Error,
+    },
+    /// A file is neither old nor new while a recovery goes forwards.
+    InDoubt {
+        /// The target.
+        target: Place,
+    },
+    /// A probe was not content.
+    Probe {
+        /// Which.
+        name: String,
+        /// What it said.
+        why: String,
+    },
+    /// The operator or the clock stopped it.
+    Cancelled(Cancelled),
+    /// The journal took a failure.
+    Journal {
+        /// Why.
+        why: String,
+    },
+    /// A folder that the run works in is not there: its volume is not mounted. Nothing was changed.
+    NotMounted {
+        /// Which.
+        folder: HostPath,
+    },
+    /// The run's own records say why it went back, in these words.
+    Recorded {
+        /// Them.
+        why: String,
+    },
+}
+
+/// Why a person is needed. The run stays open.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Stuck {
+    /// A service cannot be brought back to what it was.
+    Service(ServiceError),
+    /// A service cannot be stopped, so files cannot be put back under it.
+    Process {
+        /// Why.
+        why: String,
+    },
+    /// A file cannot be put back.
+    Target {
+        /// Which.
+        target: Place,
+        /// Why.
+        error: backout_disk::Error,
+    },
+    /// A file's before-image is nowhere to be found.
+    BeforeImageLost {
+        /// Which.
+        target: Place,
+    },
+    /// A before-image lies in staging although no record says that anything was swapped: a record was lost.
+    RecordLost {
+        /// Whose.
+        target: Place,
+        /// Where it lies.
+        at: HostPath,
+    },
+    /// The journal or its companions cannot be acted on.
+    Journal {
+        /// Which file.
+        path: HostPath,
+        /// Why.
+        why: Unreadable,
+    },
+    /// A companion of the journal is missing or has changed.
+    Companion {
+        /// Which file.
+        path: HostPath,
+        /// Why.
+        why: String,
+    },
+    /// The undo could not be made durable; services are left stopped.
+    NotDurable {
+        /// Why.
+        why: String,
+    },
+}
+
+impl fmt::Display for Failure {
+    /// For the journal and the log; what people read is made where it is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |places: &[Place]| places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Failure::Service(e) => write!(f, "{e}"),
+            Failure::Died { service } => write!(f, "service `{service}` stopped by itself"),
+            Failure::Lingering { processes } => {
+                let all: Vec<String> =
+                    processes.iter().map(|(image, pid)| format!("{image} ({pid})")).collect();
+                write!(f, "still running: {}", all.join(", "))
+            }
+            Failure::Process { why } => write!(f, "processes: {why}"),
+            Failure::Drift { targets } => write!(f, "changed meanwhile: {}", names(targets)),
+            Failure::Swap { target, error } => write!(f, "`{target}`: {error}"),
+            Failure::InDoubt { target } => write!(f, "`{target}` is neither old nor new"),
+            Failure::Probe { name, why } => write!(f, "probe `{name}`: {why}"),
+            Failure::Cancelled(why) => write!(f, "stopped: {why:?}"),
+            Failure::Journal { why } => write!(f, "journal: {why}"),
+            Failure::NotMounted { folder } => write!(f, "`{folder}` is not there"),
+            Failure::Recorded { why } => f.write_str(why),
+        }
+    }
+}

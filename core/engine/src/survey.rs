@@ -1,0 +1,178 @@
+//! Surveys the machine before any plugin is asked: folders, services, components, and where listed files are.
+
+use crate::{
+    load::{Job, check_trust},
+    look,
+    presence::{self, Presence},
+    quiesce,
+    refusal::{Refusal, Trusted},
+    variables,
+};
+use backout_disk::locate::locate;
+use backout_machine::service::{self, ServiceState, Services};
+use backout_protocol::{
+    ComponentId, HostPath, Profile, ServiceName,
+    message::ListedFile,
+    path::encode,
+    plan::{EffectiveSite, Resolved},
+    profile::{Component, Role, ServiceNeed},
+    site::ServiceAccess,
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// What of the machine is known before any plugin is asked.
+pub(crate) struct Survey {
+    pub vars: BTreeMap<String, Resolved>,
+    pub folders: BTreeMap<String, HostPath>,
+    pub services: Box<dyn Services>,
+    pub presence: BTreeMap<ComponentId, Presence>,
+}
+
+impl Survey {
+    pub(crate) fn make(job: &Job) -> Result<Self, Refusal> {
+        let profile = &job.profile.profile;
+        let vars = variables::resolve(profile, &job.site, &job.ask)?;
+        let folders: BTreeMap<_, _> = vars.iter().map(|(n, r)| (n.clone(), r.value.clone())).collect();
+        some_folder_known(profile, &folders)?;
+        let services = open_services(job)?;
+        let mut presence = BTreeMap::new();
+        for component in &profile.components {
+            presence.insert(
+                component.id.clone(),
+                presence::find(profile, component, &folders, services.as_ref())?,
+            );
+        }
+        Ok(Self { vars, folders, services, presence })
+    }
+
+    pub(crate) fn effective(&self, job: &Job) -> EffectiveSite {
+        let profile = &job.profile.profile;
+        EffectiveSite {
+            vars: self.vars.clone(),
+            names: profile.names,
+            services: job.site.services.clone(),
+            timeouts: job.site.timeouts.over(profile.timeouts),
+            health: profile.health.iter().chain(&job.site.health).cloned().collect(),
+        }
+    }
+}
+
+/// Refuses where no component's folder is known: everything else that could be said would only confuse.
+fn some_folder_known(profile: &Profile, folders: &BTreeMap<String, HostPath>) -> Result<(), Refusal> {
+    let markers = profile.components.iter().filter(|c| matches!(c.role, Role::Restore { .. }));
+    let mut unknown = None;
+    for marker in markers.filter_map(|c| c.presence.marker.as_deref()) {
+        let variable = marker.split('/').next().unwrap_or(marker);
+        if folders.contains_key(variable) {
+            return Ok(());
+        }
+        unknown.get_or_insert(variable);
+    }
+    unknown.map_or(Ok(()), |variable| Err(missing_variable(profile, variable)))
+}
+
+/// Opens the services after their programs have been checked: the first status command runs already while planning.
+fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
+    let profile = &job.profile.profile;
+    let known: Vec<ServiceName> =
+        profile.components.iter().flat_map(|c| &c.services).map(|s| s.name.clone()).collect();
+    if let ServiceAccess::Commands(sets) = &job.site.services
+        && let Some(service) = sets.keys().find(|s| !known.contains(s))
+    {
+        let mut known = known;
+        known.dedup();
+        return Err(Refusal::SiteServiceUnknown { service: service.clone(), known });
+    }
+    if known.is_empty() {
+        return Ok(quiesce::none());
+    }
+    let services = service::open(&job.site.services, &job.site.timeouts.over(profile.timeouts))
+        .map_err(Refusal::Service)?;
+    let probes = profile.health.iter().chain(&job.site.health).filter_map(|p| p.run.first());
+    for program in services.programs().iter().map(|p| p.as_path()).chain(probes.map(Path::new)) {
+        check_program(program)?;
+    }
+    Ok(services)
+}
+
+pub(crate) fn check_program(program: &Path) -> Result<(), Refusal> {
+    if !program.is_absolute() {
+        return Err(Refusal::ProgramNotAbsolute { program: encode(program.as_os_str()) });
+    }
+    check_trust(program, Trusted::Program)
+}
+
+/// Whether a required service of the component is installed here, so that the component must be here too.
+pub(crate) fn has_required(component: &Component, survey: &Survey) -> bool {
+    let required = component.services.iter().filter(|s| s.need == ServiceNeed::Required);
+    let mut required = required.peekable();
+    required.peek().is_some()
+        && required.all(|s| !matches!(survey.services.state(&s.name), Ok(ServiceState::NotInstalled)))
+}
+
+pub(crate) fn missing_variable(profile: &Profile, variable: &str) -> Refusal {
+    let same_as = profile.variables.iter().find(|v| v.name == *variable).and_then(|v| v.same_as.as_deref());
+    let variable = same_as.unwrap_or(variable);
+    // The one that others take their value from is the one to give.
+    let about = profile.variables.iter().find(|v| v.name == *variable).map(|v| v.about.clone());
+    Refusal::VariableMissing { variable: variable.to_owned(), about: about.unwrap_or_default() }
+}
+
+/// The rows of the lists that apply to a component here, each with its folder.
+pub(crate) fn listed(
+    profile: &Profile,
+    survey: &Survey,
+    component: &Component,
+) -> Result<Vec<ListedFile>, Refusal> {
+    let machine = match survey.presence.get(&component.id) {
+        Some(Presence::Present { machine, .. }) => *machine,
+        _ => None,
+    };
+    let applies = |list: &&backout_protocol::profile::ListUse| list.when.is_none() || list.when == machine;
+    if !component.lists.is_empty() && !component.lists.iter().any(|l| applies(&l)) {
+        return Err(Refusal::NoListFor { component: component.id.clone(), machine });
+    }
+    let mut rows = Vec::new();
+    for used in component.lists.iter().filter(applies) {
+        let Some(list) = profile.lists.iter().find(|l| l.id == used.list) else { continue };
+        for row in &list.files {
+            let location = row.folder.as_ref().unwrap_or(&list.folder);
+            let Some(folder) = look::path_of(&survey.folders, location) else {
+                return Err(missing_variable(profile, location.split('/').next().unwrap_or(location)));
+            };
+            rows.push(ListedFile {
+                name: row.name.clone(),
+                aliases: row.aliases.clone(),
+                folder: HostPath(folder),
+                patched: row.version,
+                added: row.added,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+/// Where a row's file is, in its live spelling or that of an alias if that is what is there.
+pub(crate) fn row_place(
+    profile: &Profile,
+    survey: &Survey,
+    row: &ListedFile,
+) -> Option<backout_protocol::Place> {
+    let root = survey
+        .folders
+        .values()
+        .filter(|f| look::below(&row.folder.0, &f.0))
+        .max_by_key(|f| f.0.as_os_str().len())?;
+    let inner = row.folder.0.strip_prefix(&root.0).ok()?;
+    let mut first = None;
+    for name in std::iter::once(&row.name).chain(&row.aliases) {
+        let rel = backout_protocol::RelPath::new(inner.join(name)).ok()?;
+        let place = match locate(&root.0, &rel, profile.names) {
+            Ok(found) if found.kind.is_some() => return Some(found.place),
+            Ok(found) => found.place,
+            Err(_) => backout_protocol::Place { root: root.clone(), rel },
+        };
+        first.get_or_insert(place);
+    }
+    first
+}
