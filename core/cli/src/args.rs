@@ -308,3 +308,56 @@ pub(crate) enum PluginVerb {
     #[command(hide = true)]
     Untrust(Later),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_documented_form_is_read() {
+        let forms = [
+            "plan p --component a --component b -o plan.ron",
+            "plan p --detailed-exitcode",
+            "rollback p --site s --state-dir d --plugin-dir x --plugin-dir y --profile-dir z --yes --json",
+            "rollback --plan plan.ron --dry-run --json=stream",
+            "rollback p --set home=/x --from vendor --from a=dir:/x --prefer f=a --include-unlisted --clear-hotfix",
+            "rollback p --end-lingering --start-all --on-locked fail --jobs 1 --timeout 5 --lock-timeout 3 -q",
+            "rollback p --request-id 7 --lang ja --color never -vv",
+            "recover",
+            "recover --boot",
+            "recover --boot=files",
+            "recover --abandon",
+            "recover --cancel-reboot",
+            "undo",
+            "undo 01jd0000000000000000000000",
+            "status --json",
+            "verify p --expect patched --watch 5m",
+            "verify p --expect before",
+            "doctor p",
+            "profile list",
+            "profile show p",
+            "profile check p.ron",
+            "plugin list",
+            "history prune",
+            "show 01jd",
+            "guard p -- setup.exe /quiet",
+            "guard --watch /x --service S -- setup",
+            "snapshot create p",
+            "report ID -o FILE.html",
+            "explain BKO-1001",
+            "plugin trust --sha256 00 f",
+            "profile new x",
+            "demo --keep",
+        ];
+        for form in forms {
+            let words = std::iter::once("backout").chain(form.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{form}");
+        }
+    }
+}

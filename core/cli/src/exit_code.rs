@@ -40,3 +40,27 @@ pub(crate) fn of(ending: &Ending) -> (u8, Outcome) {
         Ending::Stuck { .. } => (STUCK, Outcome::Stuck),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_engine::Failure;
+
+    #[test]
+    fn each_ending_has_the_contracts_code() {
+        let failure = || Failure::Died { service: "S".parse().unwrap() };
+        let refused = |r: Refusal| of(&Ending::Refused(r)).0;
+        assert_eq!(of(&Ending::Done), (0, Outcome::Done));
+        assert_eq!(of(&Ending::NothingToDo), (0, Outcome::NothingToDo));
+        assert_eq!(of(&Ending::Completed), (0, Outcome::Completed));
+        assert_eq!(of(&Ending::RolledBack(failure())), (0, Outcome::RolledBack));
+        assert_eq!(of(&Ending::PutBack(failure())), (20, Outcome::RolledBack));
+        assert_eq!(of(&Ending::Unfinished(failure())), (21, Outcome::Unfinished));
+        assert_eq!(refused(Refusal::NothingToUndo), 10);
+        assert_eq!(refused(Refusal::Locked { pid: None }), 11);
+        assert_eq!(refused(Refusal::PlanStale { drift: Vec::new() }), 12);
+        assert_eq!(refused(Refusal::NoRights { path: std::path::PathBuf::from("/x").into() }), 13);
+        let run = "01jd0000000000000000000000".parse().unwrap();
+        assert_eq!(of_refusal(&Refusal::Unfinished { run }), (21, Outcome::Unfinished));
+    }
+}

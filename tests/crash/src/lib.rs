@@ -1,1 +1,173 @@
-//! Crash tests: see `tests/`.
+//! What the sweeps share: the binary under strace, worlds before and after a verb, and the oracle.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test support: stops at the first surprise, prints its figures"
+)]
+
+use backout_kit::{Snapshot, World, snapshot};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+/// Every system call by which the binary touches files. Those a run does not make cost nothing.
+pub const CALLS: [&str; 34] = [
+    "openat",
+    "openat2",
+    "open",
+    "creat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "unlink",
+    "unlinkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlinkat",
+    "write",
+    "pwrite64",
+    "writev",
+    "pwritev",
+    "copy_file_range",
+    "sendfile",
+    "ftruncate",
+    "fallocate",
+    "fsync",
+    "fdatasync",
+    "syncfs",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fchownat",
+    "utimensat",
+    "fsetxattr",
+    "flock",
+    "ioctl",
+];
+
+/// The verbs that are swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// `rollback` of a patched product.
+    Rollback,
+    /// `undo` of that rollback.
+    Undo,
+}
+
+/// Whether strace works here. In CI it must.
+pub fn have_strace() -> bool {
+    let works =
+        Command::new("strace").args(["-o", "/dev/null", "true"]).output().is_ok_and(|o| o.status.success());
+    if !works {
+        assert!(std::env::var_os("CI").is_none(), "CI needs strace, and it does not work here");
+        eprintln!("skipped: strace does not work here");
+    }
+    works
+}
+
+impl Verb {
+    /// A world in the state before the verb, and its files.
+    pub fn before(self) -> (World, Snapshot) {
+        let world = World::small();
+        if self == Verb::Undo {
+            world.rollback(&[]).ends(0);
+        }
+        let files = world.files();
+        (world, files)
+    }
+
+    /// What the verb makes of a world when nothing goes wrong.
+    pub fn after(self) -> Snapshot {
+        let (world, _) = self.before();
+        assert!(self.command(&world).output().unwrap().status.success());
+        world.files()
+    }
+
+    /// The verb as a command.
+    pub fn command(self, world: &World) -> Command {
+        match self {
+            Verb::Rollback => world.verb_command("rollback", &[]),
+            Verb::Undo => world.command(&["undo", "--yes", "--json", "--jobs", "1"]),
+        }
+    }
+
+    /// How often each call is made.
+    pub fn calls(self) -> BTreeMap<&'static str, u64> {
+        let (world, _) = self.before();
+        let log = world.path().join("strace");
+        let filter = format!("trace={}", CALLS.map(|c| format!("?{c}")).join(","));
+        let run = under_strace(&self.command(&world), &["-o", log.to_str().unwrap(), "-e", &filter]);
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        let mut counts = BTreeMap::new();
+        for line in fs::read_to_string(log).unwrap().lines() {
+            let name = line.split('(').next().unwrap_or("");
+            if let Some(call) = CALLS.iter().find(|c| **c == name) {
+                *counts.entry(*call).or_insert(0) += 1;
+            }
+        }
+        counts
+    }
+
+    /// Runs the verb with `what` done to the `n`th call of `call`, counted from 1.
+    pub fn injected(self, world: &World, call: &str, what: &str, n: u64) -> Output {
+        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{what}:when={n}"));
+        under_strace(&self.command(world), &["-o", "/dev/null", "-e", &trace, "-e", &inject])
+    }
+}
+
+/// Only the binary's own first thread is traced, never the services it starts.
+fn under_strace(command: &Command, options: &[&str]) -> Output {
+    let mut traced = Command::new("strace");
+    traced.arg("-qq").args(options).arg("--").arg(command.get_program()).args(command.get_args());
+    traced.stdin(Stdio::null()).output().unwrap()
+}
+
+/// How a world ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Every file is as before.
+    Old,
+    /// Every file is as the verb makes it.
+    New,
+}
+
+/// Recovers, and accepts exactly two results: every file old or every file new; and in both every service runs, a
+/// second recovery changes nothing, and nothing is left but what a finished run keeps.
+pub fn settled(world: &World, old: &Snapshot, new: &Snapshot, at: &str) -> Side {
+    let recovered = world.plain(&["recover"]);
+    assert!(recovered.code == Some(0), "{at}: {recovered:?}");
+    let files = world.files();
+    let side = match (files == *old, files == *new) {
+        (true, _) => Side::Old,
+        (_, true) => Side::New,
+        _ => panic!("{at}: a mixture\n{}", snapshot::differences(&files, old).join("\n")),
+    };
+    assert!(world.running().iter().all(|r| *r), "{at}: a service that ran does not run");
+    let again = world.plain(&["recover"]);
+    assert_eq!(again.json["outcome"], "nothing-to-do", "{at}: {again:?}");
+    assert_eq!(world.files(), files, "{at}: a second recover changed something");
+    assert_eq!(world.plain(&["status"]).code, Some(0), "{at}");
+    for folder in snapshot::leftovers(&world.home) {
+        let id = Path::new(&folder)
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .trim_start_matches(".backout-")
+            .to_owned();
+        assert!(
+            world.state.join("history").join(&id).join("journal").is_file(),
+            "{at}: {folder} without its journal"
+        );
+    }
+    let open = fs::read_dir(world.state.join("transactions")).map(|d| d.count()).unwrap_or(0);
+    assert_eq!(open, 0, "{at}: transactions left");
+    side
+}

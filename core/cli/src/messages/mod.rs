@@ -74,3 +74,57 @@ pub(crate) fn bytes(n: u64) -> String {
         _ => format!("{} MiB", n / 1_048_576),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Every `Said::new(nnnn` and every `(nnnn,` of the notices, by file.
+    fn codes() -> BTreeMap<u16, Vec<&'static str>> {
+        let files = [
+            ("refusal", include_str!("refusal.rs")),
+            ("failure", include_str!("failure.rs")),
+            ("stuck", include_str!("stuck.rs")),
+            ("notice", include_str!("notice.rs")),
+            ("usage", include_str!("usage.rs")),
+        ];
+        let mut codes: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+        for (file, text) in files {
+            let words = text.split(|c: char| !c.is_ascii_digit());
+            for code in words.filter(|w| w.len() == 4).filter_map(|w| w.parse().ok()) {
+                codes.entry(code).or_default().push(file);
+            }
+        }
+        codes
+    }
+
+    #[test]
+    fn a_code_means_one_thing() {
+        let codes = codes();
+        assert!(codes.len() > 80, "{codes:?}");
+        for (code, files) in codes {
+            assert_eq!(files.len(), 1, "BKO-{code:04} is used more than once: {files:?}");
+        }
+    }
+
+    #[test]
+    fn every_error_says_what_to_do_next() {
+        let place = Place {
+            root: std::path::PathBuf::from("/r").into(),
+            rel: backout_protocol::RelPath::new("f").unwrap(),
+        };
+        let failures = [
+            backout_engine::Failure::Died { service: "S".parse().unwrap() },
+            backout_engine::Failure::Drift { targets: vec![place.clone()] },
+            backout_engine::Failure::InDoubt { target: place },
+        ];
+        for failure in &failures {
+            for said in [failure::said(failure), failure::put_back(failure), failure::unfinished(failure)] {
+                assert!(!said.message.is_empty() && !said.help.is_empty(), "{said:?}");
+            }
+        }
+        assert!(failure::put_back(&failures[0]).message.contains("put back"));
+        assert!(failure::unfinished(&failures[0]).help.contains("backout recover"));
+    }
+}
