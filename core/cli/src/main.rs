@@ -71,7 +71,11 @@ fn misread(error: &clap::Error) -> Option<(Answer, Option<Json>)> {
     if matches!(error.kind(), K::DisplayHelp | K::DisplayVersion) {
         return None;
     }
+    if error.kind() == K::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Some((Answer::usage(messages::usage::usage("no command is given")), None));
+    }
     let text = error.render().to_string();
+    let text = text.split(" [subcommands:").next().unwrap_or(&text).to_owned();
     let first: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(2).collect();
     let why = first.join(" ").trim_start_matches("error: ").to_owned();
     let wants = std::env::args_os().any(|a| a == "--json" || a.to_string_lossy().starts_with("--json="));

@@ -4,8 +4,9 @@ use crate::{
     faces::{Faces, Listed},
     load::Job,
     presence::Presence,
+    quiesce,
     refusal::Refusal,
-    survey::Survey,
+    survey::{Survey, open_services},
 };
 use backout_machine::service::ServiceState;
 use backout_protocol::{ComponentId, ServiceName, plan::Resolved, profile::Role, text::Text};
@@ -46,9 +47,13 @@ pub enum Problem {
 /// # Errors
 /// As planning, up to the survey.
 pub fn examine(job: &Job, faces: &Faces<'_>) -> Result<Examination, Refusal> {
-    let survey = Survey::make(job)?;
     let profile = &job.profile.profile;
     let mut problems = Vec::new();
+    let services = open_services(job).unwrap_or_else(|refusal| {
+        problems.push(Problem::Refused(Box::new(refusal)));
+        quiesce::none()
+    });
+    let survey = Survey::with(job, services)?;
     for (variable, resolved) in &survey.vars {
         if !resolved.value.0.is_dir() {
             problems

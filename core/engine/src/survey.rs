@@ -29,18 +29,27 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
+    /// With the services that the site names. Their programs are checked before the first of them is run.
     pub(crate) fn make(job: &Job) -> Result<Self, Refusal> {
+        let vars = variables::resolve(&job.profile.profile, &job.site, &job.ask)?;
+        some_folder_known(&job.profile.profile, &vars)?;
+        Self::with(job, open_services(job)?)
+    }
+
+    /// Of files alone: asks no service and runs no program.
+    pub(crate) fn of_files(job: &Job) -> Result<Self, Refusal> {
+        Self::with(job, quiesce::none())
+    }
+
+    /// With these services.
+    pub(crate) fn with(job: &Job, services: Box<dyn Services>) -> Result<Self, Refusal> {
         let profile = &job.profile.profile;
         let vars = variables::resolve(profile, &job.site, &job.ask)?;
         let folders: BTreeMap<_, _> = vars.iter().map(|(n, r)| (n.clone(), r.value.clone())).collect();
-        some_folder_known(profile, &folders)?;
-        let services = open_services(job)?;
         let mut presence = BTreeMap::new();
         for component in &profile.components {
-            presence.insert(
-                component.id.clone(),
-                presence::find(profile, component, &folders, services.as_ref())?,
-            );
+            let found = presence::find(profile, component, &folders, services.as_ref())?;
+            presence.insert(component.id.clone(), found);
         }
         Ok(Self { vars, folders, services, presence })
     }
@@ -58,12 +67,12 @@ impl Survey {
 }
 
 /// Refuses where no component's folder is known: everything else that could be said would only confuse.
-fn some_folder_known(profile: &Profile, folders: &BTreeMap<String, HostPath>) -> Result<(), Refusal> {
+fn some_folder_known(profile: &Profile, vars: &BTreeMap<String, Resolved>) -> Result<(), Refusal> {
     let markers = profile.components.iter().filter(|c| matches!(c.role, Role::Restore { .. }));
     let mut unknown = None;
     for marker in markers.filter_map(|c| c.presence.marker.as_deref()) {
         let variable = marker.split('/').next().unwrap_or(marker);
-        if folders.contains_key(variable) {
+        if vars.contains_key(variable) {
             return Ok(());
         }
         unknown.get_or_insert(variable);
@@ -72,7 +81,7 @@ fn some_folder_known(profile: &Profile, folders: &BTreeMap<String, HostPath>) ->
 }
 
 /// Opens the services after their programs have been checked: the first status command runs already while planning.
-fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
+pub(crate) fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
     let profile = &job.profile.profile;
     let known: Vec<ServiceName> =
         profile.components.iter().flat_map(|c| &c.services).map(|s| s.name.clone()).collect();

@@ -89,7 +89,7 @@ pub enum Verdict {
 /// # Errors
 /// As planning, up to the survey.
 pub fn verify(job: &Job, expect: Option<Expect>) -> Result<Verification, Refusal> {
-    let survey = Survey::make(job)?;
+    let survey = Survey::of_files(job)?;
     let profile = &job.profile.profile;
     let mut rows = Vec::new();
     for component in &profile.components {

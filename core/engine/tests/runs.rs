@@ -220,3 +220,39 @@ fn a_saved_plan_reads_back_the_same() {
     fs::write(world.home.join("live/b"), "drifted").unwrap();
     assert!(!read.drift(&world.plan().unwrap()).is_empty());
 }
+
+/// Proposes to write outside the product's folders.
+struct Rude;
+impl PluginHost for Rude {
+    fn find(&self, id: &str) -> Result<PluginRef, HostError> {
+        TestHost.find(id)
+    }
+    fn plan(&self, _: &PluginRef, _: &PlanRequest) -> Result<Proposal, HostError> {
+        let target =
+            Place { root: PathBuf::from("/").into(), rel: RelPath::new("etc/backout-was-here").unwrap() };
+        Ok(Proposal {
+            steps: vec![Proposed::WriteFile { target, bytes: b"x".to_vec() }],
+            ..Proposal::default()
+        })
+    }
+    fn list(&self) -> Vec<Listed> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn a_plugin_that_reaches_out_of_the_products_folders_is_refused() {
+    let world = World::new();
+    let (observer, cancel) = (Quiet, Cancel::default());
+    let refused =
+        planner::plan(&world.job, None, &Faces { host: &Rude, observer: &observer, cancel: &cancel });
+    assert!(matches!(refused, Err(Refusal::BadProposal { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_newer_file_of_the_state_folder_is_left_to_a_newer_tool() {
+    let world = World::new();
+    fs::create_dir(&world.state).unwrap();
+    fs::write(world.state.join("format"), "(1, 9)\n").unwrap();
+    assert!(matches!(State::lock(&world.state), Err(Refusal::StateTooNew { found: (1, 9), .. })));
+}

@@ -13,11 +13,14 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
     use Refusal as R;
     match refusal {
         R::ProfileNotFound { name, searched } => {
-            let places =
-                if searched.is_empty() { String::new() } else { format!(" nor in {}", names(searched)) };
+            let places = if searched.is_empty() {
+                String::new()
+            } else {
+                format!(", nor does it lie in {}", names(searched))
+            };
             Said::new(
                 1001,
-                format!("there is no profile `{name}`, neither built in{places}"),
+                format!("there is no profile `{name}`: it is not built in{places}"),
                 "`backout profile list` shows those there are; a profile of your own is named by its `.ron` file",
             )
         }
@@ -118,6 +121,13 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
             1023,
             format!("the service `{service}`, which `{component}` must have, is not installed here"),
             "add its commands to the site file, or leave the component out with `--component`",
+        ),
+        R::Service(backout_machine::ServiceError::NoManager) => Said::new(
+            1025,
+            "the site file gives no commands for the services, and this version does not speak to the system's own \
+             service manager",
+            "name the commands of each service in a site file (`--site FILE`); the handbook's page on profile and site \
+             shows how",
         ),
         R::Service(e) => Said::new(
             1024,
