@@ -112,6 +112,13 @@ fn go_on(locked: &Locked, tx: &Transaction, reading: &Reading, faces: &Faces<'_>
         Ok(services) => services,
         Err(e) => return RunReport::of(Ending::Stuck { after: None, why: Stuck::Service(e) }),
     };
+    // The plan's commands run as whoever recovers: what they name must not have been changed by others meanwhile.
+    for program in services.programs() {
+        if let Err(why) = backout_disk::trust::check(&program) {
+            let (path, why) = (HostPath(program), why.to_string());
+            return RunReport::of(Ending::Stuck { after: None, why: Stuck::Companion { path, why } });
+        }
+    }
     let direction = match remedy {
         Remedy::SwapOn | Remedy::ResumeForwards => Direction::Forwards,
         _ => Direction::Backwards,

@@ -9,7 +9,10 @@ use crate::{
     variables,
 };
 use backout_disk::locate::locate;
-use backout_machine::service::{self, ServiceState, Services};
+use backout_machine::{
+    Patience,
+    service::{self, ServiceError, ServiceState, Services},
+};
 use backout_protocol::{
     ComponentId, HostPath, Profile, ServiceName,
     message::ListedFile,
@@ -18,7 +21,11 @@ use backout_protocol::{
     profile::{Component, Role, ServiceNeed},
     site::ServiceAccess,
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
 
 /// What of the machine is known before any plugin is asked.
 pub(crate) struct Survey {
@@ -33,7 +40,7 @@ impl Survey {
     pub(crate) fn make(job: &Job) -> Result<Self, Refusal> {
         let vars = variables::resolve(&job.profile.profile, &job.site, &job.ask)?;
         some_folder_known(&job.profile.profile, &vars)?;
-        Self::with(job, open_services(job)?)
+        Self::with(job, Box::new(Remembered::of(open_services(job)?)))
     }
 
     /// Of files alone: asks no service and runs no program.
@@ -63,6 +70,46 @@ impl Survey {
             timeouts: job.site.timeouts.over(profile.timeouts),
             health: profile.health.iter().chain(&job.site.health).cloned().collect(),
         }
+    }
+}
+
+/// Services whose state is asked once: all of a plan speaks of the same moment, however often it looks.
+struct Remembered {
+    services: Box<dyn Services>,
+    seen: Mutex<BTreeMap<ServiceName, ServiceState>>,
+}
+
+impl Remembered {
+    fn of(services: Box<dyn Services>) -> Self {
+        Self { services, seen: Mutex::default() }
+    }
+}
+
+impl Services for Remembered {
+    fn state(&self, service: &ServiceName) -> Result<ServiceState, ServiceError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = seen.get(service) {
+            return Ok(*state);
+        }
+        let state = self.services.state(service)?;
+        seen.insert(service.clone(), state);
+        Ok(state)
+    }
+
+    fn stop(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError> {
+        self.services.stop(service, patience)
+    }
+
+    fn start(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError> {
+        self.services.start(service, patience)
+    }
+
+    fn start_hint(&self, service: &ServiceName) -> String {
+        self.services.start_hint(service)
+    }
+
+    fn programs(&self) -> Vec<PathBuf> {
+        self.services.programs()
     }
 }
 
