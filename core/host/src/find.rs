@@ -43,7 +43,8 @@ fn libraries(folder: &Path) -> Vec<PathBuf> {
     };
     let library = |entry: io::Result<fs::DirEntry>| {
         let entry = entry.ok()?;
-        let regular = entry.file_type().is_ok_and(|t| t.is_file());
+        // A link to a library is one too: the trust check follows it both ways.
+        let regular = fs::metadata(entry.path()).is_ok_and(|m| m.is_file());
         let named = entry.file_name().as_encoded_bytes().ends_with(DLL_SUFFIX.as_bytes());
         (regular && named).then(|| entry.path())
     };
