@@ -19,6 +19,12 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
+/// Where cargo puts what it builds.
+fn target() -> PathBuf {
+    // A relative one is meant from where cargo was called, which is the workspace's folder for our own calls.
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |given| root().join(given))
+}
+
 /// Runs a command in the workspace and fails with its name.
 pub(crate) fn call(command: &mut Command) -> Result<(), String> {
     let shown = format!("{command:?}");
@@ -38,15 +44,15 @@ pub(crate) fn demo(flags: &[String]) -> Result<(), String> {
     let mut build = cargo(&["build", "--quiet", "--package", "backout"]);
     build.args(PLUGINS.iter().flat_map(|(package, _)| ["--package", package]));
     call(&mut build)?;
-    let target = root().join("target").join("debug");
-    let folder = install(&target)?;
-    let binary = target.join(format!("backout{}", std::env::consts::EXE_SUFFIX));
+    let built = target().join("debug");
+    let folder = install(&built)?;
+    let binary = built.join(format!("backout{}", std::env::consts::EXE_SUFFIX));
     call(Command::new(binary).arg("demo").arg("--plugin-dir").arg(folder).args(flags))
 }
 
 /// Copies the plugins into a fresh folder that only its owner may write to.
-fn install(target: &Path) -> Result<PathBuf, String> {
-    let folder = root().join("target").join("plugins");
+fn install(built: &Path) -> Result<PathBuf, String> {
+    let folder = target().join("plugins");
     let fail = |e: std::io::Error| format!("{}: {e}", folder.display());
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(fail)?;
@@ -56,7 +62,7 @@ fn install(target: &Path) -> Result<PathBuf, String> {
     for (_, library) in PLUGINS {
         let name = format!("{}{library}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
         let to = folder.join(&name);
-        fs::copy(target.join(&name), &to).map_err(fail)?;
+        fs::copy(built.join(&name), &to).map_err(fail)?;
         private(&to, 0o644).map_err(fail)?;
     }
     Ok(folder)

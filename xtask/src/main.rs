@@ -14,12 +14,14 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let done = match args.first().map(String::as_str) {
-        Some("demo") => build::demo(&args[1..]),
+        Some("demo") => build::demo(&args[1..]).map(|()| true),
         Some("test") => suite::run(&args[1..]),
         _ => Err("cargo xtask demo [FLAG…] | cargo xtask test [SUITE…]".to_owned()),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        // What failed has been told.
+        Ok(false) => ExitCode::FAILURE,
         Err(why) => {
             println!("{why}");
             ExitCode::FAILURE

@@ -30,8 +30,8 @@ const SUITES: [Suite; 6] = [
     Suite { name: "docs", needs: &[], run: docs::check },
 ];
 
-/// Runs the named suites, or all of them.
-pub(crate) fn run(names: &[String]) -> Result<(), String> {
+/// Runs the named suites, or all of them. Says whether none failed.
+pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     let known: Vec<&str> = SUITES.iter().map(|s| s.name).collect();
     if let Some(unknown) = names.iter().find(|n| !known.contains(&n.as_str())) {
         return Err(format!("no suite `{unknown}`; there are: {}", known.join(", ")));
@@ -55,8 +55,14 @@ pub(crate) fn run(names: &[String]) -> Result<(), String> {
             }
         }
     }
+    for (what, names) in [("failed", &failed), ("skipped", &skipped)] {
+        if !names.is_empty() {
+            println!("{what}: {}", names.join(", "));
+        }
+    }
+    // The last line, for whoever counts.
     println!("{passed} passed, {} failed, {} skipped", failed.len(), skipped.len());
-    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+    Ok(failed.is_empty())
 }
 
 /// Why a suite did not pass.
@@ -76,6 +82,12 @@ fn has(program: &str) -> bool {
         .any(|p| p.join(program).is_file())
 }
 
+/// Whether packages can be installed: elsewhere apt-get would only fail after a while.
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").stdin(Stdio::null()).output();
+    id.is_ok_and(|o| o.stdout.trim_ascii() == b"0")
+}
+
 /// Installs what is missing, on Debian and as root; says what is missing elsewhere.
 fn provide(needs: &[(&str, &str)]) -> Result<(), Missing> {
     let missing: Vec<&str> =
@@ -83,7 +95,7 @@ fn provide(needs: &[(&str, &str)]) -> Result<(), Missing> {
     if missing.is_empty() {
         return Ok(());
     }
-    if has("apt-get") {
+    if has("apt-get") && is_root() {
         println!("installing {}", missing.join(", "));
         let quiet = |args: &[&str]| {
             let mut apt = Command::new("apt-get");
@@ -111,8 +123,14 @@ fn clippy() -> Result<(), String> {
 }
 
 fn unit() -> Result<(), String> {
-    let rest = ["--exclude", "backout-e2e", "--exclude", "backout-crash"];
-    call(cargo(&["test", "--quiet", "--workspace"]).args(rest))
+    let rest = ["--workspace", "--exclude", "backout-e2e", "--exclude", "backout-crash"];
+    let nextest = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if nextest.is_ok_and(|s| s.success()) {
+        call(cargo(&["nextest", "run", "--cargo-quiet"]).args(rest))?;
+        // Examples in the documentation are what nextest does not run.
+        return call(cargo(&["test", "--quiet", "--doc"]).args(rest));
+    }
+    call(cargo(&["test", "--quiet"]).args(rest))
 }
 
 /// The tests of one package; they build the binary themselves.

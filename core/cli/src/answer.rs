@@ -7,7 +7,10 @@ use crate::{
     terminal,
 };
 use backout_engine::{Ending, Refusal, RunReport};
-use backout_protocol::{Counts, Notice, Outcome, RunResult, report::RESULT_SCHEMA};
+use backout_protocol::{
+    Counts, Notice, Outcome, RunResult,
+    report::{RESULT_SCHEMA, Warning},
+};
 
 /// A command's answer.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub(crate) struct Answer {
     pub text: String,
     /// The error, with its help.
     pub said: Option<Said>,
+    /// Warnings that a person has read already, before being asked.
+    pub told: Vec<Warning>,
 }
 
 impl Answer {
@@ -40,7 +45,7 @@ impl Answer {
             error: None,
             data,
         };
-        Self { result, text, said: None }
+        Self { result, text, said: None, told: Vec::new() }
     }
 
     /// An error before anything was begun.
@@ -70,6 +75,12 @@ impl Answer {
         self
     }
 
+    /// Leaves out, for people, what they were told before they were asked.
+    pub(crate) fn told(mut self, warnings: Vec<Warning>) -> Self {
+        self.told = warnings;
+        self
+    }
+
     /// Prints it and says the exit code.
     pub(crate) fn print(&self, how: Option<Json>) -> u8 {
         if how.is_some() {
@@ -79,7 +90,7 @@ impl Answer {
         if !self.text.is_empty() {
             terminal::out(self.text.trim_end());
         }
-        for warning in &self.result.warnings {
+        for warning in self.result.warnings.iter().filter(|w| !self.told.contains(w)) {
             terminal::err(&format!("warning[{}]: {}", warning.code, warning.message));
         }
         if let Some(said) = &self.said {
@@ -136,7 +147,12 @@ impl From<RunReport> for Answer {
         lines.extend(report.reminders.iter().map(|r| format!("Remember: {}", text(r))));
         let mut answer = Self::plain(code, outcome, lines.join("\n"), serde_json::Value::Null);
         answer.result.changed = report.changed;
-        answer.result.run_id = report.run.filter(|_| !matches!(report.ending, Ending::Refused(_)));
+        answer.result.run_id = match report.ending {
+            Ending::Refused(Refusal::Unfinished { run }) => Some(run),
+            // It was taken away again: there is nothing to look up.
+            Ending::Refused(_) => None,
+            _ => report.run,
+        };
         answer.result.window_ms = report.window_ms;
         answer.result.counts = report.counts;
         answer.result.error = said.as_ref().map(Said::info);

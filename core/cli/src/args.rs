@@ -360,4 +360,47 @@ mod tests {
             assert!(Cli::try_parse_from(words).is_ok(), "{form}");
         }
     }
+
+    #[test]
+    fn every_global_flag_is_read_before_and_behind_every_verb() {
+        let global = "--site s --set a=b --set c=d --state-dir d --plugin-dir p --plugin-dir q --profile-dir r \
+                      --json --lang en --color never -q -vv --jobs 4 --yes --timeout 5 --lock-timeout 6 --request-id i";
+        let wish = "--component a --component b --from vendor --from a=dir:/x --prefer f=a --include-unlisted \
+                    --clear-hotfix --end-lingering --start-all --on-locked fail";
+        for verb in [
+            "plan p -o plan.ron --detailed-exitcode --format ron WISH",
+            "rollback p --dry-run WISH",
+            "recover --abandon --dry-run",
+            "undo 01jd0000000000000000000000 --dry-run",
+            "status",
+            "verify p --expect before --watch 5m WISH",
+            "doctor p WISH",
+            "profile list",
+            "plugin list",
+            "demo --keep --dir d",
+        ] {
+            let verb = verb.replace("WISH", wish);
+            for line in [format!("backout {global} {verb}"), format!("backout {verb} {global}")] {
+                let read = Cli::try_parse_from(line.split_whitespace());
+                assert_eq!(read.map(|_| ()).map_err(|e| e.to_string()), Ok(()), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn json_takes_its_form_only_behind_an_equals_sign() {
+        let read = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap();
+        assert_eq!(read("backout status").global.json, None);
+        assert_eq!(read("backout status --json").global.json, Some(Json::Result));
+        assert_eq!(read("backout status --json=stream").global.json, Some(Json::Stream));
+        let undo = read("backout undo --json stream").verb;
+        assert!(matches!(undo, Verb::Undo { id: Some(id), .. } if id == "stream"));
+    }
+
+    #[test]
+    fn what_nobody_documented_is_an_error() {
+        for line in ["backout", "backout nonsense", "backout status --nonsense", "backout plan p q"] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
 }

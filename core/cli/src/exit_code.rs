@@ -44,7 +44,7 @@ pub(crate) fn of(ending: &Ending) -> (u8, Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backout_engine::Failure;
+    use backout_engine::{Failure, Stuck};
 
     #[test]
     fn each_ending_has_the_contracts_code() {
@@ -62,5 +62,23 @@ mod tests {
         assert_eq!(refused(Refusal::NoRights { path: std::path::PathBuf::from("/x").into() }), 13);
         let run = "01jd0000000000000000000000".parse().unwrap();
         assert_eq!(of_refusal(&Refusal::Unfinished { run }), (21, Outcome::Unfinished));
+    }
+
+    #[test]
+    fn stuck_is_22_whatever_came_before() {
+        let why = || Stuck::NotDurable { why: "w".into() };
+        assert_eq!(of(&Ending::Stuck { after: None, why: why() }), (22, Outcome::Stuck));
+        let after = Some(Failure::Recorded { why: "w".into() });
+        assert_eq!(of(&Ending::Stuck { after, why: why() }), (22, Outcome::Stuck));
+    }
+
+    #[test]
+    fn the_table_for_people_has_the_same_codes() {
+        let page = include_str!("../../../docs/src/exit-codes.md");
+        let rows = page.lines().filter_map(|l| l.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok());
+        let listed: Vec<u8> = rows.collect();
+        let untouched = [DONE, CHANGES_PENDING, REFUSED, LOCKED, STALE, NO_RIGHTS];
+        let touched = [PUT_BACK, UNFINISHED, STUCK, 30, DIFFERENT, USAGE, BUG];
+        assert_eq!(listed, [&untouched[..], &touched].concat());
     }
 }

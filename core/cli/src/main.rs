@@ -28,12 +28,13 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
         let text = info.to_string().replace('\n', " ");
         PANIC.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&text);
-        log::error!("{text}");
+        // The one answer tells it; here it is only for those who ask for everything.
+        log::debug!("{text}");
     }));
     let (answer, how) = match Cli::try_parse() {
         Ok(cli) => {
             logging(&cli);
-            let how = cli.global.json;
+            let how = cli.global.json.or_else(wants_json);
             let run = catch_unwind(AssertUnwindSafe(|| command::run(cli)));
             (run.unwrap_or_else(|_| bug()), how)
         }
@@ -41,8 +42,9 @@ fn main() -> ExitCode {
             Some(answer) => answer,
             // Help and version are what was asked for.
             None => {
-                terminal::out(e.render().to_string().trim_end());
-                return ExitCode::SUCCESS;
+                let text = e.render().to_string();
+                let data = serde_json::json!({ "help": text });
+                (Answer::read(text, data), wants_json())
             }
         },
     };
@@ -78,6 +80,14 @@ fn misread(error: &clap::Error) -> Option<(Answer, Option<Json>)> {
     let text = text.split(" [subcommands:").next().unwrap_or(&text).to_owned();
     let first: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).take(2).collect();
     let why = first.join(" ").trim_start_matches("error: ").to_owned();
-    let wants = std::env::args_os().any(|a| a == "--json" || a.to_string_lossy().starts_with("--json="));
-    Some((Answer::usage(messages::usage::usage(&why)), wants.then_some(Json::Result)))
+    Some((Answer::usage(messages::usage::usage(&why)), wants_json()))
+}
+
+/// Whether JSON was asked for, told from the words themselves: a command line that cannot be understood, and whatever
+/// follows a verb that is not in this version, must still be answered in JSON. What follows `--` is not ours.
+fn wants_json() -> Option<Json> {
+    let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
+    words
+        .any(|word| word == "--json" || word.to_string_lossy().starts_with("--json="))
+        .then_some(Json::Result)
 }

@@ -3,13 +3,16 @@
 use crate::{
     answer::Answer,
     args::{Global, OnLocked, Wish},
-    messages::usage,
+    exit_code,
+    messages::{self, notice, usage},
     progress::Progress,
     signals, terminal,
 };
-use backout_engine::{Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, load};
+use backout_engine::{Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, faces::Cancelled, load};
 use backout_host::{Pinning, Plugins};
-use backout_protocol::{ComponentId, HostPath, message::BackupSource, plan::Ask, profile::Role};
+use backout_protocol::{
+    ComponentId, HostPath, Plan, message::BackupSource, plan::Ask, profile::Role, report::Warning,
+};
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -40,7 +43,7 @@ pub(crate) fn stop(refusal: Refusal) -> Stop {
 
 impl Session {
     pub(crate) fn new(global: Global) -> Self {
-        let deadline = global.timeout.map(|s| Instant::now() + Duration::from_secs(s));
+        let deadline = global.timeout.and_then(|s| after(Duration::from_secs(s)));
         let state = global.state_dir.clone().unwrap_or_else(default_state);
         Self {
             plugins: Plugins::new(plugin_folders(&global), Pinning::default()),
@@ -62,11 +65,11 @@ impl Session {
 
     /// Takes the lock, waiting as long as `--lock-timeout` says.
     pub(crate) fn lock(&self) -> Result<Locked, Stop> {
-        let until = Instant::now() + Duration::from_secs(self.global.lock_timeout);
+        let until = after(Duration::from_secs(self.global.lock_timeout));
         loop {
             match State::lock(&self.state) {
                 Err(Refusal::Locked { .. })
-                    if Instant::now() < until && self.cancel.requested().is_none() =>
+                    if until.is_none_or(|u| Instant::now() < u) && self.cancel.requested().is_none() =>
                 {
                     std::thread::sleep(Duration::from_millis(100));
                 }
@@ -93,10 +96,29 @@ impl Session {
 
     /// Asks, unless `--yes` answered already.
     pub(crate) fn confirm(&self) -> Result<(), Stop> {
-        if self.global.yes || terminal::ask("Carry this out? Services will be stopped. [yes/no]") {
+        if self.global.yes {
             return Ok(());
         }
-        Err(stop(Refusal::Declined))
+        match terminal::ask("Carry this out? Services will be stopped. [yes/no]", &self.cancel) {
+            Some(true) => Ok(()),
+            Some(false) => Err(stop(Refusal::Declined)),
+            None => Err(stop(Refusal::Cancelled(self.cancel.requested().unwrap_or(Cancelled::Asked)))),
+        }
+    }
+
+    /// Shows a plan and what it warns of, before anybody is asked. Says which warnings were shown.
+    pub(crate) fn show(&self, plan: &Plan) -> Vec<Warning> {
+        if !self.for_people() || (self.global.quiet && self.global.yes) {
+            return Vec::new();
+        }
+        if !self.global.quiet {
+            terminal::out(messages::plan::plan(plan).trim_end());
+        }
+        let warnings: Vec<Warning> = plan.notices.iter().map(notice::warning).collect();
+        for warning in &warnings {
+            terminal::err(&format!("warning[{}]: {}", warning.code, warning.message));
+        }
+        warnings
     }
 
     /// The profile of this name or file.
@@ -126,8 +148,9 @@ impl Session {
         let Some(name) = &wish.profile else {
             return Err(Box::new(Answer::usage(usage::usage("no profile is named"))));
         };
-        let profile = self.profile(name)?;
+        // What cannot be meant at all is told before any file is opened.
         let ask = self.ask(wish)?;
+        let profile = self.profile(name)?;
         self.job_of(profile, ask)
     }
 
@@ -199,15 +222,12 @@ fn component_id(text: &str) -> Result<ComponentId, Stop> {
     let id = text.parse::<ComponentId>();
     // A name that cannot be a component's is one that the profile does not have.
     id.map_err(|e| {
-        Box::new(Answer::error(
-            10,
-            backout_protocol::Outcome::Refused,
-            crate::messages::Said::new(
-                1007,
-                e.to_string(),
-                "`backout profile show PROFILE` shows the components",
-            ),
-        ))
+        let said = messages::Said::new(
+            1007,
+            format!("{e}; nothing was touched"),
+            "`backout profile show PROFILE` shows the components",
+        );
+        Box::new(Answer::error(exit_code::REFUSED, backout_protocol::Outcome::Refused, said))
     })
 }
 
@@ -240,6 +260,11 @@ fn source(text: &str) -> Result<(Option<ComponentId>, BackupSource), Stop> {
         _ => return Err(wrong(format!("`{text}` is not of the form {form}"))),
     };
     Ok((component, source))
+}
+
+/// That much later; `None`: so late that it never comes.
+pub(crate) fn after(time: Duration) -> Option<Instant> {
+    Instant::now().checked_add(time)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the binary is the one that reads the environment")]

@@ -1,18 +1,23 @@
 //! The only place that writes to the terminal. A closed one changes nothing: errors are ignored, never a panic.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use backout_engine::Cancel;
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    sync::mpsc,
+    time::Duration,
+};
 
 /// Writes one line to standard output.
 pub(crate) fn out(line: &str) {
     let mut out = io::stdout().lock();
-    let _ = writeln!(out, "{line}");
+    let _ = writeln!(out, "{}", harmless(line));
     let _ = out.flush();
 }
 
 /// Writes one line to standard error.
 pub(crate) fn err(line: &str) {
     let mut err = io::stderr().lock();
-    let _ = writeln!(err, "{line}");
+    let _ = writeln!(err, "{}", harmless(line));
 }
 
 /// Whether progress may draw.
@@ -25,10 +30,46 @@ pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks a question that only `yes` answers.
-pub(crate) fn ask(question: &str) -> bool {
+/// How often a question looks whether it was called off.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Asks a question that only `yes` answers; `None`: called off while it waited.
+///
+/// A thread reads the line, since a signal does not end a read: it would otherwise keep Ctrl-C waiting for Enter.
+pub(crate) fn ask(question: &str, cancel: &Cancel) -> Option<bool> {
     err(question);
-    let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer).is_ok();
-    read && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    let (sender, answers) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut answer = String::new();
+        let read = io::stdin().lock().read_line(&mut answer).is_ok();
+        // Nobody listens any more if the question was called off.
+        let _ = sender.send(read && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"));
+    });
+    loop {
+        let answer = answers.recv_timeout(LOOK);
+        if cancel.requested().is_some() {
+            return None;
+        }
+        match answer {
+            Ok(answer) => return Some(answer),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Some(false),
+        }
+    }
+}
+
+/// The same text without what would steer a terminal: names, commands and plugins may have put anything into it.
+fn harmless(text: &str) -> String {
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let shown = |c: char| if steers(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    if text.contains(steers) { text.chars().map(shown).collect() } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_would_steer_a_terminal_is_shown_instead() {
+        assert_eq!(super::harmless("a\n\tb \u{1b}[31m\r"), "a\n\tb \\u{1b}[31m\\u{d}");
+        assert_eq!(super::harmless("サーバー"), "サーバー");
+    }
 }

@@ -44,10 +44,13 @@ pub(crate) fn run(session: &Session, keep: bool, dir: Option<PathBuf>) -> Result
     let failed = |e: io::Error| broken(format!("the demo's folder cannot be made: {e}"));
     let temp = made.map_err(failed)?;
     let folder = std::fs::canonicalize(temp.path()).map_err(failed)?;
-    let demo = Demo::make(session, &folder)?;
-    let done = demo.play(session);
+    // Whatever happens, no service process outlives the demo.
+    let done = Demo::make(session, &folder).and_then(|demo| demo.play(session));
     for (_, name) in SERVICES {
-        let _ = demo_service::stop(&demo.service_folder(name));
+        let services = folder.join("services").join(name);
+        if services.is_dir() {
+            let _ = demo_service::stop(&services);
+        }
     }
     if keep {
         let kept = temp.keep();
@@ -132,16 +135,19 @@ impl Demo {
     }
 
     fn play(&self, session: &Session) -> Result<Answer, Stop> {
-        let show =
-            |answer: &Answer| if session.for_people() { answer.print(None) } else { answer.result.exit_code };
         let before = self.versions();
-        let expect = |code: u8, what: &str| match code {
-            exit_code::DONE => Ok(()),
-            other => Err(broken(format!("`{what}` ended {other}"))),
+        // A command that does not end well is the demo's own end: its exit code and its words say why.
+        let done = |answer: Answer| {
+            if answer.result.exit_code != exit_code::DONE {
+                return Err(Box::new(answer));
+            }
+            if session.for_people() {
+                answer.print(None);
+            }
+            Ok(answer)
         };
-        expect(show(&self.call(session, &["plan", PROFILE])), "plan")?;
-        let rolled = self.call(session, &["rollback", PROFILE, "--yes"]);
-        expect(show(&rolled), "rollback")?;
+        done(self.call(session, &["plan", PROFILE]))?;
+        let rolled = done(self.call(session, &["rollback", PROFILE, "--yes"]))?;
         session_say(session, "\nVersions read back after the rollback:");
         let after = self.versions();
         for (path, version) in &after {
@@ -159,7 +165,7 @@ impl Demo {
         if !wrong.is_empty() {
             return Err(broken(format!("not rolled back: {}", wrong.join(", "))));
         }
-        expect(show(&self.call(session, &["undo", "--yes"])), "undo")?;
+        done(self.call(session, &["undo", "--yes"]))?;
         session_say(session, "\nVersions read back after the undo:");
         for (path, version) in self.versions() {
             session_say(session, &format!("  {:<24} {}", name(&path), shown(version)));

@@ -92,7 +92,7 @@ fn problem(problem: &Problem) -> String {
             format!("`{folder}`, the value of `{variable}`, is not there")
         }
         Problem::Refused(refused) | Problem::Plugin(refused) => {
-            let said = refusal::said(refused);
+            let said = refusal::why(refused);
             format!("{} ({}; {})", said.message, crate::messages::code(said.code), said.help)
         }
     }

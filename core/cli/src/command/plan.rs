@@ -3,12 +3,13 @@
 use crate::{
     answer::Answer,
     args::Wish,
-    exit_code, messages,
+    exit_code,
+    messages::{self, Said},
     session::{Session, Stop, stop},
 };
-use backout_disk::{Folder, durable};
-use backout_engine::{Refusal, State, load, planner, preflight, report::counts};
-use backout_protocol::{HostPath, Outcome, Plan, text::to_ron};
+use backout_disk::{ErrorKind, Folder, durable};
+use backout_engine::{State, load, planner, preflight, report::counts};
+use backout_protocol::{Outcome, Plan, path::encode, text::to_ron};
 use serde_json::json;
 use std::path::Path;
 
@@ -53,12 +54,23 @@ pub(crate) fn dry(plan: &Plan) -> Answer {
 
 fn save(plan: &Plan, file: &Path) -> Result<(), Stop> {
     let file = load::absolute(file).0;
-    let fail = |why: String| stop(Refusal::Unreadable { path: HostPath(file.clone()), why });
-    let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
-        return Err(fail("it names no file".to_owned()));
+    let fail = |code: u8, why: String| {
+        let message = format!(
+            "the plan cannot be written to `{}`: {why}; nothing was touched",
+            encode(file.as_os_str())
+        );
+        let said = Said::new(1069, message, "give `-o` a file in a folder that you may write to");
+        Box::new(Answer::error(code, Outcome::Refused, said))
     };
-    let text = to_ron(plan).map_err(|e| fail(e.to_string()))?;
-    let parent = std::fs::canonicalize(parent).map_err(|e| fail(e.to_string()))?;
-    let folder = Folder::open_root(&parent).map_err(|e| fail(e.to_string()))?;
-    durable::write(&folder, name, text.as_bytes(), 0o600).map_err(|e| fail(e.to_string()))
+    let refused = |e: backout_disk::Error| match e.kind {
+        ErrorKind::Denied => fail(exit_code::NO_RIGHTS, e.to_string()),
+        _ => fail(exit_code::REFUSED, e.to_string()),
+    };
+    let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
+        return Err(fail(exit_code::REFUSED, "it names no file".to_owned()));
+    };
+    let text = to_ron(plan).map_err(|e| fail(exit_code::REFUSED, e.to_string()))?;
+    let parent = std::fs::canonicalize(parent).map_err(|e| fail(exit_code::REFUSED, e.to_string()))?;
+    let folder = Folder::open_root(&parent).map_err(refused)?;
+    durable::write(&folder, name, text.as_bytes(), 0o600).map_err(refused)
 }

@@ -28,7 +28,7 @@ pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
             let title = match LoadedProfile::from_file(&file) {
                 Ok(loaded) => text(&loaded.profile.title),
                 Err(refused) => {
-                    format!("cannot be used: {}", crate::messages::refusal::said(&refused).message)
+                    format!("cannot be used: {}", crate::messages::refusal::why(&refused).message)
                 }
             };
             rows.push((name, title, file.display().to_string()));

@@ -16,6 +16,9 @@ pub(crate) fn run(session: &Session, abandon: bool, dry_run: bool) -> Result<Ans
         answer.result.exit_code = exit_code::DONE;
         answer.result.error = None;
         answer.said = None;
+        if let Some(data) = answer.result.data.as_object_mut() {
+            data.insert("dry_run".to_owned(), json!(true));
+        }
         return Ok(answer);
     }
     if State::look(&session.state).map_err(stop)?.is_some() {

@@ -7,7 +7,6 @@ use crate::{
     exit_code, messages,
     messages::usage,
     session::{Session, Stop, stop},
-    terminal,
 };
 use backout_engine::{Job, Refusal, State, load, planner, preflight, report::counts, rollback};
 use backout_protocol::{Outcome, Plan};
@@ -34,11 +33,9 @@ pub(crate) fn run(
         let answer = Answer::plain(exit_code::DONE, Outcome::NothingToDo, text, serde_json::Value::Null);
         return Ok(answer.counts(counts(&plan)).warn(&plan.notices));
     }
-    if session.for_people() && !session.global.quiet {
-        terminal::out(messages::plan::plan(&plan).trim_end());
-    }
+    let told = session.show(&plan);
     session.confirm()?;
-    Ok(rollback::run(&locked, &plan, &session.faces()).into())
+    Ok(Answer::from(rollback::run(&locked, &plan, &session.faces())).told(told))
 }
 
 /// What is asked for: by the command line, or by the saved plan with the command line over it.
@@ -47,12 +44,12 @@ fn job(session: &Session, wish: &Wish, saved: Option<&Plan>) -> Result<Job, Stop
     if saved.kind != backout_protocol::plan::PlanKind::Rollback {
         return Err(Box::new(Answer::usage(usage::usage("the saved plan is not one of a rollback"))));
     }
+    let mut ask = session.ask(wish)?;
     let profile = match (&wish.profile, &saved.profile.file) {
         (Some(name), _) => session.profile(name)?,
         (None, Some(file)) => backout_engine::LoadedProfile::from_file(&file.0).map_err(stop)?,
         (None, None) => session.profile(&saved.profile.name)?,
     };
-    let mut ask = session.ask(wish)?;
     let old = &saved.request;
     let or =
         |new: Vec<backout_protocol::HostPath>, old: &Vec<_>| if new.is_empty() { old.clone() } else { new };
@@ -79,11 +76,8 @@ fn job(session: &Session, wish: &Wish, saved: Option<&Plan>) -> Result<Job, Stop
 /// A fresh plan, checked; and compared with the saved one, if there is one.
 fn planned(session: &Session, job: &Job, state: Option<&State>, saved: Option<&Plan>) -> Result<Plan, Stop> {
     let faces = session.faces();
-    let mut plan = match (planner::plan(job, state, &faces), saved) {
-        (Ok(plan), _) => plan,
-        // What was planned can no longer be planned: that is drift too, and the refusal says what it is.
-        (Err(refusal), _) => return Err(stop(refusal)),
-    };
+    // What was planned and can no longer be planned is drift too; the planner's own refusal says what it is.
+    let mut plan = planner::plan(job, state, &faces).map_err(stop)?;
     if let Some(saved) = saved {
         let drift = saved.drift(&plan);
         if !drift.is_empty() {

@@ -3,9 +3,7 @@
 use crate::{
     answer::Answer,
     command::plan::{dry, look},
-    messages,
     session::{Session, Stop, stop},
-    terminal,
 };
 use backout_engine::{Refusal, State, preflight, rollback, undo};
 use backout_protocol::Plan;
@@ -22,11 +20,9 @@ pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
     let plan = planned(session, locked.state(), id)?;
-    if session.for_people() && !session.global.quiet {
-        terminal::out(messages::plan::plan(&plan).trim_end());
-    }
+    let told = session.show(&plan);
     session.confirm()?;
-    Ok(rollback::run(&locked, &plan, &session.faces()).into())
+    Ok(Answer::from(rollback::run(&locked, &plan, &session.faces())).told(told))
 }
 
 fn planned(session: &Session, state: &State, id: Option<&str>) -> Result<Plan, Stop> {

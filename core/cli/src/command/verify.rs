@@ -5,7 +5,7 @@ use crate::{
     args::{Expect, Wish},
     exit_code,
     messages::{Said, usage},
-    session::{Session, Stop, stop},
+    session::{Session, Stop, after, stop},
 };
 use backout_engine::verify::{self, Found, Row, Verdict, Verification};
 use backout_protocol::Outcome;
@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How often `--watch` looks again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How soon a Ctrl-C is seen meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(
     session: &Session,
@@ -21,20 +23,36 @@ pub(crate) fn run(
     expect: Option<Expect>,
     watch: Option<&str>,
 ) -> Result<Answer, Stop> {
-    let until = watch.map(time).transpose()?.map(|t| Instant::now() + t);
+    // A time that never comes: until it is stopped.
+    let watched = watch.map(time).transpose()?.map(after);
     let job = session.job(wish)?;
     let wanted = expect.map(|e| match e {
         Expect::Patched => verify::Expect::Patched,
         Expect::Before => verify::Expect::Before,
     });
     let mut seen = verify::verify(&job, wanted).map_err(stop)?;
-    while let Some(until) = until.filter(|u| Instant::now() < *u)
-        && session.cancel.requested().is_none()
-    {
-        std::thread::sleep(AGAIN.min(until.saturating_duration_since(Instant::now())));
-        seen = verify::verify(&job, wanted).map_err(stop)?;
+    if let Some(until) = watched {
+        while pause(session, until) {
+            seen = verify::verify(&job, wanted).map_err(stop)?;
+        }
     }
     Ok(answer(&seen, expect))
+}
+
+/// Waits until it is time to look again; false: the time is over, or the operator stopped it.
+fn pause(session: &Session, until: Option<Instant>) -> bool {
+    let now = Instant::now();
+    let again = now + until.map_or(AGAIN, |u| AGAIN.min(u.saturating_duration_since(now)));
+    if again == now {
+        return false;
+    }
+    while Instant::now() < again {
+        if session.cancel.requested().is_some() {
+            return false;
+        }
+        std::thread::sleep(LOOK.min(again.saturating_duration_since(Instant::now())));
+    }
+    true
 }
 
 /// `90`, `90s`, `5m`, `1h`.
@@ -88,7 +106,7 @@ fn answer(seen: &Verification, expect: Option<Expect>) -> Answer {
     let said = Said::new(
         2501,
         format!("not all files are {state}"),
-        "the list shows which, and where each was looked for",
+        "the list shows which, and where each was looked for; `--component C` judges one component alone",
     );
     answer.result.error = Some(said.info());
     answer.said = Some(said);

@@ -1,14 +1,13 @@
 //! Failures inside the window: everything was put back.
 
-use super::{Said, lines, refusal::cancelled};
+use super::{Said, lines, refusal::cancelled, whole};
 use backout_engine::Failure;
 
 /// What is said of a failure.
 pub(crate) fn said(failure: &Failure) -> Said {
     match failure {
         Failure::Service(e) => {
-            Said::new(2001, e.to_string(), "look at the service and its own log, then run it again")
-                .at("service")
+            Said::new(2001, whole(e), "look at the service and its own log, then run it again").at("service")
         }
         Failure::Died { service } => Said::new(
             2002,
@@ -85,5 +84,10 @@ pub(crate) fn put_back(failure: &Failure) -> Said {
 pub(crate) fn unfinished(failure: &Failure) -> Said {
     let inner = said(failure);
     let message = format!("{}; the run is not confirmed to be over", inner.message);
-    Said { code: 3002, message, help: "run `backout recover`; it settles the run".into(), ..inner }
+    let help = match failure {
+        // Recovering alone would end here again.
+        Failure::NotMounted { .. } => inner.help,
+        _ => "run `backout recover`; it settles the run".to_owned(),
+    };
+    Said { code: 3002, message, help, ..inner }
 }

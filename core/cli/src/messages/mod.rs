@@ -10,6 +10,9 @@ pub(crate) mod refusal;
 pub(crate) mod stuck;
 pub(crate) mod usage;
 
+#[cfg(test)]
+mod every_variant;
+
 use backout_protocol::{Place, report::ErrorInfo, text::Text};
 
 /// An error as people and programs get it.
@@ -64,6 +67,17 @@ pub(crate) fn names<T: std::fmt::Display>(all: impl IntoIterator<Item = T>) -> S
 /// Places, one a line.
 pub(crate) fn lines(places: &[Place]) -> String {
     places.iter().map(|p| format!("\n  `{p}`")).collect()
+}
+
+/// An error and everything behind it, in one line: our errors keep their source and do not repeat it.
+pub(crate) fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut behind = error.source();
+    while let Some(cause) = behind {
+        text.push_str(&format!(": {cause}"));
+        behind = cause.source();
+    }
+    text
 }
 
 /// Bytes as people read them.

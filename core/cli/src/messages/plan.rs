@@ -1,8 +1,9 @@
 //! Words of the plan and of other listings.
 
 use super::{refusal::rejected, text};
+use backout_engine::report::counts;
 use backout_protocol::{
-    Plan, Step,
+    Counts, Plan, Step,
     message::{LeftAlone, LeftReason},
     path::encode,
     plan::{ComponentState, Origin, PlanKind, Was},
@@ -80,6 +81,24 @@ pub(crate) fn left_alone(left: &LeftAlone) -> String {
     format!("{}: {why}", left.place)
 }
 
+/// What a plan amounts to, in one line.
+pub(crate) fn counted(counts: &Counts) -> String {
+    let Counts { replaced, removed, created, consumed, held, skipped, left_alone, services } = counts;
+    let all = [
+        (*replaced, "replaced"),
+        (*removed, "removed"),
+        (*created, "created"),
+        (*consumed, "backups consumed"),
+        (*held, "back already"),
+        (*left_alone, "left alone"),
+        (*skipped, "components skipped"),
+        (*services, "services stopped and started"),
+    ];
+    let told: Vec<String> =
+        all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
+}
+
 /// The whole plan.
 pub(crate) fn plan(plan: &Plan) -> String {
     let mut out = String::new();
@@ -124,6 +143,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     for one in &plan.left_alone {
         line(format!("  {}", left_alone(one)));
     }
+    line(format!("Counts: {}", counted(&counts(plan))));
     for note in &plan.notes {
         line(format!("Note: {}", text(note)));
     }

@@ -1,6 +1,6 @@
 //! Refusals: nothing was touched.
 
-use super::{Said, bytes, failure, lines, names, text};
+use super::{Said, bytes, failure, lines, names, text, whole};
 use backout_engine::{
     Refusal,
     faces::{Cancelled, HostError},
@@ -8,8 +8,29 @@ use backout_engine::{
 };
 use backout_protocol::{message::Reject, path::encode, plan::PlanDrift};
 
-/// What is said of a refusal.
+/// What is said of a refusal: why, and what state the machine is in.
 pub(crate) fn said(refusal: &Refusal) -> Said {
+    use Refusal as R;
+    let mut said = why(refusal);
+    let state = match refusal {
+        // These say so themselves, as something had been begun and was taken away again, or was begun by another run.
+        R::Unfinished { .. }
+        | R::Cancelled(_)
+        | R::StageFailed(_)
+        | R::BeforeStop(_)
+        | R::SourceChanged { .. }
+        | R::JournalFailed { .. } => return said,
+        R::Locked { .. } => "this call has touched nothing",
+        _ => "nothing was touched",
+    };
+    // Below a list, not behind its last line.
+    let joint = if said.message.contains('\n') { "\n" } else { "; " };
+    said.message = format!("{}{joint}{state}", said.message);
+    said
+}
+
+/// Why, alone: where several are shown at once.
+pub(crate) fn why(refusal: &Refusal) -> Said {
     use Refusal as R;
     match refusal {
         R::ProfileNotFound { name, searched } => {
@@ -131,7 +152,7 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
         ),
         R::Service(e) => Said::new(
             1024,
-            e.to_string(),
+            whole(e),
             "look at the service and its commands in the site file; status exits 0 if it runs and 3 if it is stopped",
         ),
         R::NewerOnTop { files } => {
@@ -364,7 +385,7 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
             "there is no terminal to ask on, and `--yes` was not given",
             "look at `backout plan PROFILE`, then run it with `--yes`",
         ),
-        R::Declined => Said::new(1068, "not done, as you said", "nothing"),
+        R::Declined => Said::new(1068, "not done, as you said", "run it again when it suits you"),
         _ => Said::new(1099, format!("refused: {refusal:?}"), "tell the developers"),
     }
 }
@@ -440,8 +461,7 @@ fn no_good_backup(wanting: &[Wanting]) -> Said {
     let also: String =
         others.iter().map(|c| format!("`--component {c}` has a good one for some of them; ")).collect();
     let help = format!(
-        "{also}if the patch was run more than once, give the files you set aside yourself with `--from dir:PATH`; \
-         nothing was touched"
+        "{also}if the patch was run more than once, give the files you set aside yourself with `--from dir:PATH`"
     );
     Said::new(1031, message, help)
 }

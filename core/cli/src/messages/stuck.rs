@@ -1,6 +1,6 @@
 //! Stuck: a person is needed.
 
-use super::{Said, failure};
+use super::{Said, failure, whole};
 use backout_engine::{Failure, Stuck};
 
 /// What is said of a run that is stuck; `after`: why it went back in the first place.
@@ -15,7 +15,7 @@ pub(crate) fn said(after: Option<&Failure>, why: &Stuck) -> Said {
 fn plain(why: &Stuck) -> Said {
     const AGAIN: &str = "mend that, then run `backout recover`; it tries again and closes the run";
     match why {
-        Stuck::Service(e) => Said::new(3010, format!("{e}; a service is not as it was before the run"), AGAIN).at("service"),
+        Stuck::Service(e) => Said::new(3010, format!("{}; a service is not as it was before the run", whole(e)), AGAIN).at("service"),
         Stuck::Process { why } => Said::new(3011, format!("{why}; files are not put back under something that runs"), AGAIN).at("quiesce"),
         Stuck::Target { target, error } => {
             Said::new(3012, format!("`{target}` could not be put back: {error}; services are left stopped"), AGAIN).at("unwind")

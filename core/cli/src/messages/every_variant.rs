@@ -1,0 +1,287 @@
+//! Every variant of every error and warning has its own code and says something.
+
+use super::{Said, failure, notice, refusal, stuck};
+use crate::exit_code;
+use backout_disk::{Error, ErrorKind};
+use backout_engine::{
+    Failure, Refusal, Stuck,
+    faces::{Cancelled, HostError},
+    refusal::{NotUndoable, Trusted, Wanting},
+};
+use backout_journal::Unreadable;
+use backout_machine::service::ServiceError;
+use backout_protocol::{
+    ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName,
+    plan::PlanDrift,
+    profile::Severity,
+    text::{RonError, Text},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn component() -> ComponentId {
+    "normal-server".parse().unwrap()
+}
+fn service() -> ServiceName {
+    "Trend ServerProtect".parse().unwrap()
+}
+fn run() -> RunId {
+    "01m83e7csdtk1bmvtwjf7418jg".parse().unwrap()
+}
+fn path() -> HostPath {
+    HostPath("/srv/sp".into())
+}
+fn place() -> Place {
+    Place { root: path(), rel: RelPath::new("eng50.dll").unwrap() }
+}
+fn disk(kind: ErrorKind) -> Error {
+    Error { kind, op: "open".into(), path: "/srv/sp".into(), cause: None }
+}
+fn spawn() -> ServiceError {
+    ServiceError::Spawn {
+        service: service(),
+        argv: "/srv/ctl".into(),
+        source: std::io::Error::other("no such interpreter"),
+    }
+}
+
+fn host_errors() -> Vec<HostError> {
+    let failure = backout_protocol::message::Failure { message: "no home".into(), at: Some((1, 2)) };
+    vec![
+        HostError::NotFound { id: "x".into(), searched: vec![path()] },
+        HostError::Distrusted { file: path(), why: "w".into() },
+        HostError::Unfit { file: path(), why: "w".into() },
+        HostError::Broken { plugin: "x".into(), why: "w".into() },
+        HostError::Failed { plugin: "x".into(), failure },
+    ]
+}
+
+fn refusals() -> Vec<Refusal> {
+    use Refusal as R;
+    let why = || "w".to_owned();
+    let version = "5.80.0.1297".parse().unwrap();
+    let mut all = vec![
+        R::ProfileNotFound { name: "x".into(), searched: Vec::new() },
+        R::Unreadable { path: path(), why: why() },
+        R::Malformed(RonError { file: "f".into(), line: 1, column: 2, why: why() }),
+        R::ProfileInvalid { profile: "x".into(), why: why() },
+        R::Distrusted { what: Trusted::Site, path: path(), why: why() },
+        R::ProgramNotAbsolute { program: "ctl".into() },
+        R::ComponentUnknown { component: component(), known: vec![component()] },
+        R::ComponentAbsent { component: component(), marker: Some(path()) },
+        R::ComponentNotRestorable { component: component(), why: None },
+        R::NoListFor { component: component(), machine: None },
+        R::NothingPresent { profile: "x".into() },
+        R::VariableMissing { variable: "home".into(), about: Text::en("a folder") },
+        R::VariableUnknown { variable: "hom".into(), known: vec!["home".into()] },
+        R::VariableNotAbsolute { variable: "home".into(), value: path() },
+        R::BadProposal { plugin: "x".into(), why: why() },
+        R::CustomStep { component: component(), action: "a".into() },
+        R::SiteServiceUnknown { service: service(), known: vec![service()] },
+        R::ServiceMissing { service: service(), component: component() },
+        R::Service(spawn()),
+        R::Service(ServiceError::NoManager),
+        R::NewerOnTop { files: vec![(place(), version, version)] },
+        R::NoGoodBackup {
+            wanting: vec![Wanting {
+                target: place(),
+                component: component(),
+                rejected: Vec::new(),
+                elsewhere: Some(component()),
+            }],
+        },
+        R::BackupsDiffer { target: place(), backups: Vec::new() },
+        R::PreferUnused { target: "x".into(), component: component() },
+        R::NamesFoldAlike { names: vec![place(), place()] },
+        R::StepsContradict { target: place() },
+        R::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
+        R::Symlink { path: path() },
+        R::NotAFile { path: path() },
+        R::HardLinked { path: path(), links: 2 },
+        R::Immutable { path: path() },
+        R::MountPoint { path: path() },
+        R::ReadOnly { path: path() },
+        R::FolderMissing { path: path() },
+        R::NoRights { path: path() },
+        R::NoSpace { folder: path(), needed: 2, available: 1 },
+        R::ForeignRun { folder: path(), run: "r".into(), state: Some(path()) },
+        R::StateTooNew { path: path(), found: (9, 0) },
+        R::State { path: path(), why: why() },
+        R::Unfinished { run: run() },
+        R::Locked { pid: Some(7) },
+        R::PlanStale { drift: vec![PlanDrift::Profile] },
+        R::Look(disk(ErrorKind::Other)),
+        R::Cancelled(Cancelled::Asked),
+        R::StageFailed(disk(ErrorKind::NoSpace)),
+        R::StageFailed(disk(ErrorKind::Other)),
+        R::BeforeStop(Failure::Journal { why: why() }),
+        R::SourceChanged { source: place() },
+        R::JournalFailed { why: why() },
+        R::NothingToUndo,
+        R::RunUnknown { run: "x".into() },
+        R::RunNotUndoable { run: run(), why: NotUndoable::IsAnUndo },
+        R::UndoDrift { targets: vec![place()] },
+        R::BeforeImageLost { target: place() },
+        R::NotConfirmed,
+        R::Declined,
+    ];
+    all.extend(host_errors().into_iter().map(R::Plugin));
+    all
+}
+
+fn failures() -> Vec<Failure> {
+    use Failure as F;
+    let why = || "w".to_owned();
+    vec![
+        F::Service(spawn()),
+        F::Died { service: service() },
+        F::Lingering { processes: vec![("EarthAgent.exe".into(), 7)] },
+        F::Process { why: why() },
+        F::Drift { targets: vec![place()] },
+        F::Swap { target: place(), error: disk(ErrorKind::Other) },
+        F::InDoubt { target: place() },
+        F::Probe { name: "p".into(), why: why() },
+        F::Cancelled(Cancelled::Deadline),
+        F::Journal { why: why() },
+        F::NotMounted { folder: path() },
+        F::Recorded { why: why() },
+    ]
+}
+
+fn stucks() -> Vec<Stuck> {
+    use Stuck as S;
+    let why = || "w".to_owned();
+    vec![
+        S::Service(spawn()),
+        S::Process { why: why() },
+        S::Target { target: place(), error: disk(ErrorKind::Other) },
+        S::BeforeImageLost { target: place() },
+        S::RecordLost { target: place(), at: path() },
+        S::Journal { path: path(), why: Unreadable::TooNew { found: (9, 0) } },
+        S::Companion { path: path(), why: why() },
+        S::NotDurable { why: why() },
+    ]
+}
+
+fn notices() -> Vec<Notice> {
+    use Notice as N;
+    vec![
+        N::FoundStopped { service: service(), start: "ctl start".into() },
+        N::StaysPatched { component: component(), files: vec!["a".into()], why: Text::en("w") },
+        N::MixedBuilds { builds: vec!["5.80.0.1297".parse().unwrap()] },
+        N::Advisory { id: "p3-15".into(), severity: Severity::Critical, text: Text::en("w") },
+        N::WeakFileSystem { folder: path(), kind: "vfat".into() },
+        N::Chosen { target: place(), component: component(), instead_of: vec![component()] },
+        N::UnknownLeftover { folder: path(), run: run() },
+        N::MetadataDiffers { target: place(), what: "its owner".into() },
+        N::DriftKept { target: place(), kept: Some(path()) },
+        N::DriftKept { target: place(), kept: None },
+        N::ProbeFailed { probe: "p".into() },
+        N::EndedProcess { image: "i".into(), pid: 7 },
+        N::CommandsNotHeldAtBoot,
+    ]
+}
+
+/// The variants of an enum as its source has them: these enums are non-exhaustive, so the compiler cannot count them
+/// from here.
+fn variants(source: &str, name: &str) -> BTreeSet<String> {
+    let head = format!("pub enum {name} {{\n");
+    let body = source.split(&head).nth(1).unwrap().split("\n}").next().unwrap();
+    let lines = body.lines().filter_map(|l| l.strip_prefix("    "));
+    let names = lines.filter(|l| l.starts_with(char::is_uppercase));
+    names.map(|l| l.chars().take_while(char::is_ascii_alphanumeric).collect()).collect()
+}
+
+/// Fails unless the samples hold every variant.
+#[track_caller]
+fn complete<T: std::fmt::Debug>(source: &str, name: &str, samples: &[T]) {
+    let word = |s: &T| format!("{s:?}").chars().take_while(char::is_ascii_alphanumeric).collect();
+    assert_eq!(variants(source, name), samples.iter().map(word).collect::<BTreeSet<String>>());
+}
+
+const REFUSAL: &str = include_str!("../../../engine/src/refusal.rs");
+const FAILURE: &str = include_str!("../../../engine/src/failure.rs");
+const FACES: &str = include_str!("../../../engine/src/faces.rs");
+const NOTICE: &str = include_str!("../../../protocol/src/notice.rs");
+
+#[test]
+fn no_variant_is_forgotten() {
+    complete(REFUSAL, "Refusal", &refusals());
+    complete(FAILURE, "Failure", &failures());
+    complete(FAILURE, "Stuck", &stucks());
+    complete(FACES, "HostError", &host_errors());
+    complete(NOTICE, "Notice", &notices());
+}
+
+#[test]
+fn every_error_and_warning_has_its_own_code_and_says_what_and_what_next() {
+    let mut codes = BTreeMap::new();
+    let mut take = |said: Said, from: std::ops::Range<u16>, what: String| {
+        assert!(from.contains(&said.code) && said.code % 100 < 97, "{what}: {}", said.code);
+        assert!(!said.message.trim().is_empty() && !said.help.trim().is_empty(), "{what}");
+        assert!(!said.message.contains("  ") || said.message.contains('\n'), "{what}: {}", said.message);
+        let before = codes.insert(said.code, what.clone());
+        assert_eq!(before, None, "BKO-{} is also {what}", said.code);
+    };
+    for one in refusals() {
+        // The one refusal whose exit code and class are those of an open run.
+        let from = if matches!(one, Refusal::Unfinished { .. }) { 3001..3002 } else { 1001..2000 };
+        take(refusal::said(&one), from, format!("{one:?}"));
+    }
+    for one in failures() {
+        take(failure::said(&one), 2001..3000, format!("{one:?}"));
+    }
+    for one in stucks() {
+        take(stuck::said(None, &one), 3010..4000, format!("{one:?}"));
+    }
+    let mut warned = BTreeSet::new();
+    for one in notices() {
+        let warning = notice::warning(&one);
+        assert!(warning.code.starts_with("BKO-40") && warning.code != "BKO-4099", "{one:?}");
+        assert!(!warning.message.trim().is_empty() && warned.insert(warning.code), "{one:?}");
+    }
+}
+
+#[test]
+fn every_error_says_what_state_the_machine_is_in() {
+    let states = ["touched", "no service was stopped", "what was staged is removed", "nothing new is begun"];
+    for one in refusals() {
+        let said = refusal::said(&one);
+        assert_eq!(states.iter().filter(|s| said.message.contains(**s)).count(), 1, "{}", said.message);
+    }
+    for one in failures() {
+        let said = failure::put_back(&one);
+        assert!(said.message.ends_with("files and services are as they were"), "{}", said.message);
+        assert!(failure::unfinished(&one).help.contains("`backout recover`"), "{one:?}");
+    }
+}
+
+#[test]
+fn a_volume_that_is_not_mounted_is_to_be_mounted_first() {
+    let said = failure::unfinished(&Failure::NotMounted { folder: path() });
+    assert!(said.help.contains("mount it"), "{}", said.help);
+}
+
+#[test]
+fn what_the_system_said_of_a_command_is_not_lost() {
+    for said in [
+        refusal::said(&Refusal::Service(spawn())),
+        failure::said(&Failure::Service(spawn())),
+        stuck::said(None, &Stuck::Service(spawn())),
+    ] {
+        assert!(said.message.contains("no such interpreter"), "{}", said.message);
+    }
+}
+
+#[test]
+fn exit_codes_of_refusals_are_those_of_the_contract() {
+    for one in refusals() {
+        let wanted = match &one {
+            Refusal::Locked { .. } => (11, Outcome::Refused),
+            Refusal::PlanStale { .. } => (12, Outcome::Refused),
+            Refusal::NoRights { .. } => (13, Outcome::Refused),
+            Refusal::Unfinished { .. } => (21, Outcome::Unfinished),
+            _ => (10, Outcome::Refused),
+        };
+        assert_eq!(exit_code::of_refusal(&one), wanted, "{one:?}");
+    }
+}
