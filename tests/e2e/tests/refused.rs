@@ -263,6 +263,10 @@ fn a_saved_plan_that_no_longer_fits() {
     let run = Run::of(&world.command(&args).output().unwrap()).ends(12);
     assert!(run.json["error"].to_string().contains("b.conf"), "{run:?}");
     fs::write(world.home.join("live/b.conf"), "patched b").unwrap();
+    fs::write(world.home.join("backup/b.conf"), "").unwrap();
+    let run = Run::of(&world.command(&args).output().unwrap()).ends(12);
+    assert!(run.json["error"].to_string().contains("b.conf"), "{run:?}");
+    fs::write(world.home.join("backup/b.conf"), "old b").unwrap();
     Run::of(&world.command(&args).output().unwrap()).ends(0);
 }
 

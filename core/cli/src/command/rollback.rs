@@ -76,8 +76,13 @@ fn job(session: &Session, wish: &Wish, saved: Option<&Plan>) -> Result<Job, Stop
 /// A fresh plan, checked; and compared with the saved one, if there is one.
 fn planned(session: &Session, job: &Job, state: Option<&State>, saved: Option<&Plan>) -> Result<Plan, Stop> {
     let faces = session.faces();
-    // What was planned and can no longer be planned is drift too; the planner's own refusal says what it is.
-    let mut plan = planner::plan(job, state, &faces).map_err(stop)?;
+    let mut plan = planner::plan(job, state, &faces).map_err(|refusal| match saved {
+        // What was planned and can no longer be planned is drift too; the planner's own words say what it is.
+        Some(_) if is_about_the_machine(&refusal) => {
+            Box::new(Answer::error(exit_code::STALE, Outcome::Refused, messages::refusal::stale(&refusal)))
+        }
+        _ => stop(refusal),
+    })?;
     if let Some(saved) = saved {
         let drift = saved.drift(&plan);
         if !drift.is_empty() {
@@ -86,4 +91,17 @@ fn planned(session: &Session, job: &Job, state: Option<&State>, saved: Option<&P
     }
     plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
     Ok(plan)
+}
+
+/// Whether a refusal says that files, services or plugins are other than they were when a plan could be made.
+fn is_about_the_machine(refusal: &Refusal) -> bool {
+    use Refusal as R;
+    !matches!(
+        refusal,
+        R::MustBeClosed { .. }
+            | R::NoRights { .. }
+            | R::Cancelled(_)
+            | R::Distrusted { .. }
+            | R::PreferUnused { .. }
+    )
 }

@@ -390,6 +390,16 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
     }
 }
 
+/// What is said of a saved plan that can no longer be planned at all.
+pub(crate) fn stale(why: &Refusal) -> Said {
+    let inner = said(why);
+    Said {
+        code: 1070,
+        message: format!("the saved plan no longer fits this machine: {}", inner.message),
+        ..inner
+    }
+}
+
 fn trusted(what: Trusted) -> &'static str {
     match what {
         Trusted::Profile => "the profile",
