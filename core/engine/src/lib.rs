@@ -12,7 +12,7 @@ pub mod decide;
 pub mod doctor;
 pub mod faces;
 pub mod failure;
-pub mod kept;
+pub mod history;
 pub mod load;
 pub mod look;
 pub mod merge;

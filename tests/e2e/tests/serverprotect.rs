@@ -337,6 +337,15 @@ fn doctor_says_where_each_folder_came_from() {
 }
 
 #[test]
+fn a_plan_says_how_long_it_took_last_time() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    assert!(sp.world.verb("plan", &[]).ends(0).json["data"]["estimate_ms"].is_null());
+    sp.world.rollback(&[]).ends(0);
+    sp.world.plain(&["undo"]).ends(0);
+    assert!(sp.world.verb("plan", &[]).ends(0).json["data"]["estimate_ms"].as_u64().is_some());
+}
+
+#[test]
 fn mixed_builds_and_advisories_are_told() {
     let sp = ServerProtect::new(&TreeSpec::default());
     let other = pe(MachineType::X86, v("5.80.0.1240"), "another old one");

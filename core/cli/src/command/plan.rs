@@ -8,7 +8,7 @@ use crate::{
     session::{Session, Stop, stop},
 };
 use backout_disk::{ErrorKind, Folder, durable};
-use backout_engine::{State, load, planner, preflight, report::counts};
+use backout_engine::{State, history, load, planner, preflight, report::counts};
 use backout_protocol::{Outcome, Plan, path::encode, text::to_ron};
 use serde_json::json;
 use std::path::Path;
@@ -28,6 +28,12 @@ pub(crate) fn run(
         save(&plan, file)?;
     }
     let mut answer = dry(&plan);
+    let window =
+        state.as_ref().map(|s| history::last_window(s, &plan.profile.name)).transpose().map_err(stop)?;
+    if let Some(ms) = window.flatten().filter(|_| !plan.is_empty()) {
+        answer.text.push_str(&messages::plan::estimate(ms));
+        answer.result.data["estimate_ms"] = json!(ms);
+    }
     if detailed_exitcode && !plan.is_empty() {
         answer.result.exit_code = exit_code::CHANGES_PENDING;
     }

@@ -6,7 +6,7 @@ use crate::{
     messages::{Said, bytes, refusal},
     session::{Session, Stop, stop},
 };
-use backout_engine::{Refusal, State, kept};
+use backout_engine::{Refusal, State, history};
 use backout_journal::{Remedy, Status};
 use backout_protocol::Outcome;
 use serde_json::json;
@@ -15,7 +15,7 @@ pub(crate) fn run(session: &Session) -> Result<Answer, Stop> {
     let Some(state) = State::look(&session.state).map_err(stop)? else {
         return Ok(Answer::read("no run is unfinished".into(), json!({ "open": null })));
     };
-    let kept = kept::kept(&state).map_err(stop)?;
+    let kept = history::kept(&state).map_err(stop)?;
     let total: u64 = kept.iter().map(|k| k.bytes).sum();
     let kept_json: Vec<_> =
         kept.iter().map(|k| json!({ "run": k.run, "bytes": k.bytes, "folders": k.folders })).collect();

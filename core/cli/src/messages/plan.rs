@@ -67,6 +67,11 @@ pub(crate) fn step(step: &Step) -> String {
     }
 }
 
+/// How long services may be down.
+pub(crate) fn estimate(ms: u64) -> String {
+    format!("Downtime: {}.{:03} s, as measured when it was last done here\n", ms / 1000, ms % 1000)
+}
+
 /// A file that is left alone.
 pub(crate) fn left_alone(left: &LeftAlone) -> String {
     let why = match &left.reason {
