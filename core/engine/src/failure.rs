@@ -79,6 +79,11 @@ pub enum Failure {
 pub enum Stuck {
     /// A service cannot be brought back to what it was.
     Service(ServiceError),
+    /// A service does not stay up on the old files.
+    Died {
+        /// Which.
+        service: ServiceName,
+    },
     /// A service cannot be stopped, so files cannot be put back under it.
     Process {
         /// Why.

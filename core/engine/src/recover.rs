@@ -205,10 +205,15 @@ pub fn abandon(path: &Path) -> Result<Option<(RunId, Vec<Abandoned>)>, Refusal> 
     }
     let locked = State::lock(path)?;
     let Some(open) = locked.state().unfinished()? else { return Ok(None) };
-    let listed = match load(&locked, &open) {
-        Ok((tx, _)) => tx.swaps.iter().map(|swap| abandoned(&tx, swap)).collect(),
-        Err(_) => Vec::new(),
+    let tx = match load(&locked, &open) {
+        Ok((tx, _)) => Some(tx),
+        // Damaged records are when this is needed most: the plan alone still names every file.
+        Err(_) => {
+            let folder = locked.state().transactions().and_then(|t| t.open_below(&plain(open.run.as_str())));
+            folder.and_then(|f| tidy::by_plan_alone(&open.run, &f)).ok().flatten()
+        }
     };
+    let listed = tx.iter().flat_map(|tx| tx.swaps.iter().map(|swap| abandoned(tx, swap))).collect();
     let state = locked.state();
     let moved = state.transactions().and_then(|from| {
         let to = state.history()?;

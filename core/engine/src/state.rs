@@ -6,7 +6,7 @@ use crate::{
     tidy,
 };
 use backout_disk::{Error, ErrorKind, Folder, durable, lock::Lock};
-use backout_journal::{Journal, JournalError, Reading};
+use backout_journal::{Journal, JournalError, Reading, Status, Tail};
 use backout_protocol::{HostPath, RunId};
 use std::{
     ffi::{OsStr, OsString},
@@ -155,7 +155,8 @@ impl State {
         Ok(ids)
     }
 
-    /// The run that is not over, if any. A run without a record counts as over: nothing had been done.
+    /// The run that is not over, if any. A run without a record counts as over, as nothing had been done; unless a
+    /// before-image proves that its journal was lost.
     ///
     /// # Errors
     /// [`Refusal::State`].
@@ -164,8 +165,13 @@ impl State {
             let folder = self.transactions().and_then(|t| t.open_below(&plain(run.as_str())));
             let folder = folder.map_err(|e| unusable(self.path(), &e))?;
             match Journal::read(&folder, &run) {
+                Ok(None) if tidy::lost_its_journal(&run, &folder) => {
+                    let reading = Reading { lines: Vec::new(), status: Status::Nothing, tail: Tail::Blank };
+                    return Ok(Some(OpenRun { run, reading: Ok(reading) }));
+                }
                 Ok(None) => {}
-                Ok(Some(reading)) if reading.status.is_over() || reading.lines.is_empty() => {}
+                Ok(Some(reading)) if reading.status.is_over() => {}
+                Ok(Some(reading)) if reading.lines.is_empty() && !tidy::lost_its_journal(&run, &folder) => {}
                 Ok(Some(reading)) => return Ok(Some(OpenRun { run, reading: Ok(reading) })),
                 Err(e) => return Ok(Some(OpenRun { run, reading: Err(e) })),
             }

@@ -98,20 +98,31 @@ pub(crate) fn close(locked: &Locked, tx: &Transaction, journal: Option<&mut Jour
 
 /// Removes a transaction without a whole record, with whatever its plan may have begun to stage.
 fn forget(locked: &Locked, run: &RunId, folder: &Folder) -> Result<(), Error> {
-    let text = durable::read(folder, OsStr::new(PLAN), u64::MAX)?;
-    let plan = text.and_then(|t| String::from_utf8(t).ok()).and_then(|t| from_ron::<Plan>(PLAN, &t).ok());
-    if let Some(plan) = plan {
-        let digest = backout_protocol::Digest([0; 32]);
-        let swaps: Vec<Swap> = swaps(&plan).into_iter().map(|(swap, _)| swap).collect();
-        let tx =
-            Transaction { run: run.clone(), folder: folder.try_clone()?, plan, plan_digest: digest, swaps };
-        if let Ok(Some((_, at))) = first_before_image(&tx) {
+    if let Some(tx) = by_plan_alone(run, folder)? {
+        if let Some((_, at)) = first_before_image(&tx)? {
             log::warn!("run {run} has no record, but `{at}` holds a before-image; it is left as it is");
             return Ok(());
         }
         drop_staging(&tx)?;
     }
     remove_transaction(locked, run)
+}
+
+/// The transaction as its `plan.ron` has it, which no record vouches for. Good for looking, never for acting forwards.
+pub(crate) fn by_plan_alone(run: &RunId, folder: &Folder) -> Result<Option<Transaction>, Error> {
+    let text = durable::read(folder, OsStr::new(PLAN), u64::MAX)?;
+    let plan = text.and_then(|t| String::from_utf8(t).ok()).and_then(|t| from_ron::<Plan>(PLAN, &t).ok());
+    let Some(plan) = plan else { return Ok(None) };
+    let swaps: Vec<Swap> = swaps(&plan).into_iter().map(|(swap, _)| swap).collect();
+    let plan_digest = backout_protocol::Digest([0; 32]);
+    Ok(Some(Transaction { run: run.clone(), folder: folder.try_clone()?, plan, plan_digest, swaps }))
+}
+
+/// Whether a run without any record has swapped files: its journal was lost.
+pub(crate) fn lost_its_journal(run: &RunId, folder: &Folder) -> bool {
+    let held = by_plan_alone(run, folder).map(|tx| tx.map(|tx| first_before_image(&tx)));
+    // What cannot be looked at is not taken for nothing.
+    !matches!(held, Ok(None | Some(Ok(None))))
 }
 
 /// Removes a transaction's folder; nothing of it is left anywhere.

@@ -319,6 +319,7 @@ impl Run<'_> {
 pub(crate) fn stuck(failure: Failure) -> Stuck {
     match failure {
         Failure::Service(e) => Stuck::Service(e),
+        Failure::Died { service } => Stuck::Died { service },
         other => Stuck::Process { why: other.to_string() },
     }
 }

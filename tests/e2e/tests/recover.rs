@@ -95,6 +95,26 @@ fn a_damaged_journal_is_left_alone_and_can_be_given_up() {
 }
 
 #[test]
+fn a_journal_that_was_lost_is_not_taken_for_nothing_done() {
+    for whole in [false, true] {
+        let Some((world, _)) = killed_in_the_swap(3) else { return };
+        let journal = transaction(&world).join("journal");
+        if whole {
+            fs::remove_file(&journal).unwrap()
+        } else {
+            fs::write(&journal, "").unwrap()
+        }
+        let before = world.files();
+        world.plain(&["recover"]).ends(22);
+        world.plain(&["status"]).ends(21);
+        world.rollback(&[]).ends(21);
+        assert_eq!(world.files(), before);
+        let run = world.plain(&["recover", "--abandon"]).ends(0);
+        assert!(run.json["data"]["files"].as_array().unwrap().len() >= 4, "{run:?}");
+    }
+}
+
+#[test]
 fn giving_up_lists_every_file_with_its_digests() {
     let Some((world, _)) = killed_in_the_swap(3) else { return };
     let before = world.files();

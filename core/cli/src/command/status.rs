@@ -28,6 +28,9 @@ pub(crate) fn run(session: &Session) -> Result<Answer, Stop> {
         return Ok(Answer::read(text, json!({ "open": null, "kept": kept_json })));
     };
     let (stands, will) = match &open.reading {
+        Ok(reading) if reading.lines.is_empty() => {
+            ("its journal is lost, and files were swapped", "change nothing and explain")
+        }
         Ok(reading) => (words(reading.status), remedy(reading.status.remedy())),
         Err(e) => {
             // Shown as it is: nothing is done on a journal like that.

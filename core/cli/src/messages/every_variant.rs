@@ -151,6 +151,7 @@ fn stucks() -> Vec<Stuck> {
     use Stuck as S;
     let why = || "w".to_owned();
     vec![
+        S::Died { service: "S".parse().unwrap() },
         S::Service(spawn()),
         S::Process { why: why() },
         S::Target { target: place(), error: disk(ErrorKind::Other) },

@@ -16,6 +16,12 @@ fn plain(why: &Stuck) -> Said {
     const AGAIN: &str = "mend that, then run `backout recover`; it tries again and closes the run";
     match why {
         Stuck::Service(e) => Said::new(3010, format!("{}; a service is not as it was before the run", whole(e)), AGAIN).at("service"),
+        Stuck::Died { service } => Said::new(
+            3018,
+            format!("the service `{service}` does not stay up; every file is as it was before the run"),
+            AGAIN,
+        )
+        .at("service"),
         Stuck::Process { why } => Said::new(3011, format!("{why}; files are not put back under something that runs"), AGAIN).at("quiesce"),
         Stuck::Target { target, error } => {
             Said::new(3012, format!("`{target}` could not be put back: {error}; services are left stopped"), AGAIN).at("unwind")
