@@ -8,9 +8,10 @@ use crate::{
 };
 use backout_protocol::{
     ComponentId, FileVersion, Image, Notice, Profile, Step,
+    message::ListedFile,
     path::encode,
     plan::{ComponentState, PlannedComponent},
-    profile::{Component, Role},
+    profile::{Advisory, Component, Role},
 };
 use std::{collections::BTreeSet, path::Path};
 
@@ -61,27 +62,25 @@ pub(crate) fn build_notices(
     if after.len() > 1 {
         notices.push(Notice::MixedBuilds { builds: after.clone() });
     }
-    let changed: Vec<_> =
-        seen.iter().filter(|(_, now, after)| now.fingerprint != after.fingerprint).cloned().collect();
-    let (now, reached) = (
-        builds(profile, changed.iter().map(|(_, now, _)| now)).into_iter().max(),
-        builds(profile, changed.iter().map(|(_, _, after)| after)).into_iter().min(),
-    );
     let selected =
         |id: &ComponentId| components.iter().any(|c| c.id == *id && c.state == ComponentState::Selected);
-    let mut given_up: Vec<_> = profile
-        .advisories
-        .iter()
-        .filter(|a| a.component.as_ref().is_none_or(selected))
-        .filter(|a| !changed.is_empty() && reached.is_none_or(|r| r.build() < a.fixed_in))
-        .filter(|a| now.is_none_or(|n| n.build() >= a.fixed_in))
-        .collect();
-    given_up.sort_by_key(|a| a.severity);
-    let advisory = |a: &backout_protocol::profile::Advisory| Notice::Advisory {
-        id: a.id.clone(),
-        severity: a.severity,
-        text: a.text.clone(),
+    let gives_up = |advisory: &&Advisory| {
+        // What is taken away or only held gives up no fix.
+        let own = seen.iter().filter(|(c, ..)| advisory.component.as_ref().is_none_or(|id| id == c));
+        let changed: Vec<_> = own
+            .filter(|(_, now, after)| !after.fingerprint.is_absent() && now.fingerprint != after.fingerprint)
+            .collect();
+        let now = builds(profile, changed.iter().map(|(_, now, _)| now)).into_iter().max();
+        let reached = builds(profile, changed.iter().map(|(_, _, after)| after)).into_iter().min();
+        !changed.is_empty()
+            && advisory.component.as_ref().is_none_or(selected)
+            && reached.is_none_or(|r| r.build() < advisory.fixed_in)
+            && now.is_none_or(|n| n.build() >= advisory.fixed_in)
     };
+    let mut given_up: Vec<_> = profile.advisories.iter().filter(gives_up).collect();
+    given_up.sort_by_key(|a| a.severity);
+    let advisory =
+        |a: &Advisory| Notice::Advisory { id: a.id.clone(), severity: a.severity, text: a.text.clone() };
     notices.extend(given_up.into_iter().map(advisory));
     notices
 }
@@ -100,8 +99,18 @@ pub(crate) fn stays_patched(
         if !matches!(survey.presence.get(&component.id), Some(Presence::Present { .. })) {
             continue;
         }
+        let rows = listed(profile, survey, component)?;
+        // That it stays patched matters where files of the same names go back beside it.
+        let goes_back = |row: &ListedFile| {
+            let key = profile.names.key(row.name.as_ref());
+            let same = |s: &Step| s.target().is_some_and(|t| profile.names.key(t.rel.name()) == key);
+            files.iter().any(|s| s.changes_files() && same(s))
+        };
+        if !rows.iter().any(goes_back) {
+            continue;
+        }
         let mut stay = Vec::new();
-        for row in listed(profile, survey, component)? {
+        for row in rows {
             let Some(place) = row_place(profile, survey, &row) else { continue };
             let image = look::image(&place).unwrap_or(Image::ABSENT);
             let patched = row.patched.is_some() && image.version == row.patched;

@@ -8,7 +8,7 @@ use crate::{
     refusal::{Claim, Refusal, Wanting},
 };
 use backout_protocol::{
-    ComponentId, Image, NameRule, Notice, Place, Step,
+    ComponentId, Image, MachineType, NameRule, Notice, Place, Step,
     message::{Candidate, LeftAlone, LeftReason, Need, Proposed, Reject},
     path::decode,
     step::{Fate, Source},
@@ -23,15 +23,20 @@ pub(crate) struct Claims {
     pub candidates: Vec<Candidate>,
 }
 
-/// One backup of one component, looked at and judged.
+/// One backup, looked at and judged. Several components may name the same one.
 struct Backup<'a> {
     component: &'a ComponentId,
+    also: Vec<&'a ComponentId>,
     candidate: &'a Candidate,
     image: Result<Image, Reject>,
     verdict: Result<(), Reject>,
 }
 
 impl Backup<'_> {
+    fn belongs_to(&self, component: &ComponentId) -> bool {
+        self.component == component || self.also.contains(&component)
+    }
+
     fn is(&self, image: &Image) -> bool {
         self.image.as_ref().is_ok_and(|own| own.fingerprint == image.fingerprint)
     }
@@ -49,7 +54,8 @@ pub(crate) fn settle(
     let images: Vec<_> = backups.iter().map(|b| b.image.clone()).collect();
     // Only a file without a version needs its history to say that it is back.
     let restored = live.version.is_none() && (ground.restored)(target, live);
-    let (verdicts, must) = match decide(strictest(claims), live, restored, &images) {
+    let expected = claims.iter().find_map(|c| machine(ground, &c.component, target));
+    let (verdicts, must) = match decide(strictest(claims), live, expected, restored, &images) {
         Decision::NewerOnTop { live, patched } => {
             merged.newer.push((target.clone(), live, patched));
             return Ok(());
@@ -67,8 +73,11 @@ pub(crate) fn settle(
     for (backup, verdict) in backups.iter_mut().zip(verdicts) {
         backup.verdict = verdict;
     }
-    let preferred = ground.prefer.iter().find(|(text, _)| names(ground.names, text, target)).map(|(_, c)| c);
-    let wanted = |b: &&Backup<'_>| b.verdict.is_ok() && preferred.is_none_or(|p| p == b.component);
+    // A preference is about files that the preferred component has a backup of; a bare name may fit others too.
+    let claimed = |c: &ComponentId| claims.iter().any(|o| o.component == *c && !o.candidates.is_empty());
+    let preferred = ground.prefer.iter().find(|(text, c)| names(ground.names, text, target) && claimed(c));
+    let preferred = preferred.map(|(_, c)| c);
+    let wanted = |b: &&Backup<'_>| b.verdict.is_ok() && preferred.is_none_or(|p| b.belongs_to(p));
     let good: Vec<&Backup<'_>> = backups.iter().filter(wanted).collect();
     let Some((chosen, after)) = good.first().and_then(|b| Some((*b, *b.image.as_ref().ok()?))) else {
         if must {
@@ -89,14 +98,22 @@ pub(crate) fn settle(
     Ok(())
 }
 
+fn machine(ground: &Ground<'_>, component: &ComponentId, target: &Place) -> Option<MachineType> {
+    ground.machines.get(&(component.clone(), ground.names.key(target.rel.name()))).copied()
+}
+
 /// Each backup once, however many claims name it.
 fn look_at(claims: &[Claims]) -> Vec<Backup<'_>> {
     let mut backups: Vec<Backup<'_>> = Vec::new();
     for claim in claims {
         for candidate in &claim.candidates {
-            if !backups.iter().any(|b| b.candidate.place == candidate.place) {
-                let image = look::candidate(&candidate.place);
-                backups.push(Backup { component: &claim.component, candidate, image, verdict: Ok(()) });
+            match backups.iter_mut().find(|b| b.candidate.place == candidate.place) {
+                Some(known) => known.also.push(&claim.component),
+                None => {
+                    let (component, also) = (&claim.component, Vec::new());
+                    let image = look::candidate(&candidate.place);
+                    backups.push(Backup { component, also, candidate, image, verdict: Ok(()) });
+                }
             }
         }
     }
@@ -195,7 +212,8 @@ fn has_good(proposer: &Proposer, key: &str, live: &Image, ground: &Ground<'_>) -
     proposer.proposal.steps.iter().any(|step| match step {
         Proposed::RestoreFile { target, need, candidates } if ground.names.path_key(&target.path()) == key => {
             let images: Vec<_> = candidates.iter().map(|c| look::candidate(&c.place)).collect();
-            matches!(decide(*need, live, false, &images), Decision::NeedsBackup(v) if v.iter().any(Result::is_ok))
+            let expected = machine(ground, &proposer.component, target);
+            matches!(decide(*need, live, expected, false, &images), Decision::NeedsBackup(v) if v.iter().any(Result::is_ok))
         }
         _ => false,
     })

@@ -10,7 +10,7 @@
 //! A backup is good if it has bytes, other ones than the live file, is older than patched (if it says), and is made
 //! for the live file's machine type.
 
-use backout_protocol::{FileVersion, Image, message::Need, message::Reject};
+use backout_protocol::{FileVersion, Image, MachineType, message::Need, message::Reject};
 
 /// What a target needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,15 @@ pub enum Decision {
 }
 
 /// Decides what `live` needs. `restored`: it is exactly what an earlier rollback of ours put there and nobody undid.
-pub fn decide(need: Need, live: &Image, restored: bool, backups: &[Result<Image, Reject>]) -> Decision {
+/// `expected`: the machine type that the list says the file is for, where the live file does not say.
+pub fn decide(
+    need: Need,
+    live: &Image,
+    expected: Option<MachineType>,
+    restored: bool,
+    backups: &[Result<Image, Reject>],
+) -> Decision {
+    let live = &Image { machine: live.machine.or(expected), ..*live };
     let verdicts = || backups.iter().map(|b| judge(need, live, b)).collect::<Vec<_>>();
     let seen = backups.iter().any(|b| !matches!(b, Err(Reject::Missing)));
     if need == Need::Unlisted {
@@ -93,7 +101,7 @@ fn judge(need: Need, live: &Image, backup: &Result<Image, Reject>) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backout_protocol::{Digest, Fingerprint, MachineType};
+    use backout_protocol::{Digest, Fingerprint};
 
     fn v(text: &str) -> FileVersion {
         text.parse().unwrap()
@@ -125,10 +133,10 @@ mod tests {
             (file(9, None), vec![missing], Decision::NeedsBackup(vec![Err(Reject::Missing)])),
         ];
         for (live, backups, expected) in table {
-            assert_eq!(decide(listed, &live, false, &backups), expected, "{live:?} {backups:?}");
+            assert_eq!(decide(listed, &live, None, false, &backups), expected, "{live:?} {backups:?}");
         }
-        assert_eq!(decide(listed, &file(9, None), true, &[]), Decision::Hold);
-        assert_eq!(decide(listed, &file(9, Some(PATCHED)), true, &[]), Decision::NeedsBackup(vec![]));
+        assert_eq!(decide(listed, &file(9, None), None, true, &[]), Decision::Hold);
+        assert_eq!(decide(listed, &file(9, Some(PATCHED)), None, true, &[]), Decision::NeedsBackup(vec![]));
     }
 
     #[test]
@@ -158,16 +166,28 @@ mod tests {
     }
 
     #[test]
+    fn where_the_live_file_does_not_say_the_list_says_the_machine_type() {
+        let backup = [Ok(file(1, Some(OLD)))];
+        for live in [Image::ABSENT, file(9, None)] {
+            let wrong = decide(Need::Patched(v(PATCHED)), &live, Some(MachineType::X86), false, &backup);
+            assert_eq!(wrong, Decision::NeedsBackup(vec![Err(Reject::WrongMachine(MachineType::X64))]));
+        }
+        let live = file(9, Some(PATCHED));
+        let live_first = decide(Need::Patched(v(PATCHED)), &live, Some(MachineType::X86), false, &backup);
+        assert_eq!(live_first, Decision::NeedsBackup(vec![Ok(())]));
+    }
+
+    #[test]
     fn without_a_patched_version_a_backup_equal_to_live_means_already_back() {
         let live = file(9, None);
-        assert_eq!(decide(Need::Listed, &live, false, &[Ok(live)]), Decision::Hold);
+        assert_eq!(decide(Need::Listed, &live, None, false, &[Ok(live)]), Decision::Hold);
         assert_eq!(
-            decide(Need::Listed, &live, false, &[Ok(file(1, None))]),
+            decide(Need::Listed, &live, None, false, &[Ok(file(1, None))]),
             Decision::NeedsBackup(vec![Ok(())])
         );
-        assert_eq!(decide(Need::Listed, &live, false, &[]), Decision::NeedsBackup(vec![]));
+        assert_eq!(decide(Need::Listed, &live, None, false, &[]), Decision::NeedsBackup(vec![]));
         assert_eq!(
-            decide(Need::Unlisted, &live, false, &[Ok(live)]),
+            decide(Need::Unlisted, &live, None, false, &[Ok(live)]),
             Decision::MayTake(vec![Err(Reject::EqualsLive)])
         );
     }

@@ -9,7 +9,7 @@ use crate::{
     survey::{Survey, open_services},
 };
 use backout_machine::service::ServiceState;
-use backout_protocol::{ComponentId, ServiceName, plan::Resolved, profile::Role, text::Text};
+use backout_protocol::{ComponentId, Profile, ServiceName, plan::Resolved, profile::Role, text::Text};
 
 /// What was found.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub fn examine(job: &Job, faces: &Faces<'_>) -> Result<Examination, Refusal> {
     });
     let survey = Survey::with(job, services)?;
     for (variable, resolved) in &survey.vars {
-        if !resolved.value.0.is_dir() {
+        if !resolved.value.0.is_dir() && is_used(profile, &survey, variable) {
             problems
                 .push(Problem::FolderMissing { variable: variable.clone(), folder: resolved.value.clone() });
         }
@@ -67,9 +67,9 @@ pub fn examine(job: &Job, faces: &Faces<'_>) -> Result<Examination, Refusal> {
             problems.push(Problem::Plugin(Box::new(Refusal::Plugin(e))));
         }
     }
-    if problems.is_empty()
-        && let Err(refusal) = crate::planner::plan(job, None, faces)
-    {
+    // A missing folder is no reason not to try: what the plan says of it is what counts.
+    let tried = problems.iter().all(|p| matches!(p, Problem::FolderMissing { .. }));
+    if tried && let Err(refusal) = crate::planner::plan(job, None, faces) {
         problems.push(Problem::Refused(Box::new(refusal)));
     }
     let names = profile.components.iter().flat_map(|c| &c.services).map(|s| s.name.clone());
@@ -94,4 +94,23 @@ pub fn examine(job: &Job, faces: &Faces<'_>) -> Result<Examination, Refusal> {
         plugins: faces.host.list(),
         problems,
     })
+}
+
+/// Whether a component that is here, or may be, speaks of this variable.
+fn is_used(profile: &Profile, survey: &Survey, variable: &str) -> bool {
+    let speaks = |location: &str| location.split('/').next() == Some(variable);
+    let here = profile.components.iter().filter(|c| {
+        !matches!(survey.presence.get(&c.id), Some(Presence::Absent | Presence::NotPatchedHere) | None)
+            && !matches!(c.role, Role::ReportOnly)
+    });
+    let mut here = here.peekable();
+    // Where nothing was found, every folder may be the reason.
+    here.peek().is_none()
+        || here.any(|c| {
+            let lists = profile.lists.iter().filter(|l| c.lists.iter().any(|u| u.list == l.id));
+            let folders = lists.flat_map(|l| {
+                std::iter::once(&l.folder).chain(l.files.iter().filter_map(|f| f.folder.as_ref()))
+            });
+            c.presence.marker.iter().chain(&c.presence.backups).chain(folders).any(|l| speaks(l))
+        })
 }

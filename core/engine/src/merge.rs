@@ -8,8 +8,8 @@ use crate::{
 };
 use backout_disk::{ErrorKind, fingerprint::digest_bytes, locate::locate};
 use backout_protocol::{
-    ComponentId, FileVersion, Fingerprint, HostPath, Image, NameRule, Notice, Place, RelPath, ServiceName,
-    Step,
+    ComponentId, FileVersion, Fingerprint, HostPath, Image, MachineType, NameRule, Notice, Place, RelPath,
+    ServiceName, Step,
     message::{Expect, LeftAlone, LeftReason, Need, Proposal, Proposed},
     step::Source,
 };
@@ -33,6 +33,8 @@ pub(crate) struct Ground<'a> {
     /// Folders below which backups may lie, beside the roots.
     pub sources: Vec<HostPath>,
     pub prefer: &'a [(String, ComponentId)],
+    /// The machine type that a component's list says a file, by the key of its name, is for.
+    pub machines: &'a BTreeMap<(ComponentId, String), MachineType>,
     /// Whether a live file is exactly what an earlier rollback of ours put there.
     pub restored: &'a dyn Fn(&Place, &Image) -> bool,
 }
@@ -82,7 +84,16 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
     for wish in wishes {
         let live = match &wish.kind {
             Kind::RemoveFolder => Image::ABSENT,
-            _ => look::image(&wish.target).map_err(look::refusal)?,
+            kind => match look::image(&wish.target) {
+                Ok(live) => live,
+                // An unlisted backup is never a reason to refuse.
+                Err(_) if is_unlisted(kind) => {
+                    let place = wish.target.clone();
+                    once(&mut merged.left_alone, LeftAlone { place, reason: LeftReason::NotAFile });
+                    continue;
+                }
+                Err(e) => return Err(look::refusal(e)),
+            },
         };
         let before = merged.files.len();
         match &wish.kind {
@@ -101,6 +112,10 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
         }
     }
     if merged.newer.is_empty() { Ok(merged) } else { Err(Refusal::NewerOnTop { files: merged.newer }) }
+}
+
+fn is_unlisted(kind: &Kind) -> bool {
+    matches!(kind, Kind::Restore(claims) if claims.iter().all(|c| c.need == Need::Unlisted))
 }
 
 /// Sorts the proposals by what they are about: services, processes, names.

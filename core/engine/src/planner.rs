@@ -10,7 +10,7 @@ use crate::{
     presence::Presence,
     refusal::{Refusal, Trusted},
     state::State,
-    survey::{Survey, has_required, listed, missing_variable},
+    survey::{Survey, expected_machines, has_required, listed, missing_variable},
     undo,
 };
 use backout_machine::{process, service::ServiceState};
@@ -35,21 +35,25 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let survey = Survey::make(job)?;
     let profile = &job.profile.profile;
     let selected = select(job, &survey)?;
-    must_be_closed(profile, &survey, &selected)?;
     let mut plugins = Vec::new();
     let mut proposers = Vec::new();
     for component in &selected {
         proposers.push(ask(job, &survey, component, faces, &mut plugins)?);
     }
     let restored = |place: &_, live: &Image| state.is_some_and(|s| undo::restored(s, place, live));
+    let machines = expected_machines(profile, &survey);
     let ground = Ground {
         names: profile.names,
         roots: survey.folders.values().cloned().collect(),
         sources: job.ask.from.iter().filter_map(|(_, s)| source_folder(s)).collect(),
         prefer: &job.ask.prefer,
+        machines: &machines,
         restored: &restored,
     };
     let mut merged = merge(&proposers, &ground)?;
+    if merged.files.iter().any(Step::changes_files) {
+        must_be_closed(profile, &survey, &selected)?;
+    }
     if !merged.wanting.is_empty() {
         let mut others = Vec::new();
         for component in profile.components.iter().filter(|c| !selected.iter().any(|s| s.id == c.id)) {
@@ -67,7 +71,10 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let components = planned_components(profile, &survey, &selected, &merged.seen);
     notices.extend(build_notices(profile, &components, &merged.seen));
     notices.extend(stays_patched(profile, &survey, &merged.files)?);
-    if !services.is_empty() && matches!(job.site.services, ServiceAccess::Commands(_)) {
+    if merged.files.iter().any(Step::changes_files)
+        && !services.is_empty()
+        && matches!(job.site.services, ServiceAccess::Commands(_))
+    {
         notices.push(Notice::CommandsNotHeldAtBoot);
     }
     let mut notes: Vec<Text> = proposers.iter().flat_map(|p| p.proposal.notes.clone()).collect();

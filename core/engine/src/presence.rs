@@ -58,14 +58,39 @@ pub fn find(
     };
     if let Some(place) = existing(profile, &root, &rel)? {
         let image = look::image(&place).map_err(look::refusal)?;
-        return Ok(Presence::Present { marker: Some(place), machine: image.machine });
+        // A failed patch may have left a broken marker; its backups tell what it was made for.
+        let machine = match image.machine {
+            Some(machine) => Some(machine),
+            None => machine_of_backups(profile, component, folders)?,
+        };
+        return Ok(Presence::Present { marker: Some(place), machine });
     }
     Ok(match (installed, any_backup(profile, component, folders)?) {
         // A failed patch may have taken the marker away; its service and its backups are still here.
-        (true, true) => Presence::Present { marker: None, machine: None },
+        (true, true) => {
+            Presence::Present { marker: None, machine: machine_of_backups(profile, component, folders)? }
+        }
         (true, false) => Presence::NotPatchedHere,
         (false, _) => Presence::Absent,
     })
+}
+
+/// The machine type of the first presence backup that is a PE file.
+fn machine_of_backups(
+    profile: &Profile,
+    component: &Component,
+    folders: &BTreeMap<String, HostPath>,
+) -> Result<Option<MachineType>, Refusal> {
+    for backup in &component.presence.backups {
+        if let Some((root, Some(rel))) = location(folders, backup)
+            && let Some(place) = existing(profile, &root, &rel)?
+            && let Ok(image) = look::candidate(&place)
+            && image.machine.is_some()
+        {
+            return Ok(image.machine);
+        }
+    }
+    Ok(None)
 }
 
 fn any_backup(

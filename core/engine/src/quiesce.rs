@@ -204,25 +204,33 @@ pub(crate) fn open(plan: &Plan) -> Result<Box<dyn Services>, ServiceError> {
 
 /// No services at all.
 pub(crate) fn none() -> Box<dyn Services> {
-    struct None;
-    impl Services for None {
-        fn state(&self, _: &ServiceName) -> Result<ServiceState, ServiceError> {
-            Ok(ServiceState::NotInstalled)
-        }
-        fn stop(&self, service: &ServiceName, _: &Patience<'_>) -> Result<(), ServiceError> {
-            Err(ServiceError::NotInstalled { service: service.clone() })
-        }
-        fn start(&self, service: &ServiceName, _: &Patience<'_>) -> Result<(), ServiceError> {
-            Err(ServiceError::NotInstalled { service: service.clone() })
-        }
-        fn start_hint(&self, _: &ServiceName) -> String {
-            String::new()
-        }
-        fn programs(&self) -> Vec<PathBuf> {
-            Vec::new()
-        }
+    Box::new(Unasked(ServiceState::NotInstalled))
+}
+
+/// Services that are taken to be here, for looking at files alone.
+pub(crate) fn assumed() -> Box<dyn Services> {
+    Box::new(Unasked(ServiceState::Stopped))
+}
+
+/// Services of which all are in one state and none is ever asked or told anything.
+struct Unasked(ServiceState);
+
+impl Services for Unasked {
+    fn state(&self, _: &ServiceName) -> Result<ServiceState, ServiceError> {
+        Ok(self.0)
     }
-    Box::new(None)
+    fn stop(&self, service: &ServiceName, _: &Patience<'_>) -> Result<(), ServiceError> {
+        Err(ServiceError::NotInstalled { service: service.clone() })
+    }
+    fn start(&self, service: &ServiceName, _: &Patience<'_>) -> Result<(), ServiceError> {
+        Err(ServiceError::NotInstalled { service: service.clone() })
+    }
+    fn start_hint(&self, _: &ServiceName) -> String {
+        String::new()
+    }
+    fn programs(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 }
 
 /// A cancel that nothing sets.

@@ -14,7 +14,7 @@ use backout_machine::{
     service::{self, ServiceError, ServiceState, Services},
 };
 use backout_protocol::{
-    ComponentId, HostPath, Profile, ServiceName,
+    ComponentId, HostPath, MachineType, Profile, ServiceName,
     message::ListedFile,
     path::encode,
     plan::{EffectiveSite, Resolved},
@@ -45,7 +45,7 @@ impl Survey {
 
     /// Of files alone: asks no service and runs no program.
     pub(crate) fn of_files(job: &Job) -> Result<Self, Refusal> {
-        Self::with(job, quiesce::none())
+        Self::with(job, quiesce::assumed())
     }
 
     /// With these services.
@@ -206,6 +206,28 @@ pub(crate) fn listed(
         }
     }
     Ok(rows)
+}
+
+/// The machine type that each listed file of each component is for, where the list is for one.
+pub(crate) fn expected_machines(
+    profile: &Profile,
+    survey: &Survey,
+) -> BTreeMap<(ComponentId, String), MachineType> {
+    let mut machines = BTreeMap::new();
+    for component in &profile.components {
+        let Some(Presence::Present { machine: Some(machine), .. }) = survey.presence.get(&component.id)
+        else {
+            continue;
+        };
+        let used = component.lists.iter().filter(|l| l.when == Some(*machine));
+        let lists = used.filter_map(|u| profile.lists.iter().find(|l| l.id == u.list));
+        for row in lists.flat_map(|l| &l.files).filter(|r| !r.any_machine) {
+            for name in std::iter::once(&row.name).chain(&row.aliases) {
+                machines.insert((component.id.clone(), profile.names.key(name.as_ref())), *machine);
+            }
+        }
+    }
+    machines
 }
 
 /// Where a row's file is, in its live spelling or that of an alias if that is what is there.

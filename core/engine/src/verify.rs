@@ -91,6 +91,7 @@ pub enum Verdict {
 pub fn verify(job: &Job, expect: Option<Expect>) -> Result<Verification, Refusal> {
     let survey = Survey::of_files(job)?;
     let profile = &job.profile.profile;
+    asked_are_here(job, &survey)?;
     let mut rows = Vec::new();
     for component in &profile.components {
         let asked = &job.ask.components;
@@ -98,6 +99,8 @@ pub fn verify(job: &Job, expect: Option<Expect>) -> Result<Verification, Refusal
         if !here || !(asked.is_empty() || asked.contains(&component.id)) {
             continue;
         }
+        // None of its lists applies: nothing of it could be judged, and that is no good news.
+        listed(profile, &survey, component)?;
         for used in &component.lists {
             let mut one = component.clone();
             one.lists = vec![used.clone()];
@@ -129,7 +132,28 @@ pub fn verify(job: &Job, expect: Option<Expect>) -> Result<Verification, Refusal
             _ => None,
         })
         .collect();
-    Ok(Verification { differs: rows.iter().any(|r| differs(&r)), rows, builds: builds.into_iter().collect() })
+    Ok(Verification {
+        differs: rows.iter().any(|r| differs(&r)) || (expect.is_some() && !rows.iter().any(|r| r.judged)),
+        rows,
+        builds: builds.into_iter().collect(),
+    })
+}
+
+/// A component asked for by name must be one of the profile's, and here.
+fn asked_are_here(job: &Job, survey: &Survey) -> Result<(), Refusal> {
+    let profile = &job.profile.profile;
+    for id in &job.ask.components {
+        let Some(component) = profile.components.iter().find(|c| c.id == *id) else {
+            let known = profile.components.iter().map(|c| c.id.clone()).collect();
+            return Err(Refusal::ComponentUnknown { component: id.clone(), known });
+        };
+        if !matches!(survey.presence.get(id), Some(Presence::Present { .. })) {
+            let marker = component.presence.marker.as_ref();
+            let marker = marker.and_then(|m| look::path_of(&survey.folders, m)).map(HostPath);
+            return Err(Refusal::ComponentAbsent { component: id.clone(), marker });
+        }
+    }
+    Ok(())
 }
 
 fn row(

@@ -208,6 +208,9 @@ pub struct FileRow {
     /// Another folder than the list's.
     #[serde(default)]
     pub folder: Option<String>,
+    /// It may be made for another machine type than its list is used for.
+    #[serde(default)]
+    pub any_machine: bool,
     /// Other spellings.
     #[serde(default)]
     pub aliases: Vec<String>,

@@ -355,3 +355,65 @@ fn mixed_builds_and_advisories_are_told() {
     assert!(warnings.contains("5.80.0.1179") && warnings.contains("5.80.0.1240"), "{warnings}");
     assert!(warnings.contains("mrf.exe"), "{warnings}");
 }
+
+#[test]
+fn a_broken_or_missing_marker_does_not_keep_its_own_backup_from_coming_back() {
+    for broken in [Some(&b"not a program"[..]), None] {
+        let sp = ServerProtect::new(&TreeSpec::default());
+        let marker = sp.live("SpntSvc.exe");
+        match broken {
+            Some(bytes) => fs::write(&marker, bytes).unwrap(),
+            None => fs::remove_file(&marker).unwrap(),
+        }
+        sp.world.rollback(&[]).ends(0);
+        assert_eq!(version(&marker), v("5.80.0.1179"));
+    }
+}
+
+#[test]
+fn a_backup_for_another_machine_type_is_none_where_the_live_file_is_gone() {
+    let sp =
+        ServerProtect::new(&TreeSpec { information_server: false, cm_agent: false, ..TreeSpec::default() });
+    fs::remove_file(sp.live("LogDb.dll")).unwrap();
+    let wrong = pe(MachineType::X64, v("5.80.0.1179"), "x64");
+    fs::write(sp.tree.home.join("LogDb.dll.bak"), wrong).unwrap();
+    let run = sp.world.rollback(&[]).ends(10);
+    assert!(run.json["error"].to_string().contains("x64"), "{run:?}");
+}
+
+#[test]
+fn verify_never_calls_it_good_when_it_judged_nothing() {
+    let sp = ServerProtect::new(&TreeSpec { cm_agent: false, ..TreeSpec::default() });
+    sp.world.verb("verify", &["--component", "cm-agent"]).ends(10);
+    sp.world.verb("verify", &["--component", "nonsense"]).ends(10);
+    fs::write(sp.live("SpntSvc.exe"), "cut").unwrap();
+    sp.world.verb("verify", &["--expect", "patched"]).ends(31);
+}
+
+#[test]
+fn a_preference_by_name_does_not_touch_files_of_the_same_name_elsewhere() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let aside = sp.world.path().join("aside");
+    for file in sp.tree.files.iter().filter(|f| f.backup.is_some()) {
+        write(&aside.join(file.live.file_name().unwrap()), &file.before);
+    }
+    let from = format!("dir:{}", aside.display());
+    sp.world.rollback(&["--from", &from, "--prefer", "StCommon.dll=information-server"]).ends(0);
+    assert_eq!(version(&sp.live("StCommon.dll")), v("5.80.0.1179"));
+}
+
+#[test]
+fn what_is_back_already_gives_nothing_up_and_needs_no_closed_console() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    sp.world.rollback(&[]).ends(0);
+    let console = sp.live("Admin.exe");
+    fs::copy("/bin/sleep", &console).unwrap();
+    let mut open = std::process::Command::new(&console).arg("1000").spawn().unwrap();
+    let run = sp.world.rollback(&[]);
+    open.kill().unwrap();
+    open.wait().unwrap();
+    let run = run.ends(0);
+    assert_eq!(run.json["outcome"], "nothing-to-do");
+    assert_eq!(run.json["warnings"].as_array().unwrap().len(), 0, "{run:?}");
+    assert!(!run.json["data"]["left_alone"].is_null());
+}

@@ -10,6 +10,7 @@ use crate::{
 };
 use backout_engine::{Job, Refusal, State, load, planner, preflight, report::counts, rollback};
 use backout_protocol::{Outcome, Plan};
+use serde_json::json;
 use std::path::Path;
 
 pub(crate) fn run(
@@ -30,12 +31,14 @@ pub(crate) fn run(
     let plan = planned(session, &job, Some(locked.state()), saved.as_ref())?;
     if plan.is_empty() {
         let text = if session.for_people() { messages::plan::plan(&plan) } else { String::new() };
-        let answer = Answer::plain(exit_code::DONE, Outcome::NothingToDo, text, serde_json::Value::Null);
+        let answer = Answer::plain(exit_code::DONE, Outcome::NothingToDo, text, told_of(&plan));
         return Ok(answer.counts(counts(&plan)).warn(&plan.notices));
     }
     let told = session.show(&plan);
     session.confirm()?;
-    Ok(Answer::from(rollback::run(&locked, &plan, &session.faces())).told(told))
+    let mut answer = Answer::from(rollback::run(&locked, &plan, &session.faces()));
+    answer.result.data = told_of(&plan);
+    Ok(answer.told(told))
 }
 
 /// What is asked for: by the command line, or by the saved plan with the command line over it.
@@ -104,4 +107,9 @@ fn is_about_the_machine(refusal: &Refusal) -> bool {
             | R::Distrusted { .. }
             | R::PreferUnused { .. }
     )
+}
+
+/// What people read with the plan, for programs.
+fn told_of(plan: &Plan) -> serde_json::Value {
+    json!({ "left_alone": plan.left_alone, "notes": plan.notes, "reminders": plan.reminders })
 }
