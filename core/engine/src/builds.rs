@@ -15,6 +15,7 @@ use backout_protocol::{
 };
 use std::{collections::BTreeSet, path::Path};
 
+/// What becomes of each component, and the builds its files show before and after.
 pub(crate) fn planned_components(
     profile: &Profile,
     survey: &Survey,
@@ -52,6 +53,7 @@ fn builds<'a>(profile: &Profile, images: impl Iterator<Item = &'a Image>) -> Vec
     all.into_iter().collect()
 }
 
+/// Mixed builds, and the fixes that are given up, the worst first.
 pub(crate) fn build_notices(
     profile: &Profile,
     components: &[PlannedComponent],

@@ -25,18 +25,16 @@ pub(crate) struct Claims {
 
 /// One backup, looked at and judged. Several components may name the same one.
 struct Backup<'a> {
+    /// The first that named it, whose it counts as.
     component: &'a ComponentId,
-    also: Vec<&'a ComponentId>,
+    /// All that named it.
+    claimants: Vec<&'a ComponentId>,
     candidate: &'a Candidate,
     image: Result<Image, Reject>,
     verdict: Result<(), Reject>,
 }
 
 impl Backup<'_> {
-    fn belongs_to(&self, component: &ComponentId) -> bool {
-        self.component == component || self.also.contains(&component)
-    }
-
     fn is(&self, image: &Image) -> bool {
         self.image.as_ref().is_ok_and(|own| own.fingerprint == image.fingerprint)
     }
@@ -77,7 +75,7 @@ pub(crate) fn settle(
     let claimed = |c: &ComponentId| claims.iter().any(|o| o.component == *c && !o.candidates.is_empty());
     let preferred = ground.prefer.iter().find(|(text, c)| names(ground.names, text, target) && claimed(c));
     let preferred = preferred.map(|(_, c)| c);
-    let wanted = |b: &&Backup<'_>| b.verdict.is_ok() && preferred.is_none_or(|p| b.belongs_to(p));
+    let wanted = |b: &&Backup<'_>| b.verdict.is_ok() && preferred.is_none_or(|p| b.claimants.contains(&p));
     let good: Vec<&Backup<'_>> = backups.iter().filter(wanted).collect();
     let Some((chosen, after)) = good.first().and_then(|b| Some((*b, *b.image.as_ref().ok()?))) else {
         if must {
@@ -108,11 +106,11 @@ fn look_at(claims: &[Claims]) -> Vec<Backup<'_>> {
     for claim in claims {
         for candidate in &claim.candidates {
             match backups.iter_mut().find(|b| b.candidate.place == candidate.place) {
-                Some(known) => known.also.push(&claim.component),
+                Some(known) => known.claimants.push(&claim.component),
                 None => {
-                    let (component, also) = (&claim.component, Vec::new());
+                    let (component, claimants) = (&claim.component, vec![&claim.component]);
                     let image = look::candidate(&candidate.place);
-                    backups.push(Backup { component, also, candidate, image, verdict: Ok(()) });
+                    backups.push(Backup { component, claimants, candidate, image, verdict: Ok(()) });
                 }
             }
         }

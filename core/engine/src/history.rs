@@ -61,7 +61,7 @@ pub fn last_window(state: &State, profile: &str) -> Result<Option<u64>, Refusal>
 }
 
 /// A run of the history; `None`: its records cannot be read.
-fn read(state: &State, run: &RunId) -> Result<Option<(Reading, Transaction)>, Refusal> {
+pub(crate) fn read(state: &State, run: &RunId) -> Result<Option<(Reading, Transaction)>, Refusal> {
     let folder = state.history().and_then(|h| h.open_below(&plain(run.as_str())));
     let folder = folder.map_err(|e| unusable(state.path(), &e))?;
     let Ok(Some(reading)) = Journal::read(&folder, run) else { return Ok(None) };

@@ -10,7 +10,7 @@ use crate::{
     presence::Presence,
     refusal::{Refusal, Trusted},
     state::State,
-    survey::{Survey, expected_machines, has_required, listed, missing_variable},
+    survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable},
     undo,
 };
 use backout_machine::{process, service::ServiceState};
@@ -40,7 +40,8 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     for component in &selected {
         proposers.push(ask(job, &survey, component, faces, &mut plugins)?);
     }
-    let restored = |place: &_, live: &Image| state.is_some_and(|s| undo::restored(s, place, live));
+    let history = undo::Restored::of(state);
+    let restored = |place: &_, live: &Image| history.put_back(place, live);
     let machines = expected_machines(profile, &survey);
     let ground = Ground {
         names: profile.names,
@@ -116,10 +117,7 @@ fn select<'a>(job: &'a Job, survey: &Survey) -> Result<Vec<&'a Component>, Refus
     let profile = &job.profile.profile;
     let asked = &job.ask.components;
     for id in asked.iter().chain(job.ask.from.iter().filter_map(|(c, _)| c.as_ref())) {
-        if !profile.components.iter().any(|c| c.id == *id) {
-            let known = profile.components.iter().map(|c| c.id.clone()).collect();
-            return Err(Refusal::ComponentUnknown { component: id.clone(), known });
-        }
+        known(profile, id)?;
     }
     let mut selected = Vec::new();
     let mut unknown = None;
@@ -150,9 +148,7 @@ fn select<'a>(job: &'a Job, survey: &Survey) -> Result<Vec<&'a Component>, Refus
                 unknown.get_or_insert_with(|| variable.clone());
             }
             Some(Presence::Absent | Presence::NotPatchedHere) if named => {
-                let marker = component.presence.marker.as_ref();
-                let marker = marker.and_then(|m| look::path_of(&survey.folders, m)).map(HostPath);
-                return Err(Refusal::ComponentAbsent { component: component.id.clone(), marker });
+                return Err(absent(survey, component));
             }
             _ => {}
         }

@@ -11,6 +11,7 @@ use crate::{
     report::{Ending, RunReport},
     rollback::conclude,
     state::{Locked, OpenRun, State, plain, unusable},
+    survey::check_programs,
     tidy,
     transaction::Transaction,
     window::{Look, Run, chain},
@@ -113,11 +114,8 @@ fn go_on(locked: &Locked, tx: &Transaction, reading: &Reading, faces: &Faces<'_>
         Err(e) => return RunReport::of(Ending::Stuck { after: None, why: Stuck::Service(e) }),
     };
     // The plan's commands run as whoever recovers: what they name must not have been changed by others meanwhile.
-    for program in services.programs() {
-        if let Err(why) = backout_disk::trust::check(&program) {
-            let (path, why) = (HostPath(program), why.to_string());
-            return RunReport::of(Ending::Stuck { after: None, why: Stuck::Companion { path, why } });
-        }
+    if let Err(refusal) = check_programs(services.as_ref(), &tx.plan.site.health) {
+        return RunReport::of(Ending::Stuck { after: None, why: untrusted(refusal, tx) });
     }
     let direction = match remedy {
         Remedy::SwapOn | Remedy::ResumeForwards => Direction::Forwards,
@@ -155,6 +153,17 @@ fn go_on(locked: &Locked, tx: &Transaction, reading: &Reading, faces: &Faces<'_>
         other => other,
     };
     conclude(locked, ending, run)
+}
+
+/// A program that may not be run, as the reason why a recovery cannot go on.
+fn untrusted(refusal: Refusal, tx: &Transaction) -> Stuck {
+    match refusal {
+        Refusal::Distrusted { path, why, .. } => Stuck::Companion { path, why },
+        other => {
+            let path = HostPath(tx.folder.path().join(crate::transaction::PLAN));
+            Stuck::Companion { path, why: format!("{other:?}") }
+        }
+    }
 }
 
 impl Run<'_> {

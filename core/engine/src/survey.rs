@@ -18,7 +18,7 @@ use backout_protocol::{
     message::ListedFile,
     path::encode,
     plan::{EffectiveSite, Resolved},
-    profile::{Component, Role, ServiceNeed},
+    profile::{Component, Probe, Role, ServiceNeed},
     site::ServiceAccess,
 };
 use std::{
@@ -136,22 +136,30 @@ pub(crate) fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
         && let Some(service) = sets.keys().find(|s| !known.contains(s))
     {
         let mut known = known;
+        known.sort();
         known.dedup();
         return Err(Refusal::SiteServiceUnknown { service: service.clone(), known });
     }
-    if known.is_empty() {
-        return Ok(quiesce::none());
-    }
-    let services = service::open(&job.site.services, &job.site.timeouts.over(profile.timeouts))
-        .map_err(Refusal::Service)?;
-    let probes = profile.health.iter().chain(&job.site.health).filter_map(|p| p.run.first());
-    for program in services.programs().iter().map(|p| p.as_path()).chain(probes.map(Path::new)) {
-        check_program(program)?;
-    }
+    let services = if known.is_empty() {
+        quiesce::none()
+    } else {
+        service::open(&job.site.services, &job.site.timeouts.over(profile.timeouts))
+            .map_err(Refusal::Service)?
+    };
+    check_programs(services.as_ref(), profile.health.iter().chain(&job.site.health))?;
     Ok(services)
 }
 
-pub(crate) fn check_program(program: &Path) -> Result<(), Refusal> {
+/// Refuses programs that others could have changed: those of the services and those of the probes.
+pub(crate) fn check_programs<'a>(
+    services: &dyn Services,
+    probes: impl IntoIterator<Item = &'a Probe>,
+) -> Result<(), Refusal> {
+    let probes = probes.into_iter().filter_map(|p| p.run.first()).map(PathBuf::from);
+    services.programs().into_iter().chain(probes).try_for_each(|program| check_program(&program))
+}
+
+fn check_program(program: &Path) -> Result<(), Refusal> {
     if !program.is_absolute() {
         return Err(Refusal::ProgramNotAbsolute { program: encode(program.as_os_str()) });
     }
@@ -228,6 +236,21 @@ pub(crate) fn expected_machines(
         }
     }
     machines
+}
+
+/// The component of this id.
+pub(crate) fn known<'a>(profile: &'a Profile, id: &ComponentId) -> Result<&'a Component, Refusal> {
+    profile.components.iter().find(|c| c.id == *id).ok_or_else(|| Refusal::ComponentUnknown {
+        component: id.clone(),
+        known: profile.components.iter().map(|c| c.id.clone()).collect(),
+    })
+}
+
+/// The refusal of a component that was asked for by name and is not here.
+pub(crate) fn absent(survey: &Survey, component: &Component) -> Refusal {
+    let marker = component.presence.marker.as_ref();
+    let marker = marker.and_then(|m| look::path_of(&survey.folders, m)).map(HostPath);
+    Refusal::ComponentAbsent { component: component.id.clone(), marker }
 }
 
 /// Where a row's file is, in its live spelling or that of an alias if that is what is there.

@@ -1,42 +1,36 @@
 //! Takes a finished run back, as a run of its own: staged by copying the before-images, never by taking them.
 
 use crate::{
-    faces::Faces,
-    look,
+    history, look,
     planner::{TOOL, steps},
     quiesce,
     refusal::{NotUndoable, Refusal},
-    state::{State, plain, unusable},
-    survey::check_program,
-    tidy::digests,
+    state::{State, plain},
+    survey::check_programs,
     transaction::{Swap, Transaction},
 };
 use backout_disk::swap::Turn;
-use backout_journal::Journal;
 use backout_machine::service::ServiceState;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
     plan::{FORMAT, PlanKind, PlannedService, Was},
     step::Source,
 };
+use std::cell::OnceCell;
 
 /// Plans the undo of run `id`, or of the newest finished run that is neither an undo nor undone.
 ///
 /// # Errors
 /// [`Refusal::NothingToUndo`], [`Refusal::RunUnknown`], [`Refusal::RunNotUndoable`], [`Refusal::UndoDrift`],
 /// [`Refusal::BeforeImageLost`].
-pub fn plan(state: &State, id: Option<&str>, faces: &Faces<'_>) -> Result<Plan, Refusal> {
-    let _ = faces;
+pub fn plan(state: &State, id: Option<&str>) -> Result<Plan, Refusal> {
     let finished = finished(state)?;
     let tx = match id {
         Some(id) => chosen(state, &finished, id)?,
         None => newest(finished)?,
     };
     let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
-    let probes = tx.plan.site.health.iter().filter_map(|p| p.run.first());
-    for program in services.programs().iter().map(|p| p.as_path()).chain(probes.map(std::path::Path::new)) {
-        check_program(program)?;
-    }
+    check_programs(services.as_ref(), &tx.plan.site.health)?;
     let files = inverse(&tx)?;
     let mut planned = Vec::new();
     let mut notices = Vec::new();
@@ -78,11 +72,8 @@ fn finished(state: &State) -> Result<Vec<Transaction>, Refusal> {
 
 /// The run as a transaction, if it is committed and its records are whole.
 fn committed(state: &State, run: &RunId) -> Result<Option<Transaction>, Refusal> {
-    let folder = state.history().and_then(|h| h.open_below(&plain(run.as_str())));
-    let folder = folder.map_err(|e| unusable(state.path(), &e))?;
-    let Ok(Some(reading)) = Journal::read(&folder, run) else { return Ok(None) };
-    let digests = digests(&reading).filter(|_| reading.status.is_committed());
-    Ok(digests.and_then(|(plan, staged)| Transaction::open(run, folder, plan, staged).ok()))
+    let run = history::read(state, run)?.filter(|(reading, _)| reading.status.is_committed());
+    Ok(run.map(|(_, tx)| tx))
 }
 
 fn undone_by(finished: &[Transaction], run: &RunId) -> Option<RunId> {
@@ -227,10 +218,23 @@ fn owner(plan: &Plan, target: &Place) -> ComponentId {
     }
 }
 
-/// Whether `live` is exactly what the newest run that touched `place` put there, that run was a rollback, and nobody
-/// undid it: then it is already back, even where no version says so.
-pub(crate) fn restored(state: &State, place: &Place, live: &Image) -> bool {
-    let Ok(finished) = finished(state) else { return false };
-    let touched = finished.iter().find_map(|t| Some((t, t.swaps.iter().find(|s| s.target == *place)?)));
-    touched.is_some_and(|(t, swap)| t.plan.kind == PlanKind::Rollback && swap.after == live.fingerprint)
+/// What earlier rollbacks put back. The history is read once, and only if it is asked.
+pub(crate) struct Restored<'a> {
+    state: Option<&'a State>,
+    finished: OnceCell<Vec<Transaction>>,
+}
+
+impl<'a> Restored<'a> {
+    pub(crate) fn of(state: Option<&'a State>) -> Self {
+        Self { state, finished: OnceCell::new() }
+    }
+
+    /// Whether `live` is exactly what the newest run that touched `place` put there, that run was a rollback, and
+    /// nobody undid it: then it is already back, even where no version says so.
+    pub(crate) fn put_back(&self, place: &Place, live: &Image) -> bool {
+        let read = || self.state.and_then(|s| finished(s).ok()).unwrap_or_default();
+        let mut runs = self.finished.get_or_init(read).iter();
+        let touched = runs.find_map(|t| Some((t, t.swaps.iter().find(|s| s.target == *place)?)));
+        touched.is_some_and(|(t, swap)| t.plan.kind == PlanKind::Rollback && swap.after == live.fingerprint)
+    }
 }

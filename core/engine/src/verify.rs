@@ -5,7 +5,7 @@ use crate::{
     look,
     presence::Presence,
     refusal::Refusal,
-    survey::{Survey, listed, row_place},
+    survey::{Survey, absent, known, listed, row_place},
 };
 use backout_protocol::{ComponentId, FileVersion, HostPath, message::ListedFile, profile::Role};
 use std::collections::BTreeSet;
@@ -143,14 +143,9 @@ pub fn verify(job: &Job, expect: Option<Expect>) -> Result<Verification, Refusal
 fn asked_are_here(job: &Job, survey: &Survey) -> Result<(), Refusal> {
     let profile = &job.profile.profile;
     for id in &job.ask.components {
-        let Some(component) = profile.components.iter().find(|c| c.id == *id) else {
-            let known = profile.components.iter().map(|c| c.id.clone()).collect();
-            return Err(Refusal::ComponentUnknown { component: id.clone(), known });
-        };
+        let component = known(profile, id)?;
         if !matches!(survey.presence.get(id), Some(Presence::Present { .. })) {
-            let marker = component.presence.marker.as_ref();
-            let marker = marker.and_then(|m| look::path_of(&survey.folders, m)).map(HostPath);
-            return Err(Refusal::ComponentAbsent { component: id.clone(), marker });
+            return Err(absent(survey, component));
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 )]
 
 use backout_demo::{BakSpelling, TreeSpec, pe};
-use backout_kit::{ServerProtect, serverprotect::version, snapshot, write};
+use backout_kit::{Run, ServerProtect, serverprotect::version, snapshot, write};
 use backout_protocol::{FileVersion, MachineType};
 use std::{fs, path::PathBuf};
 
@@ -231,16 +231,21 @@ fn hotfix_is_shown_and_set_aside_only_when_asked_for() {
     assert!(after == before, "{}", snapshot::differences(&before, &after).join("\n"));
 }
 
-#[test]
-fn an_open_console_is_refused() {
-    let sp = ServerProtect::new(&TreeSpec::default());
+/// A rollback while a process of the console runs.
+fn with_the_console_open(sp: &ServerProtect) -> Run {
     let console = sp.live("Admin.exe");
     fs::copy("/bin/sleep", &console).unwrap();
     let mut open = std::process::Command::new(&console).arg("1000").spawn().unwrap();
     let run = sp.world.rollback(&[]);
     open.kill().unwrap();
     open.wait().unwrap();
-    let run = run.ends(10);
+    run
+}
+
+#[test]
+fn an_open_console_is_refused() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let run = with_the_console_open(&sp).ends(10);
     assert!(run.json["error"].to_string().contains("Admin.exe"), "{run:?}");
     assert!(sp.world.services.log().is_empty());
 }
@@ -406,13 +411,7 @@ fn a_preference_by_name_does_not_touch_files_of_the_same_name_elsewhere() {
 fn what_is_back_already_gives_nothing_up_and_needs_no_closed_console() {
     let sp = ServerProtect::new(&TreeSpec::default());
     sp.world.rollback(&[]).ends(0);
-    let console = sp.live("Admin.exe");
-    fs::copy("/bin/sleep", &console).unwrap();
-    let mut open = std::process::Command::new(&console).arg("1000").spawn().unwrap();
-    let run = sp.world.rollback(&[]);
-    open.kill().unwrap();
-    open.wait().unwrap();
-    let run = run.ends(0);
+    let run = with_the_console_open(&sp).ends(0);
     assert_eq!(run.json["outcome"], "nothing-to-do");
     assert_eq!(run.json["warnings"].as_array().unwrap().len(), 0, "{run:?}");
     assert!(!run.json["data"]["left_alone"].is_null());

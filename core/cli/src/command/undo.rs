@@ -27,7 +27,7 @@ pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<
 
 fn planned(session: &Session, state: &State, id: Option<&str>) -> Result<Plan, Stop> {
     let faces = session.faces();
-    let mut plan = undo::plan(state, id, &faces).map_err(stop)?;
+    let mut plan = undo::plan(state, id).map_err(stop)?;
     plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
     Ok(plan)
 }
