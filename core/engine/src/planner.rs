@@ -17,7 +17,7 @@ use backout_machine::{process, service::ServiceState};
 use backout_protocol::{
     HostPath, Image, Notice, Plan, Profile, ServiceName, Step,
     message::{BackupSource, PlanRequest},
-    plan::{FORMAT, PlanKind, PlannedService, PluginRef, Was},
+    plan::{FORMAT, PlanKind, PlannedService, PluginRef, Tie, Was},
     profile::{Check, Component, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
@@ -240,12 +240,9 @@ fn planned_services(
     let mut names: Vec<&ServiceName> = stops.iter().collect();
     names.extend(starts.iter().filter(|s| !stops.contains(s)));
     let planned = |name: &ServiceName| {
-        let was = match survey.services.state(name).map_err(Refusal::Service)? {
-            ServiceState::Running => Was::Running,
-            ServiceState::Stopped | ServiceState::NotInstalled => Was::Stopped,
-        };
+        let was = survey.services.state(name).map_err(Refusal::Service)?.was();
         let start = starts.contains(name) && (was == Was::Running || job.ask.start_all);
-        Ok(PlannedService { name: name.clone(), was, start })
+        Ok(PlannedService { name: name.clone(), was, start, tie: Tie::Named })
     };
     names.into_iter().map(planned).collect()
 }

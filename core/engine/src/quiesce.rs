@@ -53,10 +53,9 @@ impl Quiesce<'_> {
 
     /// What each service is now. A service that is not installed counts as stopped.
     pub(crate) fn states(&self) -> Result<Were, Failure> {
-        let was = |s: &backout_protocol::plan::PlannedService| match self.services.state(&s.name) {
-            Ok(ServiceState::Running) => Ok((s.name.clone(), Was::Running)),
-            Ok(ServiceState::Stopped | ServiceState::NotInstalled) => Ok((s.name.clone(), Was::Stopped)),
-            Err(e) => Err(Failure::Service(e)),
+        let was = |s: &backout_protocol::plan::PlannedService| {
+            let state = self.services.state(&s.name).map_err(Failure::Service)?;
+            Ok((s.name.clone(), state.was()))
         };
         self.plan.services.iter().map(was).collect()
     }
@@ -199,7 +198,7 @@ pub(crate) fn open(plan: &Plan) -> Result<Box<dyn Services>, ServiceError> {
     if plan.services.is_empty() {
         return Ok(none());
     }
-    service::open(&plan.site.services, &plan.site.timeouts)
+    service::open(&plan.site.services, &plan.site.units, &plan.site.timeouts)
 }
 
 /// No services at all.

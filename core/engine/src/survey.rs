@@ -67,6 +67,7 @@ impl Survey {
             vars: self.vars.clone(),
             names: profile.names,
             services: job.site.services.clone(),
+            units: job.site.units.clone(),
             timeouts: job.site.timeouts.over(profile.timeouts),
             health: profile.health.iter().chain(&job.site.health).cloned().collect(),
         }
@@ -143,7 +144,7 @@ pub(crate) fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
     let services = if known.is_empty() {
         quiesce::none()
     } else {
-        service::open(&job.site.services, &job.site.timeouts.over(profile.timeouts))
+        service::open(&job.site.services, &job.site.units, &job.site.timeouts.over(profile.timeouts))
             .map_err(Refusal::Service)?
     };
     check_programs(services.as_ref(), profile.health.iter().chain(&job.site.health))?;

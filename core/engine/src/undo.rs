@@ -10,7 +10,6 @@ use crate::{
     transaction::{Swap, Transaction},
 };
 use backout_disk::swap::Turn;
-use backout_machine::service::ServiceState;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
     plan::{FORMAT, PlanKind, PlannedService, Was},
@@ -35,13 +34,13 @@ pub fn plan(state: &State, id: Option<&str>) -> Result<Plan, Refusal> {
     let mut planned = Vec::new();
     let mut notices = Vec::new();
     for service in &tx.plan.services {
-        let running = services.state(&service.name).map_err(Refusal::Service)? == ServiceState::Running;
-        let was = if running { Was::Running } else { Was::Stopped };
+        let was = services.state(&service.name).map_err(Refusal::Service)?.was();
+        let running = was == Was::Running;
         if !running {
             let start = services.start_hint(&service.name);
             notices.push(Notice::FoundStopped { service: service.name.clone(), start });
         }
-        planned.push(PlannedService { name: service.name.clone(), was, start: running });
+        planned.push(PlannedService { name: service.name.clone(), was, start: running, tie: service.tie });
     }
     let waits = tx.plan.steps.iter().filter(|s| matches!(s, Step::WaitExit { .. })).cloned().collect();
     let mut plan = tx.plan;

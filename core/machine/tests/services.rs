@@ -50,7 +50,7 @@ impl Odd {
         let name: ServiceName = "Odd Service".parse().expect("a name");
         let access = ServiceAccess::Commands(BTreeMap::from([(name.clone(), set)]));
         let timeouts = Timeouts { status: limit, ..Timeouts::default() };
-        let services = open(&access, &timeouts).expect("absolute paths");
+        let services = open(&access, &BTreeMap::new(), &timeouts).expect("absolute paths");
         Self { dir, services, name }
     }
 
@@ -83,7 +83,7 @@ fn a_service_is_told_once_each_time_and_seen_to_have_done_so() {
     let other: ServiceName = "Trend ServerProtect Agent".parse().unwrap();
     let set = write_shell_service(dir.path(), &name).unwrap();
     let access = ServiceAccess::Commands(BTreeMap::from([(name.clone(), set)]));
-    let services = open(&access, &Timeouts::default()).unwrap();
+    let services = open(&access, &BTreeMap::new(), &Timeouts::default()).unwrap();
     assert_eq!(services.state(&other).unwrap(), ServiceState::NotInstalled);
     assert!(matches!(services.stop(&other, &Patience::firm(LONG)), Err(ServiceError::NotInstalled { .. })));
 
@@ -251,7 +251,11 @@ fn programs_must_be_named_by_absolute_paths_and_must_exist() {
         let argv = |a: &[&str]| a.iter().map(|s| (*s).to_owned()).collect();
         let set =
             CommandSet { start: argv(start), stop: argv(&["/nowhere/ctl"]), status: argv(&["/nowhere/ctl"]) };
-        open(&ServiceAccess::Commands(BTreeMap::from([(name.clone(), set)])), &Timeouts::default())
+        open(
+            &ServiceAccess::Commands(BTreeMap::from([(name.clone(), set)])),
+            &BTreeMap::new(),
+            &Timeouts::default(),
+        )
     };
     for bad in [&["ctl"][..], &["./ctl"], &[""], &[]] {
         assert!(matches!(with(bad), Err(ServiceError::NotAbsolute { verb: Verb::Start, .. })), "{bad:?}");
@@ -260,5 +264,8 @@ fn programs_must_be_named_by_absolute_paths_and_must_exist() {
     assert!(matches!(services.state(&name), Err(ServiceError::Spawn { .. })));
     let programs = ["/bin/bash", "/nowhere/ctl", "/srv/ctl"].map(PathBuf::from);
     assert_eq!(services.programs(), programs, "a relative script is found from where commands run");
-    assert!(matches!(open(&ServiceAccess::System, &Timeouts::default()), Err(ServiceError::NoManager)));
+    assert!(matches!(
+        open(&ServiceAccess::System, &BTreeMap::new(), &Timeouts::default()),
+        Err(ServiceError::NoManager)
+    ));
 }

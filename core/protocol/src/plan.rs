@@ -123,6 +123,9 @@ pub struct EffectiveSite {
     pub names: NameRule,
     /// How services are reached.
     pub services: ServiceAccess,
+    /// The unit of each service, where the system's manager has units.
+    #[serde(default)]
+    pub units: BTreeMap<ServiceName, String>,
     /// Waiting times.
     pub timeouts: Timeouts,
     /// Probes.
@@ -195,6 +198,25 @@ pub struct PlannedService {
     pub was: Was,
     /// Whether it is started in the end.
     pub start: bool,
+    /// Why it is in the run.
+    #[serde(default)]
+    pub tie: Tie,
+}
+
+/// Why a service is in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tie {
+    /// The system's manager opens it for one of the run's services, which it starts when somebody calls. Started before
+    /// them: a manager refuses to open it for a service that runs already.
+    Socket,
+    /// A component of the run names it.
+    #[default]
+    Named,
+    /// It needs one of the run's services, and the system's manager stops it with that one.
+    Dependent,
+    /// It starts one of the run's services by itself: at a time, or when a file changes.
+    Trigger,
 }
 
 /// What a service was before the window.

@@ -12,6 +12,9 @@ pub struct Site {
     pub vars: BTreeMap<String, HostPath>,
     /// How services are reached.
     pub services: ServiceAccess,
+    /// With [`ServiceAccess::System`] on Linux: the unit of each service. A service that is not named here is looked for
+    /// under its own name.
+    pub units: BTreeMap<ServiceName, String>,
     /// Other waiting times than the profile's.
     pub timeouts: SiteTimeouts,
     /// Probes beside the profile's.

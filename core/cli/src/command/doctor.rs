@@ -79,6 +79,7 @@ fn found(presence: &Presence) -> String {
 
 fn service(state: &Result<ServiceState, String>) -> String {
     match state {
+        Ok(ServiceState::Restarting) => "the manager is starting it again".into(),
         Ok(ServiceState::Running) => "running".into(),
         Ok(ServiceState::Stopped) => "stopped".into(),
         Ok(ServiceState::NotInstalled) => "not installed".into(),

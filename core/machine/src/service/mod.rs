@@ -7,8 +7,17 @@ pub use crate::Patience;
 pub use commands::Commands;
 pub use error::ServiceError;
 
-use backout_protocol::{ServiceName, profile::Timeouts, site::ServiceAccess};
-use std::{fmt, path::PathBuf};
+use backout_protocol::{
+    ServiceName,
+    plan::{Tie, Was},
+    profile::Timeouts,
+    site::ServiceAccess,
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// What a service is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +26,21 @@ pub enum ServiceState {
     NotInstalled,
     /// It runs.
     Running,
+    /// It does not run, and the manager will start it again by itself in a moment. It ran, as far as a plan is
+    /// concerned; it is not well, as far as a health check is.
+    Restarting,
     /// It is there and does not run.
     Stopped,
+}
+
+impl ServiceState {
+    /// What a run that begins now remembers of it. A service that is not installed counts as stopped.
+    pub fn was(self) -> Was {
+        match self {
+            ServiceState::Running | ServiceState::Restarting => Was::Running,
+            ServiceState::Stopped | ServiceState::NotInstalled => Was::Stopped,
+        }
+    }
 }
 
 /// What a service is told.
@@ -42,6 +64,24 @@ impl fmt::Display for Verb {
     }
 }
 
+/// Something that comes and goes with a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    /// What [`Services`] knows it by.
+    pub name: ServiceName,
+    /// What it has to do with the service.
+    pub tie: Tie,
+}
+
+/// A file that keeps services from being started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Its absolute path. Its folder may be missing.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
 /// The services of this machine, however they are reached.
 pub trait Services: Send + Sync {
     /// Asks what a service is doing.
@@ -60,6 +100,28 @@ pub trait Services: Send + Sync {
     /// The command with which a person starts it.
     fn start_hint(&self, service: &ServiceName) -> String;
 
+    /// What else the manager stops with this service or starts it by. Empty where there is no such thing.
+    fn companions(&self, _service: &ServiceName) -> Result<Vec<Companion>, ServiceError> {
+        Ok(Vec::new())
+    }
+
+    /// Files that keep the manager from starting these services, at boot or at any time, while `unsettled` exists. They
+    /// count once they are written and [`Services::reload`] was called, or the machine has booted. Empty where the
+    /// manager starts nothing, or cannot be kept from it.
+    fn holds(&self, _services: &[ServiceName], _unsettled: &Path) -> Vec<Hold> {
+        Vec::new()
+    }
+
+    /// Makes the manager read its configuration again.
+    fn reload(&self) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
+    /// Whether the manager reads this file, so that [`Services::reload`] is due when it has changed.
+    fn is_configuration(&self, _path: &Path) -> bool {
+        false
+    }
+
     /// Every program and script that any of this would run, for the check whether they are to be trusted.
     fn programs(&self) -> Vec<PathBuf>;
 }
@@ -68,7 +130,11 @@ pub trait Services: Send + Sync {
 ///
 /// Fails with [`ServiceError::NoManager`] where the system's own manager is asked for and backout does not speak to
 /// it, and with [`ServiceError::NotAbsolute`] on a command whose program is not an absolute path.
-pub fn open(access: &ServiceAccess, timeouts: &Timeouts) -> Result<Box<dyn Services>, ServiceError> {
+pub fn open(
+    access: &ServiceAccess,
+    _units: &BTreeMap<ServiceName, String>,
+    timeouts: &Timeouts,
+) -> Result<Box<dyn Services>, ServiceError> {
     match access {
         ServiceAccess::System => Err(ServiceError::NoManager),
         ServiceAccess::Commands(sets) => Ok(Box::new(Commands::new(sets.clone(), *timeouts)?)),
