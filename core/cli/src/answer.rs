@@ -12,8 +12,10 @@ use backout_protocol::{
     report::{RESULT_SCHEMA, Warning},
 };
 
+use serde::{Deserialize, Serialize};
+
 /// A command's answer.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub result: RunResult,
     /// What a person reads on standard output.
@@ -46,6 +48,12 @@ impl Answer {
             data,
         };
         Self { result, text, said: None, told: Vec::new() }
+    }
+
+    /// A result that was printed before, again.
+    pub(crate) fn of_result(result: RunResult) -> Self {
+        let said = result.error.as_ref().map(Said::again);
+        Self { result, text: String::new(), said, told: Vec::new() }
     }
 
     /// An error before anything was begun.

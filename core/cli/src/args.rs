@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+use backout_engine::history::Retention;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -58,9 +59,24 @@ pub(crate) struct Global {
     /// Wait this many seconds for another run to end.
     #[arg(long, value_name = "S", global = true, default_value_t = 0)]
     pub lock_timeout: u64,
-    /// The caller's own id of this request.
+    /// The caller's own id of this request; the same id again returns the first run's result.
     #[arg(long, value_name = "ID", global = true)]
     pub request_id: Option<String>,
+    /// Carry the run out in this process, with nobody to settle it if it dies. For tests.
+    #[arg(long, global = true, hide = true)]
+    pub no_parent: bool,
+    /// What a parent tells its worker: whether somebody can be asked.
+    #[arg(long, value_name = "ASKING", global = true, hide = true)]
+    pub worker: Option<Asking>,
+}
+
+/// Whether a worker's parent can ask somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Asking {
+    /// A person at the terminal.
+    Terminal,
+    /// Nobody.
+    Nobody,
 }
 
 /// How JSON is printed.
@@ -174,8 +190,22 @@ pub(crate) enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Says whether a run is unfinished, and what `recover` would do.
-    Status,
+    /// Says whether a run is unfinished or under way, and what `recover` would do.
+    Status {
+        /// Show what the run that is under way does, until it ends.
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Lists the runs that are over, newest first.
+    History {
+        #[command(subcommand)]
+        verb: Option<HistoryVerb>,
+    },
+    /// Shows one run: who, when, with what, every file before and after.
+    Show {
+        /// Its id, or as much of its beginning as no other run has.
+        id: String,
+    },
     /// Reads which files of the patch are in.
     Verify {
         #[command(flatten)]
@@ -219,12 +249,6 @@ pub(crate) enum Verb {
     Inventory(Later),
     /// Not in this version.
     #[command(hide = true)]
-    History(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Show(Later),
-    /// Not in this version.
-    #[command(hide = true)]
     Snapshot(Later),
     /// Not in this version.
     #[command(hide = true)]
@@ -259,6 +283,23 @@ pub(crate) enum Expect {
     Patched,
     /// As before the patch.
     Before,
+}
+
+/// What to do with the history.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HistoryVerb {
+    /// Removes runs whose time is over, with what they keep beside their targets. They cannot be undone any more.
+    Prune {
+        /// The newest runs to keep, however old.
+        #[arg(long, value_name = "N", default_value_t = Retention::default().newest)]
+        keep: usize,
+        /// Keep runs that are younger than so many days, however many.
+        #[arg(long, value_name = "N", default_value_t = Retention::default().days)]
+        days: u64,
+        /// Only say which.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// What to do with profiles.

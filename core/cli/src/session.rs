@@ -11,7 +11,8 @@ use crate::{
 use backout_engine::{Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, faces::Cancelled, load};
 use backout_host::{Pinning, Plugins};
 use backout_protocol::{
-    ComponentId, HostPath, Plan, message::BackupSource, plan::Ask, profile::Role, report::Warning,
+    ComponentId, HostPath, Plan, message::BackupSource, plan::Ask, plan::Operator, profile::Role,
+    report::Warning,
 };
 use std::{
     path::{Path, PathBuf},
@@ -96,10 +97,18 @@ impl Session {
 
     /// Asks, unless `--yes` answered already.
     pub(crate) fn confirm(&self) -> Result<(), Stop> {
+        self.ask_first("", "Carry this out? Services will be stopped. [yes/no]")
+    }
+
+    /// Shows something and asks, unless `--yes` answered already.
+    pub(crate) fn ask_first(&self, shown: &str, question: &str) -> Result<(), Stop> {
         if self.global.yes {
             return Ok(());
         }
-        match terminal::ask("Carry this out? Services will be stopped. [yes/no]", &self.cancel) {
+        if !shown.is_empty() {
+            terminal::out(shown);
+        }
+        match terminal::ask(question, || self.cancel.requested().is_some()) {
             Some(true) => Ok(()),
             Some(false) => Err(stop(Refusal::Declined)),
             None => Err(stop(Refusal::Cancelled(self.cancel.requested().unwrap_or(Cancelled::Asked)))),
@@ -182,6 +191,8 @@ impl Session {
             site: self.global.site.as_deref().map(load::absolute),
             plugin_dirs: self.global.plugin_dir.iter().map(|d| load::absolute(d)).collect(),
             profile_dirs: self.global.profile_dir.iter().map(|d| load::absolute(d)).collect(),
+            by: Some(operator()),
+            request_id: self.global.request_id.clone(),
             ..Ask::default()
         };
         for component in &wish.component {
@@ -277,6 +288,18 @@ fn default_state() -> PathBuf {
         return Path::new(&data).join("backout");
     }
     "/var/lib/backout".into()
+}
+
+/// Who asks, as the operating system knows them.
+#[expect(clippy::disallowed_methods, reason = "the binary is the one that reads the environment")]
+pub(crate) fn operator() -> Operator {
+    let unknown = |_| "unknown".to_owned();
+    Operator {
+        user: whoami::username().unwrap_or_else(unknown),
+        sudo: std::env::var("SUDO_USER").ok().filter(|v| !v.is_empty()),
+        host: whoami::hostname().unwrap_or_else(unknown),
+        process: std::process::id(),
+    }
 }
 
 fn plugin_folders(global: &Global) -> Vec<PathBuf> {

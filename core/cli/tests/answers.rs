@@ -34,9 +34,6 @@ fn object(words: &[&str], code: i32) -> Value {
 fn what_is_not_in_this_version_says_so_in_text_and_in_json_wherever_the_flag_stands() {
     for later in [
         "inventory",
-        "history",
-        "history prune",
-        "show 01m83e7csdtk1bmvtwjf7418jg",
         "snapshot create --name x",
         "guard P -- setup.exe",
         "report ID -o file.html",
@@ -56,7 +53,6 @@ fn what_is_not_in_this_version_says_so_in_text_and_in_json_wherever_the_flag_sta
         "plan P --from normal-server=snapshot:1",
         "plan P --format html",
         "rollback P --yes --on-locked reboot",
-        "status --request-id 7",
         "status --lang ja",
     ] {
         let words: Vec<&str> = later.split(' ').collect();

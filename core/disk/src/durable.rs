@@ -9,7 +9,7 @@ use backout_protocol::RelPath;
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{Read, Write},
+    io::{Read, Seek, SeekFrom, Write},
 };
 
 /// Writes `name` whole: under another name, synced, renamed into place, folder synced. If we die in here, the old
@@ -52,6 +52,18 @@ pub fn read(folder: &Folder, name: &OsStr, cap: u64) -> Result<Option<Vec<u8>>, 
         return Err(Error::unsupported("read", &path, "it is longer than it can be"));
     }
     Ok(Some(bytes))
+}
+
+/// Opens `name` for writing behind what is in it, making it if need be. Nothing of it is synced: it is for what may be
+/// lost.
+///
+/// # Errors
+/// The system's.
+pub fn open_log(folder: &Folder, name: &OsStr) -> Result<File, Error> {
+    let fail = |e| Error::io("open", &folder.path().join(name), e);
+    let mut file = os::open_or_create(&folder.handle, name, true).map_err(fail)?;
+    file.seek(SeekFrom::End(0)).map_err(fail)?;
+    Ok(file)
 }
 
 /// Makes a folder, durably.

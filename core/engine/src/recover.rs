@@ -6,6 +6,7 @@
 use crate::{
     faces::Faces,
     failure::{Failure, Stuck},
+    history,
     quiesce::{self, Were, never},
     refusal::Refusal,
     report::{Ending, RunReport},
@@ -19,7 +20,7 @@ use crate::{
 use backout_disk::{Folder, durable};
 use backout_journal::{Direction, Journal, JournalError, Reading, Record, Remedy};
 use backout_protocol::{Event, Fingerprint, HostPath, Place, RunId, report::Phase};
-use std::{cell::Cell, ffi::OsStr, path::Path};
+use std::{cell::Cell, collections::BTreeSet, ffi::OsStr, path::Path};
 
 /// Settles the unfinished run in the state folder at `path`, whichever side it ends on.
 pub fn run(path: &Path, faces: &Faces<'_>) -> RunReport {
@@ -39,10 +40,56 @@ pub fn run(path: &Path, faces: &Faces<'_>) -> RunReport {
     }
 }
 
+/// Which run a worker left behind.
+#[derive(Debug, Clone)]
+pub enum Whose {
+    /// The one that was open before.
+    Run(RunId),
+    /// The one that this process began.
+    Process {
+        /// Its number.
+        pid: u32,
+        /// Runs that were there before: numbers of processes come again.
+        known: BTreeSet<RunId>,
+    },
+}
+
+/// Settles what a worker that died left behind, and says how it ended. `None`: there is no such run, so nothing of it
+/// was begun or everything was taken away again.
+pub fn after(path: &Path, whose: &Whose, faces: &Faces<'_>) -> Option<RunReport> {
+    let refused = |refusal: Refusal| Some(refusal.into());
+    match State::look(path) {
+        Ok(None) => return None,
+        Ok(Some(_)) => {}
+        Err(refusal) => return refused(refusal),
+    }
+    let locked = match State::lock(path) {
+        Ok(locked) => locked,
+        Err(refusal) => return refused(refusal),
+    };
+    let state = locked.state();
+    let found = match whose {
+        Whose::Run(run) => Ok(Some(run.clone())),
+        Whose::Process { pid, known } => history::begun_by(state, *pid, known),
+    };
+    let run = match found {
+        Ok(run) => run?,
+        Err(refusal) => return refused(refusal),
+    };
+    match state.unfinished() {
+        Ok(Some(open)) if open.run == run => Some(settle(&locked, open, faces)),
+        Ok(_) => history::report(state, &run).unwrap_or_else(refused),
+        Err(refusal) => refused(refusal),
+    }
+}
+
 fn settle(locked: &Locked, open: OpenRun, faces: &Faces<'_>) -> RunReport {
     faces.observer.event(&Event::Phase { phase: Phase::Recover });
     let mut report = match load(locked, &open) {
-        Ok((tx, reading)) => go_on(locked, &tx, &reading, faces),
+        Ok((tx, reading)) => {
+            faces.observer.begun(&tx.run, tx.log());
+            go_on(locked, &tx, &reading, faces)
+        }
         Err(why) => RunReport::of(Ending::Stuck { after: None, why }),
     };
     report.run = Some(open.run);

@@ -2,6 +2,7 @@
 
 use crate::{
     faces::Faces,
+    history::{self, Retention},
     quiesce,
     refusal::Refusal,
     report::{Ending, RunReport, counts},
@@ -15,7 +16,11 @@ use backout_disk::{Error, durable};
 use backout_journal::{Journal, Record, writer::Durability::Synced};
 use backout_machine::service::Services;
 use backout_protocol::{Digest, Notice, RunId, Step, plan::Plan};
-use std::{cell::Cell, ffi::OsStr};
+use std::{
+    cell::Cell,
+    ffi::OsStr,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Carries out `plan`, which must have been made and checked under this lock.
 pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
@@ -29,7 +34,10 @@ pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
         Err(e) => return Refusal::Service(e).into(),
     };
     match begin(locked, plan) {
-        Ok((tx, journal)) => carry_out(locked, tx, journal, services.as_ref(), faces),
+        Ok((tx, journal)) => {
+            faces.observer.begun(&tx.run, tx.log());
+            carry_out(locked, tx, journal, services.as_ref(), faces)
+        }
         Err(refusal) => refusal.into(),
     }
 }
@@ -115,6 +123,22 @@ fn give_up(locked: &Locked, tx: &Transaction, mut journal: Journal, refusal: Ref
     refusal.into()
 }
 
+/// Lets older runs go by rule, now that a newer one is finished. What cannot go now goes another time.
+fn retain(locked: &Locked) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+    match history::prune(locked, Retention::default(), now) {
+        Ok(pruned) => {
+            for one in pruned {
+                match one.left {
+                    None => log::info!("run {}: its time is over, it is removed", one.run),
+                    Some(why) => log::warn!("run {}: its time is over, but it stays: {why}", one.run),
+                }
+            }
+        }
+        Err(refusal) => log::warn!("older runs stay: {refusal:?}"),
+    }
+}
+
 /// Tidies up behind a run and reports it.
 pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> RunReport {
     let tx = run.tx;
@@ -132,6 +156,9 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
     };
     if let Err(e) = tidied {
         log::warn!("run {}: {e}; the next verb tidies up", tx.run);
+    }
+    if matches!(ending, Ending::Done | Ending::Completed) {
+        retain(locked);
     }
     let changed =
         matches!(ending, Ending::Done | Ending::Completed | Ending::Unfinished(_) | Ending::Stuck { .. });

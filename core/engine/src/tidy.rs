@@ -175,15 +175,21 @@ pub(crate) fn drop_staging(tx: &Transaction) -> Result<(), Error> {
         };
         match Staging::open(&folder, &tx.run)? {
             Some(staging) => staging.remove_but_drift(&folder)?,
-            None => mounted(tx, &host, &folder)?,
+            None => mounted(tx, &host, &folder, |swap| swap.before)?,
         }
     }
     Ok(())
 }
 
 /// A staging folder that is gone was removed before, unless every file that should be beside it is gone too.
-fn mounted(tx: &Transaction, host: &crate::transaction::Host, folder: &Folder) -> Result<(), Error> {
-    let mut expected = tx.swaps.iter().filter(|s| s.host() == *host && !s.before.is_absent()).peekable();
+/// `should`: what each name should hold now.
+pub(crate) fn mounted(
+    tx: &Transaction,
+    host: &crate::transaction::Host,
+    folder: &Folder,
+    should: fn(&Swap) -> backout_protocol::Fingerprint,
+) -> Result<(), Error> {
+    let mut expected = tx.swaps.iter().filter(|s| s.host() == *host && !should(s).is_absent()).peekable();
     if expected.peek().is_none() {
         return Ok(());
     }

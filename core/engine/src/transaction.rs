@@ -24,6 +24,8 @@ use crate::state::plain;
 pub(crate) const PLAN: &str = "plan.ron";
 /// The list of swaps, once everything is staged.
 pub(crate) const STAGED: &str = "staged.ron";
+/// What was worth a line. Nothing reads it but people.
+pub(crate) const LOG: &str = "log";
 /// Neither file is longer.
 const CAP: u64 = 256 * 1024 * 1024;
 
@@ -279,6 +281,12 @@ impl Transaction {
             None => swaps(&plan_value).into_iter().map(|(swap, _)| swap).collect(),
         };
         Ok(Self { run: run.clone(), folder, plan: plan_value, plan_digest: plan, swaps })
+    }
+
+    /// Its log, to be written behind what is there. A run does without if it must.
+    pub(crate) fn log(&self) -> Option<std::fs::File> {
+        let log = durable::open_log(&self.folder, OsStr::new(LOG));
+        log.inspect_err(|e| log::warn!("run {}: {e}", self.run)).ok()
     }
 
     /// Writes `staged.ron` durably and returns its digest.

@@ -12,19 +12,30 @@ use crate::{
 use backout_disk::swap::Turn;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
-    plan::{FORMAT, PlanKind, PlannedService, Was},
+    plan::{FORMAT, Operator, PlanKind, PlannedService, Was},
     step::Source,
 };
 use std::cell::OnceCell;
 
-/// Plans the undo of run `id`, or of the newest finished run that is neither an undo nor undone.
+/// What is asked of an undo.
+#[derive(Debug, Clone, Default)]
+pub struct Asked<'a> {
+    /// The run's id; `None`: the newest finished run that is neither an undo nor undone.
+    pub run: Option<&'a str>,
+    /// Who asks.
+    pub by: Option<Operator>,
+    /// The caller's own id of this request.
+    pub request_id: Option<String>,
+}
+
+/// Plans the undo that is asked for.
 ///
 /// # Errors
 /// [`Refusal::NothingToUndo`], [`Refusal::RunUnknown`], [`Refusal::RunNotUndoable`], [`Refusal::UndoDrift`],
 /// [`Refusal::BeforeImageLost`].
-pub fn plan(state: &State, id: Option<&str>) -> Result<Plan, Refusal> {
+pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
     let finished = finished(state)?;
-    let tx = match id {
+    let tx = match asked.run {
         Some(id) => chosen(state, &finished, id)?,
         None => newest(finished)?,
     };
@@ -54,6 +65,8 @@ pub fn plan(state: &State, id: Option<&str>) -> Result<Plan, Refusal> {
     plan.notes = Vec::new();
     plan.reminders = Vec::new();
     plan.request.start_all = false;
+    plan.request.by.clone_from(&asked.by);
+    plan.request.request_id.clone_from(&asked.request_id);
     for component in &mut plan.components {
         std::mem::swap(&mut component.builds_now, &mut component.builds_after);
     }

@@ -111,6 +111,26 @@ pub struct Ask {
     pub plugin_dirs: Vec<HostPath>,
     /// Profile folders, in search order.
     pub profile_dirs: Vec<HostPath>,
+    /// Who asked.
+    pub by: Option<Operator>,
+    /// `--request-id`: the caller's own id of this request.
+    pub request_id: Option<String>,
+}
+
+/// Who asked for a run, as the operating system knows them. For people: nothing is decided by it, but the process, by
+/// which the parent of a worker that died finds the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// The account.
+    pub user: String,
+    /// The account behind `sudo`, if it was used.
+    #[serde(default)]
+    pub sudo: Option<String>,
+    /// The machine's name.
+    pub host: String,
+    /// The process that carries the run out.
+    pub process: u32,
 }
 
 /// Everything of site and profile that a run and its recovery need.

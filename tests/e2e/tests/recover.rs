@@ -23,7 +23,7 @@ fn killed_in_the_swap(n: u32) -> Option<(World, Snapshot)> {
     }
     let world = World::small();
     let before = world.files();
-    let plain = world.verb_command("rollback", &[]);
+    let plain = world.verb_command("rollback", &["--no-parent"]);
     let inject = format!("inject=renameat2:signal=KILL:when={n}");
     let mut command = Command::new("strace");
     command.args(["-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", &inject, "--"]);

@@ -12,7 +12,7 @@ use serde_json::json;
 
 pub(crate) fn run(session: &Session, abandon: bool, dry_run: bool) -> Result<Answer, Stop> {
     if dry_run {
-        let mut answer = status::run(session)?;
+        let mut answer = status::run(session, false)?;
         answer.result.exit_code = exit_code::DONE;
         answer.result.error = None;
         answer.said = None;

@@ -6,6 +6,7 @@ use crate::{
     command::plan::{dry, look},
     exit_code, messages,
     messages::usage,
+    request::{self, Aim},
     session::{Session, Stop, stop},
 };
 use backout_engine::{Job, Refusal, State, load, planner, preflight, report::counts, rollback};
@@ -28,6 +29,10 @@ pub(crate) fn run(
     }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
+    let aim = Aim::Rollback(&job.profile.profile.name);
+    if let Some(answer) = request::answered(session, locked.state(), aim)? {
+        return Ok(answer);
+    }
     let plan = planned(session, &job, Some(locked.state()), saved.as_ref())?;
     if plan.is_empty() {
         let text = if session.for_people() { messages::plan::plan(&plan) } else { String::new() };
@@ -38,6 +43,7 @@ pub(crate) fn run(
     session.confirm()?;
     let mut answer = Answer::from(rollback::run(&locked, &plan, &session.faces()));
     answer.result.data = told_of(&plan);
+    request::remember(&locked, &answer, session);
     Ok(answer.told(told))
 }
 
