@@ -124,7 +124,11 @@ impl From<RunReport> for Answer {
     fn from(report: RunReport) -> Self {
         let (code, outcome) = exit_code::of(&report.ending);
         let said = match &report.ending {
-            Ending::Done | Ending::NothingToDo | Ending::Completed | Ending::RolledBack(_) => None,
+            Ending::Done
+            | Ending::NothingToDo
+            | Ending::Completed
+            | Ending::FilesSettled
+            | Ending::RolledBack(_) => None,
             Ending::PutBack(why) => Some(failure::put_back(why)),
             Ending::Refused(refused) => Some(refusal::said(refused)),
             Ending::Unfinished(why) => Some(failure::unfinished(why)),
@@ -139,6 +143,10 @@ impl From<RunReport> for Answer {
             Ending::Completed => {
                 lines.push("settled: the run was carried to its end, every file is new".to_owned())
             }
+            Ending::FilesSettled => lines.push(
+                "every file is settled; `backout recover --boot=services` starts what ran and ends the run"
+                    .to_owned(),
+            ),
             Ending::RolledBack(why) => {
                 lines.push(format!("settled: everything is as before the run ({why})"));
             }

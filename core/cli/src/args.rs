@@ -169,9 +169,9 @@ pub(crate) enum Verb {
     },
     /// Settles an unfinished run.
     Recover {
-        /// At boot.
+        /// At boot: `files` before the managed services start, `services` when everything else is up; both without.
         #[arg(long, value_name = "PART", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
-        boot: Option<String>,
+        boot: Option<BootPart>,
         /// Give the run up: change no file, keep its records, list every file.
         #[arg(long)]
         abandon: bool,
@@ -274,6 +274,17 @@ pub(crate) struct Later {
     /// Anything.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub rest: Vec<String>,
+}
+
+/// What of a recovery is done at a moment of the boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BootPart {
+    /// Both.
+    All,
+    /// Files alone.
+    Files,
+    /// The rest.
+    Services,
 }
 
 /// What every file is to be.

@@ -6,14 +6,14 @@
 
 use crate::{
     answer::Answer,
-    args::{Asking, Cli, Global, Verb},
+    args::{Asking, BootPart, Cli, Global, Verb},
     exit_code,
     frame::{Frame, NO, YES},
     messages::worker as messages,
     session::{Session, after},
     signals, terminal,
 };
-use backout_engine::{Ending, Observer, Refusal, RunReport, State, recover};
+use backout_engine::{Ending, Observer, Refusal, RunReport, State, recover, window::Extent};
 use backout_protocol::{Outcome, RunId};
 use std::{
     collections::BTreeSet,
@@ -81,8 +81,7 @@ pub(crate) fn run(cli: &Cli) -> Option<Answer> {
         (Verb::Recover { .. }, Some(open)) => recover::Whose::Run(open),
         _ => recover::Whose::Process { pid, known },
     };
-    let recovering = matches!(cli.verb, Verb::Recover { .. });
-    let mut answer = settle(&session, &whose, &how, recovering);
+    let mut answer = settle(&session, &whose, &how, &cli.verb);
     answer.result.request_id.clone_from(&cli.global.request_id);
     Some(answer)
 }
@@ -181,10 +180,15 @@ fn reply(session: &Session, answers: &mut Option<ChildStdin>, question: &str, en
 }
 
 /// Settles what the worker left, and says how it ended.
-fn settle(session: &Session, whose: &recover::Whose, how: &How, recovering: bool) -> Answer {
+fn settle(session: &Session, whose: &recover::Whose, how: &How, verb: &Verb) -> Answer {
+    let recovering = matches!(verb, Verb::Recover { .. });
+    let extent = match verb {
+        Verb::Recover { boot: Some(BootPart::Files), .. } => Extent::Files,
+        _ => Extent::Whole,
+    };
     let until = after(LOCK);
     let report = loop {
-        match recover::after(&session.state, whose, &session.faces()) {
+        match recover::after(&session.state, whose, extent, &session.faces()) {
             Some(RunReport { ending: Ending::Refused(Refusal::Locked { .. }), .. })
                 if until.is_none_or(|u| Instant::now() < u) =>
             {

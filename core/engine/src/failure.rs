@@ -61,6 +61,14 @@ pub enum Failure {
         /// Why.
         why: String,
     },
+    /// Services cannot be held back while files are swapped.
+    Hold {
+        /// Why.
+        why: String,
+    },
+    /// A command that was told to stop a service goes on although the run that gave it has died: it may stop the service
+    /// at any moment. Nothing was changed.
+    StopGoesOn,
     /// A folder that the run works in is not there: its volume is not mounted. Nothing was changed.
     NotMounted {
         /// Which.
@@ -148,6 +156,8 @@ impl fmt::Display for Failure {
             Failure::Probe { name, why } => write!(f, "probe `{name}`: {why}"),
             Failure::Cancelled(why) => write!(f, "stopped: {why:?}"),
             Failure::Journal { why } => write!(f, "journal: {why}"),
+            Failure::Hold { why } => write!(f, "services cannot be held back: {why}"),
+            Failure::StopGoesOn => f.write_str("a stop command of the run goes on"),
             Failure::NotMounted { folder } => write!(f, "`{folder}` is not there"),
             Failure::Recorded { why } => f.write_str(why),
         }

@@ -8,11 +8,13 @@
 
 mod builds;
 mod claims;
+mod companions;
 pub mod decide;
 pub mod doctor;
 pub mod faces;
 pub mod failure;
 pub mod history;
+pub mod hold;
 pub mod load;
 pub mod look;
 pub mod merge;

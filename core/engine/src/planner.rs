@@ -3,6 +3,7 @@
 use crate::{
     builds::{build_notices, planned_components, stays_patched},
     claims::elsewhere,
+    companions::with_companions,
     faces::Faces,
     load::{Job, check_trust},
     look,
@@ -244,7 +245,8 @@ fn planned_services(
         let start = starts.contains(name) && (was == Was::Running || job.ask.start_all);
         Ok(PlannedService { name: name.clone(), was, start, tie: Tie::Named })
     };
-    names.into_iter().map(planned).collect()
+    let named = names.into_iter().map(planned).collect::<Result<Vec<_>, Refusal>>()?;
+    with_companions(named, survey.services.as_ref()).map_err(Refusal::Service)
 }
 
 /// All steps in the order they are carried out. Where no file changes no service is touched either.
@@ -256,7 +258,9 @@ pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, files: Vec<St
         .iter()
         .filter(|s| s.was == Was::Running)
         .map(|s| Step::StopService { service: s.name.clone() });
-    let starts = services.iter().filter(|s| s.start).map(|s| Step::StartService { service: s.name.clone() });
+    let mut order: Vec<&PlannedService> = services.iter().filter(|s| s.start).collect();
+    order.sort_by_key(|s| s.tie);
+    let starts = order.into_iter().map(|s| Step::StartService { service: s.name.clone() });
     stops.chain(waits).chain(files).chain(starts).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     faces::Faces,
-    look,
+    hold, look, quiesce,
     refusal::{Refusal, Trusted},
     transaction::{Content, Host, Marker, swaps},
 };
@@ -58,9 +58,22 @@ pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>
             size(plan, &swap.target, content),
         );
     }
+    held_elsewhere(plan, state)?;
     state_folder(state, plan, &mut space)?;
     space.check()?;
     Ok(notices)
+}
+
+/// What would hold the services back must not be there already with another meaning: by an unfinished run of another
+/// state folder, or by somebody else.
+fn held_elsewhere(plan: &Plan, state: &Path) -> Result<(), Refusal> {
+    let services = quiesce::open(plan).map_err(Refusal::Service)?;
+    let state = std::fs::canonicalize(state).unwrap_or_else(|_| crate::load::absolute(state).0);
+    let found = hold::in_the_way(&hold::holds(plan, services.as_ref(), &state));
+    match found.map_err(Refusal::Look)? {
+        Some(path) => Err(Refusal::HeldElsewhere { path }),
+        None => Ok(()),
+    }
 }
 
 fn open(host: &Host) -> Result<Folder, Refusal> {

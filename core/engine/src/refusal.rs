@@ -231,6 +231,11 @@ pub enum Refusal {
         /// Bytes free.
         available: u64,
     },
+    /// A file that would hold services back is there already, and is not this state folder's.
+    HeldElsewhere {
+        /// The file.
+        path: HostPath,
+    },
     /// Another state folder's run is unfinished in a target folder.
     ForeignRun {
         /// The folder it left.

@@ -3,14 +3,15 @@
 use crate::{
     faces::Faces,
     history::{self, Retention},
-    quiesce,
+    hold,
+    quiesce::{self, mark_stops},
     refusal::Refusal,
     report::{Ending, RunReport, counts},
     stage::{self, Stagings},
     state::{Locked, unusable},
     tidy,
     transaction::{PLAN, Transaction, swaps, write},
-    window::{Run, chain},
+    window::{Extent, Run, chain},
 };
 use backout_disk::{Error, durable};
 use backout_journal::{Journal, Record, writer::Durability::Synced};
@@ -19,7 +20,7 @@ use backout_protocol::{Digest, Notice, RunId, Step, plan::Plan};
 use std::{
     cell::Cell,
     ffi::OsStr,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Carries out `plan`, which must have been made and checked under this lock.
@@ -94,13 +95,19 @@ fn carry_out(
         Ok(stagings) => stagings,
         Err(refusal) => return give_up(locked, &tx, journal, refusal),
     };
+    // Whoever settles this run if we die waits for the stop commands that outlive us.
+    if let Err(failure) = mark_stops(&tx, services, Duration::ZERO) {
+        return give_up(locked, &tx, journal, Refusal::BeforeStop(failure));
+    }
     let run = Run {
+        state: locked.state(),
         tx: &tx,
         journal,
         stagings,
         services,
         faces: *faces,
         were: Vec::new(),
+        extent: Extent::Whole,
         cancellable: true,
         issued: Cell::new(false),
         notices,
@@ -151,8 +158,10 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
             tidy::drop_staging(tx).and_then(|()| tidy::close(locked, tx, Some(&mut run.journal)))
         }
         // No service was touched and nothing is left: the attempt never happened.
-        Ending::Refused(_) => tidy::drop_staging(tx).and_then(|()| tidy::remove_transaction(locked, &tx.run)),
-        Ending::NothingToDo | Ending::Unfinished(_) | Ending::Stuck { .. } => Ok(()),
+        Ending::Refused(_) => hold::lift(locked.state(), tx)
+            .and_then(|()| tidy::drop_staging(tx))
+            .and_then(|()| tidy::remove_transaction(locked, &tx.run)),
+        Ending::NothingToDo | Ending::FilesSettled | Ending::Unfinished(_) | Ending::Stuck { .. } => Ok(()),
     };
     if let Err(e) = tidied {
         log::warn!("run {}: {e}; the next verb tidies up", tx.run);
@@ -160,8 +169,14 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
     if matches!(ending, Ending::Done | Ending::Completed) {
         retain(locked);
     }
-    let changed =
-        matches!(ending, Ending::Done | Ending::Completed | Ending::Unfinished(_) | Ending::Stuck { .. });
+    let changed = matches!(
+        ending,
+        Ending::Done
+            | Ending::Completed
+            | Ending::FilesSettled
+            | Ending::Unfinished(_)
+            | Ending::Stuck { .. }
+    );
     let mut notices: Vec<Notice> = tx.plan.notices.clone();
     notices.append(&mut run.notices);
     RunReport {

@@ -123,6 +123,11 @@ impl State {
         self.folder.path()
     }
 
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     /// The folder of runs that are not over, or over and not tidied up.
     pub(crate) fn transactions(&self) -> Result<Folder, Error> {
         self.sub(TRANSACTIONS)

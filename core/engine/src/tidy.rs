@@ -2,6 +2,7 @@
 
 use crate::{
     failure::Stuck,
+    hold,
     refusal::Refusal,
     stage::Stagings,
     state::{Locked, plain, unusable},
@@ -33,6 +34,9 @@ pub(crate) fn all(locked: &Locked) -> Result<(), Refusal> {
             Ok(_) => forget(locked, &run, &folder).map_err(fail)?,
             Err(e) => log::warn!("run {run}: {e}"),
         }
+    }
+    if state.transaction_ids()?.is_empty() {
+        hold::clear(state).map_err(fail)?;
     }
     Ok(())
 }
@@ -91,7 +95,9 @@ pub(crate) fn close(locked: &Locked, tx: &Transaction, journal: Option<&mut Jour
         let clean = journal.append(Record::Clean, Durability::Synced);
         clean.map_err(|e| Error::unsupported("write the journal in", tx.folder.path(), &e.to_string()))?;
     }
+    hold::lift(locked.state(), tx)?;
     let (from, to) = (locked.state().transactions()?, locked.state().history()?);
+    durable::remove_tree(&tx.folder, OsStr::new("stopping"))?;
     durable::remove_tree(&tx.folder, OsStr::new("journal.spare"))?;
     durable::rename(&from, OsStr::new(tx.run.as_str()), &to, OsStr::new(tx.run.as_str()))
 }

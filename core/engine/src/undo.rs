@@ -1,6 +1,7 @@
 //! Takes a finished run back, as a run of its own: staged by copying the before-images, never by taking them.
 
 use crate::{
+    companions::with_companions,
     history, look,
     planner::{TOOL, steps},
     quiesce,
@@ -12,7 +13,7 @@ use crate::{
 use backout_disk::swap::Turn;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
-    plan::{FORMAT, Operator, PlanKind, PlannedService, Was},
+    plan::{FORMAT, Operator, PlanKind, PlannedService, Tie, Was},
     step::Source,
 };
 use std::cell::OnceCell;
@@ -44,7 +45,7 @@ pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
     let files = inverse(&tx)?;
     let mut planned = Vec::new();
     let mut notices = Vec::new();
-    for service in &tx.plan.services {
+    for service in tx.plan.services.iter().filter(|s| s.tie == Tie::Named) {
         let was = services.state(&service.name).map_err(Refusal::Service)?.was();
         let running = was == Was::Running;
         if !running {
@@ -53,6 +54,7 @@ pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
         }
         planned.push(PlannedService { name: service.name.clone(), was, start: running, tie: service.tie });
     }
+    let planned = with_companions(planned, services.as_ref()).map_err(Refusal::Service)?;
     let waits = tx.plan.steps.iter().filter(|s| matches!(s, Step::WaitExit { .. })).cloned().collect();
     let mut plan = tx.plan;
     plan.format = FORMAT;

@@ -203,7 +203,7 @@ fn an_undo_refuses_where_somebody_else_wrote() {
 #[test]
 fn nothing_to_recover_is_nothing_to_do() {
     let world = World::new();
-    let report = world.with(|faces| recover::run(&world.state, faces));
+    let report = world.with(|faces| recover::run(&world.state, backout_engine::window::Extent::Whole, faces));
     assert!(matches!(report.ending, Ending::NothingToDo));
     assert!(!world.state.exists());
 }

@@ -275,6 +275,14 @@ impl Plan {
         self.steps.iter().filter(|s| s.changes_files())
     }
 
+    /// The run's services in the order they are started: what the manager opens for them, they themselves, what needs
+    /// them, what starts them.
+    pub fn start_order(&self) -> Vec<&PlannedService> {
+        let mut order: Vec<&PlannedService> = self.services.iter().collect();
+        order.sort_by_key(|s| s.tie);
+        order
+    }
+
     /// Whether there is nothing to change.
     pub fn is_empty(&self) -> bool {
         self.file_steps().next().is_none() && !self.steps.iter().any(|s| matches!(s, Step::Custom { .. }))

@@ -117,9 +117,6 @@ fn a_recover_whose_worker_is_killed_is_settled_too() {
     signal(&parent.id().to_string(), "-KILL");
     parent.wait().unwrap();
     fs::write(&go, "").unwrap();
-    while world.services.runs("first") {
-        std::thread::yield_now();
-    }
     world.services.hook("first", "start", "kill -KILL $PPID; rm -f \"$dir/$name.hook-start\"");
     let run = world.plain(&["recover"]).ends(0);
     assert_eq!(run.json["outcome"], "rolled-back", "{run:?}");

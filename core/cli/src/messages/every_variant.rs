@@ -103,6 +103,7 @@ fn refusals() -> Vec<Refusal> {
         R::FolderMissing { path: path() },
         R::NoRights { path: path() },
         R::NoSpace { folder: path(), needed: 2, available: 1 },
+        R::HeldElsewhere { path: path() },
         R::ForeignRun { folder: path(), run: "r".into(), state: Some(path()) },
         R::StateTooNew { path: path(), found: (9, 0) },
         R::State { path: path(), why: why() },
@@ -142,6 +143,8 @@ fn failures() -> Vec<Failure> {
         F::Probe { name: "p".into(), why: why() },
         F::Cancelled(Cancelled::Deadline),
         F::Journal { why: why() },
+        F::Hold { why: "w".into() },
+        F::StopGoesOn,
         F::NotMounted { folder: path() },
         F::Recorded { why: why() },
     ]

@@ -3,6 +3,7 @@
 //! Codes: 1xxx refused, nothing touched; 2xxx failed inside the window; 3xxx unfinished or stuck; 4xxx warnings;
 //! 9xxx usage and bugs. A code never changes its meaning and is never used again.
 
+pub(crate) mod abandon;
 pub(crate) mod failure;
 pub(crate) mod history;
 pub(crate) mod notice;
@@ -116,6 +117,7 @@ mod tests {
             ("failure", include_str!("failure.rs")),
             ("stuck", include_str!("stuck.rs")),
             ("notice", include_str!("notice.rs")),
+            ("abandon", include_str!("abandon.rs")),
             ("history", include_str!("history.rs")),
             ("usage", include_str!("usage.rs")),
             ("worker", include_str!("worker.rs")),

@@ -256,6 +256,11 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             ),
             "free some, and run it again",
         ),
+        R::HeldElsewhere { path } => Said::new(
+            1081,
+            format!("`{path}` holds services back and was not written for this state folder"),
+            "look at the state folder that it names: run `backout recover` with that `--state-dir`; or remove the file if nobody needs it",
+        ),
         R::ForeignRun { folder, run, state } => {
             let state = state.as_ref();
             Said::new(

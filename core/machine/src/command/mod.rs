@@ -46,10 +46,21 @@ pub(crate) enum Ended {
 
 /// Runs `argv` and waits for it. Fails if it cannot be started.
 pub(crate) fn run(argv: &[String], patience: &Patience<'_>, reach: Reach) -> io::Result<Ended> {
+    run_holding(None, argv, patience, reach)
+}
+
+/// As [`run`]; the command has `held` as its input, which it is not to read: so it holds that file open until it ends,
+/// whatever becomes of us.
+pub(crate) fn run_holding(
+    held: Option<&File>,
+    argv: &[String],
+    patience: &Patience<'_>,
+    reach: Reach,
+) -> io::Result<Ended> {
     let mut wait = patience.begin(FIRST_PAUSE, LONGEST_PAUSE);
     let output = nameless();
     let mut child = loop {
-        match spawn(argv, output.as_ref()) {
+        match spawn(held, argv, output.as_ref()) {
             Ok(child) => break child,
             // Somebody, perhaps a child just forked, still has the program open for writing.
             Err(error)
@@ -102,12 +113,14 @@ pub(crate) fn quote(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(", it said: {said}") }
 }
 
-fn spawn(argv: &[String], output: Option<&File>) -> io::Result<Child> {
+fn spawn(held: Option<&File>, argv: &[String], output: Option<&File>) -> io::Result<Child> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let sink =
         || output.map_or_else(|| Ok(Stdio::null()), |file| Ok::<_, io::Error>(file.try_clone()?.into()));
+    let input =
+        held.map_or_else(|| Ok(Stdio::null()), |file| Ok::<_, io::Error>(file.try_clone()?.into()))?;
     let mut command = Command::new(program);
-    command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(sink()?).stderr(sink()?);
+    command.args(arguments).current_dir("/").stdin(input).stdout(sink()?).stderr(sink()?);
     os::detach(&mut command);
     command.spawn()
 }
