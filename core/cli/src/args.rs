@@ -100,16 +100,17 @@ pub(crate) enum Color {
 }
 
 /// What to do with a locked file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnLocked {
     /// Put everything back.
+    #[default]
     Fail,
     /// Replace it at the next reboot.
     Reboot,
 }
 
 /// What is asked of a profile.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Wish {
     /// A built-in profile's name, or a `.ron` file.
     pub profile: Option<String>,
@@ -222,6 +223,8 @@ pub(crate) enum Verb {
         #[command(flatten)]
         wish: Wish,
     },
+    /// Says which products are here, their builds, and from where they can be taken back. Names no profile.
+    Inventory,
     /// Lists, shows and checks profiles.
     Profile {
         #[command(subcommand)]
@@ -244,9 +247,6 @@ pub(crate) enum Verb {
     /// The demo's service process.
     #[command(hide = true)]
     DemoService { verb: String, folder: PathBuf, hold: Vec<PathBuf> },
-    /// Not in this version.
-    #[command(hide = true)]
-    Inventory(Later),
     /// Not in this version.
     #[command(hide = true)]
     Snapshot(Later),

@@ -15,6 +15,7 @@ pub mod faces;
 pub mod failure;
 pub mod history;
 pub mod hold;
+pub mod inventory;
 pub mod load;
 pub mod look;
 pub mod merge;

@@ -5,7 +5,8 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_kit::{Run, World, snapshot};
+use backout_demo::TreeSpec;
+use backout_kit::{Run, ServerProtect, World, snapshot};
 use serde_json::Value;
 use std::{fs, path::Path};
 
@@ -154,4 +155,31 @@ fn a_run_whose_volume_is_away_stays_until_it_is_back() {
     prune(&world, 0, &["--yes"]).ends(0);
     assert!(runs(&world).is_empty());
     assert!(snapshot::leftovers(&world.home).is_empty());
+}
+
+#[test]
+fn the_inventory_names_the_product_its_builds_and_the_ways_back() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let take = || {
+        let run =
+            Run::of(&sp.world.command(&["inventory", "--json"]).args(sp.world.flags()).output().unwrap());
+        run.ends(0).json["data"].clone()
+    };
+    let seen = take();
+    let products = seen["products"].as_array().unwrap();
+    assert_eq!(products.len(), 1, "{seen}");
+    let product = &products[0];
+    assert_eq!(product["profile"], "serverprotect-5.8-patch3");
+    let server =
+        product["components"].as_array().unwrap().iter().find(|c| c["id"] == "normal-server").unwrap();
+    assert_eq!(server["builds"], serde_json::json!(["5.80.0.1297"]));
+    assert_eq!(product["from"]["vendor"]["possible"], true);
+    assert!(product["from"]["vendor"]["counts"]["replaced"].as_u64().unwrap() > 20);
+    assert_eq!(product["from"]["undo"], serde_json::json!([]));
+
+    let run = sp.world.rollback(&[]).ends(0);
+    let after = take();
+    assert_eq!(after["products"][0]["from"]["undo"][0], run.json["run_id"]);
+    assert_eq!(after["products"][0]["from"]["vendor"]["counts"]["replaced"], 0);
+    assert_eq!(after["kept"][0]["run"], run.json["run_id"]);
 }

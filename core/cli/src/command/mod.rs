@@ -3,6 +3,7 @@
 mod demo;
 mod doctor;
 mod history;
+mod inventory;
 mod plan;
 mod plugin;
 mod profile;
@@ -49,6 +50,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::Show { id } => show::run(session, &id),
         Verb::Verify { wish, expect, watch } => verify::run(session, &wish, expect, watch.as_deref()),
         Verb::Doctor { wish } => doctor::run(session, &wish),
+        Verb::Inventory => inventory::run(session),
         Verb::Profile { verb } => match verb {
             ProfileVerb::List => profile::list(session),
             ProfileVerb::Show { profile } => profile::show(session, &profile),
@@ -67,7 +69,6 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         },
         Verb::Demo { keep, dir } => demo::run(session, keep, dir),
         Verb::DemoService { verb, folder, hold } => demo::service(&verb, &folder, &hold),
-        Verb::Inventory(_) => Err(later("inventory")),
         Verb::Snapshot(_) => Err(later("snapshot")),
         Verb::Guard(_) => Err(later("guard")),
         Verb::Report(_) => Err(later("report")),

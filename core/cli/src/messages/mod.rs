@@ -6,6 +6,7 @@
 pub(crate) mod abandon;
 pub(crate) mod failure;
 pub(crate) mod history;
+pub(crate) mod inventory;
 pub(crate) mod notice;
 pub(crate) mod plan;
 pub(crate) mod refusal;
