@@ -11,6 +11,7 @@ pub mod patience;
 pub mod probe;
 pub mod process;
 pub mod service;
+pub mod startup;
 pub mod version;
 
 pub use boot::{boot_id, effective_uid, is_root};

@@ -10,6 +10,7 @@ pub(crate) fn state_word(state: ServiceState) -> &'static str {
     match state {
         ServiceState::Running => "running",
         ServiceState::Restarting => "restarting",
+        ServiceState::Stopping => "stopping",
         ServiceState::Stopped => "stopped",
         ServiceState::NotInstalled => "not-installed",
     }

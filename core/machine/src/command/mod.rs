@@ -17,8 +17,10 @@ use std::{
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
 
-/// How much of the end of a command's output is kept.
-const TAIL: u64 = 2048;
+/// How much of the end of a command's output is kept, for whoever reads it as an answer.
+const TAIL: u64 = 64 * 1024;
+/// How much of that is told to people.
+const TOLD: usize = 2048;
 /// How long a killed command is waited for; one stuck inside the kernel is left behind.
 const REAP: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -110,7 +112,9 @@ pub(crate) fn exit(code: Option<i32>) -> String {
 
 /// What a command said, to be put behind a sentence; nothing if it said nothing.
 pub(crate) fn quote(said: &str) -> String {
-    if said.is_empty() { String::new() } else { format!(", it said: {said}") }
+    let least = said.len().saturating_sub(TOLD);
+    let from = (least..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or(0);
+    if said.is_empty() { String::new() } else { format!(", it said: {}", &said[from..]) }
 }
 
 fn spawn(held: Option<&File>, argv: &[String], output: Option<&File>) -> io::Result<Child> {

@@ -73,11 +73,43 @@ pub enum ServiceError {
         /// What it was told.
         verb: Verb,
     },
-    /// There is no way yet to the system's own service manager.
+    /// The system's own service manager is not one that this version speaks to.
     #[error(
-        "this version does not speak to the system's service manager\nname the commands of each service in a site file"
+        "no service manager that this version speaks to (systemd) runs this machine\nname the commands of each service in a site file"
     )]
     NoManager,
+    /// What the site names as its unit cannot be one.
+    #[error("`{unit}`, which the site names as the unit of the service `{service}`, cannot be one")]
+    NotAUnit {
+        /// The service.
+        service: ServiceName,
+        /// As it stands in the site.
+        unit: String,
+    },
+    /// It runs, and its unit is masked: once stopped it could not be started again.
+    #[error(
+        "the service `{service}` runs, but its unit `{unit}` is masked: once stopped it could not be started again"
+    )]
+    Masked {
+        /// The service.
+        service: ServiceName,
+        /// Its unit.
+        unit: String,
+    },
+    /// The manager does not say what it is doing.
+    #[error("what the service `{service}` is doing cannot be told{}", quote(.said))]
+    Unclear {
+        /// The service.
+        service: ServiceName,
+        /// What the manager said.
+        said: String,
+    },
+    /// The manager does not read its configuration again.
+    #[error("the service manager does not read its configuration again{}", quote(.said))]
+    Reload {
+        /// What it said.
+        said: String,
+    },
     /// There is no such service.
     #[error("the service `{service}` is not installed")]
     NotInstalled {

@@ -2,10 +2,13 @@
 
 mod commands;
 mod error;
+mod systemctl;
+mod unit;
 
 pub use crate::Patience;
 pub use commands::Commands;
 pub use error::ServiceError;
+pub use systemctl::Systemctl;
 
 use backout_protocol::{
     ServiceName,
@@ -27,9 +30,11 @@ pub enum ServiceState {
     NotInstalled,
     /// It runs.
     Running,
-    /// It does not run, and the manager will start it again by itself in a moment. It ran, as far as a plan is
+    /// It is on its way up, or the manager will start it again by itself in a moment. It ran, as far as a plan is
     /// concerned; it is not well, as far as a health check is.
     Restarting,
+    /// It is on its way down.
+    Stopping,
     /// It is there and does not run.
     Stopped,
 }
@@ -39,7 +44,7 @@ impl ServiceState {
     pub fn was(self) -> Was {
         match self {
             ServiceState::Running | ServiceState::Restarting => Was::Running,
-            ServiceState::Stopped | ServiceState::NotInstalled => Was::Stopped,
+            ServiceState::Stopping | ServiceState::Stopped | ServiceState::NotInstalled => Was::Stopped,
         }
     }
 }
@@ -137,11 +142,16 @@ pub trait Services: Send + Sync {
 /// it, and with [`ServiceError::NotAbsolute`] on a command whose program is not an absolute path.
 pub fn open(
     access: &ServiceAccess,
-    _units: &BTreeMap<ServiceName, String>,
+    units: &BTreeMap<ServiceName, String>,
     timeouts: &Timeouts,
 ) -> Result<Box<dyn Services>, ServiceError> {
     match access {
-        ServiceAccess::System => Err(ServiceError::NoManager),
+        ServiceAccess::System => Ok(Box::new(Systemctl::new(units, *timeouts)?)),
         ServiceAccess::Commands(sets) => Ok(Box::new(Commands::new(sets.clone(), *timeouts)?)),
     }
+}
+
+/// systemd's own tool, if it is here.
+pub(crate) fn systemctl() -> Option<PathBuf> {
+    ["/usr/bin/systemctl", "/bin/systemctl"].map(PathBuf::from).into_iter().find(|p| p.is_file())
 }

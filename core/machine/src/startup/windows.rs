@@ -1,0 +1,40 @@
+//! Windows: not told yet.
+
+use super::{StartupError, StartupFile};
+use std::path::Path;
+
+/// Whether there is a manager that can be told.
+pub fn is_there() -> bool {
+    false
+}
+
+/// No files.
+pub fn files(_exe: &Path, _state: &Path) -> Vec<StartupFile> {
+    Vec::new()
+}
+
+/// Cannot be done.
+///
+/// # Errors
+/// Always.
+pub fn enable() -> Result<(), StartupError> {
+    Err(StartupError { command: "boot install".to_owned(), why: "not on this system".to_owned() })
+}
+
+/// Cannot be done.
+///
+/// # Errors
+/// Always.
+pub fn disable() -> Result<(), StartupError> {
+    enable()
+}
+
+/// Never.
+pub fn is_enabled() -> bool {
+    false
+}
+
+/// Nothing is held back by a text.
+pub(crate) fn hold_text(_unsettled: &Path) -> String {
+    String::new()
+}
