@@ -225,6 +225,11 @@ pub(crate) enum Verb {
     },
     /// Says which products are here, their builds, and from where they can be taken back. Names no profile.
     Inventory,
+    /// The recovery at boot: settles an unfinished run before its services start.
+    Boot {
+        #[command(subcommand)]
+        verb: BootVerb,
+    },
     /// Lists, shows and checks profiles.
     Profile {
         #[command(subcommand)]
@@ -259,9 +264,6 @@ pub(crate) enum Verb {
     /// Not in this version.
     #[command(hide = true)]
     Explain(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Boot(Later),
     /// Not in this version.
     #[command(hide = true)]
     Apply(Later),
@@ -311,6 +313,17 @@ pub(crate) enum HistoryVerb {
         #[arg(long)]
         dry_run: bool,
     },
+}
+
+/// What to do with the recovery at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum BootVerb {
+    /// Makes this program settle this state folder at boot.
+    Install,
+    /// Takes it away.
+    Remove,
+    /// Says whether it is there; ends 31 if it is not.
+    Status,
 }
 
 /// What to do with profiles.

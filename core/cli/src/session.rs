@@ -8,10 +8,12 @@ use crate::{
     progress::Progress,
     signals, terminal,
 };
-use backout_engine::{Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, faces::Cancelled, load};
+use backout_engine::{
+    Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, boot, faces::Cancelled, load, preflight,
+};
 use backout_host::{Pinning, Plugins};
 use backout_protocol::{
-    ComponentId, HostPath, Plan, message::BackupSource, plan::Ask, plan::Operator, profile::Role,
+    ComponentId, HostPath, Notice, Plan, message::BackupSource, plan::Ask, plan::Operator, profile::Role,
     report::Warning,
 };
 use std::{
@@ -85,6 +87,15 @@ impl Session {
             Some(open) => Err(stop(Refusal::Unfinished { run: open.run })),
             None => Ok(()),
         }
+    }
+
+    /// What is checked before a plan is carried out or shown, and warned of.
+    pub(crate) fn preflight(&self, plan: &Plan) -> Result<Vec<Notice>, Stop> {
+        let mut notices = preflight::check(plan, &self.state, &self.faces()).map_err(stop)?;
+        if let Ok(exe) = std::env::current_exe().and_then(std::fs::canonicalize) {
+            notices.extend(boot::warning(plan, &exe, &self.state).map_err(stop)?);
+        }
+        Ok(notices)
     }
 
     /// Without a terminal a changing verb needs `--yes`, and says so before anything is looked at.

@@ -231,6 +231,16 @@ pub enum Refusal {
         /// Bytes free.
         available: u64,
     },
+    /// The recovery at boot cannot be installed or taken away.
+    BootManager {
+        /// Why.
+        why: String,
+    },
+    /// The recovery at boot is installed for another state folder.
+    BootElsewhere {
+        /// Which.
+        state: String,
+    },
     /// A file that would hold services back is there already, and is not this state folder's.
     HeldElsewhere {
         /// The file.

@@ -87,6 +87,8 @@ pub enum Notice {
         /// Its number.
         pid: u32,
     },
+    /// Nothing settles an unfinished run at boot: after a power cut its services stay down until somebody recovers.
+    NotSettledAtBoot,
     /// Services set up as commands cannot be held back at boot.
     CommandsNotHeldAtBoot,
 }

@@ -6,12 +6,14 @@
 )]
 
 pub mod binary;
+pub mod booted;
 pub mod serverprotect;
 pub mod service;
 pub mod snapshot;
 pub mod world;
 
 pub use binary::{Run, built};
+pub use booted::Booted;
 pub use serverprotect::ServerProtect;
 pub use service::Services;
 pub use snapshot::{Snapshot, snapshot};

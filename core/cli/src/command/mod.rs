@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod boot;
 mod demo;
 mod doctor;
 mod history;
@@ -50,6 +51,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::Show { id } => show::run(session, &id),
         Verb::Verify { wish, expect, watch } => verify::run(session, &wish, expect, watch.as_deref()),
         Verb::Doctor { wish } => doctor::run(session, &wish),
+        Verb::Boot { verb } => boot::run(session, verb),
         Verb::Inventory => inventory::run(session),
         Verb::Profile { verb } => match verb {
             ProfileVerb::List => profile::list(session),
@@ -73,7 +75,6 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::Guard(_) => Err(later("guard")),
         Verb::Report(_) => Err(later("report")),
         Verb::Explain(_) => Err(later("explain")),
-        Verb::Boot(_) => Err(later("boot")),
         Verb::Apply(_) => Err(later("apply")),
     }
 }

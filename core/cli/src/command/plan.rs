@@ -8,7 +8,7 @@ use crate::{
     session::{Session, Stop, stop},
 };
 use backout_disk::{ErrorKind, Folder, durable};
-use backout_engine::{State, history, load, planner, preflight, report::counts};
+use backout_engine::{State, history, load, planner, report::counts};
 use backout_protocol::{Outcome, Plan, path::encode, text::to_ron};
 use serde_json::json;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(crate) fn run(
     let state = look(session)?;
     let faces = session.faces();
     let mut plan = planner::plan(&job, state.as_ref(), &faces).map_err(stop)?;
-    plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
+    plan.notices.extend(session.preflight(&plan)?);
     if let Some(file) = output {
         save(&plan, file)?;
     }

@@ -9,7 +9,7 @@ use crate::{
     request::{self, Aim},
     session::{Session, Stop, stop},
 };
-use backout_engine::{Job, Refusal, State, load, planner, preflight, report::counts, rollback};
+use backout_engine::{Job, Refusal, State, load, planner, report::counts, rollback};
 use backout_protocol::{Outcome, Plan};
 use serde_json::json;
 use std::path::Path;
@@ -98,7 +98,7 @@ fn planned(session: &Session, job: &Job, state: Option<&State>, saved: Option<&P
             return Err(stop(Refusal::PlanStale { drift }));
         }
     }
-    plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
+    plan.notices.extend(session.preflight(&plan)?);
     Ok(plan)
 }
 

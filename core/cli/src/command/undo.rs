@@ -6,7 +6,7 @@ use crate::{
     request::{self, Aim},
     session::{Session, Stop, operator, stop},
 };
-use backout_engine::{Refusal, State, preflight, rollback, undo};
+use backout_engine::{Refusal, State, rollback, undo};
 use backout_protocol::Plan;
 
 pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<Answer, Stop> {
@@ -32,9 +32,8 @@ pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<
 }
 
 fn planned(session: &Session, state: &State, id: Option<&str>) -> Result<Plan, Stop> {
-    let faces = session.faces();
     let asked = undo::Asked { run: id, by: Some(operator()), request_id: session.global.request_id.clone() };
     let mut plan = undo::plan(state, &asked).map_err(stop)?;
-    plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
+    plan.notices.extend(session.preflight(&plan)?);
     Ok(plan)
 }

@@ -103,6 +103,8 @@ fn refusals() -> Vec<Refusal> {
         R::FolderMissing { path: path() },
         R::NoRights { path: path() },
         R::NoSpace { folder: path(), needed: 2, available: 1 },
+        R::BootManager { why: "w".into() },
+        R::BootElsewhere { state: "/s".into() },
         R::HeldElsewhere { path: path() },
         R::ForeignRun { folder: path(), run: "r".into(), state: Some(path()) },
         R::StateTooNew { path: path(), found: (9, 0) },
@@ -182,6 +184,7 @@ fn notices() -> Vec<Notice> {
         N::ProbeFailed { probe: "p".into() },
         N::EndedProcess { image: "i".into(), pid: 7 },
         N::CommandsNotHeldAtBoot,
+        N::NotSettledAtBoot,
     ]
 }
 

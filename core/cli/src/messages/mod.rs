@@ -4,6 +4,7 @@
 //! 9xxx usage and bugs. A code never changes its meaning and is never used again.
 
 pub(crate) mod abandon;
+pub(crate) mod boot;
 pub(crate) mod failure;
 pub(crate) mod history;
 pub(crate) mod inventory;

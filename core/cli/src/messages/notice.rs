@@ -46,6 +46,10 @@ fn said(notice: &Notice) -> (u16, String) {
             4013,
             "services reached by commands cannot be held back at boot: after a power cut they may start before `backout recover` has run".into(),
         ),
+        Notice::NotSettledAtBoot => (
+            4033,
+            "nothing settles an unfinished run at boot: after a power cut the services stay down until `backout recover` has run; `backout boot install` mends that".into(),
+        ),
         _ => (4099, format!("{notice:?}")),
     }
 }

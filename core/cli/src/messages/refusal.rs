@@ -256,6 +256,16 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             ),
             "free some, and run it again",
         ),
+        R::BootManager { why } => Said::new(
+            1082,
+            format!("the recovery at boot cannot be changed: {why}"),
+            "mend that and run it again; without it, run `backout recover` by hand after a power cut",
+        ),
+        R::BootElsewhere { state } => Said::new(
+            1083,
+            format!("the recovery at boot is installed for the state folder `{state}`"),
+            "run `backout boot remove` with that `--state-dir` first, if nobody needs it any more",
+        ),
         R::HeldElsewhere { path } => Said::new(
             1081,
             format!("`{path}` holds services back and was not written for this state folder"),

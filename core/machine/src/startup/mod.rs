@@ -8,7 +8,7 @@
 mod os;
 
 pub(crate) use os::hold_text;
-pub use os::{disable, enable, files, is_enabled, is_there};
+pub use os::{disable, enable, files, is_enabled, is_there, reload};
 
 use std::path::{Path, PathBuf};
 

@@ -127,8 +127,16 @@ fn text(path: &Path) -> String {
 /// # Errors
 /// [`StartupError`].
 pub fn enable() -> Result<(), StartupError> {
-    tell(&["daemon-reload"])?;
+    reload()?;
     tell(&["enable", "--quiet", FILES, SERVICES])
+}
+
+/// Makes the manager read its files again.
+///
+/// # Errors
+/// [`StartupError`].
+pub fn reload() -> Result<(), StartupError> {
+    tell(&["daemon-reload"])
 }
 
 /// Takes the units out of the boot. Their files are still there.

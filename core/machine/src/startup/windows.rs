@@ -29,6 +29,14 @@ pub fn disable() -> Result<(), StartupError> {
     enable()
 }
 
+/// Nothing to read.
+///
+/// # Errors
+/// Never.
+pub fn reload() -> Result<(), StartupError> {
+    Ok(())
+}
+
 /// Never.
 pub fn is_enabled() -> bool {
     false

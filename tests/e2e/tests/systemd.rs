@@ -1,0 +1,187 @@
+//! Services that a real systemd manages, and what happens to an unfinished run at boot.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_kit::{Booted, snapshot};
+use std::{fs, path::PathBuf};
+
+/// A machine that runs, with both services up, and the recovery at boot installed; `None`: not here.
+fn machine() -> Option<Booted> {
+    if !Booted::possible() {
+        return None;
+    }
+    let mut machine = Booted::new();
+    machine.boot();
+    machine.systemctl(&["start", "second"]);
+    assert!(machine.runs("first") && machine.runs("second"));
+    machine.backout(&["boot", "status"]).ends(31);
+    machine.backout(&["boot", "install"]).ends(0);
+    machine.backout(&["boot", "status"]).ends(0);
+    Some(machine)
+}
+
+/// Everything that held services back is gone.
+fn holds(machine: &Booted) -> Vec<PathBuf> {
+    let units = fs::read_dir(machine.path().join("units")).unwrap().map(|e| e.unwrap().path());
+    let mut found: Vec<PathBuf> = units.filter(|p| p.to_str().unwrap().ends_with(".d")).collect();
+    found.extend([machine.state.join("unsettled")].into_iter().filter(|p| p.exists()));
+    found
+}
+
+#[test]
+fn a_rollback_and_its_undo_stop_and_start_units() {
+    let Some(machine) = machine() else { return };
+    let before = machine.files();
+    let run = machine.backout(&["rollback"]).ends(0);
+    assert_eq!(run.json["counts"]["services"], 2);
+    assert!(!run.json["warnings"].to_string().contains("BKO-4033"), "{run:?}");
+    assert!(machine.runs("first") && machine.runs("second"));
+    assert!(holds(&machine).is_empty(), "{:?}", holds(&machine));
+    machine.backout(&["undo"]).ends(0);
+    assert_eq!(machine.files(), before);
+    assert!(machine.runs("first") && machine.runs("second"));
+    assert!(!machine.seen().iter().any(|s| s.ends_with("mixed")), "{:?}", machine.seen());
+}
+
+/// A run that was cut off in the swap, on a machine that is switched off.
+fn cut_in_the_swap(machine: &mut Booted) {
+    machine.killed(&["rollback"], "renameat2", 3);
+    assert!(machine.state.join("unsettled").exists());
+    machine.power_cut();
+}
+
+#[test]
+fn without_the_recovery_at_boot_the_services_stay_down_until_somebody_recovers() {
+    let Some(mut machine) = machine() else { return };
+    machine.backout(&["boot", "remove"]).ends(0);
+    let run = machine.backout(&["plan"]).ends(0);
+    assert!(run.json["warnings"].to_string().contains("BKO-4033"), "{run:?}");
+    cut_in_the_swap(&mut machine);
+    machine.boot();
+    assert!(!machine.runs("first"));
+    // Nobody else gets them up either.
+    machine.systemctl(&["start", "first"]);
+    assert!(!machine.runs("first"));
+    machine.backout(&["status"]).ends(21);
+    assert_eq!(machine.backout(&["recover"]).ends(0).json["outcome"], "completed");
+    assert!(machine.runs("first") && machine.runs("second"));
+    assert!(holds(&machine).is_empty(), "{:?}", holds(&machine));
+    assert!(!machine.seen().iter().any(|s| s.ends_with("mixed")), "{:?}", machine.seen());
+}
+
+#[test]
+fn a_volume_that_is_away_at_boot_leaves_everything_as_it_is_until_it_is_back() {
+    let Some(mut machine) = machine() else { return };
+    // From now on the product's folder is a volume of its own.
+    machine.power_cut();
+    let (live, volume) = (machine.home.join("live"), machine.path().join("volume"));
+    fs::rename(&live, &volume).unwrap();
+    fs::create_dir(&live).unwrap();
+    machine.boot();
+    machine.systemctl(&["start", "second"]);
+    cut_in_the_swap(&mut machine);
+    let away = machine.path().join("away");
+    fs::rename(&volume, &away).unwrap();
+    let before = (machine.files(), snapshot(&away));
+    machine.boot();
+    assert!(!machine.runs("first") && !machine.runs("second"));
+    assert!(machine.systemctl(&["is-failed", "backout-recover-files"]) == "failed");
+    let run = machine.backout(&["recover"]).ends(21);
+    assert!(run.json["error"].to_string().contains("mount"), "{run:?}");
+    assert_eq!((machine.files(), snapshot(&away)), before, "nothing was changed");
+    machine.power_cut();
+    fs::rename(&away, &volume).unwrap();
+    machine.boot();
+    assert!(machine.runs("first") && machine.runs("second"));
+    machine.backout(&["status"]).ends(0);
+    assert_eq!(fs::read(volume.join("a.conf")).unwrap(), b"old a");
+    assert!(!machine.seen().iter().any(|s| s.ends_with("mixed")), "{:?}", machine.seen());
+}
+
+#[test]
+fn sockets_timers_and_dependents_are_held_down_with_their_service_and_come_back() {
+    let Some(mut machine) = machine() else { return };
+    machine.power_cut();
+    let at = machine.path().display().to_string();
+    machine
+        .unit("second.socket", &format!("[Socket]\nListenStream={at}/second.sock\nService=second.service\n"));
+    machine.unit("nightly.timer", "[Timer]\nOnActiveSec=1h\nUnit=first.service\n");
+    machine.unit("watch.path", &format!("[Path]\nPathExists={at}/poke\nUnit=first.service\n"));
+    let needs = "Requires=first.service\nAfter=first.service\n";
+    machine.unit("third.service", &machine.service_unit("third", needs, ""));
+    machine.boot();
+    machine.systemctl(&["start", "second.socket", "second", "nightly.timer", "watch.path", "third"]);
+    let all = ["first", "second", "second.socket", "nightly.timer", "watch.path", "third"];
+    assert!(all.iter().all(|unit| machine.runs(unit)));
+    // Somebody pulls every trigger while files are swapped: the stop of the last service to go down is where we are.
+    let pull = format!("ExecStopPost=/bin/touch {at}/poke\n");
+    let plan = machine.backout(&["plan"]).ends(0);
+    let services: Vec<&str> = plan.json["data"]["plan"]["services"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(services.len(), 6, "{services:?}");
+    assert_eq!(&services[4..], ["First", "Second"], "what could start them goes down first");
+    machine.unit("second.service", &machine.service_unit("second", "", &pull));
+    machine.systemctl(&["daemon-reload"]);
+    machine.backout(&["rollback"]).ends(0);
+    fs::remove_file(machine.path().join("poke")).unwrap();
+    for unit in all {
+        assert!(machine.runs(unit), "{unit}");
+    }
+    assert!(holds(&machine).is_empty(), "{:?}", holds(&machine));
+    assert!(!machine.seen().iter().any(|s| s.ends_with("mixed")), "{:?}", machine.seen());
+}
+
+#[test]
+fn a_service_that_systemd_keeps_restarting_counts_as_running_before_and_as_ill_afterwards() {
+    let Some(mut machine) = machine() else { return };
+    machine.power_cut();
+    // It falls over on the patched files, and is well on the old ones.
+    let at = machine.path().display().to_string();
+    let restart =
+        format!("ExecStartPre=/bin/grep -q old {at}/home/live/a.conf\nRestart=always\nRestartSec=60\n");
+    machine.unit("second.service", &machine.service_unit("second", "", &restart));
+    machine.boot();
+    machine.systemctl(&["start", "--no-block", "second"]);
+    while machine.systemctl(&["show", "-p", "SubState", "--value", "second"]) != "auto-restart" {
+        std::thread::yield_now();
+    }
+    machine.backout(&["rollback"]).ends(0);
+    assert!(machine.runs("second"), "it ran, as far as anybody can tell, so it is started");
+    // The undo would bring it down again: that is no good state, so it is taken back.
+    let old = machine.files();
+    machine.backout(&["undo"]).ends(20);
+    assert_eq!(machine.files(), old);
+    assert!(machine.runs("first") && machine.runs("second"));
+}
+
+#[test]
+fn a_masked_service_that_runs_is_refused_before_anything_is_touched() {
+    let Some(machine) = machine() else { return };
+    let before = machine.files();
+    let unit = machine.path().join("units/second.service");
+    fs::remove_file(&unit).unwrap();
+    std::os::unix::fs::symlink("/dev/null", unit).unwrap();
+    machine.systemctl(&["daemon-reload"]);
+    let run = machine.backout(&["rollback"]).ends(10);
+    assert!(run.json["error"]["message"].as_str().unwrap().contains("masked"), "{run:?}");
+    assert_eq!(machine.files(), before);
+    assert!(machine.runs("first") && machine.runs("second"));
+}
+
+#[test]
+fn a_hold_of_another_state_folder_is_not_written_over() {
+    let Some(machine) = machine() else { return };
+    let hold = "first.service.d/zz-backout-hold.conf";
+    machine.unit(hold, "[Unit]\nConditionPathExists=!/elsewhere/unsettled\n");
+    machine.systemctl(&["daemon-reload"]);
+    let run = machine.backout(&["rollback"]).ends(10);
+    assert!(run.json["error"]["message"].as_str().unwrap().contains(hold), "{run:?}");
+    assert!(machine.path().join("units").join(hold).is_file());
+}
