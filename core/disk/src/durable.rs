@@ -19,9 +19,7 @@ use std::{
 /// The system's.
 pub fn write(folder: &Folder, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let path = folder.path().join(name);
-    let mut new = OsString::from(".");
-    new.push(name);
-    new.push(".new");
+    let new = unfinished(name);
     remove_tree(folder, &new)?;
     let mut file = os::create_file(&folder.handle, &new, mode).map_err(|e| Error::io("make", &path, e))?;
     let written = file.write_all(bytes).map_err(|e| Error::io("write", &path, e));
@@ -33,6 +31,22 @@ pub fn write(folder: &Folder, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(
         let _ = os::remove_file(&folder.handle, &new);
     }
     placed.and_then(|()| folder.sync())
+}
+
+/// The name under which [`write`] prepares `name`.
+fn unfinished(name: &OsStr) -> OsString {
+    let mut new = OsString::from(".");
+    new.push(name);
+    new.push(".new");
+    new
+}
+
+/// Removes what a [`write`] of `name` left that died before its end.
+///
+/// # Errors
+/// The system's.
+pub fn remove_unfinished(folder: &Folder, name: &OsStr) -> Result<(), Error> {
+    remove_tree(folder, &unfinished(name))
 }
 
 /// Reads `name`, at most `cap` bytes; `None`: it is not there.

@@ -66,15 +66,20 @@ fn write(hold: &Hold) -> Result<(), Error> {
     durable::write(&folder, name, hold.text.as_bytes(), 0o644)
 }
 
-/// Removes what [`write`] wrote, and its folder if nothing else is in it. A file with another text is not ours.
+/// Removes what [`write`] wrote, whole or half, and its folder if nothing else is in it. A file with another text is
+/// not ours.
 fn remove(hold: &Hold) -> Result<(), Error> {
-    if read(&hold.path)?.is_none_or(|text| text != hold.text.as_bytes()) {
-        return Ok(());
-    }
     let (Some(parent), Some(name)) = (hold.path.parent(), hold.path.file_name()) else { return Ok(()) };
     let (Some(above), Some(own)) = (parent.parent(), parent.file_name()) else { return Ok(()) };
-    let folder = Folder::open_root(&real(parent))?;
-    durable::remove_tree(&folder, name)?;
+    let folder = match Folder::open_root(&real(parent)) {
+        Ok(folder) => folder,
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    if read(&hold.path)?.is_some_and(|text| text == hold.text.as_bytes()) {
+        durable::remove_tree(&folder, name)?;
+    }
+    durable::remove_unfinished(&folder, name)?;
     if folder.entries()?.is_empty() {
         durable::remove_tree(&Folder::open_root(&real(above))?, own)?;
     }

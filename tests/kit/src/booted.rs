@@ -15,6 +15,25 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// Goes into a control group of its own, which the machine takes for the root: two machines would otherwise stop each
+/// other's services. `$1`: the world's folder; `$2`: the group's name.
+const PLUG_IN: &str = r#"#!/bin/sh
+set -e
+mount --make-rprivate /
+mount -t cgroup2 cgroup2 "$1/box"
+mkdir "$1/box/$2"
+echo $$ >"$1/box/$2/cgroup.procs"
+umount "$1/box"
+exec unshare --fork --kill-child --pid --mount --cgroup --uts --ipc "$1/boot" "$1"
+"#;
+
+/// Takes what is left of the group away. Same arguments.
+const CLEAR: &str = r#"#!/bin/sh
+mount --make-rprivate /
+mount -t cgroup2 cgroup2 "$1/box"
+find "$1/box/$2" -depth -type d -exec rmdir {} + 2>/dev/null
+"#;
+
 /// Boots. `$1`: the world's folder. What is mounted here is seen in this mount namespace alone.
 const BOOT: &str = r#"#!/bin/sh
 set -e
@@ -106,7 +125,7 @@ impl Booted {
             fs::set_permissions(&to, fs::Permissions::from_mode(0o644)).unwrap();
         }
         fs::copy(&built().backout, at.join("backout")).unwrap();
-        for (name, text) in [("boot", BOOT), ("service", SERVICE)] {
+        for (name, text) in [("plug-in", PLUG_IN), ("clear", CLEAR), ("boot", BOOT), ("service", SERVICE)] {
             fs::write(at.join(name), text).unwrap();
             fs::set_permissions(at.join(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
@@ -158,11 +177,7 @@ impl Booted {
 
     /// Switches it on and waits until everything that starts by itself has started.
     pub fn boot(&mut self) {
-        let mut unshare = Command::new("unshare");
-        unshare.args(["--fork", "--kill-child", "--pid", "--mount", "--cgroup", "--uts", "--ipc"]);
-        unshare.arg(self.path().join("boot")).arg(self.path());
-        unshare.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut unshare = unshare.spawn().unwrap();
+        let mut unshare = self.script("plug-in").spawn().unwrap();
         let children = format!("/proc/{0}/task/{0}/children", unshare.id());
         let pid = loop {
             assert!(unshare.try_wait().unwrap().is_none(), "the machine does not boot");
@@ -187,11 +202,21 @@ impl Booted {
         }
     }
 
+    /// One of the machine's scripts, to be run in a mount namespace of its own.
+    fn script(&self, name: &str) -> Command {
+        let mut command = Command::new("unshare");
+        let group = self.path().file_name().unwrap();
+        command.arg("--mount").arg(self.path().join(name)).arg(self.path()).arg(group);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
     /// Takes the power away: nothing of it runs any more.
     pub fn power_cut(&mut self) {
         if let Some((mut unshare, pid)) = self.init.take() {
             let _ = Command::new("/bin/kill").args(["-KILL", &pid.to_string()]).output();
             unshare.wait().unwrap();
+            self.script("clear").status().unwrap();
         }
     }
 
