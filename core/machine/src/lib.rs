@@ -11,6 +11,8 @@ pub mod patience;
 pub mod probe;
 pub mod process;
 pub mod service;
+#[cfg(unix)]
+mod unit_text;
 pub mod version;
 
 pub use boot::{boot_id, effective_uid, is_root};

@@ -2,10 +2,18 @@
 
 mod commands;
 mod error;
+#[cfg(unix)]
+mod hold;
+#[cfg(unix)]
+mod systemctl;
+#[cfg(unix)]
+mod unit;
 
 pub use crate::Patience;
 pub use commands::Commands;
 pub use error::ServiceError;
+#[cfg(unix)]
+pub use systemctl::Systemctl;
 
 use backout_protocol::{
     ServiceName,
@@ -129,14 +137,28 @@ pub trait Services: Send + Sync {
 /// Opens the way to the services that the site names. Asks none of them anything yet.
 ///
 /// Fails with [`ServiceError::NoManager`] where the system's own manager is asked for and backout does not speak to
-/// it, and with [`ServiceError::NotAbsolute`] on a command whose program is not an absolute path.
+/// it, with [`ServiceError::BadUnit`] on a unit that systemd cannot have, and with [`ServiceError::NotAbsolute`] on a
+/// command whose program is not an absolute path.
 pub fn open(
     access: &ServiceAccess,
-    _units: &BTreeMap<ServiceName, String>,
+    units: &BTreeMap<ServiceName, String>,
     timeouts: &Timeouts,
 ) -> Result<Box<dyn Services>, ServiceError> {
     match access {
-        ServiceAccess::System => Err(ServiceError::NoManager),
+        ServiceAccess::System => system(units, timeouts),
         ServiceAccess::Commands(sets) => Ok(Box::new(Commands::new(sets.clone(), *timeouts)?)),
     }
+}
+
+#[cfg(unix)]
+fn system(
+    units: &BTreeMap<ServiceName, String>,
+    timeouts: &Timeouts,
+) -> Result<Box<dyn Services>, ServiceError> {
+    Ok(Box::new(Systemctl::new(units, *timeouts)?))
+}
+
+#[cfg(not(unix))]
+fn system(_: &BTreeMap<ServiceName, String>, _: &Timeouts) -> Result<Box<dyn Services>, ServiceError> {
+    Err(ServiceError::NoManager)
 }
