@@ -43,7 +43,7 @@ pub fn status(exe: &Path, state: &Path) -> Result<BootRecovery, Refusal> {
         return Ok(BootRecovery::NoManager);
     }
     let state = crate::hold::real(state);
-    let files = startup::files(exe, &state);
+    let files = files(exe, &state)?;
     let mut there = 0;
     for file in &files {
         let Some(text) = read(&file.path)? else { continue };
@@ -77,19 +77,13 @@ pub fn install(exe: &Path, state: &Path) -> Result<bool, Refusal> {
     drop(State::lock(state)?);
     check_trust(exe, Trusted::Program)?;
     let state = crate::hold::real(state);
-    for path in [exe, &state] {
-        if path.to_str().is_none() {
-            let why = format!("`{}` is not UTF-8, which its files are", HostPath(path.to_owned()));
-            return Err(Refusal::BootManager { why });
-        }
-    }
     match status(exe, &state)? {
         BootRecovery::NoManager => return Err(no_manager()),
         BootRecovery::Elsewhere { state } => return Err(Refusal::BootElsewhere { state }),
         BootRecovery::Installed => return Ok(false),
         BootRecovery::Missing | BootRecovery::Broken { .. } => {}
     }
-    for file in startup::files(exe, &state) {
+    for file in files(exe, &state)? {
         write(&file)?;
     }
     startup::enable().map_err(|e| Refusal::BootManager { why: e.to_string() })?;
@@ -111,12 +105,16 @@ pub fn remove(exe: &Path, state: &Path) -> Result<bool, Refusal> {
     if let Err(e) = startup::disable() {
         log::warn!("{e}");
     }
-    for file in startup::files(exe, &crate::hold::real(state)) {
+    for file in files(exe, &crate::hold::real(state))? {
         let (folder, name) = place(&file.path)?;
         durable::remove_tree(&folder, name.as_os_str()).map_err(|e| unusable(&file.path, &e))?;
     }
     startup::reload().map_err(|e| Refusal::BootManager { why: e.to_string() })?;
     Ok(true)
+}
+
+fn files(exe: &Path, state: &Path) -> Result<Vec<StartupFile>, Refusal> {
+    startup::files(exe, state).map_err(|e| Refusal::BootManager { why: e.to_string() })
 }
 
 fn no_manager() -> Refusal {

@@ -12,6 +12,8 @@ pub mod probe;
 pub mod process;
 pub mod service;
 pub mod startup;
+#[cfg(unix)]
+mod unit_text;
 pub mod version;
 
 pub use boot::{boot_id, effective_uid, is_root};

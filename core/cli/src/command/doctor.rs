@@ -81,7 +81,6 @@ fn service(state: &Result<ServiceState, String>) -> String {
     match state {
         Ok(ServiceState::Restarting) => "the manager is starting it".into(),
         Ok(ServiceState::Running) => "running".into(),
-        Ok(ServiceState::Stopping) => "stopping".into(),
         Ok(ServiceState::Stopped) => "stopped".into(),
         Ok(ServiceState::NotInstalled) => "not installed".into(),
         Err(why) => why.clone(),

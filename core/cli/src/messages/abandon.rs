@@ -10,7 +10,6 @@ pub(crate) fn state_word(state: ServiceState) -> &'static str {
     match state {
         ServiceState::Running => "running",
         ServiceState::Restarting => "restarting",
-        ServiceState::Stopping => "stopping",
         ServiceState::Stopped => "stopped",
         ServiceState::NotInstalled => "not-installed",
     }

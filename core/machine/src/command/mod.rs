@@ -17,10 +17,11 @@ use std::{
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
 
-/// How much of the end of a command's output is kept, for whoever reads it as an answer.
-const TAIL: u64 = 64 * 1024;
-/// How much of that is told to people.
-const TOLD: usize = 2048;
+/// How much of the end of a command's output is kept.
+const TAIL: u64 = 2048;
+/// How much of an answer is kept.
+#[cfg(unix)]
+const ANSWER: u64 = 4 << 20;
 /// How long a killed command is waited for; one stuck inside the kernel is left behind.
 const REAP: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -59,10 +60,48 @@ pub(crate) fn run_holding(
     patience: &Patience<'_>,
     reach: Reach,
 ) -> io::Result<Ended> {
-    let mut wait = patience.begin(FIRST_PAUSE, LONGEST_PAUSE);
     let output = nameless();
+    let sinks = Sinks { held, out: output.as_ref(), err: output.as_ref(), environment: None };
+    run_into(argv, &sinks, patience, reach)
+}
+
+/// Runs `argv` with this environment and no other, and gives all that it printed on its standard output, up to
+/// [`ANSWER`] bytes; `said` is what it printed on the other. Nothing of it touches a disk. At the limit it is killed
+/// with all it started.
+#[cfg(unix)]
+pub(crate) fn ask(
+    argv: &[String],
+    environment: &[(&str, &str)],
+    patience: &Patience<'_>,
+) -> io::Result<(Ended, Vec<u8>)> {
+    let (out, err) = (os::memory()?, os::memory()?);
+    let sinks = Sinks { held: None, out: Some(&out), err: Some(&err), environment: Some(environment) };
+    let ended = run_into(argv, &sinks, patience, Reach::Group)?;
+    let mut answer = vec![0; out.metadata()?.len().min(ANSWER) as usize];
+    let mut got = 0;
+    while got < answer.len() {
+        match os::read_at(&out, &mut answer[got..], got as u64)? {
+            0 => break,
+            n => got += n,
+        }
+    }
+    answer.truncate(got);
+    Ok((ended, answer))
+}
+
+/// What a command has as its input, where its output goes, and what it finds in its environment; `None`: ours.
+struct Sinks<'a> {
+    held: Option<&'a File>,
+    out: Option<&'a File>,
+    err: Option<&'a File>,
+    environment: Option<&'a [(&'a str, &'a str)]>,
+}
+
+fn run_into(argv: &[String], sinks: &Sinks<'_>, patience: &Patience<'_>, reach: Reach) -> io::Result<Ended> {
+    let mut wait = patience.begin(FIRST_PAUSE, LONGEST_PAUSE);
+    let output = sinks.err;
     let mut child = loop {
-        match spawn(held, argv, output.as_ref()) {
+        match spawn(argv, sinks) {
             Ok(child) => break child,
             // Somebody, perhaps a child just forked, still has the program open for writing.
             Err(error)
@@ -74,17 +113,17 @@ pub(crate) fn run_holding(
     loop {
         if let Some(status) = child.try_wait()? {
             log::debug!("process {} ended: {status}", child.id());
-            return Ok(Ended::Exited { code: status.code(), said: said(output.as_ref()) });
+            return Ok(Ended::Exited { code: status.code(), said: said(output) });
         }
         match wait.pause() {
             Look::Again => {}
             Look::TimeUp => {
                 kill(&mut child, reach);
-                return Ok(Ended::TimedOut { said: said(output.as_ref()) });
+                return Ok(Ended::TimedOut { said: said(output) });
             }
             Look::Cancelled => {
                 kill(&mut child, reach);
-                return Ok(Ended::Cancelled { said: said(output.as_ref()) });
+                return Ok(Ended::Cancelled { said: said(output) });
             }
         }
     }
@@ -112,19 +151,20 @@ pub(crate) fn exit(code: Option<i32>) -> String {
 
 /// What a command said, to be put behind a sentence; nothing if it said nothing.
 pub(crate) fn quote(said: &str) -> String {
-    let least = said.len().saturating_sub(TOLD);
-    let from = (least..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or(0);
-    if said.is_empty() { String::new() } else { format!(", it said: {}", &said[from..]) }
+    if said.is_empty() { String::new() } else { format!(", it said: {said}") }
 }
 
-fn spawn(held: Option<&File>, argv: &[String], output: Option<&File>) -> io::Result<Child> {
+fn spawn(argv: &[String], sinks: &Sinks<'_>) -> io::Result<Child> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let sink =
-        || output.map_or_else(|| Ok(Stdio::null()), |file| Ok::<_, io::Error>(file.try_clone()?.into()));
-    let input =
-        held.map_or_else(|| Ok(Stdio::null()), |file| Ok::<_, io::Error>(file.try_clone()?.into()))?;
+    let sink = |file: Option<&File>| {
+        file.map_or_else(|| Ok(Stdio::null()), |file| Ok::<_, io::Error>(file.try_clone()?.into()))
+    };
     let mut command = Command::new(program);
-    command.args(arguments).current_dir("/").stdin(input).stdout(sink()?).stderr(sink()?);
+    command.args(arguments).current_dir("/").stdin(sink(sinks.held)?);
+    command.stdout(sink(sinks.out)?).stderr(sink(sinks.err)?);
+    if let Some(environment) = sinks.environment {
+        command.env_clear().envs(environment.iter().copied());
+    }
     os::detach(&mut command);
     command.spawn()
 }

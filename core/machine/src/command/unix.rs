@@ -23,3 +23,8 @@ pub(super) fn kill(child: &mut Child, reach: Reach) -> io::Result<()> {
 pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     file.read_at(buffer, offset)
 }
+
+/// A file that is in memory only.
+pub(super) fn memory() -> io::Result<File> {
+    Ok(rustix::fs::memfd_create("backout", rustix::fs::MemfdFlags::CLOEXEC)?.into())
+}

@@ -73,41 +73,92 @@ pub enum ServiceError {
         /// What it was told.
         verb: Verb,
     },
-    /// The system's own service manager is not one that this version speaks to.
+    /// There is no manager of services here that backout speaks to.
     #[error(
-        "no service manager that this version speaks to (systemd) runs this machine\nname the commands of each service in a site file"
+        "the system's own service manager is asked for, and none that backout speaks to manages this machine\n\
+         name the commands of each service in a site file"
     )]
     NoManager,
-    /// What the site names as its unit cannot be one.
-    #[error("`{unit}`, which the site names as the unit of the service `{service}`, cannot be one")]
-    NotAUnit {
+    /// A unit that systemd cannot have, or that is not stopped and started as a service is.
+    #[error("the service `{service}` cannot be the unit `{unit}`: {why}")]
+    BadUnit {
         /// The service.
         service: ServiceName,
-        /// As it stands in the site.
+        /// As it stands in the site file.
         unit: String,
+        /// What is wrong with it.
+        why: &'static str,
     },
-    /// It runs, and its unit is masked: once stopped it could not be started again.
+    /// It runs, or is about to, and systemd would not start it again.
     #[error(
-        "the service `{service}` runs, but its unit `{unit}` is masked: once stopped it could not be started again"
+        "the service `{service}` runs, but once stopped it could not be started again: its unit `{unit}` is {load}"
     )]
-    Masked {
+    Unstartable {
+        /// The service.
+        service: ServiceName,
+        /// Its unit.
+        unit: String,
+        /// What systemd says of it: `masked`, `not-found`, `bad-setting`…
+        load: String,
+    },
+    /// It was told to stop before, and is not down yet.
+    #[error("the service `{service}` is still stopping: its unit `{unit}` is {words}")]
+    StillStopping {
+        /// The service.
+        service: ServiceName,
+        /// Its unit.
+        unit: String,
+        /// Its state in systemd's words.
+        words: String,
+    },
+    /// It was not started, as a condition of its unit is not met.
+    #[error("the service `{service}` was not started: a condition of its unit `{unit}` is not met")]
+    Skipped {
         /// The service.
         service: ServiceName,
         /// Its unit.
         unit: String,
     },
-    /// The manager does not say what it is doing.
-    #[error("what the service `{service}` is doing cannot be told{}", quote(.said))]
+    /// It was started and did not stay up.
+    #[error("the service `{service}` was started and did not stay up: its unit `{unit}` is {how}")]
+    Fell {
+        /// The service.
+        service: ServiceName,
+        /// Its unit.
+        unit: String,
+        /// How it ended, in systemd's words, with the end of its log.
+        how: String,
+    },
+    /// systemd does not answer.
+    #[error("systemd does not tell about the service `{service}`, its unit `{unit}` ({}){}", exit(*.code), quote(.said))]
+    Unanswered {
+        /// The service.
+        service: ServiceName,
+        /// Its unit.
+        unit: String,
+        /// The exit code; `None`: ended by a signal.
+        code: Option<i32>,
+        /// The end of what `systemctl` printed.
+        said: String,
+    },
+    /// systemd's answer makes no sense.
+    #[error("systemd's answer about the service `{service}`, its unit `{unit}`, makes no sense{}", quote(.said))]
     Unclear {
         /// The service.
         service: ServiceName,
-        /// What the manager said.
+        /// Its unit.
+        unit: String,
+        /// The part that makes none.
         said: String,
     },
-    /// The manager does not read its configuration again.
-    #[error("the service manager does not read its configuration again{}", quote(.said))]
+    /// The manager did not read its configuration again.
+    #[error("the service manager did not read its configuration again: `{argv}` failed ({}){}", exit(*.code), quote(.said))]
     Reload {
-        /// What it said.
+        /// Program and arguments as a person types them.
+        argv: String,
+        /// The exit code; `None`: ended by a signal, or not at all.
+        code: Option<i32>,
+        /// The end of what it printed.
         said: String,
     },
     /// There is no such service.

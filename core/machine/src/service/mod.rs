@@ -2,13 +2,20 @@
 
 mod commands;
 mod error;
+#[cfg(unix)]
+mod hold;
+#[cfg(unix)]
 mod systemctl;
+#[cfg(unix)]
 mod unit;
 
 pub use crate::Patience;
 pub use commands::Commands;
 pub use error::ServiceError;
+#[cfg(unix)]
 pub use systemctl::Systemctl;
+#[cfg(unix)]
+pub(crate) use systemctl::program as systemctl_program;
 
 use backout_protocol::{
     ServiceName,
@@ -30,11 +37,9 @@ pub enum ServiceState {
     NotInstalled,
     /// It runs.
     Running,
-    /// It is on its way up, or the manager will start it again by itself in a moment. It ran, as far as a plan is
+    /// It does not run, and the manager will start it again by itself in a moment. It ran, as far as a plan is
     /// concerned; it is not well, as far as a health check is.
     Restarting,
-    /// It is on its way down.
-    Stopping,
     /// It is there and does not run.
     Stopped,
 }
@@ -44,7 +49,7 @@ impl ServiceState {
     pub fn was(self) -> Was {
         match self {
             ServiceState::Running | ServiceState::Restarting => Was::Running,
-            ServiceState::Stopping | ServiceState::Stopped | ServiceState::NotInstalled => Was::Stopped,
+            ServiceState::Stopped | ServiceState::NotInstalled => Was::Stopped,
         }
     }
 }
@@ -139,19 +144,28 @@ pub trait Services: Send + Sync {
 /// Opens the way to the services that the site names. Asks none of them anything yet.
 ///
 /// Fails with [`ServiceError::NoManager`] where the system's own manager is asked for and backout does not speak to
-/// it, and with [`ServiceError::NotAbsolute`] on a command whose program is not an absolute path.
+/// it, with [`ServiceError::BadUnit`] on a unit that systemd cannot have, and with [`ServiceError::NotAbsolute`] on a
+/// command whose program is not an absolute path.
 pub fn open(
     access: &ServiceAccess,
     units: &BTreeMap<ServiceName, String>,
     timeouts: &Timeouts,
 ) -> Result<Box<dyn Services>, ServiceError> {
     match access {
-        ServiceAccess::System => Ok(Box::new(Systemctl::new(units, *timeouts)?)),
+        ServiceAccess::System => system(units, timeouts),
         ServiceAccess::Commands(sets) => Ok(Box::new(Commands::new(sets.clone(), *timeouts)?)),
     }
 }
 
-/// systemd's own tool, if it is here.
-pub(crate) fn systemctl() -> Option<PathBuf> {
-    ["/usr/bin/systemctl", "/bin/systemctl"].map(PathBuf::from).into_iter().find(|p| p.is_file())
+#[cfg(unix)]
+fn system(
+    units: &BTreeMap<ServiceName, String>,
+    timeouts: &Timeouts,
+) -> Result<Box<dyn Services>, ServiceError> {
+    Ok(Box::new(Systemctl::new(units, *timeouts)?))
+}
+
+#[cfg(not(unix))]
+fn system(_: &BTreeMap<ServiceName, String>, _: &Timeouts) -> Result<Box<dyn Services>, ServiceError> {
+    Err(ServiceError::NoManager)
 }

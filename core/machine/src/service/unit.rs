@@ -1,147 +1,283 @@
-//! systemd's units: their names, and what `systemctl show` says of one.
+//! Names of systemd's units, and what `systemctl show` tells of one.
 
-use super::{Companion, ServiceState};
-use backout_protocol::{ServiceName, plan::Tie};
-use std::collections::BTreeMap;
+use std::{collections::HashMap, fmt};
 
-/// Suffixes of units that can be services of a run.
-const SUFFIXES: [&str; 4] = [".service", ".socket", ".timer", ".path"];
+/// Kinds of units that can be told to stop and start as a service is. Stopping a mount, a slice or a scope is
+/// something else.
+const SERVICE_LIKE: [&str; 5] = ["service", "socket", "timer", "path", "target"];
+const OTHERS: [&str; 6] = ["mount", "automount", "swap", "slice", "scope", "device"];
 /// systemd's own limit.
 const LONGEST: usize = 255;
 
-/// What is asked of a unit.
-pub(super) const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,ConditionResult,\
-TriggeredBy,RequiredBy,RequisiteOf,BoundBy,ConsistsOf";
+/// The name of a unit that backout may stop and start.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct UnitName(String);
 
-/// The name as one of a unit: with `.service` where it says nothing else. `None`: no unit can have it.
-pub(super) fn unit_name(name: &str) -> Option<String> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-    if name.is_empty() || name.starts_with(['-', '.']) || !name.chars().all(legal) {
-        return None;
+impl UnitName {
+    /// Reads a name; one without a suffix is a service's. Fails with what is wrong with it.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let known = |kind: &str| SERVICE_LIKE.contains(&kind) || OTHERS.contains(&kind);
+        let name = match text.rsplit_once('.') {
+            Some((_, kind)) if known(kind) => text.to_owned(),
+            _ => format!("{text}.service"),
+        };
+        let (prefix, kind) = name.rsplit_once('.').unwrap_or_default();
+        if !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b"@:-_.\\".contains(&b)) {
+            return Err("a unit's name has only letters, digits and `@:-_.\\`");
+        }
+        if prefix.is_empty() || prefix.starts_with(['-', '@', '.']) {
+            return Err("a unit's name begins with a letter, a digit, `_`, `:` or `\\`");
+        }
+        if prefix.ends_with('@') {
+            return Err("this is a template; name an instance of it");
+        }
+        if name.len() > LONGEST {
+            return Err("a unit's name has at most 255 characters");
+        }
+        if OTHERS.contains(&kind) {
+            return Err("a unit of this kind is not stopped and started as a service is");
+        }
+        Ok(Self(name))
     }
-    let known = SUFFIXES.iter().any(|s| name.ends_with(s) && name.len() > s.len());
-    let name = if known { name.to_owned() } else { format!("{name}.service") };
-    (name.len() <= LONGEST).then_some(name)
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-/// What `systemctl show` said of one unit.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Shown(BTreeMap<String, String>);
+impl fmt::Display for UnitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether stopping and starting belongs to a run: targets come and go by what they want, the rest is no service.
+pub(super) fn is_companion(unit: &str) -> bool {
+    unit.rsplit_once('.').is_some_and(|(_, kind)| SERVICE_LIKE[..4].contains(&kind))
+}
+
+/// What `systemctl show` is asked for. A version that does not know one leaves it out of its answer.
+pub(super) const PROPERTIES: &str = "Id,Names,LoadState,ActiveState,SubState,Job,Type,MainPID,ControlPID,\
+ControlGroup,ConditionResult,ConditionTimestampMonotonic,Result,ExecMainCode,ExecMainStatus,TriggeredBy,UpheldBy,RequiredBy,RequisiteOf,BoundBy,\
+ConsistsOf,PropagatesStopTo";
+
+/// What systemd tells of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// Its own name, whatever name it was asked by.
+    pub(super) id: String,
+    /// All its names.
+    pub(super) names: Vec<String>,
+    /// `loaded`, `not-found`, `masked`, `bad-setting`, `error`.
+    pub(super) load: String,
+    /// Where it stands.
+    pub(super) stage: Stage,
+    /// Its state in systemd's words: `activating (auto-restart)`.
+    pub(super) words: String,
+    /// A job is queued or under way for it.
+    pub(super) job: bool,
+    /// `Type=oneshot`.
+    pub(super) oneshot: bool,
+    /// Whether its conditions were met when it was last told to start. systemd forgets that as soon as nothing needs a
+    /// unit that is down.
+    pub(super) met: Option<bool>,
+    /// It has processes of its own, as far as systemd follows them.
+    pub(super) processes: bool,
+    /// Its control group, if it has one.
+    pub(super) group: Option<String>,
+    /// How it ended last: `success`, `exit-code`, `timeout`, `start-limit-hit`…
+    pub(super) result: String,
+    /// How its main process ended, in systemd's words.
+    pub(super) exit: String,
+    /// Units that start it by themselves.
+    pub(super) triggers: Vec<String>,
+    /// Units that systemd stops with it.
+    pub(super) dependents: Vec<String>,
+}
+
+/// Where a unit stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It is not there, or not up and not about to be.
+    Down,
+    /// It failed and is not up.
+    Failed,
+    /// It is up.
+    Up,
+    /// It is on its way up.
+    Starting,
+    /// It is down and will be started again in a moment.
+    Waiting,
+    /// It is on its way down.
+    Stopping,
+}
 
 impl Shown {
-    /// Reads lines of `Name=value`. `None`: that is not what was asked for.
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let pairs = text.lines().filter_map(|l| l.split_once('='));
-        let shown = Self(pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect());
-        (shown.0.contains_key("LoadState") && shown.0.contains_key("ActiveState")).then_some(shown)
+    /// There is no such unit.
+    pub(super) fn absent(&self) -> bool {
+        self.load == "not-found" && self.settled_down()
     }
 
-    pub(super) fn get(&self, property: &str) -> &str {
-        self.0.get(property).map_or("", String::as_str)
+    /// It is down, and nothing is queued that would change that.
+    pub(super) fn settled_down(&self) -> bool {
+        matches!(self.stage, Stage::Down | Stage::Failed) && !self.job
     }
 
-    /// What the unit is doing; `None`: it is in a state that this does not know.
-    pub(super) fn state(&self) -> Option<ServiceState> {
-        if self.get("LoadState") == "not-found" && self.get("ActiveState") == "inactive" {
-            return Some(ServiceState::NotInstalled);
-        }
-        match self.get("ActiveState") {
-            "active" | "reloading" | "refreshing" => Some(ServiceState::Running),
-            // Whether it is on its way up or waits for its automatic restart: it is not up, and will be.
-            "activating" => Some(ServiceState::Restarting),
-            "deactivating" => Some(ServiceState::Stopping),
-            "inactive" | "failed" | "maintenance" => Some(ServiceState::Stopped),
-            _ => None,
-        }
+    /// It could be started.
+    pub(super) fn startable(&self) -> bool {
+        self.load == "loaded"
     }
 
-    /// Whether it runs although the manager would refuse to start it again.
-    pub(super) fn runs_masked(&self) -> bool {
-        self.get("LoadState") == "masked" && self.state() == Some(ServiceState::Running)
+    /// How it ended, for a message.
+    pub(super) fn how(&self) -> String {
+        [&self.words, &self.result, &self.exit]
+            .into_iter()
+            .filter(|s| !s.is_empty())
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ")
     }
+}
 
-    /// What starts it by itself, and what is stopped with it.
-    pub(super) fn companions(&self) -> Vec<Companion> {
-        let mut all: Vec<Companion> = Vec::new();
-        let related = [
-            ("TriggeredBy", None),
-            ("RequiredBy", Some(Tie::Dependent)),
-            ("RequisiteOf", Some(Tie::Dependent)),
-            ("BoundBy", Some(Tie::Dependent)),
-            ("ConsistsOf", Some(Tie::Dependent)),
-        ];
-        for (property, tie) in related {
-            for unit in self.get(property).split_whitespace() {
-                let tie = tie.unwrap_or(if unit.ends_with(".socket") { Tie::Socket } else { Tie::Trigger });
-                // Targets, mounts and slices are not ours to stop; what hangs on them is named by itself.
-                let ours = SUFFIXES.iter().any(|s| unit.ends_with(s));
-                if ours
-                    && !all.iter().any(|c| c.name.as_str() == unit)
-                    && let Ok(name) = unit.parse::<ServiceName>()
-                {
-                    all.push(Companion { name, tie });
-                }
-            }
-        }
-        all
+/// Reads the answer about one or more units. Fails with the part that makes no sense.
+pub(super) fn read(answer: &str) -> Result<Vec<Shown>, String> {
+    answer.split("\n\n").map(str::trim).filter(|block| !block.is_empty()).map(one).collect()
+}
+
+fn one(block: &str) -> Result<Shown, String> {
+    let fields: HashMap<&str, &str> = block.lines().filter_map(|line| line.split_once('=')).collect();
+    let field = |name: &str| fields.get(name).copied().unwrap_or_default();
+    let list = |names: &[&str]| -> Vec<String> {
+        names.iter().flat_map(|name| field(name).split_whitespace()).map(str::to_owned).collect()
+    };
+    let sub = field("SubState");
+    let job = !matches!(field("Job"), "" | "0");
+    let stage = match field("ActiveState") {
+        // `refreshing` since 257.
+        "active" | "reloading" | "refreshing" => Stage::Up,
+        // `auto-restart-queued` since 254.
+        "activating" if sub.starts_with("auto-restart") => Stage::Waiting,
+        "activating" => Stage::Starting,
+        "deactivating" => Stage::Stopping,
+        "failed" => Stage::Failed,
+        "inactive" | "maintenance" => Stage::Down,
+        _ => return Err(block.to_owned()),
+    };
+    if field("Id").is_empty() || field("LoadState").is_empty() {
+        return Err(block.to_owned());
     }
+    let told = |name: &str| Some(field(name)).filter(|v| !v.is_empty()).map(|v| format!("{name}={v}"));
+    let ran = !matches!(field("ExecMainCode"), "" | "0");
+    let exit = if ran { told("ExecMainStatus") } else { None };
+    Ok(Shown {
+        id: field("Id").to_owned(),
+        names: list(&["Names"]),
+        load: field("LoadState").to_owned(),
+        stage,
+        words: if sub.is_empty() {
+            field("ActiveState").into()
+        } else {
+            format!("{} ({sub})", field("ActiveState"))
+        },
+        job,
+        oneshot: field("Type") == "oneshot",
+        met: (!matches!(field("ConditionTimestampMonotonic"), "" | "0"))
+            .then(|| field("ConditionResult") != "no"),
+        processes: ["MainPID", "ControlPID"].iter().any(|pid| !matches!(field(pid), "" | "0")),
+        group: Some(field("ControlGroup")).filter(|g| !g.is_empty()).map(str::to_owned),
+        result: told("Result").unwrap_or_default(),
+        exit: exit.unwrap_or_default(),
+        triggers: list(&["TriggeredBy", "UpheldBy"]),
+        dependents: list(&["RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf", "PropagatesStopTo"]),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_service_name_is_a_unit_name_where_it_can_be_one() {
-        assert_eq!(unit_name("spnt").as_deref(), Some("spnt.service"));
-        assert_eq!(unit_name("spnt.socket").as_deref(), Some("spnt.socket"));
-        assert_eq!(unit_name("a@b.timer").as_deref(), Some("a@b.timer"));
-        assert_eq!(unit_name("x.y").as_deref(), Some("x.y.service"));
-        for wrong in ["", "-x", ".service", "Trend ServerProtect", "a/b", "ä", &"x".repeat(250)] {
-            assert_eq!(unit_name(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn what_is_shown_is_a_state() {
-        let shown = |load: &str, active: &str| {
-            Shown::read(&format!("LoadState={load}\nActiveState={active}\nSubState=x\n")).unwrap()
+    /// Answers of a real systemd 252, recorded.
+    macro_rules! recorded {
+        ($name:literal) => {
+            read(include_str!(concat!("../../tests/systemctl/", $name, ".show"))).unwrap().remove(0)
         };
-        for (active, state) in [
-            ("active", Some(ServiceState::Running)),
-            ("reloading", Some(ServiceState::Running)),
-            ("activating", Some(ServiceState::Restarting)),
-            ("deactivating", Some(ServiceState::Stopping)),
-            ("inactive", Some(ServiceState::Stopped)),
-            ("failed", Some(ServiceState::Stopped)),
-            ("dancing", None),
-        ] {
-            assert_eq!(shown("loaded", active).state(), state, "{active}");
-        }
-        assert_eq!(shown("not-found", "inactive").state(), Some(ServiceState::NotInstalled));
-        // Its unit file was taken away while it ran.
-        assert_eq!(shown("not-found", "active").state(), Some(ServiceState::Running));
-        assert!(shown("masked", "active").runs_masked() && !shown("masked", "inactive").runs_masked());
-        assert_eq!(Shown::read("Failed to connect to bus\n"), None);
     }
 
     #[test]
-    fn what_comes_and_goes_with_a_unit_is_told_once_each() {
-        let text = "LoadState=loaded\nActiveState=active\nTriggeredBy=a.timer a.socket a.path\n\
-                    RequiredBy=b.service multi-user.target\nBoundBy=b.service c.service\nConsistsOf=\n";
-        let found: Vec<(String, Tie)> = Shown::read(text)
-            .unwrap()
-            .companions()
-            .into_iter()
-            .map(|c| (c.name.to_string(), c.tie))
-            .collect();
-        let expected = [
-            ("a.timer", Tie::Trigger),
-            ("a.socket", Tie::Socket),
-            ("a.path", Tie::Trigger),
-            ("b.service", Tie::Dependent),
-            ("c.service", Tie::Dependent),
-        ];
-        assert_eq!(found, expected.map(|(n, t)| (n.to_owned(), t)));
+    fn a_unit_is_named_as_systemd_names_units() {
+        for (given, unit) in [
+            ("spnt", "spnt.service"),
+            ("spnt.service", "spnt.service"),
+            ("a.b", "a.b.service"),
+            ("spnt.socket", "spnt.socket"),
+            ("app.target", "app.target"),
+            ("tmpl@1", "tmpl@1.service"),
+            (r"a\x2db", r"a\x2db.service"),
+        ] {
+            assert_eq!(UnitName::parse(given).unwrap().as_str(), unit);
+        }
+        let long = "x".repeat(248);
+        for bad in [
+            "",
+            ".service",
+            "-x",
+            "@x",
+            "a/b",
+            "../x",
+            "a b",
+            "サービス",
+            "x\n",
+            "tmpl@",
+            "x.mount",
+            "-.slice",
+            "a.device",
+        ] {
+            assert!(UnitName::parse(bad).is_err(), "{bad}");
+        }
+        assert!(UnitName::parse(&long).is_err() && UnitName::parse(&long[1..]).is_ok());
+    }
+
+    #[test]
+    fn recorded_answers_are_understood() {
+        let stage = |shown: Shown| (shown.stage, shown.job, shown.startable(), shown.absent());
+        assert_eq!(stage(recorded!("active")), (Stage::Up, false, true, false));
+        assert_eq!(stage(recorded!("active-once")), (Stage::Up, false, true, false));
+        assert_eq!(stage(recorded!("timer")), (Stage::Up, false, true, false));
+        assert_eq!(stage(recorded!("auto-restart")), (Stage::Waiting, false, true, false));
+        assert_eq!(stage(recorded!("activating")), (Stage::Starting, true, true, false));
+        assert_eq!(stage(recorded!("deactivating")), (Stage::Stopping, true, true, false));
+        assert_eq!(stage(recorded!("inactive")), (Stage::Down, false, true, false));
+        assert_eq!(stage(recorded!("queued")), (Stage::Down, true, true, false));
+        assert_eq!(stage(recorded!("failed")), (Stage::Failed, false, true, false));
+        assert_eq!(stage(recorded!("not-found")), (Stage::Down, false, false, true));
+        assert_eq!(stage(recorded!("not-found-running")), (Stage::Up, false, false, false));
+        assert_eq!(stage(recorded!("masked-running")), (Stage::Up, false, false, false));
+        assert_eq!(stage(recorded!("bad-setting")), (Stage::Down, false, false, false));
+    }
+
+    #[test]
+    fn a_recorded_answer_names_what_belongs_to_the_unit() {
+        let base = recorded!("active-alias");
+        assert_eq!((base.id.as_str(), base.names.len(), base.processes), ("base.service", 2, true));
+        assert_eq!(base.triggers, ["base.timer", "base.path", "base.socket"]);
+        assert_eq!(base.dependents, ["a.service", "part.service", "part.service", "bound.service"]);
+        let leftover = recorded!("inactive-leftover");
+        assert_eq!(leftover.group.as_deref(), Some("/system.slice/leftover.service"));
+        assert!(leftover.settled_down() && !leftover.processes);
+        assert_eq!(recorded!("failed-oneshot").how(), "failed (failed), Result=exit-code, ExecMainStatus=7");
+        assert_eq!(recorded!("condition").met, None, "systemd has forgotten it");
+    }
+
+    #[test]
+    fn several_answers_are_kept_apart_and_nonsense_is_none() {
+        let three = read(include_str!("../../tests/systemctl/three.show")).unwrap();
+        let ids: Vec<&str> = three.iter().map(|shown| shown.id.as_str()).collect();
+        assert_eq!(ids, ["base.service", "a.service", "nosuch.service"]);
+        for bad in
+            ["what", "Id=x.service\nLoadState=loaded", "Id=x.service\nLoadState=loaded\nActiveState=dancing"]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert_eq!(read(""), Ok(Vec::new()));
     }
 }

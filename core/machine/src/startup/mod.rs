@@ -7,7 +7,8 @@
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
 
-pub(crate) use os::hold_text;
+#[cfg(unix)]
+pub(crate) use os::FILES_UNIT;
 pub use os::{disable, enable, files, is_enabled, is_there, reload};
 
 use std::path::{Path, PathBuf};

@@ -4,13 +4,15 @@ use super::{MARK, StartupError, StartupFile, marked};
 use crate::{
     command::{self, Ended, Reach},
     patience::Patience,
+    service::systemctl_program,
+    unit_text::{self, Unwritable},
 };
-use std::{os::unix::ffi::OsStrExt, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 /// Settles files. What holds services back is ordered behind it by this name.
-const FILES: &str = "backout-recover-files.service";
+pub(crate) const FILES_UNIT: &str = "backout-recover-files.service";
 /// Starts what ran.
-const SERVICES: &str = "backout-recover-services.service";
+const SERVICES_UNIT: &str = "backout-recover-services.service";
 /// Where units of the machine's owner lie.
 const UNITS: &str = "/etc/systemd/system";
 /// A manager that does not answer in this time is not going to.
@@ -18,19 +20,46 @@ const LIMIT: Duration = Duration::from_secs(90);
 
 /// Whether systemd runs this machine.
 pub fn is_there() -> bool {
-    Path::new("/run/systemd/system").is_dir() && super::super::service::systemctl().is_some()
+    systemctl_program().is_some()
 }
 
 /// The units for the program `exe` and the state folder `state`.
-pub fn files(exe: &Path, state: &Path) -> Vec<StartupFile> {
+///
+/// # Errors
+/// [`StartupError`]: a path that no unit file can hold.
+pub fn files(exe: &Path, state: &Path) -> Result<Vec<StartupFile>, StartupError> {
+    let words = Words::of(exe, state)
+        .map_err(|e| StartupError { command: "write the units".to_owned(), why: e.to_string() })?;
     let unit = |name: &str, text: String| StartupFile { path: Path::new(UNITS).join(name), text };
-    vec![unit(FILES, files_unit(exe, state)), unit(SERVICES, services_unit(exe, state))]
+    Ok(vec![unit(FILES_UNIT, files_unit(&words)), unit(SERVICES_UNIT, services_unit(&words))])
+}
+
+/// The two paths as each place of a unit wants them.
+struct Words {
+    mark: String,
+    mounts: String,
+    transactions: String,
+    exe: String,
+    state: String,
+}
+
+impl Words {
+    fn of(exe: &Path, state: &Path) -> Result<Self, Unwritable> {
+        Ok(Self {
+            mark: marked(state),
+            mounts: format!("{} {}", unit_text::listed(state)?, unit_text::listed(exe)?),
+            transactions: unit_text::line(&state.join("transactions"))?,
+            exe: unit_text::program(exe)?,
+            state: unit_text::argument(state)?,
+        })
+    }
 }
 
 /// Runs as early as file systems allow, and before the sockets and services that are held back: they are ordered behind
 /// it by their drop-ins. Not behind remote file systems: those wait for the network, which waits for sockets. A product on
 /// one is settled by the second part. If this fails, `unsettled` stays, and what it holds back stays down.
-fn files_unit(exe: &Path, state: &Path) -> String {
+fn files_unit(words: &Words) -> String {
+    let Words { mark, mounts, transactions, exe, state } = words;
     format!(
         "{MARK}{mark}\n\
          [Unit]\n\
@@ -50,23 +79,20 @@ fn files_unit(exe: &Path, state: &Path) -> String {
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n",
-        mark = marked(state),
-        mounts = quoted(state),
-        transactions = specified(&state.join("transactions")),
-        exe = command_word(exe),
-        state = command_word(state),
     )
 }
 
 /// Runs once the machine is up. Without default dependencies, as a target otherwise waits for what it wants: nothing may
-/// wait for this one, which itself waits for services to start.
-fn services_unit(exe: &Path, state: &Path) -> String {
+/// wait for this one, which itself waits for services to start. Services reached by commands are its children: they must
+/// outlive it.
+fn services_unit(words: &Words) -> String {
+    let Words { mark, mounts, transactions, exe, state } = words;
     format!(
         "{MARK}{mark}\n\
          [Unit]\n\
          Description=backout: start what ran before an unfinished run, and end the run\n\
          DefaultDependencies=no\n\
-         After=multi-user.target {FILES}\n\
+         After=multi-user.target {FILES_UNIT}\n\
          Conflicts=shutdown.target\n\
          Before=shutdown.target\n\
          RequiresMountsFor={mounts}\n\
@@ -74,52 +100,13 @@ fn services_unit(exe: &Path, state: &Path) -> String {
          \n\
          [Service]\n\
          Type=oneshot\n\
+         KillMode=process\n\
          TimeoutStartSec=infinity\n\
          ExecStart={exe} recover --boot=services --state-dir {state}\n\
          \n\
          [Install]\n\
          WantedBy=multi-user.target\n",
-        mark = marked(state),
-        mounts = quoted(state),
-        transactions = specified(&state.join("transactions")),
-        exe = command_word(exe),
-        state = command_word(state),
     )
-}
-
-/// What keeps a unit from being started while `unsettled` exists. A state folder whose volume is not there yet is waited
-/// for: without it, `unsettled` would seem not to exist.
-pub(crate) fn hold_text(unsettled: &Path) -> String {
-    format!(
-        "# Written by backout: while `unsettled` exists, files are neither all old nor all new.\n\
-         # It goes by itself with the run; `backout status` says how that stands.\n\
-         [Unit]\n\
-         ConditionPathExists=!{unsettled}\n\
-         RequiresMountsFor={folder}\n\
-         After={FILES}\n",
-        unsettled = specified(unsettled),
-        folder = quoted(unsettled.parent().unwrap_or(unsettled)),
-    )
-}
-
-/// A path where systemd expands specifiers and takes the rest of the line.
-pub(crate) fn specified(path: &Path) -> String {
-    text(path).replace('%', "%%")
-}
-
-/// A path as one quoted word where systemd expands specifiers.
-pub(crate) fn quoted(path: &Path) -> String {
-    format!("\"{}\"", text(path).replace('\\', r"\\").replace('"', "\\\"").replace('%', "%%"))
-}
-
-/// A path as one word of a command line, where `$` is special too.
-fn command_word(path: &Path) -> String {
-    quoted(path).replace('$', "$$")
-}
-
-/// Unit files are UTF-8. A path that is not is written byte by byte where quoting knows escapes.
-fn text(path: &Path) -> String {
-    String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
 }
 
 /// Makes the units part of the boot. Their files are there.
@@ -128,7 +115,7 @@ fn text(path: &Path) -> String {
 /// [`StartupError`].
 pub fn enable() -> Result<(), StartupError> {
     reload()?;
-    tell(&["enable", "--quiet", FILES, SERVICES])
+    tell(&["enable", "--quiet", FILES_UNIT, SERVICES_UNIT])
 }
 
 /// Makes the manager read its files again.
@@ -144,19 +131,18 @@ pub fn reload() -> Result<(), StartupError> {
 /// # Errors
 /// [`StartupError`].
 pub fn disable() -> Result<(), StartupError> {
-    tell(&["disable", "--quiet", FILES, SERVICES])
+    tell(&["disable", "--quiet", FILES_UNIT, SERVICES_UNIT])
 }
 
 /// Whether both units are part of the boot.
 pub fn is_enabled() -> bool {
-    tell(&["is-enabled", "--quiet", FILES]).is_ok() && tell(&["is-enabled", "--quiet", SERVICES]).is_ok()
+    tell(&["is-enabled", "--quiet", FILES_UNIT]).is_ok()
+        && tell(&["is-enabled", "--quiet", SERVICES_UNIT]).is_ok()
 }
 
 fn tell(arguments: &[&str]) -> Result<(), StartupError> {
-    let program = super::super::service::systemctl();
-    let program = program.map_or_else(|| "systemctl".to_owned(), |p| p.display().to_string());
-    let argv: Vec<String> =
-        std::iter::once(program).chain(arguments.iter().map(|a| (*a).to_owned())).collect();
+    let program = systemctl_program().unwrap_or("systemctl");
+    let argv: Vec<String> = std::iter::once(&program).chain(arguments).map(|a| (*a).to_owned()).collect();
     let fail = |why: String| Err(StartupError { command: command::typed(&argv), why });
     match command::run(&argv, &Patience::firm(LIMIT), Reach::Group) {
         Ok(Ended::Exited { code: Some(0), .. }) => Ok(()),

@@ -9,8 +9,11 @@ pub fn is_there() -> bool {
 }
 
 /// No files.
-pub fn files(_exe: &Path, _state: &Path) -> Vec<StartupFile> {
-    Vec::new()
+///
+/// # Errors
+/// Never.
+pub fn files(_exe: &Path, _state: &Path) -> Result<Vec<StartupFile>, StartupError> {
+    Ok(Vec::new())
 }
 
 /// Cannot be done.
@@ -40,9 +43,4 @@ pub fn reload() -> Result<(), StartupError> {
 /// Never.
 pub fn is_enabled() -> bool {
     false
-}
-
-/// Nothing is held back by a text.
-pub(crate) fn hold_text(_unsettled: &Path) -> String {
-    String::new()
 }
