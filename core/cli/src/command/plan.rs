@@ -8,7 +8,7 @@ use crate::{
     session::{Session, Stop, stop},
 };
 use backout_disk::{ErrorKind, Folder, durable};
-use backout_engine::{State, history, load, planner, preflight, report::counts};
+use backout_engine::{State, apart, history, load, planner, preflight, report::counts};
 use backout_protocol::{Outcome, Plan, path::encode, text::to_ron};
 use serde_json::json;
 use std::path::Path;
@@ -20,6 +20,7 @@ pub(crate) fn run(
     detailed_exitcode: bool,
 ) -> Result<Answer, Stop> {
     let job = session.job(wish)?;
+    apart::state(&job, &session.state).map_err(stop)?;
     let state = look(session)?;
     let faces = session.faces();
     let mut plan = planner::plan(&job, state.as_ref(), &faces).map_err(stop)?;
