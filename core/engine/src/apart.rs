@@ -2,12 +2,15 @@
 
 use crate::{
     load::{Job, absolute},
-    look::below,
+    look::{below, path_of},
     refusal::{Refusal, Trusted},
     variables,
 };
-use backout_protocol::{HostPath, Plan, message::BackupSource, step::Source, step::Step};
-use std::path::{Path, PathBuf};
+use backout_protocol::{HostPath, Place, Plan, Profile, Step, message::BackupSource, step::Source};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Refuses a state folder inside a folder of the product or of backups: it would be rolled back itself, or be read as
 /// backups. To be asked before a state folder is made.
@@ -47,6 +50,38 @@ pub(crate) fn plan(plan: &Plan, state: &Path) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// The target or the folder of backups that `file`, which is about to be written, is or lies in.
+pub fn taken(plan: &Plan, profile: &Profile, file: &Path) -> Option<HostPath> {
+    let key = |path: &Path| plan.site.names.path_key(path);
+    let wanted = key(&real(file));
+    let holds = |path: &PathBuf| {
+        let own = key(&real(path));
+        wanted == own || wanted.starts_with(&format!("{own}/"))
+    };
+    let targets = plan.steps.iter().filter_map(Step::target).map(Place::path);
+    let folders: BTreeMap<String, HostPath> =
+        plan.site.vars.iter().map(|(name, r)| (name.clone(), r.value.clone())).collect();
+    let known = profile.components.iter().flat_map(|c| &c.presence.backups);
+    let known = known.filter_map(|b| path_of(&folders, b));
+    let named = plan.request.from.iter().filter_map(|(_, source)| match source {
+        BackupSource::Dir(folder) => Some(folder.0.clone()),
+        BackupSource::Vendor => None,
+    });
+    let used = plan.steps.iter().filter_map(|s| match s {
+        Step::ReplaceFile { target, source: Source::File(backup), .. } => {
+            Some(folder_of(&backup.path(), &target.path()))
+        }
+        _ => None,
+    });
+    targets.chain(known).chain(named).chain(used).find(holds).map(HostPath)
+}
+
+/// The folder of backups that `backup` is in: above the names that it shares with its target.
+fn folder_of(backup: &Path, target: &Path) -> PathBuf {
+    let same = backup.components().rev().zip(target.components().rev()).take_while(|(a, b)| a == b).count();
+    backup.ancestors().nth(same.max(1)).unwrap_or(backup).to_owned()
 }
 
 fn own_files(plan: &Plan) -> Vec<(Trusted, PathBuf)> {

@@ -271,6 +271,39 @@ fn a_saved_plan_that_no_longer_fits() {
 }
 
 #[test]
+fn a_plan_is_written_over_nothing_but_a_plan() {
+    let world = World::small();
+    let before = world.files();
+    let inside = |name: &str| world.home.join(name);
+    let other = world.path().join("other");
+    fs::write(&other, "somebody's").unwrap();
+    symlink("nowhere", world.path().join("link")).unwrap();
+    for file in [
+        inside("live/a.conf"),
+        inside("backup/a.conf"),
+        inside("live/gone.conf"),
+        inside("backup/new.ron"),
+        inside("backup/new/plan.ron"),
+        other.clone(),
+        world.site.clone(),
+        world.path().join("link"),
+        world.path().join("home"),
+    ] {
+        let run = world.verb("plan", &["-o", file.to_str().unwrap()]).ends(10);
+        assert_eq!(run.error_code(), "BKO-1069", "{}", file.display());
+        assert!(run.json["error"].to_string().contains(file.to_str().unwrap()), "{run:?}");
+        assert_eq!(world.files(), before);
+    }
+    assert_eq!(fs::read(&other).unwrap(), b"somebody's");
+    assert!(world.path().join("link").is_symlink());
+    let plan = world.path().join("plan.ron");
+    for _ in 0..2 {
+        world.verb("plan", &["-o", plan.to_str().unwrap()]).ends(0);
+    }
+    assert_eq!(world.files(), before);
+}
+
+#[test]
 fn a_state_folder_of_a_newer_format() {
     let world = World::small();
     fs::create_dir(&world.state).unwrap();
