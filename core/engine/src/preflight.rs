@@ -1,6 +1,7 @@
 //! Preflight: read-only checks that can refuse. Whatever is found wrong here costs nothing.
 
 use crate::{
+    apart,
     faces::Faces,
     hold, look, quiesce,
     refusal::{Refusal, Trusted},
@@ -29,6 +30,7 @@ const TRANSACTION: u64 = 512 * 1024;
 /// Every [`Refusal`] about targets, folders, file systems, space, rights and leftovers.
 pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>, Refusal> {
     faces.observer.event(&Event::Phase { phase: Phase::Preflight });
+    apart::plan(plan, state)?;
     let todo = swaps(plan);
     let mut notices = Vec::new();
     let mut folders: BTreeSet<Host> = BTreeSet::new();

@@ -180,6 +180,15 @@ pub enum Refusal {
         /// What to do.
         help: Text,
     },
+    /// Something that backout itself needs lies where the run changes files or reads backups.
+    InTheWay {
+        /// What it is for.
+        what: Trusted,
+        /// Where it is.
+        path: HostPath,
+        /// The folder that holds it, or the target that it is.
+        of: HostPath,
+    },
     /// A target, a parent or a root is a symbolic link.
     Symlink {
         /// Which.
@@ -347,6 +356,8 @@ pub enum Trusted {
     State,
     /// A folder of backups that the operator names.
     Backups,
+    /// A plugin or a folder of plugins.
+    Plugins,
 }
 
 /// Why a run cannot be undone.

@@ -9,7 +9,7 @@ use crate::{
     request::{self, Aim},
     session::{Session, Stop, stop},
 };
-use backout_engine::{Job, Refusal, State, load, planner, report::counts, rollback};
+use backout_engine::{Job, Refusal, State, apart, load, planner, report::counts, rollback};
 use backout_protocol::{Outcome, Plan};
 use serde_json::json;
 use std::path::Path;
@@ -23,6 +23,7 @@ pub(crate) fn run(
     session.may_ask(dry_run)?;
     let saved = saved.map(load::plan).transpose().map_err(stop)?;
     let job = job(session, wish, saved.as_ref())?;
+    apart::state(&job, &session.state).map_err(stop)?;
     if dry_run {
         let state = look(session)?;
         return Ok(dry(&planned(session, &job, state.as_ref(), saved.as_ref())?));

@@ -94,6 +94,8 @@ fn refusals() -> Vec<Refusal> {
         R::NamesFoldAlike { names: vec![place(), place()] },
         R::StepsContradict { target: place() },
         R::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
+        R::InTheWay { what: Trusted::State, path: path(), of: path() },
+        R::InTheWay { what: Trusted::Site, path: path(), of: path() },
         R::Symlink { path: path() },
         R::NotAFile { path: path() },
         R::HardLinked { path: path(), links: 2 },

@@ -204,6 +204,21 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         R::MustBeClosed { processes, help } => {
             Said::new(1036, format!("still open: {}", failure::processes(processes)), text(help))
         }
+        R::InTheWay { what: Trusted::State, path, of } => Said::new(
+            1080,
+            format!(
+                "the state folder `{path}` lies in `{of}`, whose files are rolled back or read as backups"
+            ),
+            "give a state folder elsewhere with `--state-dir`",
+        ),
+        R::InTheWay { what, path, of } => Said::new(
+            1081,
+            format!(
+                "{} `{path}` would itself be changed by this run: `{of}` is one of its targets",
+                trusted(*what)
+            ),
+            "keep it outside of the product's folders and name it there",
+        ),
         R::Symlink { path } => {
             let real =
                 std::fs::canonicalize(&path.0).map_or_else(|_| String::new(), |r| encode(r.as_os_str()));
@@ -257,17 +272,17 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             "free some, and run it again",
         ),
         R::BootManager { why } => Said::new(
-            1082,
+            1092,
             format!("the recovery at boot cannot be changed: {why}"),
             "mend that and run it again; without it, run `backout recover` by hand after a power cut",
         ),
         R::BootElsewhere { state } => Said::new(
-            1083,
+            1093,
             format!("the recovery at boot is installed for the state folder `{state}`"),
             "run `backout boot remove` with that `--state-dir` first, if nobody needs it any more",
         ),
         R::HeldElsewhere { path } => Said::new(
-            1081,
+            1091,
             format!("`{path}` holds services back and was not written for this state folder"),
             "look at the state folder that it names: run `backout recover` with that `--state-dir`; or remove the file if nobody needs it",
         ),
@@ -423,6 +438,7 @@ fn trusted(what: Trusted) -> &'static str {
         Trusted::Program => "the program",
         Trusted::State => "the state folder",
         Trusted::Backups => "the folder of backups",
+        Trusted::Plugins => "the plugin or folder of plugins",
     }
 }
 

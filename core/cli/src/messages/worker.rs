@@ -16,7 +16,7 @@ pub(crate) fn panicked(why: &str) -> String {
 /// It had begun nothing.
 pub(crate) fn nothing_begun(how: &str) -> Said {
     Said::new(
-        1080,
+        1090,
         format!("{how}; nothing was touched"),
         "run it again; if it ends so again, tell the developers",
     )
