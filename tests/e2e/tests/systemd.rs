@@ -185,3 +185,60 @@ fn a_hold_of_another_state_folder_is_not_written_over() {
     assert!(run.json["error"]["message"].as_str().unwrap().contains(hold), "{run:?}");
     assert!(machine.path().join("units").join(hold).is_file());
 }
+
+#[test]
+fn the_units_of_the_recovery_and_the_holds_are_well_formed() {
+    let Some(machine) = machine() else { return };
+    let verify = |unit: &str| {
+        let checked = machine.command("systemd-analyze", &["verify", "--man=no", unit]).output().unwrap();
+        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(checked.status.success() && said.is_empty(), "{unit}: {said}");
+    };
+    verify("backout-recover-files.service");
+    verify("backout-recover-services.service");
+    machine.killed(&["rollback"], "renameat2", 3);
+    let hold = machine.path().join("units/first.service.d/zz-backout-hold.conf");
+    let text = fs::read_to_string(hold).unwrap();
+    assert!(
+        text.contains(&format!("ConditionPathExists=!{}", machine.state.join("unsettled").display())),
+        "{text}"
+    );
+    verify("first.service");
+    verify("second.service");
+    machine.backout(&["recover"]).ends(0);
+}
+
+#[test]
+fn a_unit_that_changes_is_read_again_before_its_service_starts() {
+    let Some(mut machine) = machine() else { return };
+    machine.power_cut();
+    // The patch has changed the unit: the old one, kept aside, says `old` on its command line.
+    let of = |word: &str| machine.service_unit("second", "", &format!("Environment=WORD={word}\n"));
+    machine.unit("second.service", &of("patched"));
+    fs::create_dir(machine.home.join("unit-backup")).unwrap();
+    fs::write(machine.home.join("unit-backup/second.service"), of("old")).unwrap();
+    let profile = r#"(
+      name: "unit", title: (en: "A product with a unit of its own"),
+      product: (name: "Unit", version: "1", patch: "2"),
+      variables: [(name: "home", about: (en: "where it is")), (name: "units", about: (en: "its units"))],
+      components: [
+        ( id: "unit", title: (en: "the unit"),
+          role: Restore(plugin: "file-set", config: (from: "home/unit-backup", to: "units")),
+          presence: (marker: "units/second.service"), services: [(name: "Second")] ),
+      ],
+      timeouts: (stop: 20, start: 20, status: 20, exit: 5, settle: 0),
+    )"#;
+    fs::write(machine.path().join("small.ron"), profile).unwrap();
+    machine.boot();
+    machine.systemctl(&["start", "second"]);
+    let word = |machine: &Booted| machine.systemctl(&["show", "-p", "Environment", "--value", "second"]);
+    assert_eq!(word(&machine), "WORD=patched");
+    machine.backout(&["rollback", "--set", "units=/etc/systemd/system"]).ends(0);
+    assert!(machine.runs("second"));
+    assert_eq!(word(&machine), "WORD=old");
+    let pid = machine.systemctl(&["show", "-p", "MainPID", "--value", "second"]);
+    let environ = machine.command("cat", &[&format!("/proc/{pid}/environ")]).output().unwrap().stdout;
+    assert!(String::from_utf8_lossy(&environ).contains("WORD=old"));
+    machine.backout(&["undo"]).ends(0);
+    assert_eq!(word(&machine), "WORD=patched");
+}
