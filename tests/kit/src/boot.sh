@@ -17,6 +17,10 @@ if [ "${BOOT_STAGE-}" = "" ]; then
     BOOT_STAGE=2 exec unshare --cgroup --pid --fork --kill-child -- "$0" "$@"
 fi
 shift 3
+# systemd's log: a pipe stands where the kernel's log would.
+kmsg=$folder/kmsg
+[ -e "$kmsg" ] || mkfifo "$kmsg"
+cat <>"$kmsg" >>"$folder/console" &
 root=$folder/root
 mkdir -p "$root"
 mount -t tmpfs -o mode=755 tmpfs "$root"
@@ -48,6 +52,8 @@ for node in null zero full random urandom tty; do
     touch "dev/$node"
     mount --bind "/dev/$node" "dev/$node"
 done
+touch dev/kmsg
+mount --bind "$kmsg" dev/kmsg
 ln -s /proc/self/fd dev/fd
 mkdir -p dev/shm dev/pts
 mount -t tmpfs -o mode=755 tmpfs run
@@ -65,4 +71,4 @@ umount -l /old
 rmdir /old
 exec setpriv --bounding-set=-sys_time,-sys_module,-sys_boot -- \
     env -i PATH=/usr/bin:/usr/sbin container=backout-kit \
-    /usr/lib/systemd/systemd --system --unit=multi-user.target --log-target=console --show-status=no --log-level=info
+    /usr/lib/systemd/systemd --system --unit=multi-user.target --log-target=kmsg --show-status=no --log-level=info

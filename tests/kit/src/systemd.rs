@@ -7,9 +7,10 @@ use crate::write;
 use std::{
     fs,
     io::Read,
-    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -114,7 +115,8 @@ impl Booted {
         assert!(self.outer.is_none(), "it is on");
         self.boots += 1;
         let id = format!("{:08x}-0000-4000-8000-{:012x}", self.boots, std::process::id());
-        let log = fs::File::create(self.folder.path().join("console")).unwrap();
+        let log =
+            fs::File::options().create(true).append(true).open(self.folder.path().join("console")).unwrap();
         // If the test is killed, all this goes with it.
         let mut start = Command::new("setpriv");
         start.args(["--pdeathsig", "KILL", "--", "unshare", "--mount", "--uts", "--ipc", "--net", "--"]);
@@ -148,7 +150,7 @@ impl Booted {
         }
     }
 
-    /// What systemd printed.
+    /// What systemd logged, in all boots.
     pub fn console(&self) -> String {
         let mut text = Vec::new();
         fs::File::open(self.folder.path().join("console")).unwrap().read_to_end(&mut text).unwrap();
@@ -214,7 +216,12 @@ impl Drop for Booted {
 }
 
 /// Whether all that is needed is here.
-fn possible() -> Result<(), String> {
+fn possible() -> Result<(), &'static str> {
+    static KNOWN: OnceLock<Result<(), String>> = OnceLock::new();
+    KNOWN.get_or_init(probe).as_ref().map(|()| ()).map_err(String::as_str)
+}
+
+fn probe() -> Result<(), String> {
     for program in ["/usr/lib/systemd/systemd", "/usr/bin/systemctl", "/usr/bin/nsenter", "/usr/bin/setpriv"]
     {
         if !Path::new(program).exists() {
@@ -224,12 +231,15 @@ fn possible() -> Result<(), String> {
     let mut probe = Command::new("unshare");
     probe.args(["--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--cgroup", "--", "sh", "-c"]);
     // Not only the call: the group must be ours to make.
-    probe.arg("mount -t tmpfs t /mnt && mkdir /mnt/c && mount -t cgroup2 c /mnt/c && mkdir /mnt/c/$$.probe && rmdir /mnt/c/$$.probe");
+    let group = format!("backout-probe-{}", std::process::id());
+    probe.arg(format!(
+        "mount -t tmpfs t /mnt && mkdir /mnt/c && mount -t cgroup2 c /mnt/c && mkdir /mnt/c/{group} && rmdir /mnt/c/{group}"
+    ));
     let output = probe.stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
-    match (output.status.success(), output.status.signal()) {
-        (true, _) => Ok(()),
-        _ => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    if output.status.success() {
+        return Ok(());
     }
+    Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 fn child_of(parent: u32) -> Option<u32> {
