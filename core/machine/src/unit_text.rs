@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 /// A path that cannot be written into a unit file: it is not absolute, not UTF-8, or holds control characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} cannot be named in a unit file of systemd: it must be absolute, UTF-8 and without control characters", .0.display())]
+#[error(
+    "{} cannot be named in a unit file of systemd: it must be absolute, UTF-8 and without control characters, and a \
+     program's also without quotes and backslashes", .0.display()
+)]
 pub(crate) struct Unwritable(
     /// The path.
     pub(crate) PathBuf,
@@ -32,9 +35,11 @@ pub(crate) fn listed(path: &Path) -> Result<String, Unwritable> {
     Ok(format!("\"{}\"", fit(path)?.replace('%', "%%").replace('"', "\"'\"'\"")))
 }
 
-/// For the program of a command line, where variables are not expanded.
+/// For the program of a command line, where variables are not expanded. systemd runs none with a quote or a backslash
+/// in its path, however it is written.
 pub(crate) fn program(path: &Path) -> Result<String, Unwritable> {
-    Ok(escaped(fit(path)?))
+    let text = fit(path)?;
+    if text.contains(['"', '\'', '\\']) { Err(Unwritable(path.to_owned())) } else { Ok(escaped(text)) }
 }
 
 /// For an argument of a command line.
@@ -60,7 +65,7 @@ mod tests {
         let odd = Path::new(r#"/srv/50% a"b'c\d $HOME/データ"#);
         assert_eq!(line(odd).unwrap(), r#"/srv/50%% a"b'c\d $HOME/データ"#);
         assert_eq!(listed(odd).unwrap(), r#""/srv/50%% a"'"'"b'c\d $HOME/データ""#);
-        assert_eq!(program(odd).unwrap(), r#""/srv/50%% a\"b'c\\d $HOME/データ""#);
+        assert_eq!(program(Path::new("/srv/50% $HOME/データ")).unwrap(), r#""/srv/50%% $HOME/データ""#);
         assert_eq!(argument(odd).unwrap(), r#""/srv/50%% a\"b'c\\d $$HOME/データ""#);
     }
 
@@ -68,6 +73,9 @@ mod tests {
     fn what_no_unit_file_can_hold_is_refused() {
         for bad in ["relative", "", "/a\nb", "/a\u{7f}"] {
             assert!(line(Path::new(bad)).is_err() && listed(Path::new(bad)).is_err(), "{bad:?}");
+        }
+        for bad in ["/a\"b", "/a'b", r"/a\b"] {
+            assert!(program(Path::new(bad)).is_err(), "{bad}");
         }
         assert!(line(Path::new("/blank ")).is_err() && listed(Path::new("/blank ")).is_ok());
         use std::os::unix::ffi::OsStrExt;

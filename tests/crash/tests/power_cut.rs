@@ -9,14 +9,14 @@
 )]
 
 use backout_crash::have_strace;
-use backout_kit::{Booted, Snapshot, snapshot};
+use backout_kit::{Machine, Snapshot, snapshot};
 use std::fs;
 
 /// Writes of the journal, syncs of records and folders, swaps.
 const CALLS: [&str; 4] = ["pwrite64", "renameat2", "renameat", "fsync"];
 
 /// A machine that runs, patched, with both services up and the recovery at boot installed.
-fn run_patched(machine: &mut Booted) {
+fn run_patched(machine: &mut Machine) {
     machine.power_cut();
     machine.patch();
     machine.boot();
@@ -25,7 +25,7 @@ fn run_patched(machine: &mut Booted) {
 }
 
 /// Whether a run has stopped services and is not over: then what ran is started again, whether or not boot starts it.
-fn window_is_open(machine: &Booted) -> bool {
+fn window_is_open(machine: &Machine) -> bool {
     let Ok(runs) = fs::read_dir(machine.state.join("transactions")) else { return false };
     let journals =
         runs.map(|run| fs::read_to_string(run.unwrap().path().join("journal")).unwrap_or_default());
@@ -36,7 +36,7 @@ fn window_is_open(machine: &Booted) -> bool {
 }
 
 /// What must be true of the machine once it has booted again.
-fn settled(machine: &Booted, old: &Snapshot, new: &Snapshot, opened: bool, at: &str) -> &'static str {
+fn settled(machine: &Machine, old: &Snapshot, new: &Snapshot, opened: bool, at: &str) -> &'static str {
     let mixed = machine.seen().iter().any(|s| s.ends_with("mixed") || s.ends_with("nothing"));
     assert!(!mixed, "{at}: a service has run on a mixture: {:?}", machine.seen());
     let files = machine.files();
@@ -51,18 +51,15 @@ fn settled(machine: &Booted, old: &Snapshot, new: &Snapshot, opened: bool, at: &
     let again = machine.backout(&["recover"]).ends(0);
     assert_eq!(again.json["outcome"], "nothing-to-do", "{at}: {again:?}");
     assert!(!machine.state.join("unsettled").exists(), "{at}");
-    let units = fs::read_dir(machine.path().join("units")).unwrap();
+    let units = fs::read_dir(machine.units()).unwrap();
     let holds = units.filter(|e| e.as_ref().unwrap().file_name().to_str().unwrap().ends_with(".d"));
     assert_eq!(holds.count(), 0, "{at}: services are still held back");
     side
 }
 
 fn sweep(verb: &str) {
-    if !have_strace() || !Booted::possible() {
-        return;
-    }
-    let mut machine = Booted::new();
-    let ready = |machine: &mut Booted| {
+    let Some(mut machine) = Machine::off().filter(|_| have_strace()) else { return };
+    let ready = |machine: &mut Machine| {
         run_patched(machine);
         if verb == "undo" {
             machine.backout(&["rollback"]).ends(0);

@@ -5,15 +5,12 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_kit::{Booted, snapshot};
+use backout_kit::{Machine, snapshot};
 use std::{fs, path::PathBuf};
 
 /// A machine that runs, with both services up, and the recovery at boot installed; `None`: not here.
-fn machine() -> Option<Booted> {
-    if !Booted::possible() {
-        return None;
-    }
-    let mut machine = Booted::new();
+fn machine() -> Option<Machine> {
+    let mut machine = Machine::off()?;
     machine.boot();
     machine.systemctl(&["start", "second"]);
     assert!(machine.runs("first") && machine.runs("second"));
@@ -24,8 +21,8 @@ fn machine() -> Option<Booted> {
 }
 
 /// Everything that held services back is gone.
-fn holds(machine: &Booted) -> Vec<PathBuf> {
-    let units = fs::read_dir(machine.path().join("units")).unwrap().map(|e| e.unwrap().path());
+fn holds(machine: &Machine) -> Vec<PathBuf> {
+    let units = fs::read_dir(machine.units()).unwrap().map(|e| e.unwrap().path());
     let mut found: Vec<PathBuf> = units.filter(|p| p.to_str().unwrap().ends_with(".d")).collect();
     found.extend([machine.state.join("unsettled")].into_iter().filter(|p| p.exists()));
     found
@@ -47,7 +44,7 @@ fn a_rollback_and_its_undo_stop_and_start_units() {
 }
 
 /// A run that was cut off in the swap, on a machine that is switched off.
-fn cut_in_the_swap(machine: &mut Booted) {
+fn cut_in_the_swap(machine: &mut Machine) {
     machine.killed(&["rollback"], "renameat2", 3);
     assert!(machine.state.join("unsettled").exists());
     machine.power_cut();
@@ -80,6 +77,13 @@ fn a_volume_that_is_away_at_boot_leaves_everything_as_it_is_until_it_is_back() {
     let (live, volume) = (machine.home.join("live"), machine.path().join("volume"));
     fs::rename(&live, &volume).unwrap();
     fs::create_dir(&live).unwrap();
+    let mut escape = std::process::Command::new("systemd-escape");
+    let unit = escape.args(["--path", "--suffix=mount"]).arg(&live).output().unwrap().stdout;
+    let unit = String::from_utf8(unit).unwrap().trim().to_owned();
+    let mount = format!("What={}\nWhere={}\nType=none\nOptions=bind\n", volume.display(), live.display());
+    // As one with `nofail`: a boot goes on without it.
+    machine.unit(&unit, &format!("[Unit]\nBefore=local-fs.target\n[Mount]\n{mount}"));
+    machine.enable(&unit, "local-fs.target");
     machine.boot();
     machine.systemctl(&["start", "second"]);
     cut_in_the_swap(&mut machine);
@@ -165,7 +169,7 @@ fn a_service_that_systemd_keeps_restarting_counts_as_running_before_and_as_ill_a
 fn a_masked_service_that_runs_is_refused_before_anything_is_touched() {
     let Some(machine) = machine() else { return };
     let before = machine.files();
-    let unit = machine.path().join("units/second.service");
+    let unit = machine.units().join("second.service");
     fs::remove_file(&unit).unwrap();
     std::os::unix::fs::symlink("/dev/null", unit).unwrap();
     machine.systemctl(&["daemon-reload"]);
@@ -183,21 +187,23 @@ fn a_hold_of_another_state_folder_is_not_written_over() {
     machine.systemctl(&["daemon-reload"]);
     let run = machine.backout(&["rollback"]).ends(10);
     assert!(run.json["error"]["message"].as_str().unwrap().contains(hold), "{run:?}");
-    assert!(machine.path().join("units").join(hold).is_file());
+    assert!(machine.units().join(hold).is_file());
 }
 
 #[test]
 fn the_units_of_the_recovery_and_the_holds_are_well_formed() {
     let Some(machine) = machine() else { return };
+    let at = |unit: &str| format!("/etc/systemd/system/{unit}");
     let verify = |unit: &str| {
-        let checked = machine.command("systemd-analyze", &["verify", "--man=no", unit]).output().unwrap();
+        let checked =
+            machine.command("systemd-analyze", &["verify", "--man=no", &at(unit)]).output().unwrap();
         let said = String::from_utf8_lossy(&checked.stderr).into_owned();
         assert!(checked.status.success() && said.is_empty(), "{unit}: {said}");
     };
     verify("backout-recover-files.service");
     verify("backout-recover-services.service");
     machine.killed(&["rollback"], "renameat2", 3);
-    let hold = machine.path().join("units/first.service.d/zz-backout-hold.conf");
+    let hold = machine.units().join("first.service.d/zz-backout-hold.conf");
     let text = fs::read_to_string(hold).unwrap();
     assert!(
         text.contains(&format!("ConditionPathExists=!{}", machine.state.join("unsettled").display())),
@@ -231,7 +237,7 @@ fn a_unit_that_changes_is_read_again_before_its_service_starts() {
     fs::write(machine.path().join("small.ron"), profile).unwrap();
     machine.boot();
     machine.systemctl(&["start", "second"]);
-    let word = |machine: &Booted| machine.systemctl(&["show", "-p", "Environment", "--value", "second"]);
+    let word = |machine: &Machine| machine.systemctl(&["show", "-p", "Environment", "--value", "second"]);
     assert_eq!(word(&machine), "WORD=patched");
     machine.backout(&["rollback", "--set", "units=/etc/systemd/system"]).ends(0);
     assert!(machine.runs("second"));

@@ -54,6 +54,20 @@ pub fn built() -> &'static Built {
     })
 }
 
+/// Builds an example of a package (nothing is done if it is up to date) and says where it is.
+pub fn example(package: &str, name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let mut build = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    build.current_dir(root).args(["build", "--quiet", "--message-format=json", "-p", package]);
+    build.args(["--example", name]);
+    let output = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "the example must build");
+    let messages = String::from_utf8(output.stdout).unwrap();
+    let built = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut found = built.filter(|m| m["target"]["kind"][0] == "example" && m["target"]["name"] == name);
+    found.find_map(|message| message["executable"].as_str().map(PathBuf::from)).unwrap()
+}
+
 /// How a call of the binary ended.
 #[derive(Debug)]
 pub struct Run {

@@ -6,17 +6,19 @@
 )]
 
 pub mod binary;
-pub mod booted;
+pub mod machine;
 pub mod serverprotect;
 pub mod service;
 pub mod snapshot;
+pub mod systemd;
 pub mod world;
 
 pub use binary::{Run, built};
-pub use booted::Booted;
+pub use machine::Machine;
 pub use serverprotect::ServerProtect;
 pub use service::Services;
 pub use snapshot::{Snapshot, snapshot};
+pub use systemd::Booted;
 pub use world::World;
 
 use std::path::Path;

@@ -181,7 +181,7 @@ impl Call<'_, '_> {
 
     fn stop(&self, patience: &Patience<'_>) -> Result<(), ServiceError> {
         let mut wait = patience.begin(FIRST_POLL, LONGEST_POLL);
-        let (code, said) = self.order(Verb::Stop, patience)?;
+        let (code, said) = self.order(Verb::Stop, "stop", patience)?;
         loop {
             let seen = match self.look(wait.rest(LEAST_STATUS)) {
                 Ok(shown) if shown.settled_down() && !shown.processes && remaining(&shown).is_empty() => {
@@ -208,7 +208,12 @@ impl Call<'_, '_> {
         let mut wait = patience.begin(FIRST_POLL, LONGEST_POLL);
         // Starts that failed before count against the unit's limit; ours must not be the one that is refused for it.
         self.forget_failures();
-        let (code, said) = self.order(Verb::Start, patience)?;
+        // A start job for a unit between two lives is kept back until systemd starts it by itself, which may be long.
+        let word = match self.look(wait.rest(LEAST_STATUS)) {
+            Ok(shown) if shown.stage == Stage::Waiting => "restart",
+            _ => "start",
+        };
+        let (code, said) = self.order(Verb::Start, word, patience)?;
         loop {
             let seen = match self.look(wait.rest(LEAST_STATUS)) {
                 Ok(shown) if shown.stage == Stage::Up => return Ok(()),
@@ -243,8 +248,12 @@ impl Call<'_, '_> {
     }
 
     /// Tells the unit to stop or start, once, and waits for `systemctl`.
-    fn order(&self, verb: Verb, patience: &Patience<'_>) -> Result<(Option<i32>, String), ServiceError> {
-        let word = if verb == Verb::Stop { "stop" } else { "start" };
+    fn order(
+        &self,
+        verb: Verb,
+        word: &str,
+        patience: &Patience<'_>,
+    ) -> Result<(Option<i32>, String), ServiceError> {
         let argv = self.systemctl.argv(&[word, "--", self.unit.as_str()]);
         match command::ask(&argv, &ENVIRONMENT, patience) {
             Ok((Ended::Exited { code, said }, _)) => Ok((code, said)),

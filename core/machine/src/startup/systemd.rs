@@ -100,6 +100,7 @@ fn services_unit(words: &Words) -> String {
          \n\
          [Service]\n\
          Type=oneshot\n\
+         RemainAfterExit=yes\n\
          KillMode=process\n\
          TimeoutStartSec=infinity\n\
          ExecStart={exe} recover --boot=services --state-dir {state}\n\
