@@ -6,7 +6,7 @@ use crate::{
     look,
     refusal::{Refusal, Wanting},
 };
-use backout_disk::{ErrorKind, fingerprint::digest_bytes, locate::locate};
+use backout_disk::{ErrorKind, Folder, fingerprint::digest_bytes, locate::locate};
 use backout_protocol::{
     ComponentId, FileVersion, Fingerprint, HostPath, Image, MachineType, NameRule, Notice, Place, RelPath,
     ServiceName, Step,
@@ -48,6 +48,8 @@ pub(crate) struct Merged {
     pub files: Vec<Step>,
     /// Live images of every claimed target, by component, for the builds.
     pub seen: Vec<(ComponentId, Image, Image)>,
+    /// Folders that no staging folder may lie in.
+    pub keep_clear: Vec<Place>,
     pub left_alone: Vec<LeftAlone>,
     pub notices: Vec<Notice>,
     pub wanting: Vec<Wanting>,
@@ -183,9 +185,21 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
                 Some(at) => join(&mut wishes[*at], kind)?,
             }
         }
+        for folder in &proposer.proposal.keep_clear {
+            within(proposer, folder, ground.roots.iter())?;
+            // Names are exchanged within one mount; a mount of its own keeps its staging folder.
+            if !is_mount(folder) {
+                once(&mut merged.keep_clear, folder.clone());
+            }
+        }
         merged.left_alone.extend(proposer.proposal.left_alone.iter().cloned());
     }
     Ok(wishes)
+}
+
+fn is_mount(folder: &Place) -> bool {
+    let stat = Folder::open_parent_of(folder).and_then(|parent| parent.stat(folder.rel.name()));
+    !matches!(stat, Ok(Some(stat)) if !stat.mount_root)
 }
 
 pub(crate) fn once<T: PartialEq>(list: &mut Vec<T>, item: T) {

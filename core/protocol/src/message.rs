@@ -117,6 +117,9 @@ pub struct Proposal {
     /// What a person should know before and after.
     #[serde(default)]
     pub notes: Vec<Text>,
+    /// Folders that nothing of a run may stay in: staging folders lie above them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_clear: Vec<Place>,
 }
 
 /// A step as a plugin proposes it. The engine looks at the files, decides and fills in before and after.

@@ -8,7 +8,11 @@
 use backout_demo::{BakSpelling, TreeSpec, pe};
 use backout_kit::{Run, ServerProtect, serverprotect::version, snapshot, write};
 use backout_protocol::{FileVersion, MachineType};
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 fn v(text: &str) -> Option<FileVersion> {
     Some(text.parse().unwrap())
@@ -222,10 +226,37 @@ fn hotfix_is_shown_and_set_aside_only_when_asked_for() {
     assert_eq!(sp.world.files(), before);
     sp.world.rollback(&["--clear-hotfix"]).ends(0);
     let left: Vec<PathBuf> = fs::read_dir(&hotfix).unwrap().map(|e| e.unwrap().path()).collect();
-    assert!(
-        left.iter().all(|p| p.file_name().unwrap().to_string_lossy().starts_with(".backout-")),
-        "{left:?}"
-    );
+    assert!(left.is_empty(), "HotFix must be empty: {left:?}");
+    sp.world.plain(&["undo"]).ends(0);
+    let after = sp.world.files();
+    assert!(after == before, "{}", snapshot::differences(&before, &after).join("\n"));
+    assert!(snapshot::leftovers(&hotfix).is_empty(), "what `undo` keeps lies above HotFix too");
+    sp.world.rollback(&["--clear-hotfix"]).ends(0);
+    assert_eq!(fs::read_dir(&hotfix).unwrap().count(), 0);
+}
+
+#[test]
+fn what_hotfix_held_survives_a_kill_in_the_swap() {
+    let works = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    if !works.is_ok_and(|o| o.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "CI needs strace");
+        return;
+    }
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let hotfix = sp.tree.home.join("HotFix");
+    write(&hotfix.join("sub/StCommon.dll"), "to be deployed");
+    let before = sp.world.files();
+    let plain = sp.world.verb_command("rollback", &["--component", "information-server", "--clear-hotfix"]);
+    // Format, plan and list of swaps are renamed into place before the first file that goes away.
+    let inject = "inject=renameat:signal=KILL:when=5";
+    let mut command = Command::new("strace");
+    command.args(["-qq", "-o", "/dev/null", "-e", "trace=renameat", "-e", inject, "--"]);
+    command.arg(plain.get_program()).args(plain.get_args()).stdin(Stdio::null());
+    assert!(!command.output().unwrap().status.success(), "it was to be killed");
+    assert!(!hotfix.join("Hotfix.ini").exists() && hotfix.join("sub").exists(), "killed in the middle");
+    let run = sp.world.plain(&["recover"]).ends(0);
+    assert_eq!(run.json["outcome"], "completed");
+    assert_eq!(fs::read_dir(&hotfix).unwrap().count(), 0);
     sp.world.plain(&["undo"]).ends(0);
     let after = sp.world.files();
     assert!(after == before, "{}", snapshot::differences(&before, &after).join("\n"));
