@@ -269,6 +269,8 @@ pub enum Reject {
     Newer(FileVersion),
     /// It is made for another machine type than the file it would replace.
     WrongMachine(crate::MachineType),
+    /// It is no PE file, and the file it would replace is one, or should be one as the list gives it a version.
+    NotPe,
 }
 
 /// A folder named by one of the request's variables, with plain names below it: `home/is_backup/filegroup10`.

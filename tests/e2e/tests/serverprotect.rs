@@ -342,6 +342,28 @@ fn a_backup_for_another_machine_type_is_none() {
 }
 
 #[test]
+fn a_backup_that_is_no_program_is_none() {
+    for live in [Some("patched"), Some("broken"), None] {
+        let sp = ServerProtect::new(&TreeSpec {
+            information_server: false,
+            cm_agent: false,
+            ..TreeSpec::default()
+        });
+        match live {
+            Some("broken") => fs::write(sp.live("LogDb.dll"), "broken").unwrap(),
+            Some(_) => {}
+            None => fs::remove_file(sp.live("LogDb.dll")).unwrap(),
+        }
+        fs::write(sp.tree.home.join("LogDb.dll.bak"), "a saved error page").unwrap();
+        let before = sp.world.files();
+        let run = sp.world.rollback(&[]).ends(10);
+        let text = run.json["error"].to_string();
+        assert!(text.contains("LogDb.dll.bak") && text.contains("no PE file"), "{text}");
+        assert_eq!(sp.world.files(), before);
+    }
+}
+
+#[test]
 fn the_other_spelling_of_the_32_bit_updater_is_understood() {
     let sp = ServerProtect::new(&TreeSpec { machine: MachineType::X64, ..TreeSpec::default() });
     let home = &sp.tree.home;

@@ -504,6 +504,7 @@ pub(crate) fn rejected(reject: &Reject) -> String {
         Reject::EqualsLive => "it is the live file itself, byte for byte".into(),
         Reject::Patched(v) => format!("it is patched itself ({v})"),
         Reject::Newer(v) => format!("it is newer than the patch ({v})"),
+        Reject::NotPe => "it is no PE file, as the file it would replace is".into(),
         Reject::WrongMachine(m) => format!("it is made for another machine type ({m})"),
     }
 }
