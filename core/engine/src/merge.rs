@@ -124,6 +124,7 @@ fn is_unlisted(kind: &Kind) -> bool {
 fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> Result<Vec<Wish>, Refusal> {
     let mut wishes: Vec<Wish> = Vec::new();
     let mut index: BTreeMap<String, usize> = BTreeMap::new();
+    let mut looked_in = BTreeSet::new();
     for proposer in proposers {
         for step in &proposer.proposal.steps {
             let (target, kind) = match step {
@@ -146,6 +147,7 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
                 Proposed::RestoreFile { target, need, candidates } => {
                     for candidate in candidates {
                         within(proposer, &candidate.place, ground.roots.iter().chain(&ground.sources))?;
+                        one_folder(&candidate.place, ground.names, &mut looked_in)?;
                     }
                     let component = proposer.component.clone();
                     (
@@ -195,6 +197,18 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
         merged.left_alone.extend(proposer.proposal.left_alone.iter().cloned());
     }
     Ok(wishes)
+}
+
+/// A backup's folder must have a name of its own: which of two that the product takes for the same holds its backups
+/// nobody can say.
+fn one_folder(backup: &Place, names: NameRule, looked_in: &mut BTreeSet<Place>) -> Result<(), Refusal> {
+    let folder = backup.rel.parent().map(|rel| Place { root: backup.root.clone(), rel });
+    let Some(folder) = folder.filter(|f| looked_in.insert(f.clone())) else { return Ok(()) };
+    match locate(&folder.root.0, &folder.rel, names) {
+        Ok(found) if !found.twins.is_empty() => Err(Refusal::NamesFoldAlike { names: found.twins }),
+        // Whatever else is wrong there, the look at the backup itself says.
+        _ => Ok(()),
+    }
 }
 
 fn is_mount(folder: &Place) -> bool {

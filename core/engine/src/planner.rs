@@ -7,7 +7,7 @@ use crate::{
     load::{Job, check_trust},
     look,
     merge::{Ground, Proposer, merge},
-    presence::Presence,
+    presence::{Presence, existing},
     refusal::{Refusal, Trusted},
     state::State,
     survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable},
@@ -201,6 +201,12 @@ fn ask(
             }
             (Ok(_), _) => services.push(service.name.clone()),
             (Err(e), _) => return Err(Refusal::Service(e)),
+        }
+    }
+    // Also where one of two folders that the product takes for the same is empty, so that no backup tells.
+    for backup in &component.presence.backups {
+        if let Some((root, Some(rel))) = look::location(&survey.folders, backup) {
+            existing(&job.profile.profile, &root, &rel)?;
         }
     }
     let found = faces.host.find(plugin).map_err(Refusal::Plugin)?;

@@ -333,6 +333,29 @@ fn two_live_names_that_fold_alike_are_refused() {
 }
 
 #[test]
+fn two_backup_folders_whose_names_fold_alike_are_refused() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let (own, twin) = (sp.tree.home.join("is_backup"), sp.tree.home.join("IS_BACKUP"));
+    fs::create_dir_all(twin.join("filegroup10")).unwrap();
+    let before = sp.world.files();
+    let both_named = || {
+        let run = sp.world.rollback(&[]).ends(10);
+        let text = run.json["error"].to_string();
+        assert_eq!(run.error_code(), "BKO-1034", "{text}");
+        assert!(text.contains("is_backup") && text.contains("IS_BACKUP"), "{text}");
+    };
+    both_named();
+    assert_eq!(sp.world.files(), before);
+    // The backups in the other one.
+    fs::remove_dir_all(&twin).unwrap();
+    fs::rename(&own, &twin).unwrap();
+    fs::create_dir(&own).unwrap();
+    both_named();
+    fs::remove_dir(&own).unwrap();
+    sp.world.rollback(&[]).ends(0);
+}
+
+#[test]
 fn a_backup_for_another_machine_type_is_none() {
     let sp =
         ServerProtect::new(&TreeSpec { information_server: false, cm_agent: false, ..TreeSpec::default() });
