@@ -13,11 +13,12 @@ use crate::{
     survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable},
     undo,
 };
+use backout_disk::{folder::Kind, locate::locate};
 use backout_machine::{process, service::ServiceState};
 use backout_protocol::{
-    HostPath, Image, Notice, Plan, Profile, ServiceName, Step,
-    message::{BackupSource, PlanRequest},
-    plan::{FORMAT, PlanKind, PlannedService, PluginRef, Was},
+    HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
+    message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
+    plan::{FORMAT, Origin, PlanKind, PlannedService, PluginRef, Was},
     profile::{Check, Component, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
@@ -224,10 +225,49 @@ fn ask(
         options: job.ask.options.clone(),
     };
     let proposal = faces.host.plan(&found, &request).map_err(Refusal::Plugin)?;
+    something_live(job, survey, component, &proposal)?;
     if !plugins.contains(&found) {
         plugins.push(found);
     }
     Ok(Proposer { component: component.id.clone(), plugin: plugin.clone(), services, proposal })
+}
+
+/// Where only a service and backups say that a component is here, its folder may be the wrong one, and files would be
+/// made in it. So at least one of its files must be there already, unless the operator named both.
+fn something_live(
+    job: &Job,
+    survey: &Survey,
+    component: &Component,
+    proposal: &Proposal,
+) -> Result<(), Refusal> {
+    let seen = survey.presence.get(&component.id);
+    let (Some(Presence::Present { marker: None, .. }), Some(marker)) = (seen, &component.presence.marker)
+    else {
+        return Ok(());
+    };
+    let variable = marker.split('/').next().unwrap_or(marker);
+    let Some(home) = survey.vars.get(variable) else { return Ok(()) };
+    let given = |name: &str| job.ask.set.contains_key(name);
+    let set = given(variable) || matches!(&home.origin, Origin::SameAs(other) if given(other));
+    if set && job.ask.components.contains(&component.id) {
+        return Ok(());
+    }
+    let is_live = |place: &Place| {
+        let found = locate(&place.root.0, &place.rel, job.profile.profile.names);
+        look::below(&place.path(), &home.value.0) && found.is_ok_and(|f| f.kind == Some(Kind::File))
+    };
+    let live = proposal.steps.iter().any(|step| match step {
+        Proposed::RestoreFile { target, need, .. } => *need != Need::Unlisted && is_live(target),
+        _ => false,
+    });
+    if live {
+        return Ok(());
+    }
+    Err(Refusal::NothingLive {
+        component: component.id.clone(),
+        variable: variable.to_owned(),
+        value: home.clone(),
+    })
 }
 
 fn source_folder(source: &BackupSource) -> Option<HostPath> {

@@ -463,6 +463,31 @@ fn a_backup_for_another_machine_type_is_none_where_the_live_file_is_gone() {
 }
 
 #[test]
+fn a_folder_with_nothing_of_the_component_in_it_is_not_filled_unless_named() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let wrong = sp.world.home.join("wrong");
+    fs::create_dir(&wrong).unwrap();
+    let set = format!("is_home={}", wrong.display());
+    let site = fs::read_to_string(&sp.world.site).unwrap();
+    let before = sp.world.files();
+    let refused = |more: &[&str], origin: &str| {
+        let run = sp.world.rollback(more).ends(10);
+        let text = run.json["error"].to_string();
+        assert!(text.contains("is_home") && text.contains(origin), "{text}");
+        assert!(text.contains(wrong.to_str().unwrap()), "{text}");
+        assert_eq!(sp.world.files(), before);
+    };
+    refused(&["--set", &set], "from --set");
+    let vars = format!("vars: {{ \"is_home\": {:?},", wrong.to_str().unwrap());
+    write(&sp.world.site, site.replace("vars: {", &vars));
+    refused(&[], "from the site file");
+    refused(&["--component", "information-server"], "from the site file");
+    write(&sp.world.site, site);
+    sp.world.rollback(&["--component", "information-server", "--set", &set]).ends(0);
+    assert_eq!(version(&wrong.join("Earthagent.exe")), v("5.80.0.1179"));
+}
+
+#[test]
 fn verify_never_calls_it_good_when_it_judged_nothing() {
     let sp = ServerProtect::new(&TreeSpec { cm_agent: false, ..TreeSpec::default() });
     sp.world.verb("verify", &["--component", "cm-agent"]).ends(10);
