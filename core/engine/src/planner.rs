@@ -8,17 +8,18 @@ use crate::{
     load::{Job, check_trust},
     look,
     merge::{Ground, Proposer, merge},
-    presence::Presence,
+    presence::{Presence, existing},
     refusal::{Refusal, Trusted},
     state::State,
     survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable},
     undo,
 };
+use backout_disk::{folder::Kind, locate::locate};
 use backout_machine::{process, service::ServiceState};
 use backout_protocol::{
-    HostPath, Image, Notice, Plan, Profile, ServiceName, Step,
-    message::{BackupSource, PlanRequest},
-    plan::{FORMAT, PlanKind, PlannedService, PluginRef, Tie, Was},
+    HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
+    message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
+    plan::{FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
     profile::{Check, Component, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
@@ -92,6 +93,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         steps: steps(&services, merged.waits, merged.files),
         components,
         services,
+        keep_clear: merged.keep_clear,
         left_alone: merged.left_alone,
         notices,
         notes,
@@ -203,6 +205,12 @@ fn ask(
             (Err(e), _) => return Err(Refusal::Service(e)),
         }
     }
+    // Also where one of two folders that the product takes for the same is empty, so that no backup tells.
+    for backup in &component.presence.backups {
+        if let Some((root, Some(rel))) = look::location(&survey.folders, backup) {
+            existing(&job.profile.profile, &root, &rel)?;
+        }
+    }
     let found = faces.host.find(plugin).map_err(Refusal::Plugin)?;
     let from = &job.ask.from;
     let own = from.iter().rfind(|(c, _)| c.as_ref() == Some(&component.id));
@@ -218,10 +226,49 @@ fn ask(
         options: job.ask.options.clone(),
     };
     let proposal = faces.host.plan(&found, &request).map_err(Refusal::Plugin)?;
+    something_live(job, survey, component, &proposal)?;
     if !plugins.contains(&found) {
         plugins.push(found);
     }
     Ok(Proposer { component: component.id.clone(), plugin: plugin.clone(), services, proposal })
+}
+
+/// Where only a service and backups say that a component is here, its folder may be the wrong one, and files would be
+/// made in it. So at least one of its files must be there already, unless the operator named both.
+fn something_live(
+    job: &Job,
+    survey: &Survey,
+    component: &Component,
+    proposal: &Proposal,
+) -> Result<(), Refusal> {
+    let seen = survey.presence.get(&component.id);
+    let (Some(Presence::Present { marker: None, .. }), Some(marker)) = (seen, &component.presence.marker)
+    else {
+        return Ok(());
+    };
+    let variable = marker.split('/').next().unwrap_or(marker);
+    let Some(home) = survey.vars.get(variable) else { return Ok(()) };
+    let given = |name: &str| job.ask.set.contains_key(name);
+    let set = given(variable) || matches!(&home.origin, Origin::SameAs(other) if given(other));
+    if set && job.ask.components.contains(&component.id) {
+        return Ok(());
+    }
+    let is_live = |place: &Place| {
+        let found = locate(&place.root.0, &place.rel, job.profile.profile.names);
+        look::below(&place.path(), &home.value.0) && found.is_ok_and(|f| f.kind == Some(Kind::File))
+    };
+    let live = proposal.steps.iter().any(|step| match step {
+        Proposed::RestoreFile { target, need, .. } => *need != Need::Unlisted && is_live(target),
+        _ => false,
+    });
+    if live {
+        return Ok(());
+    }
+    Err(Refusal::NothingLive {
+        component: component.id.clone(),
+        variable: variable.to_owned(),
+        value: home.clone(),
+    })
 }
 
 fn source_folder(source: &BackupSource) -> Option<HostPath> {

@@ -40,6 +40,12 @@ pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>
         if swap.host.as_ref() != swap.target.rel.parent().as_ref() && !swap.before.is_absent() {
             folders.insert(Host { root: swap.target.root.clone(), rel: swap.target.rel.parent() });
         }
+        // A name is exchanged with its slot, so nothing on the way to the staging folder may be a mount of its own.
+        let mut at = swap.target.rel.parent();
+        while let Some(rel) = at.filter(|rel| Some(rel) != swap.host.as_ref()) {
+            at = rel.parent();
+            target(&Place { root: swap.target.root.clone(), rel })?;
+        }
     }
     let mut space = Space::default();
     let mut weak = BTreeSet::new();

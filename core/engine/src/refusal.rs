@@ -86,6 +86,15 @@ pub enum Refusal {
         /// The profile.
         profile: String,
     },
+    /// A service and backups say that a component is here, but none of its files is in its folder.
+    NothingLive {
+        /// Which.
+        component: ComponentId,
+        /// The variable that says where it is.
+        variable: String,
+        /// Its value, and where that came from.
+        value: backout_protocol::plan::Resolved,
+    },
     /// A variable has no value here.
     VariableMissing {
         /// Which.

@@ -161,9 +161,13 @@ pub fn swaps(plan: &Plan) -> Vec<(Swap, Content)> {
     });
     let up = |place: &Place| place.rel.parent().map(|rel| Place { root: place.root.clone(), rel });
     let inside_new = |place: &Place| up(place).is_some_and(|p| made.contains(&p));
+    let clear = |place: &Place| {
+        let holds = |c: &Place| c.root == place.root && place.rel.as_path().starts_with(c.rel.as_path());
+        plan.keep_clear.iter().any(holds)
+    };
     let host = |place: &Place| {
         let mut at = up(place);
-        while let Some(p) = at.as_ref().filter(|p| made.contains(p) || gone.contains(p)) {
+        while let Some(p) = at.as_ref().filter(|p| made.contains(p) || gone.contains(p) || clear(p)) {
             at = up(p);
         }
         at.map(|p| p.rel)

@@ -1,7 +1,8 @@
 //! A plan: every step computed, nothing touched. Written as `plan.ron`, it is all that recovery needs.
 
 use crate::{
-    ComponentId, Digest, FileVersion, Fingerprint, HostPath, NameRule, Notice, RunId, ServiceName, Step,
+    ComponentId, Digest, FileVersion, Fingerprint, HostPath, NameRule, Notice, Place, RunId, ServiceName,
+    Step,
     message::LeftAlone,
     profile::{Probe, Timeouts},
     site::ServiceAccess,
@@ -37,6 +38,9 @@ pub struct Plan {
     pub services: Vec<PlannedService>,
     /// The steps.
     pub steps: Vec<Step>,
+    /// Folders that nothing of the run may stay in: staging folders lie above them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_clear: Vec<Place>,
     /// Files seen and not touched.
     pub left_alone: Vec<LeftAlone>,
     /// What a person should know.

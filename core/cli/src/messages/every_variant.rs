@@ -12,7 +12,7 @@ use backout_journal::Unreadable;
 use backout_machine::service::ServiceError;
 use backout_protocol::{
     ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName,
-    plan::PlanDrift,
+    plan::{Origin, PlanDrift, Resolved},
     profile::Severity,
     text::{RonError, Text},
 };
@@ -71,6 +71,11 @@ fn refusals() -> Vec<Refusal> {
         R::ComponentNotRestorable { component: component(), why: None },
         R::NoListFor { component: component(), machine: None },
         R::NothingPresent { profile: "x".into() },
+        R::NothingLive {
+            component: component(),
+            variable: "home".into(),
+            value: Resolved { value: path(), origin: Origin::Site },
+        },
         R::VariableMissing { variable: "home".into(), about: Text::en("a folder") },
         R::VariableUnknown { variable: "hom".into(), known: vec!["home".into()] },
         R::VariableNotAbsolute { variable: "home".into(), value: path() },

@@ -103,6 +103,20 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("nothing that the profile `{profile}` rolls back is on this machine"),
             "`backout doctor PROFILE` shows where it looked; give other folders with `--set NAME=FOLDER` or a site file",
         ),
+        R::NothingLive { component, variable, value } => Said::new(
+            1082,
+            format!(
+                "none of the files of the component `{component}` is in `{}`, the value of `{variable}` ({}), where its \
+                 backups would go",
+                value.value,
+                super::plan::origin(&value.origin)
+            ),
+            format!(
+                "give the right folder in the site file or with `--set {variable}=FOLDER`; if it is the right one and all is \
+                 gone, say both: `--component {component} --set {variable}={}`",
+                value.value
+            ),
+        ),
         R::VariableMissing { variable, about } => Said::new(
             1012,
             format!("the variable `{variable}` ({}) has no value on this machine", text(about)),
@@ -519,6 +533,7 @@ pub(crate) fn rejected(reject: &Reject) -> String {
         Reject::EqualsLive => "it is the live file itself, byte for byte".into(),
         Reject::Patched(v) => format!("it is patched itself ({v})"),
         Reject::Newer(v) => format!("it is newer than the patch ({v})"),
+        Reject::NotPe => "it is no PE file, as the file it would replace is".into(),
         Reject::WrongMachine(m) => format!("it is made for another machine type ({m})"),
     }
 }
