@@ -3,7 +3,7 @@
 use crate::{
     history, look,
     planner::{TOOL, steps},
-    quiesce,
+    preflight, quiesce,
     refusal::{NotUndoable, Refusal},
     state::{State, plain},
     survey::check_programs,
@@ -32,6 +32,7 @@ pub fn plan(state: &State, id: Option<&str>) -> Result<Plan, Refusal> {
     let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
     check_programs(services.as_ref(), &tx.plan.site.health)?;
     let files = inverse(&tx)?;
+    preflight::closed_now(&tx.plan.closed)?;
     let mut planned = Vec::new();
     let mut notices = Vec::new();
     for service in &tx.plan.services {

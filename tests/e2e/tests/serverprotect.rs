@@ -281,6 +281,42 @@ fn an_open_console_is_refused() {
     assert!(sp.world.services.log().is_empty());
 }
 
+#[test]
+fn a_console_opened_in_the_window_puts_everything_back() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let console = sp.live("Admin.exe");
+    fs::copy("/bin/sleep", &console).unwrap();
+    let pid = sp.world.services.dir().join("console.pid");
+    let open = format!("{} 1000 </dev/null >/dev/null 2>&1 & echo $! >{}", console.display(), pid.display());
+    sp.world.services.hook("agent", "stop", &format!("[ -e {} ] || {{ {open}; }}", pid.display()));
+    let before = sp.world.files();
+    let close = || {
+        let pid = fs::read_to_string(&pid).unwrap();
+        assert!(Command::new("/bin/kill").args(["-9", pid.trim()]).status().unwrap().success());
+        let process = format!("/proc/{}", pid.trim());
+        // Nobody may wait for it here: whoever adopted it does.
+        while fs::read_link(format!("{process}/exe")).is_ok() {
+            std::thread::yield_now();
+        }
+    };
+    let run = sp.world.rollback(&[]).ends(20);
+    assert!(run.json["error"].to_string().contains("Admin.exe"), "{run:?}");
+    assert_eq!(sp.world.files(), before);
+    assert_eq!(sp.world.running(), [true, true, true]);
+    assert!(snapshot::leftovers(&sp.world.home).is_empty());
+    close();
+    sp.world.rollback(&[]).ends(0);
+    fs::remove_file(&pid).unwrap();
+    let rolled = sp.world.files();
+    sp.world.plain(&["undo"]).ends(20);
+    assert_eq!(sp.world.files(), rolled);
+    let run = sp.world.plain(&["undo"]).ends(10);
+    assert!(run.json["error"].to_string().contains("Admin.exe"), "{run:?}");
+    close();
+    sp.world.plain(&["undo"]).ends(0);
+    assert_eq!(sp.world.files(), before);
+}
+
 /// Makes the Agent's process an `EarthAgent.exe` in the product's folder that no stop ends.
 fn lingering() -> ServerProtect {
     let sp = ServerProtect::new(&TreeSpec::default());

@@ -143,6 +143,7 @@ fn failures() -> Vec<Failure> {
         F::Died { service: service() },
         F::Lingering { processes: vec![("EarthAgent.exe".into(), 7)] },
         F::Process { why: why() },
+        F::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
         F::Drift { targets: vec![place()] },
         F::Swap { target: place(), error: disk(ErrorKind::Other) },
         F::InDoubt { target: place() },
