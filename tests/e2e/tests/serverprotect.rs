@@ -10,6 +10,7 @@ use backout_kit::{Run, ServerProtect, serverprotect::version, snapshot, write};
 use backout_protocol::{FileVersion, MachineType};
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -260,6 +261,22 @@ fn what_hotfix_held_survives_a_kill_in_the_swap() {
     sp.world.plain(&["undo"]).ends(0);
     let after = sp.world.files();
     assert!(after == before, "{}", snapshot::differences(&before, &after).join("\n"));
+}
+
+#[test]
+fn an_undo_tells_of_rights_that_were_changed_since() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let before = sp.world.files();
+    sp.world.rollback(&[]).ends(0);
+    assert_eq!(sp.world.plain(&["undo", "--dry-run"]).ends(0).json["warnings"].as_array().unwrap().len(), 0);
+    let live = sp.live("LogDb.dll");
+    let mode = fs::metadata(&live).unwrap().permissions().mode() & 0o7777;
+    fs::set_permissions(&live, fs::Permissions::from_mode(mode ^ 0o040)).unwrap();
+    let run = sp.world.plain(&["undo"]).ends(0);
+    let warnings = run.json["warnings"].to_string();
+    assert!(warnings.contains("BKO-4014") && warnings.contains("LogDb.dll"), "{warnings}");
+    assert!(warnings.contains(&format!("{mode:04o}")), "{warnings}");
+    assert_eq!(sp.world.files(), before);
 }
 
 /// A rollback while a process of the console runs.

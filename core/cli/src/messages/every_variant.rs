@@ -182,6 +182,7 @@ fn notices() -> Vec<Notice> {
         N::Chosen { target: place(), component: component(), instead_of: vec![component()] },
         N::UnknownLeftover { folder: path(), run: run() },
         N::MetadataDiffers { target: place(), what: "its owner".into() },
+        N::RightsChanged { target: place(), what: "its owner was changed".into() },
         N::DriftKept { target: place(), kept: Some(path()) },
         N::DriftKept { target: place(), kept: None },
         N::ProbeFailed { probe: "p".into() },
