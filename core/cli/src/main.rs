@@ -5,6 +5,7 @@ mod answer;
 mod args;
 mod command;
 mod exit_code;
+mod given;
 mod json;
 mod messages;
 mod progress;

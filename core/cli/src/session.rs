@@ -3,16 +3,14 @@
 use crate::{
     answer::Answer,
     args::{Global, OnLocked, Wish},
-    exit_code,
+    exit_code, given,
     messages::{self, notice, usage},
     progress::Progress,
     signals, terminal,
 };
 use backout_engine::{Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, faces::Cancelled, load};
 use backout_host::{Pinning, Plugins};
-use backout_protocol::{
-    ComponentId, HostPath, Plan, message::BackupSource, plan::Ask, profile::Role, report::Warning,
-};
+use backout_protocol::{ComponentId, Plan, plan::Ask, profile::Role, report::Warning};
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -188,15 +186,15 @@ impl Session {
             ask.components.push(component_id(component)?);
         }
         for from in &wish.from {
-            ask.from.push(source(from)?);
+            ask.from.push(given::source(from)?);
         }
         for prefer in &wish.prefer {
             let (target, component) = pair(prefer, "--prefer TARGET=COMPONENT")?;
             ask.prefer.push((target.to_owned(), component_id(component)?));
         }
         for set in &self.global.set {
-            let (name, value) = pair(set, "--set NAME=VALUE")?;
-            ask.set.insert(name.to_owned(), HostPath(backout_protocol::path::decode(value).into()));
+            let (name, value) = given::variable(set)?;
+            ask.set.insert(name, value);
         }
         for (given, option) in
             [(wish.include_unlisted, "include-unlisted"), (wish.clear_hotfix, "clear-hotfix")]
@@ -214,11 +212,11 @@ pub(crate) fn later(what: &str) -> Stop {
     Box::new(Answer::usage(usage::not_in_this_version(what)))
 }
 
-fn wrong(why: String) -> Stop {
+pub(crate) fn wrong(why: String) -> Stop {
     Box::new(Answer::usage(usage::usage(&why)))
 }
 
-fn component_id(text: &str) -> Result<ComponentId, Stop> {
+pub(crate) fn component_id(text: &str) -> Result<ComponentId, Stop> {
     let id = text.parse::<ComponentId>();
     // A name that cannot be a component's is one that the profile does not have.
     id.map_err(|e| {
@@ -233,33 +231,9 @@ fn component_id(text: &str) -> Result<ComponentId, Stop> {
 
 fn pair<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str), Stop> {
     match text.rsplit_once('=') {
-        Some((left, right)) if !left.is_empty() && !right.is_empty() => {
-            // A value may hold `=`; a name may not. `--prefer` has its component last, `--set` its name first.
-            if form.starts_with("--set") {
-                text.split_once('=').ok_or_else(|| wrong(form.to_owned()))
-            } else {
-                Ok((left, right))
-            }
-        }
+        Some((left, right)) if !left.is_empty() && !right.is_empty() => Ok((left, right)),
         _ => Err(wrong(format!("`{text}` is not of the form {form}"))),
     }
-}
-
-fn source(text: &str) -> Result<(Option<ComponentId>, BackupSource), Stop> {
-    let form = "--from [COMPONENT=]vendor|dir:PATH";
-    let (component, source) = match text.split_once('=') {
-        Some((component, source)) if !component.contains(':') => (Some(component_id(component)?), source),
-        _ => (None, text),
-    };
-    let source = match source.split_once(':') {
-        None if source == "vendor" => BackupSource::Vendor,
-        Some(("dir", path)) if !path.is_empty() => {
-            BackupSource::Dir(load::absolute(Path::new(&backout_protocol::path::decode(path))))
-        }
-        Some(("snapshot", _)) => return Err(later("--from snapshot:ID")),
-        _ => return Err(wrong(format!("`{text}` is not of the form {form}"))),
-    };
-    Ok((component, source))
 }
 
 /// That much later; `None`: so late that it never comes.

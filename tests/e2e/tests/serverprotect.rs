@@ -177,6 +177,18 @@ fn a_patch_run_twice_leaves_no_backup_and_a_folder_set_aside_helps() {
 }
 
 #[test]
+fn folders_with_a_percent_sign_in_their_names_work_on_the_command_line() {
+    let world = backout_kit::World::small();
+    let odd = world.path().join("50%41 off");
+    fs::rename(&world.home, &odd).unwrap();
+    let aside = world.path().join("set%20aside");
+    fs::rename(odd.join("backup"), &aside).unwrap();
+    let (set, from) = (format!("home={}", odd.display()), format!("dir:{}", aside.display()));
+    world.rollback(&["--set", &set, "--from", &from]).ends(0);
+    assert_eq!(fs::read(odd.join("live/a.conf")).unwrap(), b"old a");
+}
+
+#[test]
 fn a_newer_patch_on_top_is_refused() {
     let sp = ServerProtect::new(&TreeSpec::default());
     fs::write(sp.live("SpntSvc.exe"), pe(MachineType::X86, v("5.80.0.1330"), "newer")).unwrap();
