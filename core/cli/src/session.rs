@@ -12,6 +12,7 @@ use backout_engine::{Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, 
 use backout_host::{Pinning, Plugins};
 use backout_protocol::{ComponentId, Plan, plan::Ask, profile::Role, report::Warning};
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -166,6 +167,8 @@ impl Session {
             let known = restoring.map(|c| c.id.clone()).collect();
             return Err(stop(Refusal::ComponentUnknown { component: unknown.clone(), known }));
         }
+        let names = profile.profile.names;
+        contradiction(&ask.prefer, |target| names.path_key(Path::new(&target.replace('\\', "/"))))?;
         Ok(Job { profile, site, ask })
     }
 
@@ -192,6 +195,7 @@ impl Session {
             let (target, component) = pair(prefer, "--prefer TARGET=COMPONENT")?;
             ask.prefer.push((target.to_owned(), component_id(component)?));
         }
+        contradiction(&ask.prefer, |target| target.replace('\\', "/"))?;
         for set in &self.global.set {
             let (name, value) = given::variable(set)?;
             ask.set.insert(name, value);
@@ -227,6 +231,18 @@ pub(crate) fn component_id(text: &str) -> Result<ComponentId, Stop> {
         );
         Box::new(Answer::error(exit_code::REFUSED, backout_protocol::Outcome::Refused, said))
     })
+}
+
+/// One target, preferred from two components: only one of them could be meant.
+fn contradiction(prefer: &[(String, ComponentId)], key: impl Fn(&str) -> String) -> Result<(), Stop> {
+    let mut seen: BTreeMap<String, &ComponentId> = BTreeMap::new();
+    for (target, component) in prefer {
+        let before = seen.insert(key(target), component).filter(|before| *before != component);
+        if let Some(before) = before {
+            return Err(wrong(format!("`--prefer` names both {before} and {component} for `{target}`")));
+        }
+    }
+    Ok(())
 }
 
 fn pair<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str), Stop> {

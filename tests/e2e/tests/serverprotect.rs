@@ -207,6 +207,9 @@ fn two_good_backups_that_differ_are_refused_unless_preferred() {
         text.contains("5.80.0.1240") && text.contains("5.80.0.1179") && text.contains("--prefer"),
         "{text}"
     );
+    let both = ["--prefer", "StCommon.dll=normal-server", "--prefer", "stcommon.DLL=information-server"];
+    let text = sp.world.rollback(&both).ends(64).json["error"].to_string();
+    assert!(text.contains("normal-server") && text.contains("information-server"), "{text}");
     sp.world.rollback(&["--prefer", "StCommon.dll=normal-server"]).ends(0);
     assert!(fs::read(sp.live("StCommon.dll")).unwrap() == other);
 }
