@@ -2,7 +2,7 @@
 
 use backout_engine::history::Retention;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 /// Rolls server software back to the state before a patch: all of it or none of it.
 #[derive(Debug, Parser)]
@@ -22,7 +22,7 @@ pub(crate) struct Global {
     pub site: Option<PathBuf>,
     /// A variable's value; beats the site file.
     #[arg(long, value_name = "NAME=VALUE", global = true)]
-    pub set: Vec<String>,
+    pub set: Vec<OsString>,
     /// The state folder [default: $BACKOUT_STATE_DIR, else /var/lib/backout].
     #[arg(long, value_name = "DIR", global = true)]
     pub state_dir: Option<PathBuf>,
@@ -119,7 +119,7 @@ pub(crate) struct Wish {
     pub component: Vec<String>,
     /// Where backups come from: `vendor`, or `dir:PATH` with files under their own or their `.bak` names.
     #[arg(long, value_name = "[COMPONENT=]SOURCE")]
-    pub from: Vec<String>,
+    pub from: Vec<OsString>,
     /// Whose backup counts where several are good and differ.
     #[arg(long, value_name = "TARGET=COMPONENT")]
     pub prefer: Vec<String>,

@@ -6,6 +6,7 @@ mod args;
 mod command;
 mod exit_code;
 mod frame;
+mod given;
 mod json;
 mod logging;
 mod messages;

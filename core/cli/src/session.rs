@@ -3,7 +3,7 @@
 use crate::{
     answer::Answer,
     args::{Global, OnLocked, Wish},
-    exit_code,
+    exit_code, given,
     messages::{self, notice, usage},
     progress::Progress,
     signals, terminal,
@@ -13,10 +13,10 @@ use backout_engine::{
 };
 use backout_host::{Pinning, Plugins};
 use backout_protocol::{
-    ComponentId, HostPath, Notice, Plan, message::BackupSource, plan::Ask, plan::Operator, profile::Role,
-    report::Warning,
+    ComponentId, Notice, Plan, plan::Ask, plan::Operator, profile::Role, report::Warning,
 };
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -188,6 +188,8 @@ impl Session {
             let known = restoring.map(|c| c.id.clone()).collect();
             return Err(stop(Refusal::ComponentUnknown { component: unknown.clone(), known }));
         }
+        let names = profile.profile.names;
+        contradiction(&ask.prefer, |target| names.path_key(Path::new(&target.replace('\\', "/"))))?;
         Ok(Job { profile, site, ask })
     }
 
@@ -210,15 +212,16 @@ impl Session {
             ask.components.push(component_id(component)?);
         }
         for from in &wish.from {
-            ask.from.push(source(from)?);
+            ask.from.push(given::source(from)?);
         }
         for prefer in &wish.prefer {
             let (target, component) = pair(prefer, "--prefer TARGET=COMPONENT")?;
             ask.prefer.push((target.to_owned(), component_id(component)?));
         }
+        contradiction(&ask.prefer, |target| target.replace('\\', "/"))?;
         for set in &self.global.set {
-            let (name, value) = pair(set, "--set NAME=VALUE")?;
-            ask.set.insert(name.to_owned(), HostPath(backout_protocol::path::decode(value).into()));
+            let (name, value) = given::variable(set)?;
+            ask.set.insert(name, value);
         }
         for (given, option) in
             [(wish.include_unlisted, "include-unlisted"), (wish.clear_hotfix, "clear-hotfix")]
@@ -236,11 +239,11 @@ pub(crate) fn later(what: &str) -> Stop {
     Box::new(Answer::usage(usage::not_in_this_version(what)))
 }
 
-fn wrong(why: String) -> Stop {
+pub(crate) fn wrong(why: String) -> Stop {
     Box::new(Answer::usage(usage::usage(&why)))
 }
 
-fn component_id(text: &str) -> Result<ComponentId, Stop> {
+pub(crate) fn component_id(text: &str) -> Result<ComponentId, Stop> {
     let id = text.parse::<ComponentId>();
     // A name that cannot be a component's is one that the profile does not have.
     id.map_err(|e| {
@@ -253,35 +256,23 @@ fn component_id(text: &str) -> Result<ComponentId, Stop> {
     })
 }
 
-fn pair<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str), Stop> {
-    match text.rsplit_once('=') {
-        Some((left, right)) if !left.is_empty() && !right.is_empty() => {
-            // A value may hold `=`; a name may not. `--prefer` has its component last, `--set` its name first.
-            if form.starts_with("--set") {
-                text.split_once('=').ok_or_else(|| wrong(form.to_owned()))
-            } else {
-                Ok((left, right))
-            }
+/// One target, preferred from two components: only one of them could be meant.
+fn contradiction(prefer: &[(String, ComponentId)], key: impl Fn(&str) -> String) -> Result<(), Stop> {
+    let mut seen: BTreeMap<String, &ComponentId> = BTreeMap::new();
+    for (target, component) in prefer {
+        let before = seen.insert(key(target), component).filter(|before| *before != component);
+        if let Some(before) = before {
+            return Err(wrong(format!("`--prefer` names both {before} and {component} for `{target}`")));
         }
-        _ => Err(wrong(format!("`{text}` is not of the form {form}"))),
     }
+    Ok(())
 }
 
-fn source(text: &str) -> Result<(Option<ComponentId>, BackupSource), Stop> {
-    let form = "--from [COMPONENT=]vendor|dir:PATH";
-    let (component, source) = match text.split_once('=') {
-        Some((component, source)) if !component.contains(':') => (Some(component_id(component)?), source),
-        _ => (None, text),
-    };
-    let source = match source.split_once(':') {
-        None if source == "vendor" => BackupSource::Vendor,
-        Some(("dir", path)) if !path.is_empty() => {
-            BackupSource::Dir(load::absolute(Path::new(&backout_protocol::path::decode(path))))
-        }
-        Some(("snapshot", _)) => return Err(later("--from snapshot:ID")),
-        _ => return Err(wrong(format!("`{text}` is not of the form {form}"))),
-    };
-    Ok((component, source))
+fn pair<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str), Stop> {
+    match text.rsplit_once('=') {
+        Some((left, right)) if !left.is_empty() && !right.is_empty() => Ok((left, right)),
+        _ => Err(wrong(format!("`{text}` is not of the form {form}"))),
+    }
 }
 
 /// That much later; `None`: so late that it never comes.

@@ -77,6 +77,8 @@ fn usage_errors_help_and_version_are_one_object_too() {
         &["plan", "P", "--set", "nonsense", "--json"],
         &["plan", "P", "--from", "nonsense", "--json"],
         &["verify", "P", "--watch", "soon", "--json"],
+        &["plan", "P", "--prefer", "f.dll=a", "--prefer", "f.dll=b", "--json"],
+        &["plan", "P", "--prefer", "d\\f.dll=a", "--prefer", "d/f.dll=b", "--json"],
     ] {
         assert_eq!(object(words, 64)["error"]["code"], "BKO-9001", "{words:?}");
     }

@@ -6,7 +6,7 @@
 use crate::faces::Cancelled;
 use backout_journal::Unreadable;
 use backout_machine::service::ServiceError;
-use backout_protocol::{HostPath, Place, ServiceName};
+use backout_protocol::{HostPath, Place, ServiceName, text::Text};
 use std::fmt;
 
 /// Why a run that had stopped services went back.
@@ -29,6 +29,13 @@ pub enum Failure {
     Process {
         /// Why.
         why: String,
+    },
+    /// A program that must be closed was opened.
+    MustBeClosed {
+        /// Image and number of each process.
+        processes: Vec<(String, u32)>,
+        /// What to do.
+        help: Text,
     },
     /// Files that changed between planning and arming.
     Drift {
@@ -144,7 +151,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Service(e) => write!(f, "{e}"),
             Failure::Died { service } => write!(f, "service `{service}` stopped by itself"),
-            Failure::Lingering { processes } => {
+            Failure::Lingering { processes } | Failure::MustBeClosed { processes, .. } => {
                 let all: Vec<String> =
                     processes.iter().map(|(image, pid)| format!("{image} ({pid})")).collect();
                 write!(f, "still running: {}", all.join(", "))

@@ -8,6 +8,7 @@ use crate::{
     load::{Job, check_trust},
     look,
     merge::{Ground, Proposer, merge},
+    preflight,
     presence::{Presence, existing},
     refusal::{Refusal, Trusted},
     state::State,
@@ -15,11 +16,11 @@ use crate::{
     undo,
 };
 use backout_disk::{folder::Kind, locate::locate};
-use backout_machine::{process, service::ServiceState};
+use backout_machine::service::ServiceState;
 use backout_protocol::{
     HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
     message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
-    plan::{FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
+    plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
     profile::{Check, Component, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
@@ -54,8 +55,10 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         restored: &restored,
     };
     let mut merged = merge(&proposers, &ground)?;
+    let mut closed = Vec::new();
     if merged.files.iter().any(Step::changes_files) {
-        must_be_closed(profile, &survey, &selected)?;
+        closed = to_be_closed(profile, &survey, &selected);
+        preflight::closed_now(&closed)?;
     }
     if !merged.wanting.is_empty() {
         let mut others = Vec::new();
@@ -93,6 +96,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         steps: steps(&services, merged.waits, merged.files),
         components,
         services,
+        closed,
         keep_clear: merged.keep_clear,
         left_alone: merged.left_alone,
         notices,
@@ -163,23 +167,18 @@ fn select<'a>(job: &'a Job, survey: &Survey) -> Result<Vec<&'a Component>, Refus
     }
 }
 
-fn must_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -> Result<(), Refusal> {
-    for check in &profile.checks {
-        let Check::Closed { images, under, components, help } = check;
-        if !selected.iter().any(|c| components.contains(&c.id)) {
-            continue;
-        }
-        let under: Vec<_> = under.iter().filter_map(|u| look::path_of(&survey.folders, u)).collect();
-        let open = process::running(images, &under)
-            .map_err(|e| Refusal::BeforeStop(crate::failure::Failure::Process { why: e.to_string() }))?;
-        if !open.is_empty() {
-            return Err(Refusal::MustBeClosed {
-                processes: crate::quiesce::named(&open),
-                help: help.clone(),
-            });
-        }
-    }
-    Ok(())
+/// The programs that must be closed while these components are worked on.
+fn to_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -> Vec<Closed> {
+    let concerns = |check: &&Check| {
+        let Check::Closed { components, .. } = check;
+        selected.iter().any(|c| components.contains(&c.id))
+    };
+    let closed = |check: &Check| {
+        let Check::Closed { images, under, help, .. } = check;
+        let under = under.iter().filter_map(|u| look::path_of(&survey.folders, u)).map(HostPath);
+        Closed { images: images.clone(), under: under.collect(), help: help.clone() }
+    };
+    profile.checks.iter().filter(concerns).map(closed).collect()
 }
 
 /// Asks a component's plugin.

@@ -3,6 +3,7 @@
 use crate::{
     apart,
     faces::Faces,
+    failure::Failure,
     hold, look, quiesce,
     refusal::{Refusal, Trusted},
     transaction::{Content, Host, Marker, swaps},
@@ -12,7 +13,8 @@ use backout_disk::{
     folder::{Kind, Stat},
     staging::Staging,
 };
-use backout_protocol::{Event, HostPath, Notice, Place, Plan, report::Phase, text::from_ron};
+use backout_machine::process;
+use backout_protocol::{Event, HostPath, Notice, Place, Plan, plan::Closed, report::Phase, text::from_ron};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
@@ -88,6 +90,29 @@ fn open(host: &Host) -> Result<Folder, Refusal> {
     host.open().map_err(|e| match e.kind {
         ErrorKind::NotFound => Refusal::FolderMissing { path: host.path() },
         _ => look::refusal(e),
+    })
+}
+
+/// Looks for programs that must be closed; once while planning, and once more before the names are swapped.
+///
+/// # Errors
+/// [`Failure::MustBeClosed`], [`Failure::Process`].
+pub(crate) fn must_be_closed(closed: &[Closed]) -> Result<(), Failure> {
+    for Closed { images, under, help } in closed {
+        let under: Vec<_> = under.iter().map(|u| u.0.clone()).collect();
+        let open = process::running(images, &under).map_err(|e| Failure::Process { why: e.to_string() })?;
+        if !open.is_empty() {
+            return Err(Failure::MustBeClosed { processes: quiesce::named(&open), help: help.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The same before anything is begun.
+pub(crate) fn closed_now(closed: &[Closed]) -> Result<(), Refusal> {
+    must_be_closed(closed).map_err(|failure| match failure {
+        Failure::MustBeClosed { processes, help } => Refusal::MustBeClosed { processes, help },
+        other => Refusal::BeforeStop(other),
     })
 }
 

@@ -4,7 +4,7 @@ use crate::{
     companions::with_companions,
     history, look,
     planner::{TOOL, steps},
-    quiesce,
+    preflight, quiesce,
     refusal::{NotUndoable, Refusal},
     state::{State, plain},
     survey::check_programs,
@@ -43,6 +43,7 @@ pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
     let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
     check_programs(services.as_ref(), &tx.plan.site.health)?;
     let files = inverse(&tx)?;
+    preflight::closed_now(&tx.plan.closed)?;
     let mut planned = Vec::new();
     let mut notices = Vec::new();
     for service in tx.plan.services.iter().filter(|s| s.tie == Tie::Named) {
@@ -55,6 +56,7 @@ pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
         planned.push(PlannedService { name: service.name.clone(), was, start: running, tie: service.tie });
     }
     let planned = with_companions(planned, services.as_ref()).map_err(Refusal::Service)?;
+    notices.extend(files.iter().filter_map(rights_changed));
     let waits = tx.plan.steps.iter().filter(|s| matches!(s, Step::WaitExit { .. })).cloned().collect();
     let mut plan = tx.plan;
     plan.format = FORMAT;
@@ -188,6 +190,26 @@ fn saved(tx: &Transaction, swap: &Swap) -> Result<Place, Refusal> {
     }
     let old = place(&plain(backout_disk::swap::old_name(swap.slot.name())));
     if holds(&old) { Ok(old) } else { Err(Refusal::BeforeImageLost { target: swap.target.clone() }) }
+}
+
+/// A file's owner and mode were carried over when it was replaced, so where they are not those of its before-image
+/// somebody changed them since, and the undo will not keep that.
+fn rights_changed(step: &Step) -> Option<Notice> {
+    let Step::ReplaceFile { target, source: Source::File(saved), .. } = step else { return None };
+    let stat = |place: &Place| {
+        let folder = backout_disk::Folder::open_parent_of(place).ok()?;
+        folder.stat(place.rel.name()).ok().flatten()
+    };
+    let (now, then) = (stat(target)?, stat(saved)?);
+    let mut what = Vec::new();
+    if now.owner != then.owner {
+        let (was, is) = (then.owner, now.owner);
+        what.push(format!("its owner went from {}:{} to {}:{}", was.0, was.1, is.0, is.1));
+    }
+    if now.mode != then.mode {
+        what.push(format!("its mode went from {:04o} to {:04o}", then.mode, now.mode));
+    }
+    (!what.is_empty()).then(|| Notice::RightsChanged { target: target.clone(), what: what.join(" and ") })
 }
 
 /// Removes a whole folder by its parts: files, then folders, the deepest first.

@@ -10,6 +10,7 @@
 use crate::{
     faces::Faces,
     failure::{Failure, Stuck},
+    preflight,
     quiesce::{Quiesce, Were, ran},
     refusal::Refusal,
     report::Ending,
@@ -113,6 +114,7 @@ impl Run<'_> {
         self.opened = Some(Instant::now());
         let quiet =
             self.quiesce().stop_all().and_then(|()| self.wait_exit()).and_then(|()| self.look_again());
+        let quiet = quiet.and_then(|()| preflight::must_be_closed(&self.tx.plan.closed));
         if let Err(failure) = quiet.and_then(|()| self.hold()) {
             return self.reopen(failure);
         }

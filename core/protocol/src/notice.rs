@@ -54,6 +54,13 @@ pub enum Notice {
         /// Whose backups were no good.
         instead_of: Vec<ComponentId>,
     },
+    /// Rights that were changed since the run that is undone will be as they were before it.
+    RightsChanged {
+        /// The file.
+        target: Place,
+        /// What is different now, in words.
+        what: String,
+    },
     /// A folder an older run left behind, whose state folder does not know it.
     UnknownLeftover {
         /// The folder.

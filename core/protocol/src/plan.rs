@@ -38,6 +38,9 @@ pub struct Plan {
     pub services: Vec<PlannedService>,
     /// The steps.
     pub steps: Vec<Step>,
+    /// Programs that must not run while names are swapped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<Closed>,
     /// Folders that nothing of the run may stay in: staging folders lie above them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep_clear: Vec<Place>,
@@ -210,6 +213,18 @@ pub enum ComponentState {
     NotPatchedHere,
     /// Present; nothing rolls it back.
     VerifyOnly,
+}
+
+/// Programs that must not run while names are swapped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Closed {
+    /// Executable base names.
+    pub images: Vec<String>,
+    /// Folders below which the executable must lie to count.
+    pub under: Vec<HostPath>,
+    /// What to do if one runs.
+    pub help: Text,
 }
 
 /// A service of the run.

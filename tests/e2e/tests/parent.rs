@@ -51,7 +51,7 @@ fn a_killed_worker_is_settled_by_its_parent_and_one_result_is_printed() {
     let run = Run::of(&parent.wait_with_output().unwrap()).ends(20);
     assert_eq!(run.stdout.lines().count(), 1, "{run:?}");
     assert_eq!(run.json["outcome"], "rolled-back");
-    assert_eq!(run.error_code(), "BKO-2020");
+    assert_eq!(run.error_code(), "BKO-2030");
     assert_eq!(world.files(), before);
     assert_eq!(world.running(), [true, true]);
     world.plain(&["status"]).ends(0);

@@ -74,6 +74,25 @@ fn malformed_ron_says_where() {
 }
 
 #[test]
+fn files_that_are_none_are_refused_at_once() {
+    let mut world = World::small();
+    let pipe = world.path().join("pipe.ron");
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status().unwrap().success());
+    let plan = pipe.to_str().unwrap().to_owned();
+    let mut saved = world.command(&["rollback", "--plan", &plan, "--yes", "--json", "--timeout", "60"]);
+    let run = Run::of(&saved.args(world.flags()).output().unwrap()).ends(10);
+    assert!(run.json["error"].to_string().contains("not a regular file"), "{run:?}");
+    for none in [pipe, "/dev/null".into(), "/dev/zero".into(), world.home.clone()] {
+        let site = std::mem::replace(&mut world.site, none.clone());
+        refused(&world, 10, "not a regular file", &[]);
+        world.site = site;
+    }
+    let profile = std::mem::replace(&mut world.profile, plan);
+    refused(&world, 10, "not a regular file", &[]);
+    world.profile = profile;
+}
+
+#[test]
 fn an_unknown_field_in_a_components_config_says_what() {
     let world = World::small();
     let good = fs::read_to_string(&world.profile).unwrap();

@@ -10,6 +10,7 @@ use backout_kit::{Run, ServerProtect, serverprotect::version, snapshot, write};
 use backout_protocol::{FileVersion, MachineType};
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -176,6 +177,18 @@ fn a_patch_run_twice_leaves_no_backup_and_a_folder_set_aside_helps() {
 }
 
 #[test]
+fn folders_with_a_percent_sign_in_their_names_work_on_the_command_line() {
+    let world = backout_kit::World::small();
+    let odd = world.path().join("50%41 off");
+    fs::rename(&world.home, &odd).unwrap();
+    let aside = world.path().join("set%20aside");
+    fs::rename(odd.join("backup"), &aside).unwrap();
+    let (set, from) = (format!("home={}", odd.display()), format!("dir:{}", aside.display()));
+    world.rollback(&["--set", &set, "--from", &from]).ends(0);
+    assert_eq!(fs::read(odd.join("live/a.conf")).unwrap(), b"old a");
+}
+
+#[test]
 fn a_newer_patch_on_top_is_refused() {
     let sp = ServerProtect::new(&TreeSpec::default());
     fs::write(sp.live("SpntSvc.exe"), pe(MachineType::X86, v("5.80.0.1330"), "newer")).unwrap();
@@ -194,6 +207,9 @@ fn two_good_backups_that_differ_are_refused_unless_preferred() {
         text.contains("5.80.0.1240") && text.contains("5.80.0.1179") && text.contains("--prefer"),
         "{text}"
     );
+    let both = ["--prefer", "StCommon.dll=normal-server", "--prefer", "stcommon.DLL=information-server"];
+    let text = sp.world.rollback(&both).ends(64).json["error"].to_string();
+    assert!(text.contains("normal-server") && text.contains("information-server"), "{text}");
     sp.world.rollback(&["--prefer", "StCommon.dll=normal-server"]).ends(0);
     assert!(fs::read(sp.live("StCommon.dll")).unwrap() == other);
 }
@@ -264,6 +280,22 @@ fn what_hotfix_held_survives_a_kill_in_the_swap() {
     assert!(after == before, "{}", snapshot::differences(&before, &after).join("\n"));
 }
 
+#[test]
+fn an_undo_tells_of_rights_that_were_changed_since() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let before = sp.world.files();
+    sp.world.rollback(&[]).ends(0);
+    assert_eq!(sp.world.plain(&["undo", "--dry-run"]).ends(0).json["warnings"].as_array().unwrap().len(), 0);
+    let live = sp.live("LogDb.dll");
+    let mode = fs::metadata(&live).unwrap().permissions().mode() & 0o7777;
+    fs::set_permissions(&live, fs::Permissions::from_mode(mode ^ 0o040)).unwrap();
+    let run = sp.world.plain(&["undo"]).ends(0);
+    let warnings = run.json["warnings"].to_string();
+    assert!(warnings.contains("BKO-4014") && warnings.contains("LogDb.dll"), "{warnings}");
+    assert!(warnings.contains(&format!("{mode:04o}")), "{warnings}");
+    assert_eq!(sp.world.files(), before);
+}
+
 /// A rollback while a process of the console runs.
 fn with_the_console_open(sp: &ServerProtect) -> Run {
     let console = sp.live("Admin.exe");
@@ -281,6 +313,42 @@ fn an_open_console_is_refused() {
     let run = with_the_console_open(&sp).ends(10);
     assert!(run.json["error"].to_string().contains("Admin.exe"), "{run:?}");
     assert!(sp.world.services.log().is_empty());
+}
+
+#[test]
+fn a_console_opened_in_the_window_puts_everything_back() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let console = sp.live("Admin.exe");
+    fs::copy("/bin/sleep", &console).unwrap();
+    let pid = sp.world.services.dir().join("console.pid");
+    let open = format!("{} 1000 </dev/null >/dev/null 2>&1 & echo $! >{}", console.display(), pid.display());
+    sp.world.services.hook("agent", "stop", &format!("[ -e {} ] || {{ {open}; }}", pid.display()));
+    let before = sp.world.files();
+    let close = || {
+        let pid = fs::read_to_string(&pid).unwrap();
+        assert!(Command::new("/bin/kill").args(["-9", pid.trim()]).status().unwrap().success());
+        let process = format!("/proc/{}", pid.trim());
+        // Nobody may wait for it here: whoever adopted it does.
+        while fs::read_link(format!("{process}/exe")).is_ok() {
+            std::thread::yield_now();
+        }
+    };
+    let run = sp.world.rollback(&[]).ends(20);
+    assert!(run.json["error"].to_string().contains("Admin.exe"), "{run:?}");
+    assert_eq!(sp.world.files(), before);
+    assert_eq!(sp.world.running(), [true, true, true]);
+    assert!(snapshot::leftovers(&sp.world.home).is_empty());
+    close();
+    sp.world.rollback(&[]).ends(0);
+    fs::remove_file(&pid).unwrap();
+    let rolled = sp.world.files();
+    sp.world.plain(&["undo"]).ends(20);
+    assert_eq!(sp.world.files(), rolled);
+    let run = sp.world.plain(&["undo"]).ends(10);
+    assert!(run.json["error"].to_string().contains("Admin.exe"), "{run:?}");
+    close();
+    sp.world.plain(&["undo"]).ends(0);
+    assert_eq!(sp.world.files(), before);
 }
 
 /// Makes the Agent's process an `EarthAgent.exe` in the product's folder that no stop ends.

@@ -54,7 +54,7 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
     }
     let mut answer = Answer::plain(exit_code::DIFFERENT, Outcome::Done, out, data);
     let said = Said::new(
-        2502,
+        5002,
         format!("{} problems would keep a rollback from working", problems.len()),
         "mend them one by one; nothing was touched",
     );

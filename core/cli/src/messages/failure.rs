@@ -1,6 +1,6 @@
 //! Failures inside the window: everything was put back.
 
-use super::{Said, lines, refusal::cancelled, whole};
+use super::{Said, lines, refusal::cancelled, text, whole};
 use backout_engine::Failure;
 
 /// What is said of a failure.
@@ -21,6 +21,9 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "end them yourself, or run it again with `--end-lingering`",
         )
         .at("quiesce"),
+        Failure::MustBeClosed { processes: all, help } => {
+            Said::new(2020, format!("opened while the run went on: {}", processes(all)), text(help)).at("arm")
+        }
         Failure::Process { why } => {
             Said::new(2004, why.clone(), "find out what holds them, then run it again").at("quiesce")
         }

@@ -1,7 +1,7 @@
 //! Every sentence that a user reads, and the stable code of each error and warning.
 //!
 //! Codes: 1xxx refused, nothing touched; 2xxx failed inside the window; 3xxx unfinished or stuck; 4xxx warnings;
-//! 9xxx usage and bugs. A code never changes its meaning and is never used again.
+//! 5xxx found by a verb that only reads; 9xxx usage and bugs. A code never changes its meaning and is never used again.
 
 pub(crate) mod abandon;
 pub(crate) mod boot;

@@ -25,7 +25,7 @@ pub(crate) fn nothing_begun(how: &str) -> Said {
 /// Its run was put back.
 pub(crate) fn put_back(how: &str) -> Said {
     Said::new(
-        2020,
+        2030,
         format!("{how}; everything was put back: files and services are as they were"),
         "find out what ended it (the system's log knows of a kill for lack of memory), then run it again",
     )
