@@ -18,8 +18,20 @@ const CTL: &str = r#"#!/bin/sh
 dir=$(dirname "$0")
 verb=$1
 name=$2
-pid() { cat "$dir/$name.pid" 2>/dev/null; }
-alive() { p=$(pid); [ -n "$p" ] && kill -0 "$p" 2>/dev/null && ! grep -q '^State:.[ZX]' "/proc/$p/status" 2>/dev/null; }
+# When a process that runs was started, in $born: numbers of processes come again.
+born() {
+  born=
+  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  set -- ${line##*) }
+  case $1 in Z | X) return 1 ;; esac
+  shift 19
+  born=$1
+}
+alive() {
+  p= then=
+  { read -r p then <"$dir/$name.pid"; } 2>/dev/null
+  [ -n "$p" ] && born "$p" && [ "$born" = "$then" ]
+}
 case $verb in
 status)
   [ -e "$dir/$name.nonsense" ] && exit 7
@@ -37,15 +49,16 @@ start)
   else
     "$image" 100000 </dev/null >/dev/null 2>&1 &
   fi
-  echo $! >"$dir/$name.pid"
+  p=$!
+  born "$p"
+  echo "$p $born" >"$dir/$name.pid"
   exit 0 ;;
 stop)
   echo "stop $name" >>"$dir/log"
   [ -e "$dir/$name.hook-stop" ] && . "$dir/$name.hook-stop"
   [ -e "$dir/$name.refuse-stop" ] && { echo "will not stop"; exit 1; }
   [ -e "$dir/$name.ignore-stop" ] && exit 0
-  p=$(pid)
-  [ -n "$p" ] && kill "$p" 2>/dev/null
+  alive && kill "$p" 2>/dev/null
   n=0
   while alive && [ $n -lt 500 ]; do n=$((n + 1)); done
   exit 0 ;;
@@ -119,7 +132,12 @@ impl Drop for Services {
         for entry in entries.flatten() {
             if entry.path().extension().is_some_and(|e| e == "pid") {
                 let pid = fs::read_to_string(entry.path()).unwrap_or_default();
-                let _ = Command::new("/bin/kill").args(["-9", pid.trim()]).output();
+                let pid = pid.split_whitespace().next().unwrap_or_default();
+                let image = fs::read_link(Path::new("/proc").join(pid).join("exe")).unwrap_or_default();
+                // Its number may be another's by now; a process of this world runs from its folder.
+                if self.dir.parent().is_some_and(|world| image.starts_with(world)) {
+                    let _ = Command::new("/bin/kill").args(["-9", pid]).output();
+                }
             }
         }
     }
