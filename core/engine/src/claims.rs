@@ -138,10 +138,11 @@ fn take(
         merged.files.push(Step::ConsumeBackup { backup: backup.candidate.place.clone(), before: after });
     }
     let others = backups.iter().filter(|b| !b.is(&after) && b.component != chosen.component);
+    let preferred = others.clone().any(|b| b.verdict.is_ok());
     let others: BTreeSet<&ComponentId> = others.map(|b| b.component).collect();
     if !others.is_empty() {
         let (component, instead_of) = (chosen.component.clone(), others.into_iter().cloned().collect());
-        merged.notices.push(Notice::Chosen { target: target.clone(), component, instead_of });
+        merged.notices.push(Notice::Chosen { target: target.clone(), component, instead_of, preferred });
     }
     let reason = |b: &Backup<'_>| match &b.verdict {
         Err(reject) => Some(LeftReason::Rejected(reject.clone())),

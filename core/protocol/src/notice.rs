@@ -51,8 +51,11 @@ pub enum Notice {
         target: Place,
         /// Whose backup.
         component: ComponentId,
-        /// Whose backups were no good.
+        /// Whose backups were not.
         instead_of: Vec<ComponentId>,
+        /// Some of them were good, and the operator's preference decided.
+        #[serde(default)]
+        preferred: bool,
     },
     /// Rights that were changed since the run that is undone will be as they were before it.
     RightsChanged {

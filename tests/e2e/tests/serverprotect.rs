@@ -210,7 +210,10 @@ fn two_good_backups_that_differ_are_refused_unless_preferred() {
     let both = ["--prefer", "StCommon.dll=normal-server", "--prefer", "stcommon.DLL=information-server"];
     let text = sp.world.rollback(&both).ends(64).json["error"].to_string();
     assert!(text.contains("normal-server") && text.contains("information-server"), "{text}");
-    sp.world.rollback(&["--prefer", "StCommon.dll=normal-server"]).ends(0);
+    let run = sp.world.rollback(&["--prefer", "StCommon.dll=normal-server"]).ends(0);
+    let warnings = run.json["warnings"].as_array().unwrap();
+    let chosen = warnings.iter().find(|w| w["code"] == "BKO-4006").unwrap()["message"].as_str().unwrap();
+    assert!(chosen.contains("as you said") && !chosen.contains("not good"), "{chosen}");
     assert!(fs::read(sp.live("StCommon.dll")).unwrap() == other);
 }
 

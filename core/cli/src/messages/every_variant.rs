@@ -184,7 +184,12 @@ fn notices() -> Vec<Notice> {
         N::MixedBuilds { builds: vec!["5.80.0.1297".parse().unwrap()] },
         N::Advisory { id: "p3-15".into(), severity: Severity::Critical, text: Text::en("w") },
         N::WeakFileSystem { folder: path(), kind: "vfat".into() },
-        N::Chosen { target: place(), component: component(), instead_of: vec![component()] },
+        N::Chosen {
+            target: place(),
+            component: component(),
+            instead_of: vec![component()],
+            preferred: false,
+        },
         N::UnknownLeftover { folder: path(), run: run() },
         N::MetadataDiffers { target: place(), what: "its owner".into() },
         N::RightsChanged { target: place(), what: "its owner was changed".into() },

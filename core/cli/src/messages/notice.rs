@@ -25,10 +25,15 @@ fn said(notice: &Notice) -> (u16, String) {
             4005,
             format!("`{folder}` is on {kind}, which does not promise that a rename survives a power cut; a crash of backout is covered, a power cut is not"),
         ),
-        Notice::Chosen { target, component, instead_of } => (
-            4006,
-            format!("`{target}` is shared: the backup of {component} is taken, that of {} is not good", names(instead_of)),
-        ),
+        Notice::Chosen { target, component, instead_of, preferred } => {
+            let others = names(instead_of);
+            let why = if *preferred {
+                format!("as you said, not that of {others}")
+            } else {
+                format!("that of {others} is not good")
+            };
+            (4006, format!("`{target}` is shared: the backup of {component} is taken, {why}"))
+        }
         Notice::UnknownLeftover { folder, run } => {
             (4007, format!("`{folder}` was left by the run {run}, which its state folder does not know; it is not touched"))
         }
