@@ -1,10 +1,10 @@
 //! What somebody who means harm, or a machine that is half broken, may put in the disk's way, as far as it takes a Unix to put it there.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "tests make files and stop at the first surprise"
 )]
-#![cfg(unix)]
 
 use backout_disk::{
     ErrorKind, Folder, durable,

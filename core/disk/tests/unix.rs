@@ -1,10 +1,10 @@
 //! Links, pipes, owners and modes: the disk as only Unix has it.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "tests make files and stop at the first surprise"
 )]
-#![cfg(unix)]
 
 use backout_disk::{
     ErrorKind, Folder,

@@ -1,10 +1,10 @@
 //! What only Windows puts in the way: running images, read-only files, sharing, long and folded names, junctions.
+#![cfg(windows)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "tests make files and stop at the first surprise"
 )]
-#![cfg(windows)]
 
 use backout_disk::{
     ErrorKind, Folder, durable,
