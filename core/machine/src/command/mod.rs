@@ -8,7 +8,7 @@ use crate::patience::{Look, Patience};
 use std::{
     fs::File,
     io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -48,7 +48,7 @@ pub(crate) enum Ended {
 pub(crate) fn run(argv: &[String], patience: &Patience<'_>, reach: Reach) -> io::Result<Ended> {
     let mut wait = patience.begin(FIRST_PAUSE, LONGEST_PAUSE);
     let output = nameless();
-    let mut child = loop {
+    let (mut child, group) = loop {
         match spawn(argv, output.as_ref()) {
             Ok(child) => break child,
             // Somebody, perhaps a child just forked, still has the program open for writing.
@@ -66,11 +66,11 @@ pub(crate) fn run(argv: &[String], patience: &Patience<'_>, reach: Reach) -> io:
         match wait.pause() {
             Look::Again => {}
             Look::TimeUp => {
-                kill(&mut child, reach);
+                kill(&mut child, &group, reach);
                 return Ok(Ended::TimedOut { said: said(output.as_ref()) });
             }
             Look::Cancelled => {
-                kill(&mut child, reach);
+                kill(&mut child, &group, reach);
                 return Ok(Ended::Cancelled { said: said(output.as_ref()) });
             }
         }
@@ -102,14 +102,18 @@ pub(crate) fn quote(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(", it said: {said}") }
 }
 
-fn spawn(argv: &[String], output: Option<&File>) -> io::Result<Child> {
+fn spawn(argv: &[String], output: Option<&File>) -> io::Result<(Child, os::Group)> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let sink =
         || output.map_or_else(|| Ok(Stdio::null()), |file| Ok::<_, io::Error>(file.try_clone()?.into()));
     let mut command = Command::new(program);
-    command.args(arguments).current_dir("/").stdin(Stdio::null()).stdout(sink()?).stderr(sink()?);
-    os::detach(&mut command);
-    command.spawn()
+    command.args(arguments).current_dir(os::root()).stdin(Stdio::null()).stdout(sink()?).stderr(sink()?);
+    os::spawn(&mut command)
+}
+
+/// Where commands run, and what a relative script among their arguments is found from.
+pub(crate) fn root() -> PathBuf {
+    os::root()
 }
 
 /// A full or read-only disk must not keep a service from being started again: then nothing is kept of what is said.
@@ -119,9 +123,9 @@ fn nameless() -> Option<File> {
         .ok()
 }
 
-fn kill(child: &mut Child, reach: Reach) {
+fn kill(child: &mut Child, group: &os::Group, reach: Reach) {
     // The command is not reaped yet, so its number and its group's are still its own.
-    if let Err(error) = os::kill(child, reach) {
+    if let Err(error) = os::kill(child, group, reach) {
         log::warn!("process {} could not be killed: {error}", child.id());
     }
     let mut wait = Patience::firm(REAP).begin(FIRST_PAUSE, LONGEST_PAUSE);
@@ -141,5 +145,5 @@ fn said(output: Option<&File>) -> String {
     let bytes = tail().unwrap_or_default();
     // A cut may fall into a character; what is left of it is not shown.
     let start = bytes.iter().take(3).take_while(|b| bytes.len() as u64 == TAIL && **b & 0xc0 == 0x80).count();
-    String::from_utf8_lossy(&bytes[start..]).trim().to_owned()
+    os::text(&bytes[start..]).trim().to_owned()
 }

@@ -2,10 +2,14 @@
 
 mod commands;
 mod error;
+#[cfg(windows)]
+mod scm;
 
 pub use crate::Patience;
 pub use commands::Commands;
 pub use error::ServiceError;
+#[cfg(windows)]
+pub use scm::Scm;
 
 use backout_protocol::{ServiceName, profile::Timeouts, site::ServiceAccess};
 use std::{fmt, path::PathBuf};
@@ -70,7 +74,17 @@ pub trait Services: Send + Sync {
 /// it, and with [`ServiceError::NotAbsolute`] on a command whose program is not an absolute path.
 pub fn open(access: &ServiceAccess, timeouts: &Timeouts) -> Result<Box<dyn Services>, ServiceError> {
     match access {
-        ServiceAccess::System => Err(ServiceError::NoManager),
+        ServiceAccess::System => system(timeouts),
         ServiceAccess::Commands(sets) => Ok(Box::new(Commands::new(sets.clone(), *timeouts)?)),
     }
+}
+
+#[cfg(windows)]
+fn system(timeouts: &Timeouts) -> Result<Box<dyn Services>, ServiceError> {
+    Ok(Box::new(Scm::new(*timeouts)))
+}
+
+#[cfg(not(windows))]
+fn system(_: &Timeouts) -> Result<Box<dyn Services>, ServiceError> {
+    Err(ServiceError::NoManager)
 }
