@@ -24,7 +24,7 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
 ];
 
 /// What has been brought to Windows so far.
-const PACKAGES: &[&str] = &["backout-protocol", "backout-disk", "backout-journal"];
+const PACKAGES: &[&str] = &["backout-protocol", "backout-disk", "backout-journal", "backout-machine"];
 
 /// Builds and runs the tests of every package that has been brought to Windows.
 pub(crate) fn test() -> Result<(), String> {

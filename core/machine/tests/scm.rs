@@ -4,6 +4,7 @@
 //! argument that says how to behave.
 #![cfg(windows)]
 #![expect(unsafe_code, reason = "the service's end of the manager's calls")]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use backout_machine::{
     Patience, ServiceError, ServiceState, Services,
@@ -21,9 +22,11 @@ use std::{
     time::Duration,
 };
 use windows_sys::Win32::System::Services::{
-    RegisterServiceCtrlHandlerExW, SERVICE_ACCEPT_STOP, SERVICE_CONTROL_STOP, SERVICE_RUNNING,
-    SERVICE_START_PENDING, SERVICE_STATUS, SERVICE_STOP_PENDING, SERVICE_STOPPED, SERVICE_TABLE_ENTRYW,
-    SERVICE_WIN32_OWN_PROCESS, SetServiceStatus, StartServiceCtrlDispatcherW,
+    ChangeServiceConfigW, CloseServiceHandle, OpenSCManagerW, OpenServiceW, RegisterServiceCtrlHandlerExW,
+    SC_MANAGER_CONNECT, SERVICE_ACCEPT_STOP, SERVICE_CHANGE_CONFIG, SERVICE_CONTROL_STOP, SERVICE_DISABLED,
+    SERVICE_NO_CHANGE, SERVICE_RUNNING, SERVICE_START_PENDING, SERVICE_STATUS, SERVICE_STOP_PENDING,
+    SERVICE_STOPPED, SERVICE_TABLE_ENTRYW, SERVICE_WIN32_OWN_PROCESS, SetServiceStatus,
+    StartServiceCtrlDispatcherW,
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -53,10 +56,11 @@ fn serve() {
 }
 
 fn say(state: u32, exit: u32, checkpoint: u32) {
+    let accepts = *HOW.lock().unwrap() != "refuses";
     let status = SERVICE_STATUS {
         dwServiceType: SERVICE_WIN32_OWN_PROCESS,
         dwCurrentState: state,
-        dwControlsAccepted: if state == SERVICE_RUNNING { SERVICE_ACCEPT_STOP } else { 0 },
+        dwControlsAccepted: if state == SERVICE_RUNNING && accepts { SERVICE_ACCEPT_STOP } else { 0 },
         dwWin32ExitCode: exit,
         dwServiceSpecificExitCode: 0,
         dwCheckPoint: checkpoint,
@@ -103,11 +107,7 @@ unsafe extern "system" fn told(
     _: *mut std::ffi::c_void,
     _: *mut std::ffi::c_void,
 ) -> u32 {
-    const REFUSED: u32 = 1052;
     if control == SERVICE_CONTROL_STOP {
-        if *HOW.lock().unwrap() == "refuses" {
-            return REFUSED;
-        }
         TOLD.store(control, Ordering::SeqCst);
         say(SERVICE_STOP_PENDING, 0, 1);
     }
@@ -144,6 +144,31 @@ impl Installed {
     }
     fn state(&self) -> ServiceState {
         scm().state(&self.name).unwrap()
+    }
+    fn disable(&self) {
+        let wide: Vec<u16> = self.key.encode_utf16().chain([0]).collect();
+        let (same, none) = (SERVICE_NO_CHANGE, ptr::null());
+        // SAFETY: the name ends with a NUL; nothing else is changed.
+        unsafe {
+            let manager = OpenSCManagerW(none, none, SC_MANAGER_CONNECT);
+            let service = OpenServiceW(manager, wide.as_ptr(), SERVICE_CHANGE_CONFIG);
+            let done = ChangeServiceConfigW(
+                service,
+                same,
+                SERVICE_DISABLED,
+                same,
+                none,
+                none,
+                ptr::null_mut(),
+                none,
+                none,
+                none,
+                none,
+            );
+            assert!(done != 0, "a service that can be disabled");
+            CloseServiceHandle(service);
+            CloseServiceHandle(manager);
+        }
     }
     /// Its processes: this test's own program, but not this test.
     fn processes(&self) -> Vec<Process> {
@@ -212,6 +237,16 @@ fn services_do_what_they_do_and_are_seen_doing_it() {
     process::end(&process, &Patience::firm(LONG)).unwrap();
     assert_eq!(lingers.processes(), []);
 
+    // One that takes no STOP.
+    let refuses = Installed::new("refuses", &[]);
+    refuses.start().unwrap();
+    let stop = refuses.stop(LONG);
+    assert!(matches!(stop, Err(ServiceError::Manager { verb: Verb::Stop, .. })), "{stop:?}");
+    assert_eq!(refuses.state(), ServiceState::Running);
+    for process in refuses.processes() {
+        process::end(&process, &Patience::firm(LONG)).unwrap();
+    }
+
     // One that ignores what it is told is waited for, and told once only.
     let hangs = Installed::new("hangs", &[]);
     hangs.start().unwrap();
@@ -226,7 +261,7 @@ fn services_do_what_they_do_and_are_seen_doing_it() {
 
     // One that may not be started, seen before it is stopped.
     good.start().unwrap();
-    assert!(sc(&["config", &good.key, "start=", "disabled"]));
+    good.disable();
     assert!(matches!(scm().state(&good.name), Err(ServiceError::Disabled { .. })));
     good.stop(LONG).unwrap();
     let start = good.start();
