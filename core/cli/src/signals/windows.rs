@@ -1,0 +1,11 @@
+//! Windows: Ctrl-C and Ctrl-Break ask. A console that is closed ends the process: that is a crash, and recovered as one.
+
+use signal_hook::consts;
+use std::sync::{Arc, atomic::AtomicBool};
+
+/// Ctrl-Break, as the C library numbers it.
+const SIGBREAK: i32 = 21;
+
+pub(super) fn register(asked: &Arc<AtomicBool>) {
+    super::take(&[(consts::SIGINT, asked), (consts::SIGTERM, asked), (SIGBREAK, asked)]);
+}
