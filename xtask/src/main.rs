@@ -8,6 +8,7 @@
 mod build;
 mod docs;
 mod suite;
+mod windows;
 
 use std::process::ExitCode;
 

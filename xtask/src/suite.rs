@@ -2,7 +2,7 @@
 
 use crate::{
     build::{call, cargo},
-    docs,
+    docs, windows,
 };
 use std::{
     process::{Command, Stdio},
@@ -15,6 +15,7 @@ struct Suite {
     /// Programs it cannot do without, and the Debian package each is in.
     needs: &'static [(&'static str, &'static str)],
     run: fn() -> Result<(), String>,
+    asked: Asked,
 }
 
 /// Kills and fails at single system calls.
@@ -22,27 +23,47 @@ const STRACE: (&str, &str) = ("strace", "strace");
 /// A real service manager, booted in namespaces of its own.
 const SYSTEMD: (&str, &str) = ("systemctl", "systemd");
 
-const SUITES: [Suite; 6] = [
-    Suite { name: "fmt", needs: &[], run: || call(&mut cargo(&["fmt", "--all", "--check"])) },
-    Suite { name: "clippy", needs: &[], run: clippy },
-    Suite { name: "unit", needs: &[SYSTEMD], run: unit },
+/// When a suite is run.
+#[derive(PartialEq, Eq)]
+enum Asked {
+    /// With all others.
+    Always,
+    /// Only when it is named.
+    ByName,
+}
+
+const SUITES: [Suite; 7] = [
+    Suite {
+        name: "fmt",
+        needs: &[],
+        run: || call(&mut cargo(&["fmt", "--all", "--check"])),
+        asked: Asked::Always,
+    },
+    Suite { name: "clippy", needs: &[], run: clippy, asked: Asked::Always },
+    Suite { name: "unit", needs: &[SYSTEMD], run: unit, asked: Asked::Always },
     Suite {
         name: "e2e",
         needs: &[STRACE, SYSTEMD, ("chattr", "e2fsprogs"), ("setfacl", "acl")],
         run: || tests("backout-e2e"),
+        asked: Asked::Always,
     },
-    Suite { name: "crash", needs: &[STRACE, SYSTEMD], run: || tests("backout-crash") },
-    Suite { name: "docs", needs: &[], run: docs::check },
+    Suite { name: "crash", needs: &[STRACE, SYSTEMD], run: || tests("backout-crash"), asked: Asked::Always },
+    Suite { name: "docs", needs: &[], run: docs::check, asked: Asked::Always },
+    Suite { name: "windows", needs: windows::NEEDS, run: windows::test, asked: Asked::ByName },
 ];
 
-/// Runs the named suites, or all of them. Says whether none failed.
+/// Runs the named suites, or all that need not be named. Says whether none failed.
 pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     let known: Vec<&str> = SUITES.iter().map(|s| s.name).collect();
     if let Some(unknown) = names.iter().find(|n| !known.contains(&n.as_str())) {
         return Err(format!("no suite `{unknown}`; there are: {}", known.join(", ")));
     }
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
-    for suite in SUITES.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)) {
+    let wanted = |s: &&Suite| match names {
+        [] => s.asked == Asked::Always,
+        names => names.iter().any(|n| n == s.name),
+    };
+    for suite in SUITES.iter().filter(wanted) {
         println!("== {}", suite.name);
         let begun = Instant::now();
         match provide(suite.needs).and_then(|()| (suite.run)().map_err(Missing::Failed)) {
@@ -84,6 +105,7 @@ fn has(program: &str) -> bool {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&paths)
         .chain(["/usr/sbin".into(), "/sbin".into()])
+        // An absolute path stands for itself.
         .any(|p| p.join(program).is_file())
 }
 

@@ -154,6 +154,8 @@ fn remove(parent: &Folder, name: &OsStr) -> Result<(), Error> {
     for entry in folder.entries()? {
         remove(&folder, &entry.name)?;
     }
+    // Where an open folder keeps its name, the name goes with the last handle.
+    drop(folder);
     os::remove_folder(&parent.handle, name).or_else(gone)
 }
 

@@ -226,16 +226,7 @@ impl Folder {
     /// # Errors
     /// The system's.
     pub fn file_system(&self) -> Result<FileSystem, Error> {
-        let fail = |e| Error::io("look at the file system of", &self.path, e);
-        let dev = os::stat_handle(&self.handle).map_err(fail)?.dev;
-        let (available, read_only) = os::space(&self.handle).map_err(fail)?;
-        let kind = os::file_system_type(dev).unwrap_or_else(|| "unknown".to_owned());
-        let atomic_rename = match kind.as_str() {
-            "ext2" | "vfat" | "msdos" | "exfat" => false,
-            "ext4" => os::has_journal(dev),
-            _ => true,
-        };
-        Ok(FileSystem { dev, kind, available, read_only, atomic_rename })
+        os::file_system(&self.handle).map_err(|e| Error::io("look at the file system of", &self.path, e))
     }
 
     /// Whether the effective user may add and remove names here.

@@ -168,12 +168,13 @@ impl Staging {
                 (Some(live), _) => metadata::dress(&file, live, model, Wear::Guarded),
                 (None, Dress::AsSaved) => metadata::dress(&file, model, model, Wear::Everything),
                 (None, Dress::Live(_) | Dress::Source) => {
-                    let host = os::stat_handle(&self.folder_above().map_err(fail("look at"))?)
-                        .map_err(fail("look at"))?;
-                    metadata::dress(&file, model, model, Wear::Within(host.mode))
+                    let host = File::from(self.folder_above().map_err(fail("look at"))?);
+                    let host = Metadata::of(&host).map_err(fail("look at"))?;
+                    metadata::dress(&file, model, model, Wear::Within(&host))
                 }
             };
             let notes = notes.map_err(fail("set the rights of"))?;
+            os::sync_staged(&file).map_err(fail("sync"))?;
             Ok(Staged { fingerprint: Fingerprint::File { len, sha256 }, notes })
         };
         work().map_err(|(op, e)| Error::io(op, &path, e))
@@ -258,6 +259,7 @@ impl Staging {
         let name = self.folder.path().file_name().map(OsStr::to_owned).unwrap_or_default();
         crate::durable::remove_tree(&self.folder, OsStr::new(DRIFT))?;
         crate::durable::remove_tree(&self.folder, OsStr::new(MARKER))?;
+        drop(self.folder);
         crate::durable::remove_tree(host, &name)
     }
 

@@ -4,27 +4,20 @@
     clippy::unwrap_used,
     reason = "tests make files and stop at the first surprise"
 )]
-#![cfg(unix)]
 
 use backout_disk::{
     ErrorKind, Folder, durable,
     fingerprint::{empty_folder, fingerprint, fingerprint_in},
-    folder::{Kind, open_place},
-    locate::locate,
     lock::Lock,
-    staging::{Dress, Staging},
+    staging::{Kind, Staging},
+    swap::{Pair, Turn},
     trust,
 };
-use backout_protocol::{Fingerprint, HostPath, NameRule, Place, RelPath, RunId};
+use backout_protocol::{Fingerprint, HostPath, Place, RelPath, RunId};
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     fs,
-    os::unix::{
-        ffi::OsStringExt,
-        fs::{MetadataExt, PermissionsExt, symlink},
-    },
     path::{Path, PathBuf},
-    process::Command,
 };
 
 struct World {
@@ -58,29 +51,6 @@ fn run() -> RunId {
 fn rel(name: &str) -> RelPath {
     RelPath::new(name).unwrap()
 }
-fn root_user() -> bool {
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
-#[test]
-fn no_symbolic_link_is_ever_followed() {
-    let world = World::new();
-    world.put("real/f", "x");
-    symlink("real", world.root.join("link")).unwrap();
-    symlink("real/f", world.root.join("leaf")).unwrap();
-    assert_eq!(open_place(&world.place("link/f")).unwrap_err().kind, ErrorKind::Symlink);
-    assert_eq!(open_place(&world.place("leaf")).unwrap_err().kind, ErrorKind::Symlink);
-    assert_eq!(Folder::open_root(&world.root.join("link")).unwrap_err().kind, ErrorKind::Symlink);
-    assert!(open_place(&world.place("real/f")).is_ok());
-}
-
-#[test]
-fn a_pipe_is_no_file_and_blocks_nobody() {
-    let world = World::new();
-    assert!(Command::new("mkfifo").arg(world.root.join("pipe")).status().unwrap().success());
-    assert_eq!(open_place(&world.place("pipe")).unwrap_err().kind, ErrorKind::NotAFile);
-    assert_eq!(fingerprint(&world.place("pipe")).unwrap_err().kind, ErrorKind::NotAFile);
-}
 
 #[test]
 fn a_folders_fingerprint_is_its_contents_and_leaves_ours_out() {
@@ -96,102 +66,6 @@ fn a_folders_fingerprint_is_its_contents_and_leaves_ours_out() {
     world.put("t/a", "one");
     assert_ne!(of(), full);
     assert_eq!(fingerprint(&world.place("none/at/all")).unwrap(), Fingerprint::Absent);
-}
-
-#[test]
-fn names_are_found_as_the_product_compares_them() {
-    let world = World::new();
-    world.put("Is_Backup/FileGroup10/A.DLL", "x");
-    let found = locate(&world.root, &rel("is_backup/filegroup10/a.dll"), NameRule::Folded).unwrap();
-    assert_eq!(found.place.rel, rel("Is_Backup/FileGroup10/A.DLL"));
-    assert_eq!((found.kind, found.missing_from), (Some(Kind::File), None));
-    let exact = locate(&world.root, &rel("is_backup/a"), NameRule::Exact).unwrap();
-    assert_eq!((exact.kind, exact.missing_from), (None, Some(rel("is_backup"))));
-    world.put("IS_BACKUP/x", "");
-    let twins = locate(&world.root, &rel("is_backup/filegroup10"), NameRule::Folded).unwrap().twins;
-    assert_eq!(twins.len(), 2);
-}
-
-#[test]
-fn a_name_that_is_no_text_goes_everywhere() {
-    let world = World::new();
-    let name = OsString::from_vec(vec![b'a', 0xff, b'\n', b'%']);
-    fs::write(world.root.join(&name), "x").unwrap();
-    let place = world.place(&name);
-    assert!(matches!(fingerprint(&place).unwrap(), Fingerprint::File { len: 1, .. }));
-    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
-    staging.stage_copy(&rel("0000-x"), &place, Dress::AsSaved).unwrap();
-}
-
-#[test]
-fn a_staged_file_takes_rights_from_the_live_file_and_times_from_its_source() {
-    let world = World::new();
-    let live = world.put("live", "live");
-    let source = world.put("backup/source", "source");
-    fs::set_permissions(&live, fs::Permissions::from_mode(0o640)).unwrap();
-    fs::set_permissions(&source, fs::Permissions::from_mode(0o777)).unwrap();
-    Command::new("touch").args(["-d", "2001-02-03 04:05:06.789"]).arg(&source).status().unwrap();
-    if root_user() {
-        std::os::unix::fs::chown(&live, Some(123), Some(456)).unwrap();
-    }
-    let acl = Command::new("setfacl").args(["-m", "u:789:r"]).arg(&live).status().is_ok_and(|s| s.success());
-    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
-    let staged = staging
-        .stage_copy(&rel("0000-live"), &world.place("backup/source"), Dress::Live(&world.place("live")))
-        .unwrap();
-    assert_eq!(staged.fingerprint, fingerprint(&world.place("backup/source")).unwrap());
-    let (new, live, source) = (
-        fs::metadata(world.root.join(".backout-01jd0000000000000000000000/0000-live")).unwrap(),
-        fs::metadata(&live).unwrap(),
-        fs::metadata(&source).unwrap(),
-    );
-    assert_eq!((new.uid(), new.gid(), new.mode()), (live.uid(), live.gid(), live.mode()));
-    assert_eq!((new.mtime(), new.mtime_nsec()), (source.mtime(), source.mtime_nsec()));
-    if acl {
-        let facl = Command::new("getfacl")
-            .arg(world.root.join(".backout-01jd0000000000000000000000/0000-live"))
-            .output()
-            .unwrap();
-        assert!(String::from_utf8_lossy(&facl.stdout).contains("user:789:r"));
-    }
-}
-
-#[test]
-fn without_a_live_file_nothing_is_wider_than_its_folder() {
-    let world = World::new();
-    fs::set_permissions(&world.root, fs::Permissions::from_mode(0o750)).unwrap();
-    let source = world.put("backup/source", "source");
-    fs::set_permissions(&source, fs::Permissions::from_mode(0o4777)).unwrap();
-    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
-    staging.stage_copy(&rel("0000-new"), &world.place("backup/source"), Dress::Source).unwrap();
-    let new = fs::metadata(staging.folder().path().join("0000-new")).unwrap();
-    assert_eq!(new.mode() & 0o7777, 0o750);
-    let kept = staging.stage_copy(&rel("0001-same"), &world.place("backup/source"), Dress::AsSaved).unwrap();
-    assert!(kept.notes.is_empty());
-    let same = fs::metadata(staging.folder().path().join("0001-same")).unwrap();
-    assert_eq!(same.mode() & 0o7777, 0o4777);
-}
-
-#[test]
-fn removing_a_staging_folder_follows_nothing_and_keeps_drift() {
-    let world = World::new();
-    let outside = world.put("outside/f", "x");
-    let host = world.folder();
-    let staging = Staging::create(&host, &run(), b"id").unwrap();
-    let path = staging.folder().path().to_owned();
-    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);
-    staging.placeholder(&rel("0000-f"), Kind::File).unwrap();
-    staging.placeholder(&rel("0001-d"), Kind::Folder).unwrap();
-    symlink(world.root.join("outside"), path.join("0002-link")).unwrap();
-    fs::create_dir(path.join("drift")).unwrap();
-    fs::write(path.join("drift/f"), "kept").unwrap();
-    staging.remove_but_drift(&host).unwrap();
-    assert_eq!(fs::read_to_string(path.join("drift/f")).unwrap(), "kept");
-    assert!(outside.exists() && path.join("id").exists() && !path.join("0000-f").exists());
-    fs::remove_dir_all(path.join("drift")).unwrap();
-    Staging::open(&host, &run()).unwrap().unwrap().remove_but_drift(&host).unwrap();
-    assert!(!path.exists());
-    assert!(Staging::open(&host, &run()).unwrap().is_none());
 }
 
 #[test]
@@ -228,37 +102,80 @@ fn a_durable_write_replaces_whole_and_leaves_nothing_else() {
 }
 
 #[test]
-fn whoever_could_have_changed_a_file_makes_it_distrusted() {
-    let world = World::new();
-    let file = world.put("a/b/f", "x");
-    assert!(trust::check(&file).is_ok(), "a private folder below the root-owned sticky one");
-    let mode = |name: &str, mode: u32| {
-        fs::set_permissions(world.root.join(name), fs::Permissions::from_mode(mode)).unwrap();
-        trust::check(&file)
-    };
-    assert!(mode("a/b/f", 0o666).is_err());
-    assert!(mode("a/b/f", 0o644).is_ok());
-    assert!(mode("a", 0o775).is_err());
-    if root_user() {
-        assert!(mode("a", 0o1777).is_ok(), "root-owned and sticky");
-    }
-    assert!(mode("a", 0o755).is_ok());
-    symlink("a/b", world.root.join("link")).unwrap();
-    assert!(trust::check(&world.root.join("link/f")).is_ok());
-    fs::create_dir(world.root.join("open")).unwrap();
-    world.put("open/f", "x");
-    mode("open", 0o777).unwrap();
-    symlink("open/f", world.root.join("way")).unwrap();
-    assert!(trust::check(&world.root.join("way")).is_err(), "the way the link leads is checked too");
-    if root_user() {
-        std::os::unix::fs::chown(&file, Some(1234), None).unwrap();
-        assert!(trust::check(&file).is_err());
-    }
-    assert!(trust::check(&world.root.join("missing")).is_err());
-}
-
-#[test]
 fn a_file_that_vanishes_with_its_folder_is_absent() {
     let world = World::new();
     assert_eq!(fingerprint_in(&world.folder(), OsStr::new("f")).unwrap(), Fingerprint::Absent);
+}
+
+#[test]
+fn an_empty_drift_folder_keeps_nothing() {
+    let w = World::new();
+    let h = w.folder();
+    let s = Staging::create(&h, &run(), b"i").unwrap();
+    let p = s.folder().path().to_owned();
+    fs::create_dir(p.join("drift")).unwrap();
+    s.remove_but_drift(&h).unwrap();
+    assert!(!p.exists());
+}
+
+#[test]
+fn a_root_that_is_not_there_is_not_an_absent_file() {
+    let w = World::new();
+    let p = Place { root: HostPath(w.root.join("unmounted")), rel: rel("f") };
+    assert_eq!(fingerprint(&p).unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[test]
+fn an_empty_path_is_not_trusted() {
+    assert!(trust::check(Path::new("")).is_err());
+}
+
+#[test]
+fn a_marker_that_is_too_long_hides_no_other_folder() {
+    let w = World::new();
+    let h = w.folder();
+    let d = w.root.join(".backout-01jd0000000000000000000001");
+    fs::create_dir(&d).unwrap();
+    fs::write(d.join("id"), vec![b'x'; 70_000]).unwrap();
+    assert!(Staging::list(&h).is_ok());
+}
+
+#[test]
+fn a_name_cannot_steer_the_terminal() {
+    let w = World::new();
+    let e = w.folder().open_file(OsStr::new("a\n\x1b[31m")).unwrap_err();
+    assert!(!e.to_string().contains('\n') && !e.to_string().contains('\x1b'), "{e:?}");
+}
+
+#[test]
+fn the_cause_is_told_once() {
+    let w = World::new();
+    let e = w.folder().open_file(OsStr::new("a")).unwrap_err();
+    let s = std::error::Error::source(&e).map(|s| s.to_string());
+    assert!(s.is_none_or(|s| !e.to_string().contains(&s)));
+}
+
+#[test]
+fn a_name_that_goes_away_never_replaces_a_before_image() {
+    let w = World::new();
+    let s = Staging::create(&w.folder(), &run(), b"i").unwrap();
+    w.put("f", "rewritten");
+    fs::write(s.folder().path().join("0"), "before-image").unwrap();
+    let p = Pair {
+        folder: w.folder(),
+        name: "f".into(),
+        staging: s.folder().try_clone().unwrap(),
+        slot: "0".into(),
+    };
+    let _ = p.forwards(Turn::Vanish);
+    assert_eq!(fs::read_to_string(s.folder().path().join("0")).unwrap(), "before-image");
+}
+
+#[test]
+fn a_placeholder_in_a_new_folder_lies_in_that_folder() {
+    let w = World::new();
+    let s = Staging::create(&w.folder(), &run(), b"i").unwrap();
+    s.stage_folder(&rel("t"), None).unwrap();
+    s.placeholder(&rel("t/p"), Kind::File).unwrap();
+    assert!(s.folder().path().join("t/p").exists());
 }

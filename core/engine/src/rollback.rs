@@ -123,6 +123,7 @@ fn give_up(locked: &Locked, tx: &Transaction, mut journal: Journal, refusal: Ref
     if let Err(e) = journal.append(Record::Undone { why: "staging failed".to_owned() }, Synced) {
         log::warn!("run {}: {}", tx.run, chain(&e));
     }
+    drop(journal);
     let gone = tidy::drop_staging(tx).and_then(|()| tidy::remove_transaction(locked, &tx.run));
     if let Err(e) = gone {
         log::warn!("run {}: {e}; the next verb tidies up", tx.run);
@@ -151,16 +152,20 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
     let tx = run.tx;
     let staged: Stagings = std::mem::take(&mut run.stagings);
     drop(staged);
+    let journal = run.journal;
     let tidied = match &ending {
-        Ending::Done | Ending::Completed => tidy::close(locked, tx, Some(&mut run.journal)),
+        Ending::Done | Ending::Completed => tidy::close(locked, tx, Some(journal)),
         // The journal goes after the staging folders: no folder of ours is ever without it.
         Ending::RolledBack(_) | Ending::PutBack(_) => {
-            tidy::drop_staging(tx).and_then(|()| tidy::close(locked, tx, Some(&mut run.journal)))
+            tidy::drop_staging(tx).and_then(|()| tidy::close(locked, tx, Some(journal)))
         }
         // No service was touched and nothing is left: the attempt never happened.
-        Ending::Refused(_) => hold::lift(locked.state(), tx)
-            .and_then(|()| tidy::drop_staging(tx))
-            .and_then(|()| tidy::remove_transaction(locked, &tx.run)),
+        Ending::Refused(_) => {
+            drop(journal);
+            hold::lift(locked.state(), tx)
+                .and_then(|()| tidy::drop_staging(tx))
+                .and_then(|()| tidy::remove_transaction(locked, &tx.run))
+        }
         Ending::NothingToDo | Ending::FilesSettled | Ending::Unfinished(_) | Ending::Stuck { .. } => Ok(()),
     };
     if let Err(e) = tidied {

@@ -56,8 +56,8 @@ fn over(
         drop_staging(&tx)?;
     }
     if reading.status == Status::Committed || reading.status == Status::Undone {
-        let mut journal = take_over_for_clean(&tx, reading)?;
-        close(locked, &tx, Some(&mut journal))
+        let journal = take_over_for_clean(&tx, reading)?;
+        close(locked, &tx, Some(journal))
     } else {
         close(locked, &tx, None)
     }
@@ -83,12 +83,13 @@ fn take_over_for_clean(tx: &Transaction, reading: &backout_journal::Reading) -> 
         .map_err(|e| Error::unsupported("write the journal in", tx.folder.path(), &e.to_string()))
 }
 
-/// Writes `Clean` and moves the transaction's folder into the history.
+/// Writes `Clean` and moves the transaction's folder into the history. The journal is closed before: where open files
+/// keep their names, their folders keep theirs.
 ///
 /// # Errors
 /// The disk's. Whatever is left undone here, the next verb does.
-pub(crate) fn close(locked: &Locked, tx: &Transaction, journal: Option<&mut Journal>) -> Result<(), Error> {
-    if let Some(journal) = journal
+pub(crate) fn close(locked: &Locked, tx: &Transaction, journal: Option<Journal>) -> Result<(), Error> {
+    if let Some(mut journal) = journal
         && matches!(journal.status(), Status::Committed | Status::Undone)
     {
         // The outcome is durable already; if this line is lost the next verb writes it again.

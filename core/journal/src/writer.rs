@@ -25,12 +25,12 @@ const CAP: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Journal {
     run: RunId,
-    file: Preallocated,
+    /// `None` once poisoned: nothing more is written, and where an open file keeps its name a new journal can take it.
+    file: Option<Preallocated>,
     status: Status,
     seq: u32,
     prev: u32,
     offset: usize,
-    poisoned: bool,
 }
 
 /// Why a record could not be made durable, or a journal not be opened.
@@ -74,11 +74,12 @@ impl Journal {
     pub fn create(folder: &Folder, run: &RunId) -> Result<Self, JournalError> {
         Preallocated::create(folder, OsStr::new(SPARE), LENGTH as u64)?;
         let file = Preallocated::create(folder, OsStr::new(NAME), LENGTH as u64)?;
-        Ok(Self::fresh(run, file))
+        Ok(Self { file: Some(file), ..Self::fresh(run) })
     }
 
-    fn fresh(run: &RunId, file: Preallocated) -> Self {
-        Self { run: run.clone(), file, status: Status::Nothing, seq: 0, prev: 0, offset: 0, poisoned: false }
+    /// Without a file yet.
+    fn fresh(run: &RunId) -> Self {
+        Self { run: run.clone(), file: None, status: Status::Nothing, seq: 0, prev: 0, offset: 0 }
     }
 
     /// Reads the journal of `run` in `folder`. `None`: there is none.
@@ -108,20 +109,22 @@ impl Journal {
     ) -> Result<Self, JournalError> {
         let spare = OsStr::new(SPARE);
         let mut bytes = Vec::with_capacity(LENGTH);
-        let mut journal = match Preallocated::open(folder, spare) {
-            Ok(file) => Self::fresh(run, file),
+        let file = match Preallocated::open(folder, spare) {
+            Ok(file) => file,
             Err(_) => {
                 durable::remove_tree(folder, spare)?;
-                Self::fresh(run, Preallocated::create(folder, spare, LENGTH as u64)?)
+                Preallocated::create(folder, spare, LENGTH as u64)?
             }
         };
+        let mut journal = Self::fresh(run);
         let kept = reading.lines.iter().filter(|l| l.record.is_milestone()).map(|l| (l.record.clone(), l.at));
         for (record, at) in kept.chain([(first, now())]) {
             bytes.extend(journal.line(record, at)?);
         }
         bytes.resize(bytes.len().max(LENGTH), format::BLANK);
-        journal.file.write_at(0, &bytes)?;
-        journal.file.sync()?;
+        file.write_at(0, &bytes)?;
+        file.sync()?;
+        journal.file = Some(file);
         durable::rename(folder, spare, folder, OsStr::new(NAME))?;
         // The old journal's blocks are free again, so this rarely fails; without a spare only a full disk would hurt.
         if let Err(e) = Preallocated::create(folder, spare, LENGTH as u64) {
@@ -137,7 +140,7 @@ impl Journal {
 
     /// Whether an earlier failure stopped this journal.
     pub fn is_poisoned(&self) -> bool {
-        self.poisoned
+        self.file.is_none()
     }
 
     /// Appends one record.
@@ -145,21 +148,21 @@ impl Journal {
     /// # Errors
     /// Any error poisons the journal. If we die in here the record is whole, torn or absent.
     pub fn append(&mut self, record: Record, durability: Durability) -> Result<(), JournalError> {
-        if self.poisoned {
-            return Err(JournalError::Poisoned);
-        }
+        let Some(file) = self.file.take() else { return Err(JournalError::Poisoned) };
         let offset = self.offset;
         let outcome = self.line(record, now()).and_then(|bytes| {
             if offset + bytes.len() > LENGTH || bytes.len() > MAX_LINE {
                 return Err(JournalError::Full);
             }
-            self.file.write_at(offset as u64, &bytes)?;
+            file.write_at(offset as u64, &bytes)?;
             match durability {
-                Durability::Synced => Ok(self.file.sync()?),
+                Durability::Synced => Ok(file.sync()?),
                 Durability::Lazy => Ok(()),
             }
         });
-        self.poisoned = outcome.is_err();
+        if outcome.is_ok() {
+            self.file = Some(file);
+        }
         outcome
     }
 

@@ -142,6 +142,8 @@ fn taking_over_keeps_the_meaning_however_often() {
     for record in records().into_iter().take(5) {
         journal.append(record, Synced).unwrap();
     }
+    // Whoever takes over does so after the writer's end.
+    drop(journal);
     for _ in 0..20 {
         let reading = Journal::read(&folder, &run()).unwrap().unwrap();
         assert_eq!(reading.status, Status::Undoing);

@@ -8,7 +8,8 @@ use std::{
 };
 
 /// A path on this machine. In RON and JSON a byte that is no UTF-8, a control character and `%` itself are written
-/// `%XX`, so every Linux name survives; when read, a `%` that two hex digits do not follow stands for itself.
+/// `%XX`, so every name survives: any bytes on Linux, on Windows also half a surrogate pair, as the three bytes UTF-8
+/// would have for it. When read, a `%` that two hex digits do not follow stands for itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPath(pub PathBuf);
 
@@ -120,13 +121,22 @@ impl RelPath {
     }
 }
 
-/// On Windows a name with `:` opens a stream and a trailing dot or blank is dropped: not the file that was checked.
+/// Whether Windows takes a name of it for something else than the file that was checked.
 fn has_windows_trick(path: &Path) -> bool {
-    cfg!(windows)
-        && path.components().any(|c| {
-            let name = c.as_os_str().to_string_lossy();
-            name.contains(':') || name.ends_with('.') || name.ends_with(' ')
-        })
+    cfg!(windows) && path.components().any(|c| is_windows_trick(&c.as_os_str().to_string_lossy()))
+}
+
+/// On Windows `:` opens a stream, a trailing dot or blank is dropped, `*` and its kin are patterns, and the name of a
+/// device is that device in every folder, whatever its extension.
+fn is_windows_trick(name: &str) -> bool {
+    let special = |c: char| c < ' ' || "<>:\"/\\|?*".contains(c);
+    let stem = name.split('.').next().unwrap_or(name).trim_end_matches(' ').to_ascii_uppercase();
+    let numbered = |device: &str| {
+        let number = stem.strip_prefix(device).map(|n| n.chars().collect::<Vec<_>>());
+        matches!(number.as_deref(), Some(['0'..='9' | '¹' | '²' | '³']))
+    };
+    let device = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&stem.as_str());
+    name.contains(special) || name.ends_with(['.', ' ']) || device || numbered("COM") || numbered("LPT")
 }
 
 impl Place {
@@ -233,9 +243,36 @@ pub fn decode(text: &str) -> OsString {
 fn from_bytes(bytes: Vec<u8>) -> OsString {
     std::os::unix::ffi::OsStringExt::from_vec(bytes)
 }
-#[cfg(not(unix))]
+#[cfg(windows)]
 fn from_bytes(bytes: Vec<u8>) -> OsString {
-    String::from_utf8_lossy(&bytes).into_owned().into()
+    std::os::windows::ffi::OsStringExt::from_wide(&wide(&bytes))
+}
+
+/// UTF-8 that may hold halves of surrogate pairs, as UTF-16. What is neither is a replacement character: no name on
+/// Windows can hold it.
+#[cfg(any(windows, test))]
+fn wide(mut bytes: &[u8]) -> Vec<u16> {
+    let mut out = Vec::with_capacity(bytes.len());
+    while !bytes.is_empty() {
+        let whole = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(e) => std::str::from_utf8(&bytes[..e.valid_up_to()]).unwrap_or_default(),
+        };
+        out.extend(whole.encode_utf16());
+        bytes = &bytes[whole.len()..];
+        bytes = match bytes {
+            [] => bytes,
+            [0xed, b @ 0xa0..=0xbf, c @ 0x80..=0xbf, rest @ ..] => {
+                out.push(0xd000 | u16::from(b & 0x3f) << 6 | u16::from(c & 0x3f));
+                rest
+            }
+            [_, rest @ ..] => {
+                out.push(0xfffd);
+                rest
+            }
+        };
+    }
+    out
 }
 
 #[cfg(test)]
@@ -261,6 +298,61 @@ mod tests {
         assert_eq!(decode(&encode(&name)), name);
         assert_eq!(decode("100% done"), OsString::from("100% done"));
         assert_eq!(decode("%41"), OsString::from("A"));
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn every_windows_name_survives_text() {
+        use std::os::windows::ffi::OsStringExt;
+        let all: Vec<u16> = (1..=0xffff).collect();
+        let name = OsString::from_wide(&all);
+        assert_eq!(decode(&encode(&name)), name);
+        for path in [r"C:\100%\ä", r"\\?\C:\very\long", r"\\server\share\f", r"D:"] {
+            assert_eq!(decode(&encode(OsStr::new(path))), OsString::from(path));
+        }
+    }
+
+    #[test]
+    fn halves_of_surrogate_pairs_come_out_of_their_bytes() {
+        assert_eq!(wide(b"a\xed\xa0\x80b"), [0x61, 0xd800, 0x62]);
+        assert_eq!(wide(b"\xed\xbf\xbf"), [0xdfff]);
+        assert_eq!(wide("ü😀".as_bytes()), [0xfc, 0xd83d, 0xde00]);
+        assert_eq!(wide(b"\xff\xed\xa0"), [0xfffd, 0xfffd, 0xfffd]);
+    }
+
+    #[test]
+    fn a_name_that_windows_takes_for_something_else_is_a_trick() {
+        for bad in [
+            "a.", "a ", "a:b", "a::$DATA", "nul", "NUL.txt", "Con .log", "com1", "LPT9.x", "com¹", "CONOUT$",
+            "a*", "a?", "a\tb", "a\"", "a|b", "<", ">",
+        ] {
+            assert!(is_windows_trick(bad), "{bad:?}");
+        }
+        for good in ["a.b", "null", "com", "com10", "aux-files", ".nul", "console", "a b", "日本", "lpt"] {
+            assert!(!is_windows_trick(good), "{good:?}");
+        }
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn a_relative_path_has_no_drive_no_server_and_no_trick_in_it() {
+        for bad in [
+            "C:",
+            "C:a",
+            r"C:\a",
+            r"\a",
+            r"\\server\share",
+            r"\\?\C:\a",
+            r"a\..\b",
+            r"a\\b",
+            r"a\",
+            r"x\nul\y",
+            r"a:s\b",
+            r"a.\b",
+        ] {
+            assert!(RelPath::new(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(RelPath::new("a/b").unwrap(), RelPath::new(r"a\b").unwrap());
     }
 
     #[test]

@@ -8,6 +8,15 @@ use backout_engine::{
 };
 use backout_protocol::{message::Reject, path::encode, plan::PlanDrift};
 
+/// How a file is made one that only its owner may change.
+const OWN_IT: &str = if cfg!(windows) {
+    "it must belong to the administrators or to you, and nobody else may change it or a folder above it (`icacls FOLDER \
+     /inheritance:r /grant:r *S-1-5-32-544:(OI)(CI)F *S-1-5-18:(OI)(CI)F`)"
+} else {
+    "it must belong to root or to you, and neither it nor a folder above it may be writable by others (`chmod go-w`, \
+     `chown root`)"
+};
+
 /// What is said of a refusal: why, and what state the machine is in.
 pub(crate) fn said(refusal: &Refusal) -> Said {
     use Refusal as R;
@@ -58,12 +67,9 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("the profile `{profile}` contradicts itself: {why}"),
             "mend the profile; `backout profile check FILE` looks at it again",
         ),
-        R::Distrusted { what, path, why } => Said::new(
-            1005,
-            format!("{} `{path}` is not to be trusted: {why}", trusted(*what)),
-            "it must belong to root or to you, and neither it nor a folder above it may be writable by others \
-             (`chmod go-w`, `chown root`)",
-        ),
+        R::Distrusted { what, path, why } => {
+            Said::new(1005, format!("{} `{path}` is not to be trusted: {why}", trusted(*what)), OWN_IT)
+        }
         R::ProgramNotAbsolute { program } => Said::new(
             1006,
             format!("the program `{program}` of a service or probe is not named by an absolute path"),

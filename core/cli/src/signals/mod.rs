@@ -1,7 +1,25 @@
-//! Ctrl-C and SIGTERM set a flag that the engine looks at; a hangup is taken and means nothing.
+//! Ctrl-C and its kin set a flag that the engine looks at.
+
+use std::sync::{Arc, atomic::AtomicBool};
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
 
-pub(crate) use os::{flag, interrupt};
+pub(crate) use os::interrupt;
+
+/// Sets the flag when one of `takes` arrives.
+fn take(takes: &[(i32, &Arc<AtomicBool>)]) {
+    for (signal, flag) in takes {
+        if let Err(e) = signal_hook::flag::register(*signal, Arc::clone(flag)) {
+            log::warn!("signal {signal} is not taken: {e}");
+        }
+    }
+}
+
+/// The flag.
+pub(crate) fn flag() -> Arc<AtomicBool> {
+    let asked = Arc::new(AtomicBool::new(false));
+    os::register(&asked);
+    asked
+}

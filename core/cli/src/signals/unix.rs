@@ -1,29 +1,21 @@
-//! Signals.
+//! Linux: SIGINT and SIGTERM ask; a hangup is taken and means nothing.
 
-use signal_hook::{consts, flag::register};
+use signal_hook::consts;
 use std::{
     process::Child,
     sync::{Arc, atomic::AtomicBool},
 };
 
-/// The flag.
-pub(crate) fn flag() -> Arc<AtomicBool> {
-    let asked = Arc::new(AtomicBool::new(false));
+pub(super) fn register(asked: &Arc<AtomicBool>) {
     let ignored = Arc::new(AtomicBool::new(false));
-    let takes = [
-        (consts::SIGINT, &asked),
-        (consts::SIGTERM, &asked),
+    super::take(&[
+        (consts::SIGINT, asked),
+        (consts::SIGTERM, asked),
         // Handlers, not SIG_IGN: what we start gets the default back, and a caller that ignores SIGCHLD would make it
         // impossible to wait for what we start.
         (consts::SIGHUP, &ignored),
         (consts::SIGCHLD, &ignored),
-    ];
-    for (signal, flag) in takes {
-        if let Err(e) = register(signal, Arc::clone(flag)) {
-            log::warn!("signal {signal} is not taken: {e}");
-        }
-    }
-    asked
+    ]);
 }
 
 /// Passes an interrupt on to a worker that has not been waited for.

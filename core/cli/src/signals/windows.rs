@@ -1,14 +1,17 @@
-//! Console events. A worker shares its parent's console and gets them by itself.
+//! Windows: Ctrl-C and Ctrl-Break ask. A console that is closed ends the process: that is a crash, and recovered as one.
 
+use signal_hook::consts;
 use std::{
     process::Child,
     sync::{Arc, atomic::AtomicBool},
 };
 
-/// The flag. Nothing sets it yet.
-pub(crate) fn flag() -> Arc<AtomicBool> {
-    Arc::default()
+/// Ctrl-Break, as the C library numbers it.
+const SIGBREAK: i32 = 21;
+
+pub(super) fn register(asked: &Arc<AtomicBool>) {
+    super::take(&[(consts::SIGINT, asked), (consts::SIGTERM, asked), (SIGBREAK, asked)]);
 }
 
-/// Nothing to pass on.
+/// Nothing to pass on: a worker shares its parent's console and is asked by it too.
 pub(crate) fn interrupt(_worker: &Child) {}

@@ -1,6 +1,6 @@
 //! Linux: everything relative to folder handles, through no symbolic link.
 
-use crate::error::ErrorKind;
+use crate::{error::ErrorKind, folder::FileSystem};
 use rustix::{
     fs::{
         AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, StatxAttributes, StatxFlags,
@@ -19,6 +19,9 @@ use std::{
 
 /// An open folder.
 pub(crate) type Handle = OwnedFd;
+
+/// A rename puts the new file in the place of the old one, open or not.
+pub(crate) const ONE_MOVE_REPLACES: bool = true;
 
 /// What is known of a name without following it.
 #[derive(Debug, Clone, Copy)]
@@ -190,6 +193,11 @@ pub(crate) fn sync_file(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
+/// A staged file: the one sync of the whole file system that follows covers it.
+pub(crate) fn sync_staged(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
 pub(crate) fn sync_file_system(at: &Handle) -> io::Result<()> {
     Ok(rustix::fs::syncfs(at)?)
 }
@@ -320,8 +328,21 @@ pub(crate) fn may_write(at: &Handle) -> io::Result<bool> {
     }
 }
 
-/// Free bytes for this user, read-only, and the file system's magic number.
-pub(crate) fn space(at: &Handle) -> io::Result<(u64, bool)> {
+/// The file system a folder lies on.
+pub(crate) fn file_system(at: &Handle) -> io::Result<FileSystem> {
+    let dev = stat_handle(at)?.dev;
+    let (available, read_only) = space(at)?;
+    let kind = file_system_type(dev).unwrap_or_else(|| "unknown".to_owned());
+    let atomic_rename = match kind.as_str() {
+        "ext2" | "vfat" | "msdos" | "exfat" => false,
+        "ext4" => has_journal(dev),
+        _ => true,
+    };
+    Ok(FileSystem { dev, kind, available, read_only, atomic_rename })
+}
+
+/// Free bytes for this user, and whether it is read-only.
+fn space(at: &Handle) -> io::Result<(u64, bool)> {
     let v = rustix::fs::fstatvfs(at)?;
     let free = if effective_uid() == 0 { v.f_bfree } else { v.f_bavail };
     Ok((free.saturating_mul(v.f_frsize), v.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY)))
@@ -332,7 +353,7 @@ pub(crate) fn effective_uid() -> u32 {
 }
 
 /// Type of the file system with device number `dev`, by the mount table.
-pub(crate) fn file_system_type(dev: u64) -> Option<String> {
+fn file_system_type(dev: u64) -> Option<String> {
     // A mount point need not be UTF-8; the fields looked at are.
     let table = std::fs::read("/proc/self/mountinfo").ok()?;
     let table = String::from_utf8_lossy(&table);
@@ -342,7 +363,7 @@ pub(crate) fn file_system_type(dev: u64) -> Option<String> {
 }
 
 /// Whether an ext4 file system has a journal.
-pub(crate) fn has_journal(dev: u64) -> bool {
+fn has_journal(dev: u64) -> bool {
     let name = format!("/sys/dev/block/{}:{}", rustix::fs::major(dev), rustix::fs::minor(dev));
     let device = std::fs::canonicalize(name).ok();
     let name = device.as_deref().and_then(Path::file_name);

@@ -18,15 +18,15 @@ pub fn effective_uid() -> Option<u32> {
 
 /// Whether we may do anything here. `false` where that cannot be told.
 pub fn is_root() -> bool {
-    effective_uid() == Some(0)
+    os::is_root()
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     #[test]
     fn one_boot_has_one_id() {
         let id = super::boot_id().unwrap();
-        assert_eq!(id.len(), 36, "{id}");
+        assert!(id.len() >= 16 && id.chars().any(|c| c != '0'), "{id}");
         assert_eq!(id, super::boot_id().unwrap());
     }
 }

@@ -7,3 +7,7 @@ pub(super) fn boot_id() -> std::io::Result<String> {
 pub(super) fn effective_uid() -> Option<u32> {
     Some(rustix::process::geteuid().as_raw())
 }
+
+pub(super) fn is_root() -> bool {
+    effective_uid() == Some(0)
+}

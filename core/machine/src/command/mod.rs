@@ -8,7 +8,7 @@ use crate::patience::{Look, Patience};
 use std::{
     fs::File,
     io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -100,7 +100,7 @@ struct Sinks<'a> {
 fn run_into(argv: &[String], sinks: &Sinks<'_>, patience: &Patience<'_>, reach: Reach) -> io::Result<Ended> {
     let mut wait = patience.begin(FIRST_PAUSE, LONGEST_PAUSE);
     let output = sinks.err;
-    let mut child = loop {
+    let (mut child, group) = loop {
         match spawn(argv, sinks) {
             Ok(child) => break child,
             // Somebody, perhaps a child just forked, still has the program open for writing.
@@ -118,11 +118,11 @@ fn run_into(argv: &[String], sinks: &Sinks<'_>, patience: &Patience<'_>, reach: 
         match wait.pause() {
             Look::Again => {}
             Look::TimeUp => {
-                kill(&mut child, reach);
+                kill(&mut child, &group, reach);
                 return Ok(Ended::TimedOut { said: said(output) });
             }
             Look::Cancelled => {
-                kill(&mut child, reach);
+                kill(&mut child, &group, reach);
                 return Ok(Ended::Cancelled { said: said(output) });
             }
         }
@@ -154,19 +154,23 @@ pub(crate) fn quote(said: &str) -> String {
     if said.is_empty() { String::new() } else { format!(", it said: {said}") }
 }
 
-fn spawn(argv: &[String], sinks: &Sinks<'_>) -> io::Result<Child> {
+fn spawn(argv: &[String], sinks: &Sinks<'_>) -> io::Result<(Child, os::Group)> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let sink = |file: Option<&File>| {
         file.map_or_else(|| Ok(Stdio::null()), |file| Ok::<_, io::Error>(file.try_clone()?.into()))
     };
     let mut command = Command::new(program);
-    command.args(arguments).current_dir("/").stdin(sink(sinks.held)?);
+    command.args(arguments).current_dir(os::root()).stdin(sink(sinks.held)?);
     command.stdout(sink(sinks.out)?).stderr(sink(sinks.err)?);
     if let Some(environment) = sinks.environment {
         command.env_clear().envs(environment.iter().copied());
     }
-    os::detach(&mut command);
-    command.spawn()
+    os::spawn(&mut command)
+}
+
+/// Where commands run, and what a relative script among their arguments is found from.
+pub(crate) fn root() -> PathBuf {
+    os::root()
 }
 
 /// A full or read-only disk must not keep a service from being started again: then nothing is kept of what is said.
@@ -176,9 +180,9 @@ fn nameless() -> Option<File> {
         .ok()
 }
 
-fn kill(child: &mut Child, reach: Reach) {
+fn kill(child: &mut Child, group: &os::Group, reach: Reach) {
     // The command is not reaped yet, so its number and its group's are still its own.
-    if let Err(error) = os::kill(child, reach) {
+    if let Err(error) = os::kill(child, group, reach) {
         log::warn!("process {} could not be killed: {error}", child.id());
     }
     let mut wait = Patience::firm(REAP).begin(FIRST_PAUSE, LONGEST_PAUSE);
@@ -198,5 +202,5 @@ fn said(output: Option<&File>) -> String {
     let bytes = tail().unwrap_or_default();
     // A cut may fall into a character; what is left of it is not shown.
     let start = bytes.iter().take(3).take_while(|b| bytes.len() as u64 == TAIL && **b & 0xc0 == 0x80).count();
-    String::from_utf8_lossy(&bytes[start..]).trim().to_owned()
+    os::text(&bytes[start..]).trim().to_owned()
 }

@@ -6,14 +6,22 @@ use std::{
     fs::File,
     io,
     os::unix::{fs::FileExt, process::CommandExt},
+    path::PathBuf,
     process::{Child, Command},
 };
 
-pub(super) fn detach(command: &mut Command) {
-    command.process_group(0);
+/// The group has its leader's number.
+pub(super) struct Group;
+
+pub(super) fn root() -> PathBuf {
+    PathBuf::from("/")
 }
 
-pub(super) fn kill(child: &mut Child, reach: Reach) -> io::Result<()> {
+pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Group)> {
+    Ok((command.process_group(0).spawn()?, Group))
+}
+
+pub(super) fn kill(child: &mut Child, _: &Group, reach: Reach) -> io::Result<()> {
     match (reach, Pid::from_raw(child.id().cast_signed())) {
         (Reach::Group, Some(group)) => Ok(kill_process_group(group, Signal::KILL)?),
         _ => child.kill(),
@@ -27,4 +35,8 @@ pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
 /// A file that is in memory only.
 pub(super) fn memory() -> io::Result<File> {
     Ok(rustix::fs::memfd_create("backout", rustix::fs::MemfdFlags::CLOEXEC)?.into())
+}
+
+pub(super) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

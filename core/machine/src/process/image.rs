@@ -1,6 +1,6 @@
 //! Whether what a process runs is what is looked for.
 
-use super::Image;
+use super::{Image, os};
 use backout_protocol::NameRule;
 use std::{
     ffi::OsStr,
@@ -26,7 +26,7 @@ impl Wanted {
     /// The first that is looked for: its base name and path.
     pub(super) fn find(&self, images: &[Image]) -> Option<(String, PathBuf)> {
         images.iter().find_map(|image| {
-            if !self.under.iter().any(|folder| image.path.starts_with(folder)) {
+            if !self.under.iter().any(|folder| os::within(&image.path, folder)) {
                 return None;
             }
             let own = image.path.file_name()?;

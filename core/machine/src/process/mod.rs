@@ -8,6 +8,9 @@ mod image;
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
 
+#[cfg(windows)]
+pub(crate) use os::Watched;
+
 use crate::patience::{Look, Patience};
 use image::Wanted;
 use std::{io, path::PathBuf, time::Duration};
@@ -24,7 +27,7 @@ const LAST: Duration = Duration::from_secs(2);
 pub struct Process {
     /// Its number.
     pub pid: u32,
-    /// When it started, in clock ticks since the boot.
+    /// When it started, by the system's own count: told apart, never calculated with.
     pub started: u64,
     /// The base name of its program or script, as the process has it.
     pub image: String,
@@ -107,8 +110,11 @@ pub fn end(process: &Process, patience: &Patience<'_>) -> Result<(), ProcessErro
     let Some(handle) = os::hold(process).map_err(failed)? else { return Ok(()) };
     let wait = patience.begin(FIRST_PAUSE, LONGEST_PAUSE);
     log::info!("ending process {} ({})", process.pid, process.image);
-    os::ask(&handle).map_err(failed)?;
-    if gone(process, Patience { limit: GRACE.min(patience.limit), ..*patience })? {
+    let grace = match os::ask(&handle).map_err(failed)? {
+        Asked::Heard => GRACE.min(patience.limit),
+        Asked::Deaf => Duration::ZERO,
+    };
+    if gone(process, Patience { limit: grace, ..*patience })? {
         return Ok(());
     }
     log::info!("killing process {} ({})", process.pid, process.image);
@@ -117,6 +123,16 @@ pub fn end(process: &Process, patience: &Patience<'_>) -> Result<(), ProcessErro
         return Ok(());
     }
     Err(ProcessError::Stuck { pid: process.pid, image: process.image.clone() })
+}
+
+/// Whether a process can be asked to end.
+enum Asked {
+    /// It was.
+    #[cfg_attr(windows, expect(dead_code, reason = "nobody hears it there"))]
+    Heard,
+    /// There is no way to.
+    #[cfg_attr(unix, expect(dead_code, reason = "everybody hears it there"))]
+    Deaf,
 }
 
 /// Whether this very process is gone before the limit.

@@ -1,6 +1,6 @@
 //! Linux: processes as `/proc` shows them.
 
-use super::{Image, Process, Seen};
+use super::{Asked, Image, Process, Seen};
 use crate::interpreter;
 use rustix::{
     fd::OwnedFd,
@@ -15,6 +15,11 @@ use std::{
 
 /// What the kernel keeps of a program's name in `comm`.
 const COMM: usize = 15;
+
+/// Whether `path` lies below `folder`, both as they really lie.
+pub(super) fn within(path: &Path, folder: &Path) -> bool {
+    path.starts_with(folder)
+}
 
 /// All processes there are.
 pub(super) fn pids() -> io::Result<Vec<u32>> {
@@ -61,8 +66,8 @@ pub(super) fn hold(process: &Process) -> io::Result<Option<OwnedFd>> {
 }
 
 /// Asks it to end.
-pub(super) fn ask(handle: &OwnedFd) -> io::Result<()> {
-    send(handle, Signal::TERM)
+pub(super) fn ask(handle: &OwnedFd) -> io::Result<Asked> {
+    send(handle, Signal::TERM).map(|()| Asked::Heard)
 }
 
 /// Ends it.

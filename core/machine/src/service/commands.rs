@@ -11,7 +11,7 @@ use backout_protocol::{ServiceName, profile::Timeouts, site::CommandSet};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::OnceLock,
     time::Duration,
 };
@@ -186,8 +186,8 @@ impl Services for Commands {
     fn programs(&self) -> Vec<PathBuf> {
         let commands = self.sets.values().flat_map(|set| [&set.start, &set.stop, &set.status]);
         let programs = commands.flat_map(|argv| {
-            // Commands run in `/`: that is what a relative script is found from.
-            let script = interpreter::script(argv).map(|script| Path::new("/").join(script));
+            // What a relative script is found from.
+            let script = interpreter::script(argv).map(|script| command::root().join(script));
             argv.first().map(PathBuf::from).into_iter().chain(script)
         });
         programs.collect::<BTreeSet<_>>().into_iter().collect()

@@ -1,7 +1,10 @@
 //! What can go wrong with a service.
 
 use super::Verb;
-use crate::command::{exit, quote};
+use crate::{
+    command::{exit, quote},
+    process::Process,
+};
 use backout_protocol::ServiceName;
 use std::io;
 
@@ -161,6 +164,38 @@ pub enum ServiceError {
         /// The end of what it printed.
         said: String,
     },
+    /// The system's service manager does not do or tell what it is asked for.
+    #[error("the service manager does not let the service `{service}` {verb}")]
+    Manager {
+        /// The service.
+        service: ServiceName,
+        /// What was asked for.
+        verb: Verb,
+        /// Why.
+        source: io::Error,
+    },
+    /// It runs, or is to run, and the system's service manager would not start it.
+    #[error("the service `{service}` cannot be started: its start type is \"disabled\"")]
+    Disabled {
+        /// The service.
+        service: ServiceName,
+    },
+    /// It cannot be stopped before others.
+    #[error("the service `{service}` cannot be stopped while others that need it run: {}", names(.dependents))]
+    DependentsRun {
+        /// The service.
+        service: ServiceName,
+        /// The others, in the order in which they can be stopped.
+        dependents: Vec<ServiceName>,
+    },
+    /// It is stopped, and its process goes on.
+    #[error("the service `{service}` is stopped, but its process {} (`{}`) is still there", process.pid, process.image)]
+    Lingers {
+        /// The service.
+        service: ServiceName,
+        /// Its process.
+        process: Process,
+    },
     /// There is no such service.
     #[error("the service `{service}` is not installed")]
     NotInstalled {
@@ -179,4 +214,8 @@ pub enum ServiceError {
         /// As it stands in the site file.
         program: String,
     },
+}
+
+fn names(services: &[ServiceName]) -> String {
+    services.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ")
 }

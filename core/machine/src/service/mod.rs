@@ -2,20 +2,14 @@
 
 mod commands;
 mod error;
-#[cfg(unix)]
-mod hold;
-#[cfg(unix)]
-mod systemctl;
-#[cfg(unix)]
-mod unit;
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod os;
 
 pub use crate::Patience;
 pub use commands::Commands;
 pub use error::ServiceError;
-#[cfg(unix)]
-pub use systemctl::Systemctl;
-#[cfg(unix)]
-pub(crate) use systemctl::program as systemctl_program;
+pub use os::*;
 
 use backout_protocol::{
     ServiceName,
@@ -152,20 +146,7 @@ pub fn open(
     timeouts: &Timeouts,
 ) -> Result<Box<dyn Services>, ServiceError> {
     match access {
-        ServiceAccess::System => system(units, timeouts),
+        ServiceAccess::System => os::system(units, timeouts),
         ServiceAccess::Commands(sets) => Ok(Box::new(Commands::new(sets.clone(), *timeouts)?)),
     }
-}
-
-#[cfg(unix)]
-fn system(
-    units: &BTreeMap<ServiceName, String>,
-    timeouts: &Timeouts,
-) -> Result<Box<dyn Services>, ServiceError> {
-    Ok(Box::new(Systemctl::new(units, *timeouts)?))
-}
-
-#[cfg(not(unix))]
-fn system(_: &BTreeMap<ServiceName, String>, _: &Timeouts) -> Result<Box<dyn Services>, ServiceError> {
-    Err(ServiceError::NoManager)
 }

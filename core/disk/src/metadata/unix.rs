@@ -1,31 +1,8 @@
-//! What a file has beside its bytes: owner, mode, times, attributes; and which of it a staged file takes from whom.
+//! Linux: owner, group, mode, extended attributes, times.
 
+use super::Wear;
 use crate::os::{self, Raw};
-use backout_protocol::Place;
 use std::{ffi::OsString, fs::File, io};
-
-/// Whose metadata a staged file takes.
-#[derive(Debug, Clone, Copy)]
-pub enum Dress<'a> {
-    /// There is a live target: owner, group, mode, access lists and security attributes are its; times and user
-    /// attributes are the source's.
-    Live(&'a Place),
-    /// There is none: all is the source's, but never wider than the folder it comes to lie in.
-    Source,
-    /// Everything exactly as it was saved.
-    AsSaved,
-}
-
-/// How much of the rights' model is put on.
-#[derive(Clone, Copy)]
-pub(crate) enum Wear {
-    /// All of it: the bytes are its own.
-    Everything,
-    /// All but what is bound to the model's bytes.
-    Guarded,
-    /// Nothing wider than a folder of this mode.
-    Within(u32),
-}
 
 /// A signature or hash of the bytes: on other bytes it is wrong, and an appraising kernel refuses the file.
 const BOUND_TO_BYTES: &[&str] = &["security.ima", "security.evm"];
@@ -55,7 +32,12 @@ impl Metadata {
 /// Dresses a new file; what could not be had is returned in words.
 ///
 /// The order matters: owner first (a change of owner clears setuid), then attributes, then the mode, then times.
-pub(crate) fn dress(file: &File, rights: &Metadata, rest: &Metadata, wear: Wear) -> io::Result<Vec<String>> {
+pub(crate) fn dress(
+    file: &File,
+    rights: &Metadata,
+    rest: &Metadata,
+    wear: Wear<'_>,
+) -> io::Result<Vec<String>> {
     let mut notes = Vec::new();
     let owned = os::set_owner(file, rights.raw.uid, rights.raw.gid)?;
     if !owned {
@@ -86,7 +68,7 @@ pub(crate) fn dress(file: &File, rights: &Metadata, rest: &Metadata, wear: Wear)
     }
     let mode = match wear {
         // A file from a backup folder may be more open than anything in the folder it goes to.
-        Wear::Within(folder) => rights.raw.mode & 0o777 & (folder | 0o600),
+        Wear::Within(folder) => rights.raw.mode & 0o777 & (folder.raw.mode | 0o600),
         // Setuid for another owner than the model's would hand out rights that nobody gave.
         Wear::Everything | Wear::Guarded if !owned => rights.raw.mode & 0o1777,
         Wear::Everything | Wear::Guarded => rights.raw.mode & 0o7777,
@@ -94,11 +76,4 @@ pub(crate) fn dress(file: &File, rights: &Metadata, rest: &Metadata, wear: Wear)
     os::set_mode(file, mode)?;
     os::set_times(file, rest.raw.atime, rest.raw.mtime)?;
     Ok(notes)
-}
-
-/// Owner, mode, attributes and times of one folder for another.
-pub(crate) fn dress_folder(folder: &File, like: &File, times: bool) -> io::Result<Vec<String>> {
-    let model = Metadata::of(like)?;
-    let now = Metadata::of(folder)?;
-    dress(folder, &model, if times { &model } else { &now }, Wear::Everything)
 }

@@ -1,5 +1,9 @@
 //! Trust: could anybody but root and the effective user have changed this file, or put another in its place?
 
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod rights;
+
 use backout_protocol::path::encode;
 use std::{
     fs, io,
@@ -25,6 +29,12 @@ pub enum Fault {
     /// Others may write to it.
     #[error("may be written to by others (mode {0:04o})")]
     Writable(u32),
+    /// It belongs to somebody else, where users have no numbers.
+    #[error("belongs to {0}, not to the system, its administrators or the user who runs this")]
+    OwnedBy(String),
+    /// Somebody else may change it, where users have no numbers.
+    #[error("may be changed by {0}, who is neither the system, an administrator nor the user who runs this")]
+    ChangeableBy(String),
     /// It is not there.
     #[error("is not there")]
     Missing,
@@ -46,6 +56,17 @@ pub fn check(path: &Path) -> Result<(), Distrust> {
     walk(&whole, &mut links)
 }
 
+/// What a name on the way is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// What was asked about.
+    Itself,
+    /// A folder above it.
+    Above,
+    /// A link on the way, or at its end.
+    Link,
+}
+
 fn walk(path: &Path, links: &mut usize) -> Result<(), Distrust> {
     let mut at = PathBuf::new();
     let mut parts = path.components().peekable();
@@ -56,17 +77,22 @@ fn walk(path: &Path, links: &mut usize) -> Result<(), Distrust> {
                 continue;
             }
             Component::CurDir => continue,
-            _ => at.push(part),
+            // A drive alone is that drive's current folder: its root comes next.
+            Component::Prefix(prefix) => {
+                at.push(prefix.as_os_str());
+                continue;
+            }
+            Component::RootDir | Component::Normal(_) => at.push(part),
         }
         let meta = fs::symlink_metadata(&at).map_err(|e| fault(&at, &e))?;
         if meta.is_symlink() {
-            judge(&at, &meta, true)?;
+            judge(&at, &meta, Part::Link)?;
             *links = links.checked_sub(1).ok_or_else(|| loops(&at))?;
             let target = fs::read_link(&at).map_err(|e| fault(&at, &e))?;
             let parent = at.parent().map(Path::to_owned).unwrap_or_default();
             return walk(&parent.join(target).join(parts.collect::<PathBuf>()), links);
         }
-        judge(&at, &meta, false)?;
+        judge(&at, &meta, if parts.peek().is_none() { Part::Itself } else { Part::Above })?;
     }
     Ok(())
 }
@@ -83,22 +109,10 @@ fn loops(path: &Path) -> Distrust {
     Distrust { path: path.to_owned(), why: Fault::Unreadable("too many symbolic links".to_owned()) }
 }
 
-#[cfg(unix)]
-fn judge(path: &Path, meta: &fs::Metadata, link: bool) -> Result<(), Distrust> {
-    use std::os::unix::fs::MetadataExt;
-    let bad = |why| Err(Distrust { path: path.to_owned(), why });
-    if meta.uid() != 0 && meta.uid() != crate::os::effective_uid() {
-        return bad(Fault::Owner(meta.uid()));
+fn judge(path: &Path, meta: &fs::Metadata, part: Part) -> Result<(), Distrust> {
+    match rights::fault(path, meta, part) {
+        Ok(None) => Ok(()),
+        Ok(Some(why)) => Err(Distrust { path: path.to_owned(), why }),
+        Err(e) => Err(fault(path, &e)),
     }
-    let mode = meta.mode() & 0o7777;
-    // In a root-owned sticky folder nobody can replace another's file. A link's own mode says nothing.
-    let sticky = meta.is_dir() && meta.uid() == 0 && mode & 0o1000 != 0;
-    if !link && mode & 0o022 != 0 && !sticky {
-        return bad(Fault::Writable(mode));
-    }
-    Ok(())
-}
-#[cfg(not(unix))]
-fn judge(_: &Path, _: &fs::Metadata, _: bool) -> Result<(), Distrust> {
-    Ok(())
 }

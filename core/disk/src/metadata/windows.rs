@@ -1,0 +1,100 @@
+//! Windows: security descriptor, attributes, times, named streams.
+
+use super::Wear;
+use crate::os::{
+    self,
+    security::{Descriptor, Parts},
+    streams,
+};
+use std::{
+    ffi::OsString,
+    fs::File,
+    io,
+    os::windows::io::{AsHandle, OwnedHandle},
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_COMPRESSED, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_ENCRYPTED,
+    FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_NORMAL, FILE_ATTRIBUTE_NOT_CONTENT_INDEXED,
+    FILE_ATTRIBUTE_READONLY, FILE_ATTRIBUTE_SYSTEM, FILE_BASIC_INFO, FILE_READ_ATTRIBUTES,
+    FILE_WRITE_ATTRIBUTES, READ_CONTROL, WRITE_DAC, WRITE_OWNER,
+};
+
+/// What can be set as it is; the others are properties of how the bytes are kept.
+const SETTABLE: u32 = FILE_ATTRIBUTE_READONLY
+    | FILE_ATTRIBUTE_HIDDEN
+    | FILE_ATTRIBUTE_SYSTEM
+    | FILE_ATTRIBUTE_ARCHIVE
+    | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED;
+/// Beyond this a stream is no mark on a file but a store of its own.
+const LONGEST_STREAM: usize = 16 << 20;
+
+/// Metadata of one file.
+pub(crate) struct Metadata {
+    descriptor: Descriptor,
+    basic: FILE_BASIC_INFO,
+    streams: Vec<(OsString, Vec<u8>)>,
+}
+
+impl Metadata {
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        let basic = os::basic(file)?;
+        // A folder that is worked in was not opened for this.
+        let looked: OwnedHandle = os::reopen(file.as_handle(), READ_CONTROL | FILE_READ_ATTRIBUTES)?;
+        let descriptor = Descriptor::of(looked.as_handle())?;
+        let mut found = Vec::new();
+        if basic.FileAttributes & FILE_ATTRIBUTE_DIRECTORY == 0 {
+            for name in streams::list(file)? {
+                let bytes = streams::read(file, &name)?;
+                found.push((name, bytes));
+            }
+        }
+        Ok(Self { descriptor, basic, streams: found })
+    }
+}
+
+/// Dresses a new file or folder; what could not be had is returned in words.
+///
+/// The order matters: streams first (a read-only file takes none), then who may do what, then attributes and times.
+pub(crate) fn dress(
+    file: &File,
+    rights: &Metadata,
+    rest: &Metadata,
+    wear: Wear<'_>,
+) -> io::Result<Vec<String>> {
+    let mut notes = Vec::new();
+    for (name, bytes) in &rest.streams {
+        if bytes.len() > LONGEST_STREAM || streams::write(file, name, bytes).is_err() {
+            notes.push(format!("stream {}", name.to_string_lossy()));
+        }
+    }
+    let access = WRITE_DAC | FILE_WRITE_ATTRIBUTES | FILE_READ_ATTRIBUTES;
+    match wear {
+        Wear::Everything | Wear::Guarded => {
+            let all = os::reopen(file.as_handle(), access | WRITE_OWNER)
+                .and_then(|it| rights.descriptor.put_on(it.as_handle(), Parts::All));
+            if all.is_err() {
+                notes.push(format!("owner {}", rights.descriptor.owner().unwrap_or_default()));
+                rights.descriptor.put_on(os::reopen(file.as_handle(), access)?.as_handle(), Parts::Access)?;
+            }
+        }
+        // Who may use it is what the folder says; a backup's own list may be wider. The owner is we: an owner may
+        // change the list at any time.
+        Wear::Within(folder) => {
+            let inherited = folder.descriptor.for_file_below()?;
+            inherited.put_on(os::reopen(file.as_handle(), access)?.as_handle(), Parts::Access)?;
+        }
+    }
+    for (bit, word) in [(FILE_ATTRIBUTE_COMPRESSED, "compression"), (FILE_ATTRIBUTE_ENCRYPTED, "encryption")]
+    {
+        if rights.basic.FileAttributes & bit != os::basic(file)?.FileAttributes & bit {
+            notes.push(word.to_owned());
+        }
+    }
+    let attributes = match rights.basic.FileAttributes & SETTABLE {
+        0 => FILE_ATTRIBUTE_NORMAL,
+        some => some,
+    };
+    let wanted = FILE_BASIC_INFO { FileAttributes: attributes, ChangeTime: 0, ..rest.basic };
+    os::set_basic(&os::reopen(file.as_handle(), access)?, &wanted)?;
+    Ok(notes)
+}

@@ -1,0 +1,208 @@
+//! Links, pipes, owners and modes: the disk as only Unix has it.
+#![cfg(unix)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_disk::{
+    ErrorKind, Folder,
+    fingerprint::fingerprint,
+    folder::{Kind, open_place},
+    locate::locate,
+    staging::{Dress, Staging},
+    trust,
+};
+use backout_protocol::{Fingerprint, HostPath, NameRule, Place, RelPath, RunId};
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::{
+        ffi::OsStringExt,
+        fs::{MetadataExt, PermissionsExt, symlink},
+    },
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+struct World {
+    _dir: tempfile::TempDir,
+    root: PathBuf,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        Self { _dir: dir, root }
+    }
+    fn put(&self, name: impl AsRef<Path>, text: &str) -> PathBuf {
+        let path = self.root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+    fn place(&self, name: impl AsRef<Path>) -> Place {
+        Place { root: HostPath(self.root.clone()), rel: RelPath::new(name).unwrap() }
+    }
+    fn folder(&self) -> Folder {
+        Folder::open_root(&self.root).unwrap()
+    }
+}
+
+fn run() -> RunId {
+    "01jd0000000000000000000000".parse().unwrap()
+}
+fn rel(name: &str) -> RelPath {
+    RelPath::new(name).unwrap()
+}
+fn root_user() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+#[test]
+fn no_symbolic_link_is_ever_followed() {
+    let world = World::new();
+    world.put("real/f", "x");
+    symlink("real", world.root.join("link")).unwrap();
+    symlink("real/f", world.root.join("leaf")).unwrap();
+    assert_eq!(open_place(&world.place("link/f")).unwrap_err().kind, ErrorKind::Symlink);
+    assert_eq!(open_place(&world.place("leaf")).unwrap_err().kind, ErrorKind::Symlink);
+    assert_eq!(Folder::open_root(&world.root.join("link")).unwrap_err().kind, ErrorKind::Symlink);
+    assert!(open_place(&world.place("real/f")).is_ok());
+}
+
+#[test]
+fn a_pipe_is_no_file_and_blocks_nobody() {
+    let world = World::new();
+    assert!(Command::new("mkfifo").arg(world.root.join("pipe")).status().unwrap().success());
+    assert_eq!(open_place(&world.place("pipe")).unwrap_err().kind, ErrorKind::NotAFile);
+    assert_eq!(fingerprint(&world.place("pipe")).unwrap_err().kind, ErrorKind::NotAFile);
+}
+
+#[test]
+fn names_are_found_as_the_product_compares_them() {
+    let world = World::new();
+    world.put("Is_Backup/FileGroup10/A.DLL", "x");
+    let found = locate(&world.root, &rel("is_backup/filegroup10/a.dll"), NameRule::Folded).unwrap();
+    assert_eq!(found.place.rel, rel("Is_Backup/FileGroup10/A.DLL"));
+    assert_eq!((found.kind, found.missing_from), (Some(Kind::File), None));
+    let exact = locate(&world.root, &rel("is_backup/a"), NameRule::Exact).unwrap();
+    assert_eq!((exact.kind, exact.missing_from), (None, Some(rel("is_backup"))));
+    world.put("IS_BACKUP/x", "");
+    let twins = locate(&world.root, &rel("is_backup/filegroup10"), NameRule::Folded).unwrap().twins;
+    assert_eq!(twins.len(), 2);
+}
+
+#[test]
+fn a_name_that_is_no_text_goes_everywhere() {
+    let world = World::new();
+    let name = OsString::from_vec(vec![b'a', 0xff, b'\n', b'%']);
+    fs::write(world.root.join(&name), "x").unwrap();
+    let place = world.place(&name);
+    assert!(matches!(fingerprint(&place).unwrap(), Fingerprint::File { len: 1, .. }));
+    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
+    staging.stage_copy(&rel("0000-x"), &place, Dress::AsSaved).unwrap();
+}
+
+#[test]
+fn a_staged_file_takes_rights_from_the_live_file_and_times_from_its_source() {
+    let world = World::new();
+    let live = world.put("live", "live");
+    let source = world.put("backup/source", "source");
+    fs::set_permissions(&live, fs::Permissions::from_mode(0o640)).unwrap();
+    fs::set_permissions(&source, fs::Permissions::from_mode(0o777)).unwrap();
+    Command::new("touch").args(["-d", "2001-02-03 04:05:06.789"]).arg(&source).status().unwrap();
+    if root_user() {
+        std::os::unix::fs::chown(&live, Some(123), Some(456)).unwrap();
+    }
+    let acl = Command::new("setfacl").args(["-m", "u:789:r"]).arg(&live).status().is_ok_and(|s| s.success());
+    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
+    let staged = staging
+        .stage_copy(&rel("0000-live"), &world.place("backup/source"), Dress::Live(&world.place("live")))
+        .unwrap();
+    assert_eq!(staged.fingerprint, fingerprint(&world.place("backup/source")).unwrap());
+    let (new, live, source) = (
+        fs::metadata(world.root.join(".backout-01jd0000000000000000000000/0000-live")).unwrap(),
+        fs::metadata(&live).unwrap(),
+        fs::metadata(&source).unwrap(),
+    );
+    assert_eq!((new.uid(), new.gid(), new.mode()), (live.uid(), live.gid(), live.mode()));
+    assert_eq!((new.mtime(), new.mtime_nsec()), (source.mtime(), source.mtime_nsec()));
+    if acl {
+        let facl = Command::new("getfacl")
+            .arg(world.root.join(".backout-01jd0000000000000000000000/0000-live"))
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&facl.stdout).contains("user:789:r"));
+    }
+}
+
+#[test]
+fn without_a_live_file_nothing_is_wider_than_its_folder() {
+    let world = World::new();
+    fs::set_permissions(&world.root, fs::Permissions::from_mode(0o750)).unwrap();
+    let source = world.put("backup/source", "source");
+    fs::set_permissions(&source, fs::Permissions::from_mode(0o4777)).unwrap();
+    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
+    staging.stage_copy(&rel("0000-new"), &world.place("backup/source"), Dress::Source).unwrap();
+    let new = fs::metadata(staging.folder().path().join("0000-new")).unwrap();
+    assert_eq!(new.mode() & 0o7777, 0o750);
+    let kept = staging.stage_copy(&rel("0001-same"), &world.place("backup/source"), Dress::AsSaved).unwrap();
+    assert!(kept.notes.is_empty());
+    let same = fs::metadata(staging.folder().path().join("0001-same")).unwrap();
+    assert_eq!(same.mode() & 0o7777, 0o4777);
+}
+
+#[test]
+fn removing_a_staging_folder_follows_nothing_and_keeps_drift() {
+    let world = World::new();
+    let outside = world.put("outside/f", "x");
+    let host = world.folder();
+    let staging = Staging::create(&host, &run(), b"id").unwrap();
+    let path = staging.folder().path().to_owned();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700);
+    staging.placeholder(&rel("0000-f"), Kind::File).unwrap();
+    staging.placeholder(&rel("0001-d"), Kind::Folder).unwrap();
+    symlink(world.root.join("outside"), path.join("0002-link")).unwrap();
+    fs::create_dir(path.join("drift")).unwrap();
+    fs::write(path.join("drift/f"), "kept").unwrap();
+    staging.remove_but_drift(&host).unwrap();
+    assert_eq!(fs::read_to_string(path.join("drift/f")).unwrap(), "kept");
+    assert!(outside.exists() && path.join("id").exists() && !path.join("0000-f").exists());
+    fs::remove_dir_all(path.join("drift")).unwrap();
+    Staging::open(&host, &run()).unwrap().unwrap().remove_but_drift(&host).unwrap();
+    assert!(!path.exists());
+    assert!(Staging::open(&host, &run()).unwrap().is_none());
+}
+
+#[test]
+fn whoever_could_have_changed_a_file_makes_it_distrusted() {
+    let world = World::new();
+    let file = world.put("a/b/f", "x");
+    assert!(trust::check(&file).is_ok(), "a private folder below the root-owned sticky one");
+    let mode = |name: &str, mode: u32| {
+        fs::set_permissions(world.root.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        trust::check(&file)
+    };
+    assert!(mode("a/b/f", 0o666).is_err());
+    assert!(mode("a/b/f", 0o644).is_ok());
+    assert!(mode("a", 0o775).is_err());
+    if root_user() {
+        assert!(mode("a", 0o1777).is_ok(), "root-owned and sticky");
+    }
+    assert!(mode("a", 0o755).is_ok());
+    symlink("a/b", world.root.join("link")).unwrap();
+    assert!(trust::check(&world.root.join("link/f")).is_ok());
+    fs::create_dir(world.root.join("open")).unwrap();
+    world.put("open/f", "x");
+    mode("open", 0o777).unwrap();
+    symlink("open/f", world.root.join("way")).unwrap();
+    assert!(trust::check(&world.root.join("way")).is_err(), "the way the link leads is checked too");
+    if root_user() {
+        std::os::unix::fs::chown(&file, Some(1234), None).unwrap();
+        assert!(trust::check(&file).is_err());
+    }
+    assert!(trust::check(&world.root.join("missing")).is_err());
+}

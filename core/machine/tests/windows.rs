@@ -1,0 +1,154 @@
+//! Processes, jobs and commands as Windows has them.
+#![cfg(windows)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "makes the programs that it runs, stops at the first surprise"
+)]
+
+use backout_machine::{
+    Patience, ProbeError, Process, ServiceState, Services,
+    process::{end, running, wait_gone},
+    service::Commands,
+};
+use backout_protocol::{
+    ServiceName,
+    profile::{Probe, Timeouts},
+    site::CommandSet,
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(500);
+
+const MARK: &str = "stays:";
+
+/// Not a test of its own: a program that says that it runs, and stays.
+#[test]
+fn stay() {
+    if let Some(ran) = std::env::args().find_map(|a| a.strip_prefix(MARK).map(PathBuf::from)) {
+        fs::write(ran, "").unwrap();
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn shell() -> PathBuf {
+    Path::new(&std::env::var_os("SystemRoot").unwrap()).join(r"system32\cmd.exe")
+}
+
+/// The shell under another name; it waits for a line that is never sent.
+fn waiter(path: &Path) -> Running {
+    fs::write(path, fs::read(shell()).unwrap()).unwrap();
+    Running(Command::new(path).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
+}
+
+fn find(image: &str, under: &Path) -> Vec<Process> {
+    running(&[image.to_owned()], &[under.to_owned()]).unwrap()
+}
+
+fn pids(found: &[Process]) -> Vec<u32> {
+    found.iter().map(|p| p.pid).collect()
+}
+
+#[test]
+fn an_image_is_found_without_regard_to_case_below_its_folder_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let sp = dir.path().join("sp");
+    fs::create_dir(&sp).unwrap();
+    fs::create_dir(dir.path().join("sp2")).unwrap();
+    let child = waiter(&sp.join("EarthAgent.exe"));
+    for under in [sp.clone(), sp.canonicalize().unwrap(), PathBuf::from(sp.to_string_lossy().to_uppercase())]
+    {
+        assert_eq!(pids(&find("EARTHAGENT.exe", &under)), [child.0.id()], "{}", under.display());
+    }
+    assert_eq!(find("earthagent.exe", &dir.path().join("sp2")), []);
+    assert_eq!(find("earthagent", &sp), []);
+}
+
+#[test]
+fn an_image_that_was_moved_away_is_still_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let child = waiter(&dir.path().join("moved.exe"));
+    fs::create_dir(dir.path().join(".backout-1")).unwrap();
+    fs::rename(dir.path().join("moved.exe"), dir.path().join(r".backout-1\0000-moved.exe")).unwrap();
+    assert_eq!(pids(&find("moved.exe", dir.path())), [child.0.id()]);
+}
+
+#[test]
+fn a_process_is_ended_and_another_with_its_number_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = waiter(&dir.path().join("ended.exe"));
+    let process = find("ended.exe", dir.path()).remove(0);
+    let earlier = Process { started: process.started - 1, ..process.clone() };
+    end(&earlier, &Patience::firm(LONG)).unwrap();
+    assert!(child.0.try_wait().unwrap().is_none());
+    let still = wait_gone(&["ended.exe".into()], &[dir.path().to_owned()], &Patience::firm(SHORT)).unwrap();
+    assert_eq!(pids(&still), [process.pid]);
+    end(&process, &Patience::firm(LONG)).unwrap();
+    assert!(child.0.wait().is_ok());
+    end(&process, &Patience::firm(LONG)).unwrap();
+    assert_eq!(find("ended.exe", dir.path()), []);
+}
+
+fn command(line: &str) -> Vec<String> {
+    vec![shell().to_string_lossy().into_owned(), "/c".to_owned(), line.to_owned()]
+}
+
+#[test]
+fn a_probe_is_well_by_its_exit_code_and_is_ended_with_all_it_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let probe = |line: &str, limit| {
+        backout_machine::probe(&Probe { name: "probe".into(), run: command(line) }, limit)
+    };
+    assert!(probe("exit 0", LONG).is_ok());
+    let failed = probe("echo was gone& exit 7", LONG);
+    let Err(ProbeError::Failed { code: Some(7), said, .. }) = failed else { panic!("{failed:?}") };
+    assert_eq!(said, "was gone");
+    // The shell starts another that stays for ever.
+    let (image, ran) = (dir.path().join("grandchild.exe"), dir.path().join("ran"));
+    fs::write(&image, fs::read(std::env::current_exe().unwrap()).unwrap()).unwrap();
+    let line = format!("{} --exact stay {MARK}{}", image.display(), ran.display());
+    let late = probe(&line, Duration::from_secs(5));
+    assert!(matches!(late, Err(ProbeError::TimedOut { .. })), "{late:?}");
+    assert!(ran.exists(), "it was there");
+    let left =
+        wait_gone(&["grandchild.exe".into()], &[dir.path().to_owned()], &Patience::firm(LONG)).unwrap();
+    assert_eq!(left, []);
+}
+
+#[test]
+fn services_are_reached_by_commands_here_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let flag = dir.path().join("runs");
+    let name: ServiceName = "Trend ServerProtect".parse().unwrap();
+    let shown = flag.display();
+    let set = CommandSet {
+        start: command(&format!("echo x> {shown}")),
+        stop: command(&format!("del {shown}")),
+        status: command(&format!("if exist {shown} (exit 0) else (exit 3)")),
+    };
+    let services = Commands::new(BTreeMap::from([(name.clone(), set)]), Timeouts::default()).unwrap();
+    assert_eq!(services.state(&name).unwrap(), ServiceState::Stopped);
+    services.start(&name, &Patience::firm(LONG)).unwrap();
+    assert_eq!(services.state(&name).unwrap(), ServiceState::Running);
+    services.stop(&name, &Patience::firm(LONG)).unwrap();
+    assert_eq!(services.state(&name).unwrap(), ServiceState::Stopped);
+}
