@@ -10,13 +10,15 @@ pub mod serverprotect;
 pub mod service;
 pub mod snapshot;
 pub mod systemd;
+pub mod twin;
 pub mod world;
 
 pub use binary::{Run, built};
 pub use serverprotect::ServerProtect;
 pub use service::Services;
 pub use snapshot::{Snapshot, snapshot};
-pub use systemd::Booted;
+pub use systemd::{Booted, Systemd};
+pub use twin::Twin;
 pub use world::World;
 
 use std::path::Path;
