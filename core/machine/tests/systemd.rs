@@ -412,14 +412,19 @@ fn a_hold_by_another_name_counts_and_systemd_finds_no_fault_with_it() {
         return;
     };
     m.systemctl(&["enable", "spnt"]);
-    for odd in ["/run/state", "/run/50% \"q\" 'q' $HOME \\x41", "/run/データ/ü"] {
+    // The path, and how `systemctl` shows the mounts that it asks for.
+    for (odd, shown) in [
+        ("/run/state", "/run/state"),
+        ("/run/50% \"q\" 'q' $HOME", r#""/run/50% \"q\" 'q' \$HOME""#),
+        ("/run/back\\x41slash", "/run"),
+        ("/run/データ/ü", "/run/データ/ü"),
+    ] {
         let file = format!("{odd}/unsettled");
         m.run(&["mkdir", "-p", odd]);
         m.run(&["touch", &file]);
         assert_eq!(m.call(&["hold", &file, "alias"]), "done");
         assert!(m.call(&["start", "spnt"]).starts_with("error: "));
-        let mounts = m.property("spnt", "RequiresMountsFor");
-        assert!(mounts.contains("/run/"), "{mounts}");
+        assert_eq!(m.property("spnt", "RequiresMountsFor"), shown);
         assert!(
             !m.console().contains("zz-backout-hold.conf:"),
             "systemd found fault with it: {}",
