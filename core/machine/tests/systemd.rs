@@ -436,15 +436,25 @@ fn a_hold_by_another_name_counts_and_systemd_finds_no_fault_with_it() {
     }
 }
 
-/// What stands in for backout: it writes down how it was called and what ran then.
+/// What stands in for backout: it writes down how it was called, what ran then and what our own eyes see. Early in
+/// boot it does what a file `early` in its state folder says.
 const STAND_IN: &str = "#!/bin/sh
 state=$4
-echo \"$@: $(systemctl is-active spnt.service spnt.socket | tr '\\n' ' ')\" >>\"$state/log\"
+runs=$(systemctl is-active spnt.service spnt.socket | tr '\\n' ' ')
+echo \"$@: $runs$(PROGRAM state spnt)\" >>\"$state/log\"
 case $2 in
---boot=files) [ -e \"$state/stuck\" ] && exit 21; rm -f \"$state/unsettled\" ;;
---boot=services) sleep 100000 & systemctl start --no-block agent.service ;;
+--boot=files)
+    [ -e \"$state/stuck\" ] && exit 21
+    [ -e \"$state/early\" ] && . \"$state/early\"
+    rm -f \"$state/unsettled\" ;;
+--boot=services) sleep 100000 & PROGRAM start agent >>\"$state/log\" ;;
 esac
 ";
+
+fn stand_in(exe: &Path) {
+    fs::write(exe, STAND_IN.replace("PROGRAM", program().to_str().unwrap())).unwrap();
+    fs::set_permissions(exe, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
 
 #[test]
 fn after_a_power_cut_held_units_wait_until_files_are_settled() {
@@ -460,8 +470,7 @@ fn after_a_power_cut_held_units_wait_until_files_are_settled() {
     let state = persistent.path().join("state \"100%\" $x \\x41");
     fs::create_dir(&state).unwrap();
     let exe = persistent.path().join("back$out 2%");
-    fs::write(&exe, STAND_IN).unwrap();
-    fs::set_permissions(&exe, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    stand_in(&exe);
     m.share(persistent.path());
     let more = ["--plugin-dir".to_owned(), "/opt/$x y%".to_owned()];
     for (name, text) in backout_machine::boot::systemd::boot_units(&exe, &state, &more).unwrap() {
@@ -486,7 +495,8 @@ fn after_a_power_cut_held_units_wait_until_files_are_settled() {
     assert_eq!(m.call(&["state", "spnt"]), "Running", "{}", m.console());
     assert_eq!(m.property("backout-recover-files", "ActiveState"), "active", "{}", m.console());
     assert!(log().starts_with(&files), "{}", log());
-    assert!(log().lines().last().unwrap().starts_with(&services), "{}", log());
+    assert!(log().lines().nth(1).unwrap().starts_with(&services), "{}", log());
+    assert_eq!(log().lines().last(), Some("done"), "a start from there is waited for without end: {}", log());
     assert!(!m.console().contains("ordering cycle"), "{}", m.console());
     let first = m.run(&["cat", "/proc/sys/kernel/random/boot_id"]).stdout;
 
@@ -502,18 +512,34 @@ fn after_a_power_cut_held_units_wait_until_files_are_settled() {
     assert!(!unsettled.exists());
     let told = log();
     let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines[0].strip_prefix(&files).unwrap().trim(), "inactive inactive", "they waited for it");
+    assert_eq!(
+        lines[0].strip_prefix(&files).unwrap().trim(),
+        "inactive inactive Restarting",
+        "they waited for it"
+    );
     assert_eq!(
         lines[1].strip_prefix(&services).unwrap().trim(),
-        "active active",
+        "active active Running",
         "everything else was started"
     );
-    assert_eq!(lines.len(), 2, "{told}");
+    assert_eq!(lines[2..], ["done"]);
     for unit in ["spnt", "spnt.socket", "early", "agent"] {
         assert_eq!(m.call(&["state", unit]), "Running", "{unit}: {}", m.console());
     }
     assert!(!m.console().contains("ordering cycle"), "{}", m.console());
     assert!(!m.property("backout-recover-services", "ControlGroup").is_empty(), "its child lives on");
+
+    // A stop that early is possible, and calls off the start that the boot itself has in mind.
+    fs::write(state.join("early"), format!("{} stop spnt >\"$state/stopped\"", program().display())).unwrap();
+    fs::write(&unsettled, "").unwrap();
+    m.power_cut();
+    m.boot();
+    m.settled();
+    assert_eq!(fs::read_to_string(state.join("stopped")).unwrap().trim(), "done");
+    // Its socket is another matter.
+    assert_eq!(m.call(&["state", "spnt"]), "Stopped");
+    assert_eq!(m.call(&["state", "spnt.socket"]), "Running");
+    fs::remove_file(state.join("early")).unwrap();
 
     // Files that cannot be settled: held units stay down, and nothing else minds.
     fs::write(&unsettled, "").unwrap();
@@ -539,8 +565,7 @@ fn units_of_ours_are_well_formed() {
     }
     let dir = tempfile::tempdir().unwrap();
     let exe = dir.path().join("back$out 2%");
-    fs::write(&exe, STAND_IN).unwrap();
-    fs::set_permissions(&exe, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    stand_in(&exe);
     let units = backout_machine::boot::systemd::boot_units(&exe, &dir.path().join("a b"), &[]).unwrap();
     let mut verify = std::process::Command::new(analyze);
     verify.args(["verify", "--man=no", "--generators=no"]);
