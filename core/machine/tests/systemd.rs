@@ -11,6 +11,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
     sync::OnceLock,
     thread,
     time::{Duration, Instant},
@@ -434,6 +435,24 @@ fn a_hold_by_another_name_counts_and_systemd_finds_no_fault_with_it() {
         assert_eq!(m.call(&["start", "spnt"]), "done");
         assert_eq!(m.call(&["stop", "spnt"]), "done");
     }
+}
+
+#[test]
+fn a_manager_that_replaces_itself_is_asked_again() {
+    let Some(m) = machine(&[("spnt.service", SLEEP), ("other.service", SLEEP)]) else { return };
+    assert_eq!(m.call(&["start", "spnt"]), "done");
+    let mut again = m.command("sh");
+    let loop_ = "while [ ! -e /run/enough ]; do systemctl daemon-reexec; systemctl daemon-reload; done";
+    let mut again = again.args(["-c", loop_]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    for _ in 0..50 {
+        assert_eq!(m.call(&["state", "spnt"]), "Running");
+    }
+    for _ in 0..5 {
+        assert_eq!(m.call(&["start", "other"]), "done");
+        assert_eq!(m.call(&["stop", "other"]), "done");
+    }
+    m.run(&["touch", "/run/enough"]);
+    again.wait().unwrap();
 }
 
 /// What stands in for backout: it writes down how it was called, what ran then and what our own eyes see. Early in
