@@ -677,6 +677,18 @@ fn a_manager_that_does_not_answer_is_told_of() {
 }
 
 #[test]
+fn the_end_of_a_unit_s_journal_is_quoted() {
+    let seven = "[Service]\nType=oneshot\nExecStart=exit 7\n";
+    let hangs = "[Service]\nType=notify\nExecStart=/usr/bin/sleep 100000\n";
+    let Some(m) = odd_twin(&[("seven.service", seven), ("hangs.service", hangs)]) else { return };
+    m.journal("no licence\nライセンスがありません");
+    let no = m.call(&["start", "seven"]);
+    assert!(no.ends_with("Result=exit-code, ExecMainStatus=7\nno licence\nライセンスがありません"), "{no}");
+    let no = m.call_within(1, &["start", "hangs"]);
+    assert!(no.ends_with("activating (start), Result=success\nno licence\nライセンスがありません"), "{no}");
+}
+
+#[test]
 fn words_of_newer_versions_are_understood() {
     let flap = "[Service]\nExecStart=/usr/bin/false\nType=oneshot\nRestart=on-failure\nRestartSec=1000\n";
     let Some(m) = odd_twin(&[("spnt.service", SLEEP), ("flap.service", flap)]) else { return };

@@ -3,6 +3,7 @@
 use crate::{binary, systemd::Systemd, write};
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Stdio},
     sync::OnceLock,
@@ -34,6 +35,13 @@ impl Twin {
         fs::create_dir(folder.path().join("bin")).unwrap();
         fs::copy(twin, folder.path().join("bin/systemctl")).unwrap();
         Some(Self { folder })
+    }
+
+    /// What its journal says about any unit.
+    pub fn journal(&self, text: &str) {
+        let file = self.folder.path().join("bin/journalctl");
+        write(&file, format!("#!/bin/sh\ncat <<'END'\n{text}\nEND\n"));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     /// Makes it misbehave, or behave again with "".
