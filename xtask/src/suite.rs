@@ -17,16 +17,21 @@ struct Suite {
     run: fn() -> Result<(), String>,
 }
 
+/// Kills and fails at single system calls.
+const STRACE: (&str, &str) = ("strace", "strace");
+/// A real service manager, booted in namespaces of its own.
+const SYSTEMD: (&str, &str) = ("systemctl", "systemd");
+
 const SUITES: [Suite; 6] = [
     Suite { name: "fmt", needs: &[], run: || call(&mut cargo(&["fmt", "--all", "--check"])) },
     Suite { name: "clippy", needs: &[], run: clippy },
-    Suite { name: "unit", needs: &[], run: unit },
+    Suite { name: "unit", needs: &[SYSTEMD], run: unit },
     Suite {
         name: "e2e",
-        needs: &[("strace", "strace"), ("chattr", "e2fsprogs"), ("setfacl", "acl")],
+        needs: &[STRACE, SYSTEMD, ("chattr", "e2fsprogs"), ("setfacl", "acl")],
         run: || tests("backout-e2e"),
     },
-    Suite { name: "crash", needs: &[("strace", "strace")], run: || tests("backout-crash") },
+    Suite { name: "crash", needs: &[STRACE, SYSTEMD], run: || tests("backout-crash") },
     Suite { name: "docs", needs: &[], run: docs::check },
 ];
 

@@ -12,8 +12,10 @@ use backout_protocol::{
     report::{RESULT_SCHEMA, Warning},
 };
 
+use serde::{Deserialize, Serialize};
+
 /// A command's answer.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub result: RunResult,
     /// What a person reads on standard output.
@@ -46,6 +48,12 @@ impl Answer {
             data,
         };
         Self { result, text, said: None, told: Vec::new() }
+    }
+
+    /// A result that was printed before, again.
+    pub(crate) fn of_result(result: RunResult) -> Self {
+        let said = result.error.as_ref().map(Said::again);
+        Self { result, text: String::new(), said, told: Vec::new() }
     }
 
     /// An error before anything was begun.
@@ -116,7 +124,11 @@ impl From<RunReport> for Answer {
     fn from(report: RunReport) -> Self {
         let (code, outcome) = exit_code::of(&report.ending);
         let said = match &report.ending {
-            Ending::Done | Ending::NothingToDo | Ending::Completed | Ending::RolledBack(_) => None,
+            Ending::Done
+            | Ending::NothingToDo
+            | Ending::Completed
+            | Ending::FilesSettled
+            | Ending::RolledBack(_) => None,
             Ending::PutBack(why) => Some(failure::put_back(why)),
             Ending::Refused(refused) => Some(refusal::said(refused)),
             Ending::Unfinished(why) => Some(failure::unfinished(why)),
@@ -131,6 +143,10 @@ impl From<RunReport> for Answer {
             Ending::Completed => {
                 lines.push("settled: the run was carried to its end, every file is new".to_owned())
             }
+            Ending::FilesSettled => lines.push(
+                "every file is settled; `backout recover --boot=services` starts what ran and ends the run"
+                    .to_owned(),
+            ),
             Ending::RolledBack(why) => {
                 lines.push(format!("settled: everything is as before the run ({why})"));
             }

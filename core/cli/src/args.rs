@@ -1,7 +1,8 @@
 //! The command line, as clap reads it.
 
+use backout_engine::history::Retention;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::{ffi::OsString, path::PathBuf};
 
 /// Rolls server software back to the state before a patch: all of it or none of it.
 #[derive(Debug, Parser)]
@@ -21,7 +22,7 @@ pub(crate) struct Global {
     pub site: Option<PathBuf>,
     /// A variable's value; beats the site file.
     #[arg(long, value_name = "NAME=VALUE", global = true)]
-    pub set: Vec<String>,
+    pub set: Vec<OsString>,
     /// The state folder [default: $BACKOUT_STATE_DIR, else /var/lib/backout].
     #[arg(long, value_name = "DIR", global = true)]
     pub state_dir: Option<PathBuf>,
@@ -58,9 +59,24 @@ pub(crate) struct Global {
     /// Wait this many seconds for another run to end.
     #[arg(long, value_name = "S", global = true, default_value_t = 0)]
     pub lock_timeout: u64,
-    /// The caller's own id of this request.
+    /// The caller's own id of this request; the same id again returns the first run's result.
     #[arg(long, value_name = "ID", global = true)]
     pub request_id: Option<String>,
+    /// Carry the run out in this process, with nobody to settle it if it dies. For tests.
+    #[arg(long, global = true, hide = true)]
+    pub no_parent: bool,
+    /// What a parent tells its worker: whether somebody can be asked.
+    #[arg(long, value_name = "ASKING", global = true, hide = true)]
+    pub worker: Option<Asking>,
+}
+
+/// Whether a worker's parent can ask somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Asking {
+    /// A person at the terminal.
+    Terminal,
+    /// Nobody.
+    Nobody,
 }
 
 /// How JSON is printed.
@@ -84,16 +100,17 @@ pub(crate) enum Color {
 }
 
 /// What to do with a locked file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnLocked {
     /// Put everything back.
+    #[default]
     Fail,
     /// Replace it at the next reboot.
     Reboot,
 }
 
 /// What is asked of a profile.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Wish {
     /// A built-in profile's name, or a `.ron` file.
     pub profile: Option<String>,
@@ -102,7 +119,7 @@ pub(crate) struct Wish {
     pub component: Vec<String>,
     /// Where backups come from: `vendor`, or `dir:PATH` with files under their own or their `.bak` names.
     #[arg(long, value_name = "[COMPONENT=]SOURCE")]
-    pub from: Vec<String>,
+    pub from: Vec<OsString>,
     /// Whose backup counts where several are good and differ.
     #[arg(long, value_name = "TARGET=COMPONENT")]
     pub prefer: Vec<String>,
@@ -153,9 +170,9 @@ pub(crate) enum Verb {
     },
     /// Settles an unfinished run.
     Recover {
-        /// At boot.
+        /// At boot: `files` before the managed services start, `services` when everything else is up; both without.
         #[arg(long, value_name = "PART", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
-        boot: Option<String>,
+        boot: Option<BootPart>,
         /// Give the run up: change no file, keep its records, list every file.
         #[arg(long)]
         abandon: bool,
@@ -174,8 +191,22 @@ pub(crate) enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Says whether a run is unfinished, and what `recover` would do.
-    Status,
+    /// Says whether a run is unfinished or under way, and what `recover` would do.
+    Status {
+        /// Show what the run that is under way does, until it ends.
+        #[arg(long)]
+        follow: bool,
+    },
+    /// Lists the runs that are over, newest first.
+    History {
+        #[command(subcommand)]
+        verb: Option<HistoryVerb>,
+    },
+    /// Shows one run: who, when, with what, every file before and after.
+    Show {
+        /// Its id, or as much of its beginning as no other run has.
+        id: String,
+    },
     /// Reads which files of the patch are in.
     Verify {
         #[command(flatten)]
@@ -191,6 +222,13 @@ pub(crate) enum Verb {
     Doctor {
         #[command(flatten)]
         wish: Wish,
+    },
+    /// Says which products are here, their builds, and from where they can be taken back. Names no profile.
+    Inventory,
+    /// The recovery at boot: settles an unfinished run before its services start.
+    Boot {
+        #[command(subcommand)]
+        verb: BootVerb,
     },
     /// Lists, shows and checks profiles.
     Profile {
@@ -216,15 +254,6 @@ pub(crate) enum Verb {
     DemoService { verb: String, folder: PathBuf, hold: Vec<PathBuf> },
     /// Not in this version.
     #[command(hide = true)]
-    Inventory(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    History(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Show(Later),
-    /// Not in this version.
-    #[command(hide = true)]
     Snapshot(Later),
     /// Not in this version.
     #[command(hide = true)]
@@ -235,9 +264,6 @@ pub(crate) enum Verb {
     /// Not in this version.
     #[command(hide = true)]
     Explain(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Boot(Later),
     /// Not in this version.
     #[command(hide = true)]
     Apply(Later),
@@ -252,6 +278,17 @@ pub(crate) struct Later {
     pub rest: Vec<String>,
 }
 
+/// What of a recovery is done at a moment of the boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BootPart {
+    /// Both.
+    All,
+    /// Files alone.
+    Files,
+    /// The rest.
+    Services,
+}
+
 /// What every file is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Expect {
@@ -259,6 +296,34 @@ pub(crate) enum Expect {
     Patched,
     /// As before the patch.
     Before,
+}
+
+/// What to do with the history.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HistoryVerb {
+    /// Removes runs whose time is over, with what they keep beside their targets. They cannot be undone any more.
+    Prune {
+        /// The newest runs to keep, however old.
+        #[arg(long, value_name = "N", default_value_t = Retention::default().newest)]
+        keep: usize,
+        /// Keep runs that are younger than so many days, however many.
+        #[arg(long, value_name = "N", default_value_t = Retention::default().days)]
+        days: u64,
+        /// Only say which.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// What to do with the recovery at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum BootVerb {
+    /// Makes this program settle this state folder at boot.
+    Install,
+    /// Takes it away.
+    Remove,
+    /// Says whether it is there; ends 31 if it is not.
+    Status,
 }
 
 /// What to do with profiles.

@@ -33,6 +33,7 @@ pub(crate) fn of(ending: &Ending) -> (u8, Outcome) {
         Ending::Done => (DONE, Outcome::Done),
         Ending::NothingToDo => (DONE, Outcome::NothingToDo),
         Ending::Completed => (DONE, Outcome::Completed),
+        Ending::FilesSettled => (DONE, Outcome::Unfinished),
         Ending::RolledBack(_) => (DONE, Outcome::RolledBack),
         Ending::PutBack(_) => (PUT_BACK, Outcome::RolledBack),
         Ending::Refused(refusal) => of_refusal(refusal),

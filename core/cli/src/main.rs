@@ -5,16 +5,23 @@ mod answer;
 mod args;
 mod command;
 mod exit_code;
+mod frame;
+mod given;
 mod json;
+mod logging;
 mod messages;
+mod parent;
 mod progress;
+mod request;
 mod session;
 mod signals;
 mod terminal;
+mod worker;
 
 use answer::Answer;
-use args::{Cli, Json};
+use args::{Asking, Cli, Json};
 use clap::Parser;
+use frame::Frame;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
@@ -33,9 +40,15 @@ fn main() -> ExitCode {
     }));
     let (answer, how) = match Cli::try_parse() {
         Ok(cli) => {
-            logging(&cli);
+            start_log(&cli);
             let how = cli.global.json.or_else(wants_json);
-            let run = catch_unwind(AssertUnwindSafe(|| command::run(cli)));
+            if let Some(asking) = cli.global.worker {
+                return work(cli, asking);
+            }
+            let run = catch_unwind(AssertUnwindSafe(|| {
+                let by_worker = parent::wanted(&cli).then(|| parent::run(&cli)).flatten();
+                by_worker.unwrap_or_else(|| command::run(cli))
+            }));
             (run.unwrap_or_else(|_| bug()), how)
         }
         Err(e) => match misread(&e) {
@@ -51,20 +64,37 @@ fn main() -> ExitCode {
     ExitCode::from(answer.print(how))
 }
 
-fn logging(cli: &Cli) {
+/// Carries the call out for a parent, which prints the answer.
+fn work(cli: Cli, asking: Asking) -> ExitCode {
+    worker::connect(asking);
+    let (frame, code) = match catch_unwind(AssertUnwindSafe(|| command::run(cli))) {
+        Ok(answer) => {
+            let code = answer.result.exit_code;
+            (Frame::Answer(Box::new(answer)), code)
+        }
+        Err(_) => (Frame::Panicked(panicked()), exit_code::BUG),
+    };
+    worker::tell(&frame);
+    ExitCode::from(code)
+}
+
+/// What the last panic said.
+fn panicked() -> String {
+    PANIC.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+}
+
+fn start_log(cli: &Cli) {
     let level = match (cli.global.quiet, cli.global.verbose) {
         (true, _) => log::LevelFilter::Error,
         (false, 0) => log::LevelFilter::Warn,
         (false, 1) => log::LevelFilter::Info,
         (false, _) => log::LevelFilter::Trace,
     };
-    // A second logger is impossible here; if there were one, it would do.
-    let _ = env_logger::Builder::new().filter_level(level).format_timestamp_millis().try_init();
+    logging::start(level);
 }
 
 fn bug() -> Answer {
-    let why = PANIC.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    Answer::error(exit_code::BUG, backout_protocol::Outcome::Stuck, messages::usage::bug(&why))
+    Answer::error(exit_code::BUG, backout_protocol::Outcome::Stuck, messages::usage::bug(&panicked()))
 }
 
 /// A command line that cannot be understood; `None`: help or version was asked for.

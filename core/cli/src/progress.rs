@@ -1,14 +1,14 @@
 //! What is seen while a run goes on: bars on a terminal, plain lines elsewhere, or a stream of JSON.
 
-use crate::{args::Json, json, terminal};
+use crate::{args::Json, frame::Frame, json, logging, terminal, worker};
 use backout_engine::Observer;
 use backout_protocol::{
-    Event,
+    Event, RunId,
     report::{EVENT_SCHEMA, Phase, ServiceAction},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use std::time::Instant;
+use std::{fs::File, time::Instant};
 
 /// Shows events.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Progress {
 
 #[derive(Debug)]
 enum How {
+    /// To the parent, which shows it.
+    Told,
     Quiet,
     Lines,
     Bar(ProgressBar),
@@ -37,6 +39,7 @@ struct Streamed<'a> {
 impl Progress {
     pub(crate) fn new(json: Option<Json>, quiet: bool) -> Self {
         let how = match (json, quiet) {
+            _ if worker::parent().is_some() => How::Told,
             (Some(Json::Stream), _) => How::Stream,
             (_, true) | (Some(Json::Result), _) => How::Quiet,
             (None, false) if terminal::err_is_terminal() => {
@@ -53,8 +56,17 @@ impl Progress {
 }
 
 impl Observer for Progress {
+    fn begun(&self, _run: &RunId, log: Option<File>) {
+        if let Some(file) = log {
+            logging::keep_in(file);
+        }
+    }
+
     fn event(&self, event: &Event) {
+        // A parent is told by a worker that has written it down already.
+        logging::event(event);
         match &self.how {
+            How::Told => worker::tell(&Frame::Event(event.clone())),
             How::Quiet => {}
             How::Stream => {
                 let at_ms = self.begun.elapsed().as_millis();
@@ -84,7 +96,7 @@ impl Observer for Progress {
 }
 
 /// An event in one line; single files only show in a bar.
-fn words(event: &Event) -> Option<String> {
+pub(crate) fn words(event: &Event) -> Option<String> {
     Some(match event {
         Event::Phase { phase } => match phase {
             Phase::Preflight => "checking".to_owned(),
@@ -103,6 +115,7 @@ fn words(event: &Event) -> Option<String> {
             ServiceAction::Started => format!("  started  {service}"),
         },
         Event::Waiting { images } => format!("  waiting for {} to be gone", images.join(", ")),
+        Event::Log { line } => line.clone(),
         Event::Unwinding => "putting everything back".to_owned(),
         _ => return None,
     })

@@ -3,17 +3,20 @@
 use crate::{
     answer::Answer,
     args::{Global, OnLocked, Wish},
-    exit_code,
+    exit_code, given,
     messages::{self, notice, usage},
     progress::Progress,
     signals, terminal,
 };
-use backout_engine::{Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, faces::Cancelled, load};
+use backout_engine::{
+    Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, boot, faces::Cancelled, load, preflight,
+};
 use backout_host::{Pinning, Plugins};
 use backout_protocol::{
-    ComponentId, HostPath, Plan, message::BackupSource, plan::Ask, profile::Role, report::Warning,
+    ComponentId, Notice, Plan, plan::Ask, plan::Operator, profile::Role, report::Warning,
 };
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -86,6 +89,15 @@ impl Session {
         }
     }
 
+    /// What is checked before a plan is carried out or shown, and warned of.
+    pub(crate) fn preflight(&self, plan: &Plan) -> Result<Vec<Notice>, Stop> {
+        let mut notices = preflight::check(plan, &self.state, &self.faces()).map_err(stop)?;
+        if let Ok(exe) = std::env::current_exe().and_then(std::fs::canonicalize) {
+            notices.extend(boot::warning(plan, &exe, &self.state).map_err(stop)?);
+        }
+        Ok(notices)
+    }
+
     /// Without a terminal a changing verb needs `--yes`, and says so before anything is looked at.
     pub(crate) fn may_ask(&self, dry_run: bool) -> Result<(), Stop> {
         if self.global.yes || dry_run || (terminal::can_ask() && self.for_people()) {
@@ -96,10 +108,18 @@ impl Session {
 
     /// Asks, unless `--yes` answered already.
     pub(crate) fn confirm(&self) -> Result<(), Stop> {
+        self.ask_first("", "Carry this out? Services will be stopped. [yes/no]")
+    }
+
+    /// Shows something and asks, unless `--yes` answered already.
+    pub(crate) fn ask_first(&self, shown: &str, question: &str) -> Result<(), Stop> {
         if self.global.yes {
             return Ok(());
         }
-        match terminal::ask("Carry this out? Services will be stopped. [yes/no]", &self.cancel) {
+        if !shown.is_empty() {
+            terminal::out(shown);
+        }
+        match terminal::ask(question, || self.cancel.requested().is_some()) {
             Some(true) => Ok(()),
             Some(false) => Err(stop(Refusal::Declined)),
             None => Err(stop(Refusal::Cancelled(self.cancel.requested().unwrap_or(Cancelled::Asked)))),
@@ -168,6 +188,8 @@ impl Session {
             let known = restoring.map(|c| c.id.clone()).collect();
             return Err(stop(Refusal::ComponentUnknown { component: unknown.clone(), known }));
         }
+        let names = profile.profile.names;
+        contradiction(&ask.prefer, |target| names.path_key(Path::new(&target.replace('\\', "/"))))?;
         Ok(Job { profile, site, ask })
     }
 
@@ -182,21 +204,24 @@ impl Session {
             site: self.global.site.as_deref().map(load::absolute),
             plugin_dirs: self.global.plugin_dir.iter().map(|d| load::absolute(d)).collect(),
             profile_dirs: self.global.profile_dir.iter().map(|d| load::absolute(d)).collect(),
+            by: Some(operator()),
+            request_id: self.global.request_id.clone(),
             ..Ask::default()
         };
         for component in &wish.component {
             ask.components.push(component_id(component)?);
         }
         for from in &wish.from {
-            ask.from.push(source(from)?);
+            ask.from.push(given::source(from)?);
         }
         for prefer in &wish.prefer {
             let (target, component) = pair(prefer, "--prefer TARGET=COMPONENT")?;
             ask.prefer.push((target.to_owned(), component_id(component)?));
         }
+        contradiction(&ask.prefer, |target| target.replace('\\', "/"))?;
         for set in &self.global.set {
-            let (name, value) = pair(set, "--set NAME=VALUE")?;
-            ask.set.insert(name.to_owned(), HostPath(backout_protocol::path::decode(value).into()));
+            let (name, value) = given::variable(set)?;
+            ask.set.insert(name, value);
         }
         for (given, option) in
             [(wish.include_unlisted, "include-unlisted"), (wish.clear_hotfix, "clear-hotfix")]
@@ -214,11 +239,11 @@ pub(crate) fn later(what: &str) -> Stop {
     Box::new(Answer::usage(usage::not_in_this_version(what)))
 }
 
-fn wrong(why: String) -> Stop {
+pub(crate) fn wrong(why: String) -> Stop {
     Box::new(Answer::usage(usage::usage(&why)))
 }
 
-fn component_id(text: &str) -> Result<ComponentId, Stop> {
+pub(crate) fn component_id(text: &str) -> Result<ComponentId, Stop> {
     let id = text.parse::<ComponentId>();
     // A name that cannot be a component's is one that the profile does not have.
     id.map_err(|e| {
@@ -231,35 +256,23 @@ fn component_id(text: &str) -> Result<ComponentId, Stop> {
     })
 }
 
-fn pair<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str), Stop> {
-    match text.rsplit_once('=') {
-        Some((left, right)) if !left.is_empty() && !right.is_empty() => {
-            // A value may hold `=`; a name may not. `--prefer` has its component last, `--set` its name first.
-            if form.starts_with("--set") {
-                text.split_once('=').ok_or_else(|| wrong(form.to_owned()))
-            } else {
-                Ok((left, right))
-            }
+/// One target, preferred from two components: only one of them could be meant.
+fn contradiction(prefer: &[(String, ComponentId)], key: impl Fn(&str) -> String) -> Result<(), Stop> {
+    let mut seen: BTreeMap<String, &ComponentId> = BTreeMap::new();
+    for (target, component) in prefer {
+        let before = seen.insert(key(target), component).filter(|before| *before != component);
+        if let Some(before) = before {
+            return Err(wrong(format!("`--prefer` names both {before} and {component} for `{target}`")));
         }
-        _ => Err(wrong(format!("`{text}` is not of the form {form}"))),
     }
+    Ok(())
 }
 
-fn source(text: &str) -> Result<(Option<ComponentId>, BackupSource), Stop> {
-    let form = "--from [COMPONENT=]vendor|dir:PATH";
-    let (component, source) = match text.split_once('=') {
-        Some((component, source)) if !component.contains(':') => (Some(component_id(component)?), source),
-        _ => (None, text),
-    };
-    let source = match source.split_once(':') {
-        None if source == "vendor" => BackupSource::Vendor,
-        Some(("dir", path)) if !path.is_empty() => {
-            BackupSource::Dir(load::absolute(Path::new(&backout_protocol::path::decode(path))))
-        }
-        Some(("snapshot", _)) => return Err(later("--from snapshot:ID")),
-        _ => return Err(wrong(format!("`{text}` is not of the form {form}"))),
-    };
-    Ok((component, source))
+fn pair<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str), Stop> {
+    match text.rsplit_once('=') {
+        Some((left, right)) if !left.is_empty() && !right.is_empty() => Ok((left, right)),
+        _ => Err(wrong(format!("`{text}` is not of the form {form}"))),
+    }
 }
 
 /// That much later; `None`: so late that it never comes.
@@ -277,6 +290,18 @@ fn default_state() -> PathBuf {
         return Path::new(&data).join("backout");
     }
     "/var/lib/backout".into()
+}
+
+/// Who asks, as the operating system knows them.
+#[expect(clippy::disallowed_methods, reason = "the binary is the one that reads the environment")]
+pub(crate) fn operator() -> Operator {
+    let unknown = |_| "unknown".to_owned();
+    Operator {
+        user: whoami::username().unwrap_or_else(unknown),
+        sudo: std::env::var("SUDO_USER").ok().filter(|v| !v.is_empty()),
+        host: whoami::hostname().unwrap_or_else(unknown),
+        process: std::process::id(),
+    }
 }
 
 fn plugin_folders(global: &Global) -> Vec<PathBuf> {

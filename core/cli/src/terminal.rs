@@ -1,6 +1,11 @@
 //! The only place that writes to the terminal. A closed one changes nothing: errors are ignored, never a panic.
+//! In a worker all of it is told to the parent instead.
 
-use backout_engine::Cancel;
+use crate::{
+    args::Asking,
+    frame::{Frame, YES},
+    worker,
+};
 use std::{
     io::{self, BufRead, IsTerminal, Write},
     sync::mpsc,
@@ -9,6 +14,9 @@ use std::{
 
 /// Writes one line to standard output.
 pub(crate) fn out(line: &str) {
+    if worker::parent().is_some() {
+        return worker::tell(&Frame::Out(line.to_owned()));
+    }
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{}", harmless(line));
     let _ = out.flush();
@@ -16,6 +24,9 @@ pub(crate) fn out(line: &str) {
 
 /// Writes one line to standard error.
 pub(crate) fn err(line: &str) {
+    if worker::parent().is_some() {
+        return worker::tell(&Frame::Err(line.to_owned()));
+    }
     let mut err = io::stderr().lock();
     let _ = writeln!(err, "{}", harmless(line));
 }
@@ -27,7 +38,10 @@ pub(crate) fn err_is_terminal() -> bool {
 
 /// Whether a person can be asked.
 pub(crate) fn can_ask() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
+    match worker::parent() {
+        Some(asking) => asking == Asking::Terminal,
+        None => io::stdin().is_terminal() && io::stderr().is_terminal(),
+    }
 }
 
 /// How often a question looks whether it was called off.
@@ -36,18 +50,21 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Asks a question that only `yes` answers; `None`: called off while it waited.
 ///
 /// A thread reads the line, since a signal does not end a read: it would otherwise keep Ctrl-C waiting for Enter.
-pub(crate) fn ask(question: &str, cancel: &Cancel) -> Option<bool> {
-    err(question);
+pub(crate) fn ask(question: &str, called_off: impl Fn() -> bool) -> Option<bool> {
+    match worker::parent() {
+        Some(_) => worker::tell(&Frame::Ask(question.to_owned())),
+        None => err(question),
+    }
     let (sender, answers) = mpsc::channel();
     std::thread::spawn(move || {
         let mut answer = String::new();
         let read = io::stdin().lock().read_line(&mut answer).is_ok();
         // Nobody listens any more if the question was called off.
-        let _ = sender.send(read && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"));
+        let _ = sender.send(read && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | YES));
     });
     loop {
         let answer = answers.recv_timeout(LOOK);
-        if cancel.requested().is_some() {
+        if called_off() {
             return None;
         }
         match answer {

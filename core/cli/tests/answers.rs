@@ -33,15 +33,10 @@ fn object(words: &[&str], code: i32) -> Value {
 #[test]
 fn what_is_not_in_this_version_says_so_in_text_and_in_json_wherever_the_flag_stands() {
     for later in [
-        "inventory",
-        "history",
-        "history prune",
-        "show 01m83e7csdtk1bmvtwjf7418jg",
         "snapshot create --name x",
         "guard P -- setup.exe",
         "report ID -o file.html",
         "explain BKO-1001",
-        "boot install",
         "plugin show x",
         "plugin schema",
         "plugin check x",
@@ -49,14 +44,11 @@ fn what_is_not_in_this_version_says_so_in_text_and_in_json_wherever_the_flag_sta
         "plugin trust x",
         "plugin untrust x",
         "profile new x",
-        "recover --boot",
-        "recover --boot=files",
         "recover --cancel-reboot",
         "plan P --from snapshot:1",
         "plan P --from normal-server=snapshot:1",
         "plan P --format html",
         "rollback P --yes --on-locked reboot",
-        "status --request-id 7",
         "status --lang ja",
     ] {
         let words: Vec<&str> = later.split(' ').collect();
@@ -85,6 +77,8 @@ fn usage_errors_help_and_version_are_one_object_too() {
         &["plan", "P", "--set", "nonsense", "--json"],
         &["plan", "P", "--from", "nonsense", "--json"],
         &["verify", "P", "--watch", "soon", "--json"],
+        &["plan", "P", "--prefer", "f.dll=a", "--prefer", "f.dll=b", "--json"],
+        &["plan", "P", "--prefer", "d\\f.dll=a", "--prefer", "d/f.dll=b", "--json"],
     ] {
         assert_eq!(object(words, 64)["error"]["code"], "BKO-9001", "{words:?}");
     }

@@ -9,7 +9,7 @@ use backout_protocol::RelPath;
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{Read, Write},
+    io::{Read, Seek, SeekFrom, Write},
 };
 
 /// Writes `name` whole: under another name, synced, renamed into place, folder synced. If we die in here, the old
@@ -19,9 +19,7 @@ use std::{
 /// The system's.
 pub fn write(folder: &Folder, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let path = folder.path().join(name);
-    let mut new = OsString::from(".");
-    new.push(name);
-    new.push(".new");
+    let new = unfinished(name);
     remove_tree(folder, &new)?;
     let mut file = os::create_file(&folder.handle, &new, mode).map_err(|e| Error::io("make", &path, e))?;
     let written = file.write_all(bytes).map_err(|e| Error::io("write", &path, e));
@@ -33,6 +31,22 @@ pub fn write(folder: &Folder, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(
         let _ = os::remove_file(&folder.handle, &new);
     }
     placed.and_then(|()| folder.sync())
+}
+
+/// The name under which [`write`] prepares `name`.
+fn unfinished(name: &OsStr) -> OsString {
+    let mut new = OsString::from(".");
+    new.push(name);
+    new.push(".new");
+    new
+}
+
+/// Removes what a [`write`] of `name` left that died before its end.
+///
+/// # Errors
+/// The system's.
+pub fn remove_unfinished(folder: &Folder, name: &OsStr) -> Result<(), Error> {
+    remove_tree(folder, &unfinished(name))
 }
 
 /// Reads `name`, at most `cap` bytes; `None`: it is not there.
@@ -52,6 +66,18 @@ pub fn read(folder: &Folder, name: &OsStr, cap: u64) -> Result<Option<Vec<u8>>, 
         return Err(Error::unsupported("read", &path, "it is longer than it can be"));
     }
     Ok(Some(bytes))
+}
+
+/// Opens `name` for writing behind what is in it, making it if need be. Nothing of it is synced: it is for what may be
+/// lost.
+///
+/// # Errors
+/// The system's.
+pub fn open_log(folder: &Folder, name: &OsStr) -> Result<File, Error> {
+    let fail = |e| Error::io("open", &folder.path().join(name), e);
+    let mut file = os::open_or_create(&folder.handle, name, true).map_err(fail)?;
+    file.seek(SeekFrom::End(0)).map_err(fail)?;
+    Ok(file)
 }
 
 /// Makes a folder, durably.

@@ -13,7 +13,7 @@ use backout_protocol::{
     path::decode,
     step::{Fate, Source},
 };
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, ffi::OsString, path::Path};
 
 /// What one component says of a file.
 #[derive(Debug)]
@@ -191,9 +191,13 @@ fn strictest(claims: &[Claims]) -> Need {
 
 /// Whether `text`, an absolute path or the end of one, names `place`.
 pub(crate) fn names(rule: NameRule, text: &str, place: &Place) -> bool {
-    let asked = rule.path_key(Path::new(&decode(&text.replace('\\', "/"))));
+    let text = text.replace('\\', "/");
     let full = rule.path_key(&place.path());
-    full == asked || full.ends_with(&format!("/{asked}"))
+    // As it is; or as messages and plans write a name that is no text.
+    [OsString::from(&text), decode(&text)].iter().any(|asked| {
+        let asked = rule.path_key(Path::new(asked));
+        full == asked || full.ends_with(&format!("/{asked}"))
+    })
 }
 
 /// Finds components not asked for that have a good backup for a wanting target.

@@ -7,8 +7,8 @@
 //! | absent, no backup seen | not on this machine |
 //! | patched, unversioned, or absent | needs a good backup |
 //!
-//! A backup is good if it has bytes, other ones than the live file, is older than patched (if it says), and is made
-//! for the live file's machine type.
+//! A backup is good if it has bytes, other ones than the live file, is older than patched (if it says), is a PE file
+//! where the live file is one or the list gives a version, and is made for the live file's machine type.
 
 use backout_protocol::{FileVersion, Image, MachineType, message::Need, message::Reject};
 
@@ -41,8 +41,7 @@ pub fn decide(
     restored: bool,
     backups: &[Result<Image, Reject>],
 ) -> Decision {
-    let live = &Image { machine: live.machine.or(expected), ..*live };
-    let verdicts = || backups.iter().map(|b| judge(need, live, b)).collect::<Vec<_>>();
+    let verdicts = || backups.iter().map(|b| judge(need, live, expected, b)).collect::<Vec<_>>();
     let seen = backups.iter().any(|b| !matches!(b, Err(Reject::Missing)));
     if need == Need::Unlisted {
         return Decision::MayTake(verdicts());
@@ -71,7 +70,12 @@ pub fn decide(
 }
 
 /// Whether one backup is good.
-fn judge(need: Need, live: &Image, backup: &Result<Image, Reject>) -> Result<(), Reject> {
+fn judge(
+    need: Need,
+    live: &Image,
+    expected: Option<MachineType>,
+    backup: &Result<Image, Reject>,
+) -> Result<(), Reject> {
     let backup = backup.as_ref().map_err(Clone::clone)?;
     if matches!(backup.fingerprint, backout_protocol::Fingerprint::File { len: 0, .. }) {
         return Err(Reject::Empty);
@@ -92,8 +96,11 @@ fn judge(need: Need, live: &Image, backup: &Result<Image, Reject>) -> Result<(),
             return Err(Reject::Patched(version));
         }
     }
-    match (live.machine, backup.machine) {
+    // Only PE files carry versions, so a row with one is of a PE file; without one the live file tells.
+    let is_pe = live.machine.is_some() || matches!(need, Need::Patched(_));
+    match (live.machine.or(expected), backup.machine) {
         (Some(live), Some(backup)) if live != backup => Err(Reject::WrongMachine(backup)),
+        (_, None) if is_pe => Err(Reject::NotPe),
         _ => Ok(()),
     }
 }
@@ -151,7 +158,8 @@ mod tests {
         let wrong = Image { machine: Some(MachineType::X86), ..file(1, Some(OLD)) };
         let table = [
             (Ok(file(1, Some(OLD))), Ok(())),
-            (Ok(file(1, None)), Ok(())),
+            (Ok(file(1, None)), Err(Reject::NotPe)),
+            (Ok(Image { version: None, ..file(1, Some(OLD)) }), Ok(())),
             (Ok(file(1, Some(PATCHED))), Err(Reject::Patched(v(PATCHED)))),
             (Ok(file(1, Some(NEWER))), Err(Reject::Newer(v(NEWER)))),
             (Ok(live), Err(Reject::EqualsLive)),
@@ -161,7 +169,37 @@ mod tests {
             (Err(Reject::NotAFile), Err(Reject::NotAFile)),
         ];
         for (backup, verdict) in table {
-            assert_eq!(judge(need, &live, &backup), verdict, "{backup:?}");
+            assert_eq!(judge(need, &live, None, &backup), verdict, "{backup:?}");
+        }
+    }
+
+    #[test]
+    fn a_backup_that_is_no_pe_file_is_good_only_where_nothing_says_that_the_file_is_one() {
+        let patched = Need::Patched(v(PATCHED));
+        let (pe, text) = (file(9, Some(PATCHED)), file(9, None));
+        let (none, x86) = (None, Some(MachineType::X86));
+        let table = [
+            (patched, pe, none, Err(Reject::NotPe)),
+            (patched, text, none, Err(Reject::NotPe)),
+            (patched, Image::ABSENT, none, Err(Reject::NotPe)),
+            (Need::Listed, pe, none, Err(Reject::NotPe)),
+            (Need::Unlisted, pe, none, Err(Reject::NotPe)),
+            (Need::Listed, text, none, Ok(())),
+            (Need::Unlisted, text, none, Ok(())),
+            (Need::Listed, Image::ABSENT, none, Ok(())),
+            // A list for one machine type may have rows of texts too.
+            (Need::Listed, text, x86, Ok(())),
+            (Need::Listed, Image::ABSENT, x86, Ok(())),
+        ];
+        for (need, live, expected, verdict) in table {
+            let junk = Ok(file(1, None));
+            assert_eq!(judge(need, &live, expected, &junk), verdict, "{need:?} {live:?}");
+            let decided = decide(need, &live, expected, false, &[junk]);
+            let verdicts = match decided {
+                Decision::NeedsBackup(verdicts) | Decision::MayTake(verdicts) => verdicts,
+                other => panic!("{need:?} {live:?}: {other:?}"),
+            };
+            assert_eq!(verdicts, [verdict]);
         }
     }
 

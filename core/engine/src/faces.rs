@@ -1,11 +1,12 @@
 //! What the engine asks for and others provide: plugins, an observer, a way to be told to stop.
 
 use backout_protocol::{
-    Event, HostPath,
+    Event, HostPath, RunId,
     message::{Failure, PlanRequest, Proposal},
     plan::PluginRef,
 };
 use std::{
+    fs::File,
     sync::atomic::{AtomicBool, Ordering},
     time::Instant,
 };
@@ -84,6 +85,10 @@ pub enum HostError {
 pub trait Observer: Sync {
     /// Something happened.
     fn event(&self, event: &Event);
+
+    /// A run was begun or taken over. `log`: the file in its folder that whatever is worth a line goes to, unless it
+    /// cannot be had.
+    fn begun(&self, _run: &RunId, _log: Option<File>) {}
 }
 
 /// A way to be told to stop: a flag that a signal sets, and a moment.

@@ -6,7 +6,7 @@
 use crate::faces::Cancelled;
 use backout_journal::Unreadable;
 use backout_machine::service::ServiceError;
-use backout_protocol::{HostPath, Place, ServiceName};
+use backout_protocol::{HostPath, Place, ServiceName, text::Text};
 use std::fmt;
 
 /// Why a run that had stopped services went back.
@@ -29,6 +29,13 @@ pub enum Failure {
     Process {
         /// Why.
         why: String,
+    },
+    /// A program that must be closed was opened.
+    MustBeClosed {
+        /// Image and number of each process.
+        processes: Vec<(String, u32)>,
+        /// What to do.
+        help: Text,
     },
     /// Files that changed between planning and arming.
     Drift {
@@ -61,6 +68,14 @@ pub enum Failure {
         /// Why.
         why: String,
     },
+    /// Services cannot be held back while files are swapped.
+    Hold {
+        /// Why.
+        why: String,
+    },
+    /// A command that was told to stop a service goes on although the run that gave it has died: it may stop the service
+    /// at any moment. Nothing was changed.
+    StopGoesOn,
     /// A folder that the run works in is not there: its volume is not mounted. Nothing was changed.
     NotMounted {
         /// Which.
@@ -136,7 +151,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Service(e) => write!(f, "{e}"),
             Failure::Died { service } => write!(f, "service `{service}` stopped by itself"),
-            Failure::Lingering { processes } => {
+            Failure::Lingering { processes } | Failure::MustBeClosed { processes, .. } => {
                 let all: Vec<String> =
                     processes.iter().map(|(image, pid)| format!("{image} ({pid})")).collect();
                 write!(f, "still running: {}", all.join(", "))
@@ -148,6 +163,8 @@ impl fmt::Display for Failure {
             Failure::Probe { name, why } => write!(f, "probe `{name}`: {why}"),
             Failure::Cancelled(why) => write!(f, "stopped: {why:?}"),
             Failure::Journal { why } => write!(f, "journal: {why}"),
+            Failure::Hold { why } => write!(f, "services cannot be held back: {why}"),
+            Failure::StopGoesOn => f.write_str("a stop command of the run goes on"),
             Failure::NotMounted { folder } => write!(f, "`{folder}` is not there"),
             Failure::Recorded { why } => f.write_str(why),
         }

@@ -6,13 +6,18 @@
 //! commit. [`recover`] enters at the window with what the journal's reader gives. The engine names no plugin and no
 //! product, prints nothing, and never exits.
 
+pub mod apart;
+pub mod boot;
 mod builds;
 mod claims;
+mod companions;
 pub mod decide;
 pub mod doctor;
 pub mod faces;
 pub mod failure;
 pub mod history;
+pub mod hold;
+pub mod inventory;
 pub mod load;
 pub mod look;
 pub mod merge;

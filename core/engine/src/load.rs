@@ -1,7 +1,7 @@
 //! Reads profiles, sites and saved plans from files that others must not have been able to change.
 
 use crate::refusal::{Refusal, Trusted};
-use backout_disk::fingerprint::digest_bytes;
+use backout_disk::{ErrorKind, Folder, fingerprint::digest_bytes};
 use backout_protocol::{
     Digest, HostPath, Plan, Profile, Site,
     plan::{self, Ask, ProfileRef},
@@ -92,10 +92,16 @@ pub fn plan(path: &Path) -> Result<Plan, Refusal> {
 fn read_trusted(path: &Path, what: Trusted) -> Result<String, Refusal> {
     let here = absolute(path);
     let unreadable = |why: String| Refusal::Unreadable { path: here.clone(), why };
-    let file = std::fs::File::open(&here.0).map_err(|e| unreadable(e.to_string()))?;
-    if !file.metadata().is_ok_and(|m| m.is_file()) {
-        return Err(unreadable("not a regular file".to_owned()));
-    }
+    let real = std::fs::canonicalize(&here.0).map_err(|e| unreadable(e.to_string()))?;
+    let (Some(folder), Some(name)) = (real.parent(), real.file_name()) else {
+        return Err(unreadable("it is not a regular file".to_owned()));
+    };
+    // Never waits: opening a pipe would, and opening a device may do something.
+    let file = Folder::open_root(folder).and_then(|f| f.open_file(name));
+    let file = file.map_err(|e| match e.kind {
+        ErrorKind::NotAFile => unreadable("it is not a regular file".to_owned()),
+        _ => unreadable(e.to_string()),
+    })?;
     check_trust(&here.0, what)?;
     let mut text = String::new();
     file.take(CAP).read_to_string(&mut text).map_err(|e| unreadable(e.to_string()))?;

@@ -6,7 +6,7 @@ use crate::{
     look,
     refusal::{Refusal, Wanting},
 };
-use backout_disk::{ErrorKind, fingerprint::digest_bytes, locate::locate};
+use backout_disk::{ErrorKind, Folder, fingerprint::digest_bytes, locate::locate};
 use backout_protocol::{
     ComponentId, FileVersion, Fingerprint, HostPath, Image, MachineType, NameRule, Notice, Place, RelPath,
     ServiceName, Step,
@@ -48,6 +48,8 @@ pub(crate) struct Merged {
     pub files: Vec<Step>,
     /// Live images of every claimed target, by component, for the builds.
     pub seen: Vec<(ComponentId, Image, Image)>,
+    /// Folders that no staging folder may lie in.
+    pub keep_clear: Vec<Place>,
     pub left_alone: Vec<LeftAlone>,
     pub notices: Vec<Notice>,
     pub wanting: Vec<Wanting>,
@@ -122,6 +124,7 @@ fn is_unlisted(kind: &Kind) -> bool {
 fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> Result<Vec<Wish>, Refusal> {
     let mut wishes: Vec<Wish> = Vec::new();
     let mut index: BTreeMap<String, usize> = BTreeMap::new();
+    let mut looked_in = BTreeSet::new();
     for proposer in proposers {
         for step in &proposer.proposal.steps {
             let (target, kind) = match step {
@@ -144,6 +147,7 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
                 Proposed::RestoreFile { target, need, candidates } => {
                     for candidate in candidates {
                         within(proposer, &candidate.place, ground.roots.iter().chain(&ground.sources))?;
+                        one_folder(&candidate.place, ground.names, &mut looked_in)?;
                     }
                     let component = proposer.component.clone();
                     (
@@ -183,9 +187,33 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
                 Some(at) => join(&mut wishes[*at], kind)?,
             }
         }
+        for folder in &proposer.proposal.keep_clear {
+            within(proposer, folder, ground.roots.iter())?;
+            // Names are exchanged within one mount; a mount of its own keeps its staging folder.
+            if !is_mount(folder) {
+                once(&mut merged.keep_clear, folder.clone());
+            }
+        }
         merged.left_alone.extend(proposer.proposal.left_alone.iter().cloned());
     }
     Ok(wishes)
+}
+
+/// A backup's folder must have a name of its own: which of two that the product takes for the same holds its backups
+/// nobody can say.
+fn one_folder(backup: &Place, names: NameRule, looked_in: &mut BTreeSet<Place>) -> Result<(), Refusal> {
+    let folder = backup.rel.parent().map(|rel| Place { root: backup.root.clone(), rel });
+    let Some(folder) = folder.filter(|f| looked_in.insert(f.clone())) else { return Ok(()) };
+    match locate(&folder.root.0, &folder.rel, names) {
+        Ok(found) if !found.twins.is_empty() => Err(Refusal::NamesFoldAlike { names: found.twins }),
+        // Whatever else is wrong there, the look at the backup itself says.
+        _ => Ok(()),
+    }
+}
+
+fn is_mount(folder: &Place) -> bool {
+    let stat = Folder::open_parent_of(folder).and_then(|parent| parent.stat(folder.rel.name()));
+    !matches!(stat, Ok(Some(stat)) if !stat.mount_root)
 }
 
 pub(crate) fn once<T: PartialEq>(list: &mut Vec<T>, item: T) {

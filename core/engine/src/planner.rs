@@ -3,21 +3,24 @@
 use crate::{
     builds::{build_notices, planned_components, stays_patched},
     claims::elsewhere,
+    companions::with_companions,
     faces::Faces,
     load::{Job, check_trust},
     look,
     merge::{Ground, Proposer, merge},
-    presence::Presence,
+    preflight,
+    presence::{Presence, existing},
     refusal::{Refusal, Trusted},
     state::State,
     survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable},
     undo,
 };
-use backout_machine::{process, service::ServiceState};
+use backout_disk::{folder::Kind, locate::locate};
+use backout_machine::service::ServiceState;
 use backout_protocol::{
-    HostPath, Image, Notice, Plan, Profile, ServiceName, Step,
-    message::{BackupSource, PlanRequest},
-    plan::{FORMAT, PlanKind, PlannedService, PluginRef, Tie, Was},
+    HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
+    message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
+    plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
     profile::{Check, Component, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
@@ -52,8 +55,10 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         restored: &restored,
     };
     let mut merged = merge(&proposers, &ground)?;
+    let mut closed = Vec::new();
     if merged.files.iter().any(Step::changes_files) {
-        must_be_closed(profile, &survey, &selected)?;
+        closed = to_be_closed(profile, &survey, &selected);
+        preflight::closed_now(&closed)?;
     }
     if !merged.wanting.is_empty() {
         let mut others = Vec::new();
@@ -91,6 +96,8 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         steps: steps(&services, merged.waits, merged.files),
         components,
         services,
+        closed,
+        keep_clear: merged.keep_clear,
         left_alone: merged.left_alone,
         notices,
         notes,
@@ -160,23 +167,18 @@ fn select<'a>(job: &'a Job, survey: &Survey) -> Result<Vec<&'a Component>, Refus
     }
 }
 
-fn must_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -> Result<(), Refusal> {
-    for check in &profile.checks {
-        let Check::Closed { images, under, components, help } = check;
-        if !selected.iter().any(|c| components.contains(&c.id)) {
-            continue;
-        }
-        let under: Vec<_> = under.iter().filter_map(|u| look::path_of(&survey.folders, u)).collect();
-        let open = process::running(images, &under)
-            .map_err(|e| Refusal::BeforeStop(crate::failure::Failure::Process { why: e.to_string() }))?;
-        if !open.is_empty() {
-            return Err(Refusal::MustBeClosed {
-                processes: crate::quiesce::named(&open),
-                help: help.clone(),
-            });
-        }
-    }
-    Ok(())
+/// The programs that must be closed while these components are worked on.
+fn to_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -> Vec<Closed> {
+    let concerns = |check: &&Check| {
+        let Check::Closed { components, .. } = check;
+        selected.iter().any(|c| components.contains(&c.id))
+    };
+    let closed = |check: &Check| {
+        let Check::Closed { images, under, help, .. } = check;
+        let under = under.iter().filter_map(|u| look::path_of(&survey.folders, u)).map(HostPath);
+        Closed { images: images.clone(), under: under.collect(), help: help.clone() }
+    };
+    profile.checks.iter().filter(concerns).map(closed).collect()
 }
 
 /// Asks a component's plugin.
@@ -202,6 +204,12 @@ fn ask(
             (Err(e), _) => return Err(Refusal::Service(e)),
         }
     }
+    // Also where one of two folders that the product takes for the same is empty, so that no backup tells.
+    for backup in &component.presence.backups {
+        if let Some((root, Some(rel))) = look::location(&survey.folders, backup) {
+            existing(&job.profile.profile, &root, &rel)?;
+        }
+    }
     let found = faces.host.find(plugin).map_err(Refusal::Plugin)?;
     let from = &job.ask.from;
     let own = from.iter().rfind(|(c, _)| c.as_ref() == Some(&component.id));
@@ -217,10 +225,49 @@ fn ask(
         options: job.ask.options.clone(),
     };
     let proposal = faces.host.plan(&found, &request).map_err(Refusal::Plugin)?;
+    something_live(job, survey, component, &proposal)?;
     if !plugins.contains(&found) {
         plugins.push(found);
     }
     Ok(Proposer { component: component.id.clone(), plugin: plugin.clone(), services, proposal })
+}
+
+/// Where only a service and backups say that a component is here, its folder may be the wrong one, and files would be
+/// made in it. So at least one of its files must be there already, unless the operator named both.
+fn something_live(
+    job: &Job,
+    survey: &Survey,
+    component: &Component,
+    proposal: &Proposal,
+) -> Result<(), Refusal> {
+    let seen = survey.presence.get(&component.id);
+    let (Some(Presence::Present { marker: None, .. }), Some(marker)) = (seen, &component.presence.marker)
+    else {
+        return Ok(());
+    };
+    let variable = marker.split('/').next().unwrap_or(marker);
+    let Some(home) = survey.vars.get(variable) else { return Ok(()) };
+    let given = |name: &str| job.ask.set.contains_key(name);
+    let set = given(variable) || matches!(&home.origin, Origin::SameAs(other) if given(other));
+    if set && job.ask.components.contains(&component.id) {
+        return Ok(());
+    }
+    let is_live = |place: &Place| {
+        let found = locate(&place.root.0, &place.rel, job.profile.profile.names);
+        look::below(&place.path(), &home.value.0) && found.is_ok_and(|f| f.kind == Some(Kind::File))
+    };
+    let live = proposal.steps.iter().any(|step| match step {
+        Proposed::RestoreFile { target, need, .. } => *need != Need::Unlisted && is_live(target),
+        _ => false,
+    });
+    if live {
+        return Ok(());
+    }
+    Err(Refusal::NothingLive {
+        component: component.id.clone(),
+        variable: variable.to_owned(),
+        value: home.clone(),
+    })
 }
 
 fn source_folder(source: &BackupSource) -> Option<HostPath> {
@@ -244,7 +291,8 @@ fn planned_services(
         let start = starts.contains(name) && (was == Was::Running || job.ask.start_all);
         Ok(PlannedService { name: name.clone(), was, start, tie: Tie::Named })
     };
-    names.into_iter().map(planned).collect()
+    let named = names.into_iter().map(planned).collect::<Result<Vec<_>, Refusal>>()?;
+    with_companions(named, survey.services.as_ref()).map_err(Refusal::Service)
 }
 
 /// All steps in the order they are carried out. Where no file changes no service is touched either.
@@ -256,7 +304,9 @@ pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, files: Vec<St
         .iter()
         .filter(|s| s.was == Was::Running)
         .map(|s| Step::StopService { service: s.name.clone() });
-    let starts = services.iter().filter(|s| s.start).map(|s| Step::StartService { service: s.name.clone() });
+    let mut order: Vec<&PlannedService> = services.iter().filter(|s| s.start).collect();
+    order.sort_by_key(|s| s.tie);
+    let starts = order.into_iter().map(|s| Step::StartService { service: s.name.clone() });
     stops.chain(waits).chain(files).chain(starts).collect()
 }
 

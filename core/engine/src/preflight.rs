@@ -1,8 +1,10 @@
 //! Preflight: read-only checks that can refuse. Whatever is found wrong here costs nothing.
 
 use crate::{
+    apart,
     faces::Faces,
-    look,
+    failure::Failure,
+    hold, look, quiesce,
     refusal::{Refusal, Trusted},
     transaction::{Content, Host, Marker, swaps},
 };
@@ -11,7 +13,8 @@ use backout_disk::{
     folder::{Kind, Stat},
     staging::Staging,
 };
-use backout_protocol::{Event, HostPath, Notice, Place, Plan, report::Phase, text::from_ron};
+use backout_machine::process;
+use backout_protocol::{Event, HostPath, Notice, Place, Plan, plan::Closed, report::Phase, text::from_ron};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
@@ -29,6 +32,7 @@ const TRANSACTION: u64 = 512 * 1024;
 /// Every [`Refusal`] about targets, folders, file systems, space, rights and leftovers.
 pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>, Refusal> {
     faces.observer.event(&Event::Phase { phase: Phase::Preflight });
+    apart::plan(plan, state)?;
     let todo = swaps(plan);
     let mut notices = Vec::new();
     let mut folders: BTreeSet<Host> = BTreeSet::new();
@@ -37,6 +41,12 @@ pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>
         folders.insert(swap.host());
         if swap.host.as_ref() != swap.target.rel.parent().as_ref() && !swap.before.is_absent() {
             folders.insert(Host { root: swap.target.root.clone(), rel: swap.target.rel.parent() });
+        }
+        // A name is exchanged with its slot, so nothing on the way to the staging folder may be a mount of its own.
+        let mut at = swap.target.rel.parent();
+        while let Some(rel) = at.filter(|rel| Some(rel) != swap.host.as_ref()) {
+            at = rel.parent();
+            target(&Place { root: swap.target.root.clone(), rel })?;
         }
     }
     let mut space = Space::default();
@@ -58,15 +68,51 @@ pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>
             size(plan, &swap.target, content),
         );
     }
+    held_elsewhere(plan, state)?;
     state_folder(state, plan, &mut space)?;
     space.check()?;
     Ok(notices)
+}
+
+/// What would hold the services back must not be there already with another meaning: by an unfinished run of another
+/// state folder, or by somebody else.
+fn held_elsewhere(plan: &Plan, state: &Path) -> Result<(), Refusal> {
+    let services = quiesce::open(plan).map_err(Refusal::Service)?;
+    let state = std::fs::canonicalize(state).unwrap_or_else(|_| crate::load::absolute(state).0);
+    let found = hold::in_the_way(&hold::holds(plan, services.as_ref(), &state));
+    match found.map_err(Refusal::Look)? {
+        Some(path) => Err(Refusal::HeldElsewhere { path }),
+        None => Ok(()),
+    }
 }
 
 fn open(host: &Host) -> Result<Folder, Refusal> {
     host.open().map_err(|e| match e.kind {
         ErrorKind::NotFound => Refusal::FolderMissing { path: host.path() },
         _ => look::refusal(e),
+    })
+}
+
+/// Looks for programs that must be closed; once while planning, and once more before the names are swapped.
+///
+/// # Errors
+/// [`Failure::MustBeClosed`], [`Failure::Process`].
+pub(crate) fn must_be_closed(closed: &[Closed]) -> Result<(), Failure> {
+    for Closed { images, under, help } in closed {
+        let under: Vec<_> = under.iter().map(|u| u.0.clone()).collect();
+        let open = process::running(images, &under).map_err(|e| Failure::Process { why: e.to_string() })?;
+        if !open.is_empty() {
+            return Err(Failure::MustBeClosed { processes: quiesce::named(&open), help: help.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// The same before anything is begun.
+pub(crate) fn closed_now(closed: &[Closed]) -> Result<(), Refusal> {
+    must_be_closed(closed).map_err(|failure| match failure {
+        Failure::MustBeClosed { processes, help } => Refusal::MustBeClosed { processes, help },
+        other => Refusal::BeforeStop(other),
     })
 }
 

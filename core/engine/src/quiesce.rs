@@ -3,7 +3,9 @@
 use crate::{
     faces::{Cancel, Faces},
     failure::Failure,
+    transaction::Transaction,
 };
+use backout_disk::lock::Lock;
 use backout_machine::{
     process,
     service::{self, Patience, ServiceError, ServiceState, Services},
@@ -16,6 +18,7 @@ use backout_protocol::{
 };
 use std::{
     cell::Cell,
+    ffi::OsStr,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -119,7 +122,7 @@ impl Quiesce<'_> {
         mut record: impl FnMut(&ServiceName, ServiceAction) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         self.faces.observer.event(&Event::Phase { phase: Phase::Resume });
-        for service in self.plan.services.iter().filter(|s| wanted(&s.name)) {
+        for service in self.plan.start_order().into_iter().filter(|s| wanted(&s.name)) {
             if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
                 return Err(Failure::Cancelled(why));
             }
@@ -181,6 +184,29 @@ impl Quiesce<'_> {
         backout_machine::probe(probe, limit)
             .map_err(|e| Failure::Probe { name: probe.name.clone(), why: e.to_string() })
     }
+}
+
+/// The file that stop commands hold open, in the transaction's folder.
+const STOPPING: &str = "stopping";
+
+/// Makes every stop command of this run hold a locked file open, so that whoever settles the run after our death can
+/// tell that one of them goes on. Waits for those of a run that died, as long as `patience` says.
+pub(crate) fn mark_stops(
+    tx: &Transaction,
+    services: &dyn Services,
+    patience: Duration,
+) -> Result<(), Failure> {
+    let fail = |why: String| Failure::Process { why };
+    let until = Instant::now() + patience;
+    let lock = loop {
+        match Lock::acquire(&tx.folder, OsStr::new(STOPPING)).map_err(|e| fail(e.to_string()))? {
+            Some(lock) => break lock,
+            None if Instant::now() >= until => return Err(Failure::StopGoesOn),
+            None => std::thread::sleep(POLL),
+        }
+    };
+    services.mark_stops(lock.share().map_err(|e| fail(e.to_string()))?);
+    Ok(())
 }
 
 /// Image and number of each process.

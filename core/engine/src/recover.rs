@@ -6,6 +6,7 @@
 use crate::{
     faces::Faces,
     failure::{Failure, Stuck},
+    history, hold,
     quiesce::{self, Were, never},
     refusal::Refusal,
     report::{Ending, RunReport},
@@ -14,15 +15,21 @@ use crate::{
     survey::check_programs,
     tidy,
     transaction::Transaction,
-    window::{Look, Run, chain},
+    window::{Extent, Look, Run, chain},
 };
 use backout_disk::{Folder, durable};
 use backout_journal::{Direction, Journal, JournalError, Reading, Record, Remedy};
-use backout_protocol::{Event, Fingerprint, HostPath, Place, RunId, report::Phase};
-use std::{cell::Cell, ffi::OsStr, path::Path};
+use backout_machine::service::ServiceState;
+use backout_protocol::{
+    Event, Fingerprint, HostPath, Place, RunId, ServiceName,
+    plan::{PlannedService, Was},
+    report::Phase,
+};
+use std::{cell::Cell, collections::BTreeSet, ffi::OsStr, path::Path, time::Duration};
 
-/// Settles the unfinished run in the state folder at `path`, whichever side it ends on.
-pub fn run(path: &Path, faces: &Faces<'_>) -> RunReport {
+/// Settles the unfinished run in the state folder at `path`, whichever side it ends on; with [`Extent::Files`] only as
+/// far as its files go.
+pub fn run(path: &Path, extent: Extent, faces: &Faces<'_>) -> RunReport {
     match State::look(path) {
         Ok(None) => return RunReport::of(Ending::NothingToDo),
         Ok(Some(_)) => {}
@@ -34,15 +41,61 @@ pub fn run(path: &Path, faces: &Faces<'_>) -> RunReport {
     };
     match locked.state().unfinished() {
         Ok(None) => RunReport::of(Ending::NothingToDo),
-        Ok(Some(open)) => settle(&locked, open, faces),
+        Ok(Some(open)) => settle(&locked, open, extent, faces),
         Err(refusal) => refusal.into(),
     }
 }
 
-fn settle(locked: &Locked, open: OpenRun, faces: &Faces<'_>) -> RunReport {
+/// Which run a worker left behind.
+#[derive(Debug, Clone)]
+pub enum Whose {
+    /// The one that was open before.
+    Run(RunId),
+    /// The one that this process began.
+    Process {
+        /// Its number.
+        pid: u32,
+        /// Runs that were there before: numbers of processes come again.
+        known: BTreeSet<RunId>,
+    },
+}
+
+/// Settles what a worker that died left behind, and says how it ended. `None`: there is no such run, so nothing of it
+/// was begun or everything was taken away again.
+pub fn after(path: &Path, whose: &Whose, extent: Extent, faces: &Faces<'_>) -> Option<RunReport> {
+    let refused = |refusal: Refusal| Some(refusal.into());
+    match State::look(path) {
+        Ok(None) => return None,
+        Ok(Some(_)) => {}
+        Err(refusal) => return refused(refusal),
+    }
+    let locked = match State::lock(path) {
+        Ok(locked) => locked,
+        Err(refusal) => return refused(refusal),
+    };
+    let state = locked.state();
+    let found = match whose {
+        Whose::Run(run) => Ok(Some(run.clone())),
+        Whose::Process { pid, known } => history::begun_by(state, *pid, known),
+    };
+    let run = match found {
+        Ok(run) => run?,
+        Err(refusal) => return refused(refusal),
+    };
+    match state.unfinished() {
+        Ok(Some(open)) if open.run == run => Some(settle(&locked, open, extent, faces)),
+        Ok(_) => history::report(state, &run).unwrap_or_else(refused),
+        Err(refusal) => refused(refusal),
+    }
+}
+
+fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Faces<'_>) -> RunReport {
     faces.observer.event(&Event::Phase { phase: Phase::Recover });
     let mut report = match load(locked, &open) {
-        Ok((tx, reading)) => go_on(locked, &tx, &reading, faces),
+        Ok((tx, reading)) => {
+            faces.observer.begun(&tx.run, tx.log());
+            go_on(locked, &tx, &reading, extent, faces)
+        }
         Err(why) => RunReport::of(Ending::Stuck { after: None, why }),
     };
     report.run = Some(open.run);
@@ -90,7 +143,13 @@ fn recorded(reading: &Reading) -> Failure {
     Failure::Recorded { why: why.unwrap_or_else(stopped) }
 }
 
-fn go_on(locked: &Locked, tx: &Transaction, reading: &Reading, faces: &Faces<'_>) -> RunReport {
+fn go_on(
+    locked: &Locked,
+    tx: &Transaction,
+    reading: &Reading,
+    extent: Extent,
+    faces: &Faces<'_>,
+) -> RunReport {
     let remedy = reading.status.remedy();
     // Everything staged must be in reach before anything is done: a volume that is not mounted yet would look as if
     // its files were gone.
@@ -117,6 +176,10 @@ fn go_on(locked: &Locked, tx: &Transaction, reading: &Reading, faces: &Faces<'_>
     if let Err(refusal) = check_programs(services.as_ref(), &tx.plan.site.health) {
         return RunReport::of(Ending::Stuck { after: None, why: untrusted(refusal, tx) });
     }
+    let patience = Duration::from_secs(tx.plan.site.timeouts.stop.into());
+    if let Err(failure) = quiesce::mark_stops(tx, services.as_ref(), patience) {
+        return RunReport::of(Ending::Unfinished(failure));
+    }
     let direction = match remedy {
         Remedy::SwapOn | Remedy::ResumeForwards => Direction::Forwards,
         _ => Direction::Backwards,
@@ -127,12 +190,14 @@ fn go_on(locked: &Locked, tx: &Transaction, reading: &Reading, faces: &Faces<'_>
     };
     let never = never();
     let mut run = Run {
+        state: locked.state(),
         tx,
         journal,
         stagings,
         services: services.as_ref(),
         faces: Faces { cancel: &never, ..*faces },
         were: were(reading),
+        extent,
         cancellable: false,
         issued: Cell::new(false),
         notices: Vec::new(),
@@ -177,6 +242,9 @@ impl Run<'_> {
 
     /// No file was touched: what ran is started, the record says so, and what was staged goes.
     fn close_untouched(&mut self, failure: Failure) -> Ending {
+        if self.extent == Extent::Files {
+            return self.files_settled();
+        }
         if let Err(why) = self.start_old() {
             return Ending::Stuck { after: Some(failure), why };
         }
@@ -186,6 +254,30 @@ impl Run<'_> {
         }
         Ending::PutBack(failure)
     }
+}
+
+/// A run that was given up.
+#[derive(Debug)]
+pub struct Abandonment {
+    /// Which.
+    pub run: RunId,
+    /// Its files.
+    pub files: Vec<Abandoned>,
+    /// Its services, as far as its records name them: what each was, what it is now, and the command that starts it.
+    pub services: Vec<LeftService>,
+}
+
+/// A service of an abandoned run.
+#[derive(Debug)]
+pub struct LeftService {
+    /// Which.
+    pub name: ServiceName,
+    /// What it was before the run.
+    pub was: Was,
+    /// What it is now; `None`: it cannot be asked.
+    pub now: Option<ServiceState>,
+    /// The command with which a person starts it.
+    pub start: String,
 }
 
 /// One file of an abandoned run.
@@ -204,11 +296,11 @@ pub struct Abandoned {
 }
 
 /// Gives the unfinished run up as it stands: changes no product file, moves its journal to the history, leaves every
-/// staging folder where it is, and lists every file.
+/// staging folder where it is, and lists every file and service. Nothing holds its services back any more.
 ///
 /// # Errors
 /// [`Refusal`]: no run is open, or the state folder cannot be used.
-pub fn abandon(path: &Path) -> Result<Option<(RunId, Vec<Abandoned>)>, Refusal> {
+pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
     if State::look(path)?.is_none() {
         return Ok(None);
     }
@@ -222,14 +314,32 @@ pub fn abandon(path: &Path) -> Result<Option<(RunId, Vec<Abandoned>)>, Refusal> 
             folder.and_then(|f| tidy::by_plan_alone(&open.run, &f)).ok().flatten()
         }
     };
-    let listed = tx.iter().flat_map(|tx| tx.swaps.iter().map(|swap| abandoned(tx, swap))).collect();
+    let files = tx.iter().flat_map(|tx| tx.swaps.iter().map(|swap| abandoned(tx, swap))).collect();
+    let services = tx.as_ref().map(|tx| left_services(tx, &open)).unwrap_or_default();
     let state = locked.state();
+    if let Some(tx) = &tx {
+        hold::lift(state, tx).map_err(|e| unusable(state.path(), &e))?;
+    }
     let moved = state.transactions().and_then(|from| {
         let to = state.history()?;
         durable::rename(&from, OsStr::new(open.run.as_str()), &to, OsStr::new(open.run.as_str()))
     });
     moved.map_err(|e| unusable(state.path(), &e))?;
-    Ok(Some((open.run, listed)))
+    hold::clear(state).map_err(|e| unusable(state.path(), &e))?;
+    Ok(Some(Abandonment { run: open.run, files, services }))
+}
+
+/// What the run's services were and are. Programs that others could have changed are not run for it.
+fn left_services(tx: &Transaction, open: &OpenRun) -> Vec<LeftService> {
+    let were = open.reading.as_ref().map(were).unwrap_or_default();
+    let asked = quiesce::open(&tx.plan).ok().filter(|s| check_programs(s.as_ref(), &[]).is_ok());
+    let left = |service: &PlannedService| LeftService {
+        name: service.name.clone(),
+        was: were.iter().find(|(name, _)| *name == service.name).map_or(service.was, |(_, was)| *was),
+        now: asked.as_ref().and_then(|s| s.state(&service.name).ok()),
+        start: asked.as_ref().map(|s| s.start_hint(&service.name)).unwrap_or_default(),
+    };
+    tx.plan.services.iter().map(left).collect()
 }
 
 fn abandoned(tx: &Transaction, swap: &crate::transaction::Swap) -> Abandoned {

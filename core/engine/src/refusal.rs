@@ -86,6 +86,15 @@ pub enum Refusal {
         /// The profile.
         profile: String,
     },
+    /// A service and backups say that a component is here, but none of its files is in its folder.
+    NothingLive {
+        /// Which.
+        component: ComponentId,
+        /// The variable that says where it is.
+        variable: String,
+        /// Its value, and where that came from.
+        value: backout_protocol::plan::Resolved,
+    },
     /// A variable has no value here.
     VariableMissing {
         /// Which.
@@ -180,6 +189,15 @@ pub enum Refusal {
         /// What to do.
         help: Text,
     },
+    /// Something that backout itself needs lies where the run changes files or reads backups.
+    InTheWay {
+        /// What it is for.
+        what: Trusted,
+        /// Where it is.
+        path: HostPath,
+        /// The folder that holds it, or the target that it is.
+        of: HostPath,
+    },
     /// A target, a parent or a root is a symbolic link.
     Symlink {
         /// Which.
@@ -230,6 +248,21 @@ pub enum Refusal {
         needed: u64,
         /// Bytes free.
         available: u64,
+    },
+    /// The recovery at boot cannot be installed or taken away.
+    BootManager {
+        /// Why.
+        why: String,
+    },
+    /// The recovery at boot is installed for another state folder.
+    BootElsewhere {
+        /// Which.
+        state: String,
+    },
+    /// A file that would hold services back is there already, and is not this state folder's.
+    HeldElsewhere {
+        /// The file.
+        path: HostPath,
     },
     /// Another state folder's run is unfinished in a target folder.
     ForeignRun {
@@ -332,6 +365,8 @@ pub enum Trusted {
     State,
     /// A folder of backups that the operator names.
     Backups,
+    /// A plugin or a folder of plugins.
+    Plugins,
 }
 
 /// Why a run cannot be undone.

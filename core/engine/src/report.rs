@@ -34,6 +34,8 @@ pub enum Ending {
     NothingToDo,
     /// recover: carried to its end. Exit 0.
     Completed,
+    /// recover at boot: every file is settled; services are started later. Exit 0.
+    FilesSettled,
     /// recover: put back. Exit 0.
     RolledBack(Failure),
     /// Failed; everything is put back. Exit 20.

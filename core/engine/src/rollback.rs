@@ -2,20 +2,26 @@
 
 use crate::{
     faces::Faces,
-    quiesce,
+    history::{self, Retention},
+    hold,
+    quiesce::{self, mark_stops},
     refusal::Refusal,
     report::{Ending, RunReport, counts},
     stage::{self, Stagings},
     state::{Locked, unusable},
     tidy,
     transaction::{PLAN, Transaction, swaps, write},
-    window::{Run, chain},
+    window::{Extent, Run, chain},
 };
 use backout_disk::{Error, durable};
 use backout_journal::{Journal, Record, writer::Durability::Synced};
 use backout_machine::service::Services;
 use backout_protocol::{Digest, Notice, RunId, Step, plan::Plan};
-use std::{cell::Cell, ffi::OsStr};
+use std::{
+    cell::Cell,
+    ffi::OsStr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// Carries out `plan`, which must have been made and checked under this lock.
 pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
@@ -29,7 +35,10 @@ pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
         Err(e) => return Refusal::Service(e).into(),
     };
     match begin(locked, plan) {
-        Ok((tx, journal)) => carry_out(locked, tx, journal, services.as_ref(), faces),
+        Ok((tx, journal)) => {
+            faces.observer.begun(&tx.run, tx.log());
+            carry_out(locked, tx, journal, services.as_ref(), faces)
+        }
         Err(refusal) => refusal.into(),
     }
 }
@@ -86,13 +95,19 @@ fn carry_out(
         Ok(stagings) => stagings,
         Err(refusal) => return give_up(locked, &tx, journal, refusal),
     };
+    // Whoever settles this run if we die waits for the stop commands that outlive us.
+    if let Err(failure) = mark_stops(&tx, services, Duration::ZERO) {
+        return give_up(locked, &tx, journal, Refusal::BeforeStop(failure));
+    }
     let run = Run {
+        state: locked.state(),
         tx: &tx,
         journal,
         stagings,
         services,
         faces: *faces,
         were: Vec::new(),
+        extent: Extent::Whole,
         cancellable: true,
         issued: Cell::new(false),
         notices,
@@ -115,6 +130,22 @@ fn give_up(locked: &Locked, tx: &Transaction, mut journal: Journal, refusal: Ref
     refusal.into()
 }
 
+/// Lets older runs go by rule, now that a newer one is finished. What cannot go now goes another time.
+fn retain(locked: &Locked) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+    match history::prune(locked, Retention::default(), now) {
+        Ok(pruned) => {
+            for one in pruned {
+                match one.left {
+                    None => log::info!("run {}: its time is over, it is removed", one.run),
+                    Some(why) => log::warn!("run {}: its time is over, but it stays: {why}", one.run),
+                }
+            }
+        }
+        Err(refusal) => log::warn!("older runs stay: {refusal:?}"),
+    }
+}
+
 /// Tidies up behind a run and reports it.
 pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> RunReport {
     let tx = run.tx;
@@ -127,14 +158,25 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
             tidy::drop_staging(tx).and_then(|()| tidy::close(locked, tx, Some(&mut run.journal)))
         }
         // No service was touched and nothing is left: the attempt never happened.
-        Ending::Refused(_) => tidy::drop_staging(tx).and_then(|()| tidy::remove_transaction(locked, &tx.run)),
-        Ending::NothingToDo | Ending::Unfinished(_) | Ending::Stuck { .. } => Ok(()),
+        Ending::Refused(_) => hold::lift(locked.state(), tx)
+            .and_then(|()| tidy::drop_staging(tx))
+            .and_then(|()| tidy::remove_transaction(locked, &tx.run)),
+        Ending::NothingToDo | Ending::FilesSettled | Ending::Unfinished(_) | Ending::Stuck { .. } => Ok(()),
     };
     if let Err(e) = tidied {
         log::warn!("run {}: {e}; the next verb tidies up", tx.run);
     }
-    let changed =
-        matches!(ending, Ending::Done | Ending::Completed | Ending::Unfinished(_) | Ending::Stuck { .. });
+    if matches!(ending, Ending::Done | Ending::Completed) {
+        retain(locked);
+    }
+    let changed = matches!(
+        ending,
+        Ending::Done
+            | Ending::Completed
+            | Ending::FilesSettled
+            | Ending::Unfinished(_)
+            | Ending::Stuck { .. }
+    );
     let mut notices: Vec<Notice> = tx.plan.notices.clone();
     notices.append(&mut run.notices);
     RunReport {

@@ -4,6 +4,7 @@
 use crate::{
     refusal::{Refusal, Trusted},
     tidy,
+    transaction::LOG,
 };
 use backout_disk::{Error, ErrorKind, Folder, durable, lock::Lock};
 use backout_journal::{Journal, JournalError, Reading, Status, Tail};
@@ -108,9 +109,23 @@ impl State {
         }
     }
 
+    /// The process that works here now, if one does; 0 where its number is not known.
+    ///
+    /// # Errors
+    /// [`Refusal::State`].
+    pub fn worker(&self) -> Result<Option<u32>, Refusal> {
+        let held = Lock::is_held(&self.folder, OsStr::new(LOCK)).map_err(|e| unusable(self.path(), &e))?;
+        Ok(held.then(|| Lock::holder(&self.folder, OsStr::new(LOCK)).unwrap_or_default()))
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The folder itself.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     /// The folder of runs that are not over, or over and not tidied up.
@@ -153,6 +168,20 @@ impl State {
         let mut ids: Vec<RunId> = entries.iter().filter_map(|e| e.name.to_str()?.parse().ok()).collect();
         ids.sort();
         Ok(ids)
+    }
+
+    /// The log of the newest run, whether or not it is over, and whose it is.
+    ///
+    /// # Errors
+    /// [`Refusal::State`].
+    pub fn newest_log(&self) -> Result<Option<(RunId, PathBuf)>, Refusal> {
+        let open = self.transaction_ids()?.pop().map(|run| (TRANSACTIONS, run));
+        let over = self.history_ids()?.pop().map(|run| (HISTORY, run));
+        let newest = [open, over].into_iter().flatten().max_by(|a, b| a.1.cmp(&b.1));
+        Ok(newest.map(|(above, run)| {
+            let path = self.path().join(above).join(run.as_str()).join(LOG);
+            (run, path)
+        }))
     }
 
     /// The run that is not over, if any. A run without a record counts as over, as nothing had been done; unless a

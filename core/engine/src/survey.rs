@@ -11,7 +11,7 @@ use crate::{
 use backout_disk::locate::locate;
 use backout_machine::{
     Patience,
-    service::{self, ServiceError, ServiceState, Services},
+    service::{self, Companion, Hold, ServiceError, ServiceState, Services},
 };
 use backout_protocol::{
     ComponentId, HostPath, MachineType, Profile, ServiceName,
@@ -23,6 +23,7 @@ use backout_protocol::{
 };
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -107,6 +108,26 @@ impl Services for Remembered {
 
     fn start_hint(&self, service: &ServiceName) -> String {
         self.services.start_hint(service)
+    }
+
+    fn companions(&self, service: &ServiceName) -> Result<Vec<Companion>, ServiceError> {
+        self.services.companions(service)
+    }
+
+    fn holds(&self, services: &[ServiceName], unsettled: &Path) -> Vec<Hold> {
+        self.services.holds(services, unsettled)
+    }
+
+    fn mark_stops(&self, held: File) {
+        self.services.mark_stops(held);
+    }
+
+    fn reload(&self) -> Result<(), ServiceError> {
+        self.services.reload()
+    }
+
+    fn is_configuration(&self, path: &Path) -> bool {
+        self.services.is_configuration(path)
     }
 
     fn programs(&self) -> Vec<PathBuf> {

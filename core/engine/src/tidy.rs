@@ -2,6 +2,7 @@
 
 use crate::{
     failure::Stuck,
+    hold,
     refusal::Refusal,
     stage::Stagings,
     state::{Locked, plain, unusable},
@@ -33,6 +34,9 @@ pub(crate) fn all(locked: &Locked) -> Result<(), Refusal> {
             Ok(_) => forget(locked, &run, &folder).map_err(fail)?,
             Err(e) => log::warn!("run {run}: {e}"),
         }
+    }
+    if state.transaction_ids()?.is_empty() {
+        hold::clear(state).map_err(fail)?;
     }
     Ok(())
 }
@@ -91,7 +95,9 @@ pub(crate) fn close(locked: &Locked, tx: &Transaction, journal: Option<&mut Jour
         let clean = journal.append(Record::Clean, Durability::Synced);
         clean.map_err(|e| Error::unsupported("write the journal in", tx.folder.path(), &e.to_string()))?;
     }
+    hold::lift(locked.state(), tx)?;
     let (from, to) = (locked.state().transactions()?, locked.state().history()?);
+    durable::remove_tree(&tx.folder, OsStr::new("stopping"))?;
     durable::remove_tree(&tx.folder, OsStr::new("journal.spare"))?;
     durable::rename(&from, OsStr::new(tx.run.as_str()), &to, OsStr::new(tx.run.as_str()))
 }
@@ -175,15 +181,21 @@ pub(crate) fn drop_staging(tx: &Transaction) -> Result<(), Error> {
         };
         match Staging::open(&folder, &tx.run)? {
             Some(staging) => staging.remove_but_drift(&folder)?,
-            None => mounted(tx, &host, &folder)?,
+            None => mounted(tx, &host, &folder, |swap| swap.before)?,
         }
     }
     Ok(())
 }
 
 /// A staging folder that is gone was removed before, unless every file that should be beside it is gone too.
-fn mounted(tx: &Transaction, host: &crate::transaction::Host, folder: &Folder) -> Result<(), Error> {
-    let mut expected = tx.swaps.iter().filter(|s| s.host() == *host && !s.before.is_absent()).peekable();
+/// `should`: what each name should hold now.
+pub(crate) fn mounted(
+    tx: &Transaction,
+    host: &crate::transaction::Host,
+    folder: &Folder,
+    should: fn(&Swap) -> backout_protocol::Fingerprint,
+) -> Result<(), Error> {
+    let mut expected = tx.swaps.iter().filter(|s| s.host() == *host && !should(s).is_absent()).peekable();
     if expected.peek().is_none() {
         return Ok(());
     }

@@ -24,6 +24,8 @@ use crate::state::plain;
 pub(crate) const PLAN: &str = "plan.ron";
 /// The list of swaps, once everything is staged.
 pub(crate) const STAGED: &str = "staged.ron";
+/// What was worth a line. Nothing reads it but people.
+pub(crate) const LOG: &str = "log";
 /// Neither file is longer.
 const CAP: u64 = 256 * 1024 * 1024;
 
@@ -159,9 +161,13 @@ pub fn swaps(plan: &Plan) -> Vec<(Swap, Content)> {
     });
     let up = |place: &Place| place.rel.parent().map(|rel| Place { root: place.root.clone(), rel });
     let inside_new = |place: &Place| up(place).is_some_and(|p| made.contains(&p));
+    let clear = |place: &Place| {
+        let holds = |c: &Place| c.root == place.root && place.rel.as_path().starts_with(c.rel.as_path());
+        plan.keep_clear.iter().any(holds)
+    };
     let host = |place: &Place| {
         let mut at = up(place);
-        while let Some(p) = at.as_ref().filter(|p| made.contains(p) || gone.contains(p)) {
+        while let Some(p) = at.as_ref().filter(|p| made.contains(p) || gone.contains(p) || clear(p)) {
             at = up(p);
         }
         at.map(|p| p.rel)
@@ -279,6 +285,12 @@ impl Transaction {
             None => swaps(&plan_value).into_iter().map(|(swap, _)| swap).collect(),
         };
         Ok(Self { run: run.clone(), folder, plan: plan_value, plan_digest: plan, swaps })
+    }
+
+    /// Its log, to be written behind what is there. A run does without if it must.
+    pub(crate) fn log(&self) -> Option<std::fs::File> {
+        let log = durable::open_log(&self.folder, OsStr::new(LOG));
+        log.inspect_err(|e| log::warn!("run {}: {e}", self.run)).ok()
     }
 
     /// Writes `staged.ron` durably and returns its digest.

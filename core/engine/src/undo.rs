@@ -1,9 +1,10 @@
 //! Takes a finished run back, as a run of its own: staged by copying the before-images, never by taking them.
 
 use crate::{
+    companions::with_companions,
     history, look,
     planner::{TOOL, steps},
-    quiesce,
+    preflight, quiesce,
     refusal::{NotUndoable, Refusal},
     state::{State, plain},
     survey::check_programs,
@@ -12,28 +13,40 @@ use crate::{
 use backout_disk::swap::Turn;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
-    plan::{FORMAT, PlanKind, PlannedService, Was},
+    plan::{FORMAT, Operator, PlanKind, PlannedService, Tie, Was},
     step::Source,
 };
 use std::cell::OnceCell;
 
-/// Plans the undo of run `id`, or of the newest finished run that is neither an undo nor undone.
+/// What is asked of an undo.
+#[derive(Debug, Clone, Default)]
+pub struct Asked<'a> {
+    /// The run's id; `None`: the newest finished run that is neither an undo nor undone.
+    pub run: Option<&'a str>,
+    /// Who asks.
+    pub by: Option<Operator>,
+    /// The caller's own id of this request.
+    pub request_id: Option<String>,
+}
+
+/// Plans the undo that is asked for.
 ///
 /// # Errors
 /// [`Refusal::NothingToUndo`], [`Refusal::RunUnknown`], [`Refusal::RunNotUndoable`], [`Refusal::UndoDrift`],
 /// [`Refusal::BeforeImageLost`].
-pub fn plan(state: &State, id: Option<&str>) -> Result<Plan, Refusal> {
+pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
     let finished = finished(state)?;
-    let tx = match id {
+    let tx = match asked.run {
         Some(id) => chosen(state, &finished, id)?,
         None => newest(finished)?,
     };
     let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
     check_programs(services.as_ref(), &tx.plan.site.health)?;
     let files = inverse(&tx)?;
+    preflight::closed_now(&tx.plan.closed)?;
     let mut planned = Vec::new();
     let mut notices = Vec::new();
-    for service in &tx.plan.services {
+    for service in tx.plan.services.iter().filter(|s| s.tie == Tie::Named) {
         let was = services.state(&service.name).map_err(Refusal::Service)?.was();
         let running = was == Was::Running;
         if !running {
@@ -42,6 +55,8 @@ pub fn plan(state: &State, id: Option<&str>) -> Result<Plan, Refusal> {
         }
         planned.push(PlannedService { name: service.name.clone(), was, start: running, tie: service.tie });
     }
+    let planned = with_companions(planned, services.as_ref()).map_err(Refusal::Service)?;
+    notices.extend(files.iter().filter_map(rights_changed));
     let waits = tx.plan.steps.iter().filter(|s| matches!(s, Step::WaitExit { .. })).cloned().collect();
     let mut plan = tx.plan;
     plan.format = FORMAT;
@@ -54,6 +69,8 @@ pub fn plan(state: &State, id: Option<&str>) -> Result<Plan, Refusal> {
     plan.notes = Vec::new();
     plan.reminders = Vec::new();
     plan.request.start_all = false;
+    plan.request.by.clone_from(&asked.by);
+    plan.request.request_id.clone_from(&asked.request_id);
     for component in &mut plan.components {
         std::mem::swap(&mut component.builds_now, &mut component.builds_after);
     }
@@ -173,6 +190,26 @@ fn saved(tx: &Transaction, swap: &Swap) -> Result<Place, Refusal> {
     }
     let old = place(&plain(backout_disk::swap::old_name(swap.slot.name())));
     if holds(&old) { Ok(old) } else { Err(Refusal::BeforeImageLost { target: swap.target.clone() }) }
+}
+
+/// A file's owner and mode were carried over when it was replaced, so where they are not those of its before-image
+/// somebody changed them since, and the undo will not keep that.
+fn rights_changed(step: &Step) -> Option<Notice> {
+    let Step::ReplaceFile { target, source: Source::File(saved), .. } = step else { return None };
+    let stat = |place: &Place| {
+        let folder = backout_disk::Folder::open_parent_of(place).ok()?;
+        folder.stat(place.rel.name()).ok().flatten()
+    };
+    let (now, then) = (stat(target)?, stat(saved)?);
+    let mut what = Vec::new();
+    if now.owner != then.owner {
+        let (was, is) = (then.owner, now.owner);
+        what.push(format!("its owner went from {}:{} to {}:{}", was.0, was.1, is.0, is.1));
+    }
+    if now.mode != then.mode {
+        what.push(format!("its mode went from {:04o} to {:04o}", then.mode, now.mode));
+    }
+    (!what.is_empty()).then(|| Notice::RightsChanged { target: target.clone(), what: what.join(" and ") })
 }
 
 /// Removes a whole folder by its parts: files, then folders, the deepest first.

@@ -5,7 +5,7 @@ use crate::{
     failure::{Failure, Stuck},
     report::Ending,
     swap::{Back, put_back},
-    window::{Run, chain, stuck},
+    window::{Extent, Run, chain, stuck},
 };
 use backout_journal::{Journal, Record, Status, writer::Durability::Synced};
 use backout_protocol::{Event, Notice};
@@ -64,6 +64,10 @@ impl Run<'_> {
     fn files_back(&mut self) -> Result<(), Stuck> {
         self.quiesce().stop_all().map_err(stuck)?;
         self.wait_exit().map_err(stuck)?;
+        // Putting back matters more: without it a power cut from here on may start services on a mixture.
+        if let Err(failure) = self.hold() {
+            log::warn!("run {}: {failure}", self.tx.run);
+        }
         let total = self.tx.swaps.len() as u64;
         for (done, swap) in self.tx.swaps.iter().rev().enumerate() {
             let fail = |error| Stuck::Target { target: swap.target.clone(), error };
@@ -84,6 +88,9 @@ impl Run<'_> {
 
     /// From `Unswapped` on: what ran is started, and the run is over. A start that fails leaves it open.
     pub(crate) fn resume_backwards(&mut self, failure: Failure) -> Ending {
+        if self.extent == Extent::Files {
+            return self.files_settled();
+        }
         if let Err(why) = self.start_old() {
             return Ending::Stuck { after: Some(failure), why };
         }

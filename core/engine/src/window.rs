@@ -10,10 +10,12 @@
 use crate::{
     faces::Faces,
     failure::{Failure, Stuck},
+    preflight,
     quiesce::{Quiesce, Were, ran},
     refusal::Refusal,
     report::Ending,
     stage::Stagings,
+    state::State,
     swap::{Onward, onward},
     tidy,
     transaction::{Swap, Transaction},
@@ -32,6 +34,7 @@ use std::{cell::Cell, time::Instant};
 
 /// A staged run on its way.
 pub(crate) struct Run<'a> {
+    pub state: &'a State,
     pub tx: &'a Transaction,
     pub journal: Journal,
     pub stagings: Stagings,
@@ -39,6 +42,8 @@ pub(crate) struct Run<'a> {
     pub faces: Faces<'a>,
     /// What the services were before the window.
     pub were: Were,
+    /// How far this goes.
+    pub extent: Extent,
     /// Whether the operator may still stop it.
     pub cancellable: bool,
     /// Whether any service was told to stop.
@@ -48,6 +53,15 @@ pub(crate) struct Run<'a> {
     pub opened: Option<Instant>,
     /// From then to the last start confirmed.
     pub window_ms: Option<u64>,
+}
+
+/// How far a run, or a recovery of it, goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// To its end.
+    Whole,
+    /// Until every file is settled; no service is started. At boot, before the managed services.
+    Files,
 }
 
 /// Whether each name is looked at before it is swapped.
@@ -85,6 +99,9 @@ impl Run<'_> {
         if let Some(why) = self.faces.cancel.requested() {
             return self.void(Refusal::Cancelled(why));
         }
+        if let Err(failure) = self.prepare_hold() {
+            return self.void(Refusal::BeforeStop(failure));
+        }
         self.were = match self.quiesce().states() {
             Ok(were) => were,
             Err(failure) => return self.void(Refusal::BeforeStop(failure)),
@@ -97,7 +114,8 @@ impl Run<'_> {
         self.opened = Some(Instant::now());
         let quiet =
             self.quiesce().stop_all().and_then(|()| self.wait_exit()).and_then(|()| self.look_again());
-        if let Err(failure) = quiet {
+        let quiet = quiet.and_then(|()| preflight::must_be_closed(&self.tx.plan.closed));
+        if let Err(failure) = quiet.and_then(|()| self.hold()) {
             return self.reopen(failure);
         }
         if let Err(failure) = self.record(Record::Armed, Synced) {
@@ -122,6 +140,9 @@ impl Run<'_> {
 
     /// From `Swapped` on: start, look, commit; or back.
     pub(crate) fn resume_forwards(&mut self) -> Ending {
+        if self.extent == Extent::Files {
+            return self.files_settled();
+        }
         let well = self.start_new().and_then(|()| {
             let (were, all) = (self.were.clone(), self.tx.plan.request.start_all);
             let ran = ran(&were);
@@ -140,6 +161,14 @@ impl Run<'_> {
         }
     }
 
+    /// Every file is settled and on the medium; the services are somebody else's for now.
+    pub(crate) fn files_settled(&mut self) -> Ending {
+        match self.release() {
+            Ok(()) => Ending::FilesSettled,
+            Err(failure) => Ending::Unfinished(failure),
+        }
+    }
+
     fn start_new(&mut self) -> Result<(), Failure> {
         let (were, all) = (self.were.clone(), self.tx.plan.request.start_all);
         let ran = ran(&were);
@@ -148,6 +177,11 @@ impl Run<'_> {
 
     /// Starts the wanted services that do not run, each with its two records.
     pub(crate) fn start(&mut self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
+        self.release()?;
+        // A manager would start a changed unit as it was before.
+        if self.tx.swaps.iter().any(|s| self.services.is_configuration(&s.target.path())) {
+            self.services.reload().map_err(Failure::Service)?;
+        }
         let quiesce = Quiesce {
             plan: &self.tx.plan,
             services: self.services,

@@ -153,7 +153,7 @@ impl World {
     fn undo(&self) -> backout_engine::RunReport {
         let locked = State::lock(&self.state).unwrap();
         self.with(|faces| {
-            let plan = undo::plan(locked.state(), None).unwrap();
+            let plan = undo::plan(locked.state(), &undo::Asked::default()).unwrap();
             preflight::check(&plan, &self.state, faces).unwrap();
             rollback::run(&locked, &plan, faces)
         })
@@ -196,14 +196,14 @@ fn an_undo_refuses_where_somebody_else_wrote() {
     world.rollback();
     fs::write(world.home.join("live/a"), "somebody's").unwrap();
     let locked = State::lock(&world.state).unwrap();
-    let refused = undo::plan(locked.state(), None);
+    let refused = undo::plan(locked.state(), &undo::Asked::default());
     assert!(matches!(refused, Err(Refusal::UndoDrift { targets }) if targets.len() == 1));
 }
 
 #[test]
 fn nothing_to_recover_is_nothing_to_do() {
     let world = World::new();
-    let report = world.with(|faces| recover::run(&world.state, faces));
+    let report = world.with(|faces| recover::run(&world.state, backout_engine::window::Extent::Whole, faces));
     assert!(matches!(report.ending, Ending::NothingToDo));
     assert!(!world.state.exists());
 }

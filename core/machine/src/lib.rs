@@ -11,6 +11,7 @@ pub mod patience;
 pub mod probe;
 pub mod process;
 pub mod service;
+pub mod startup;
 #[cfg(unix)]
 mod unit_text;
 pub mod version;

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
     "{} cannot be named in a unit file of systemd: it must be absolute, UTF-8 and without control characters, and a \
      program's also without quotes and backslashes", .0.display()
 )]
-pub struct Unwritable(
+pub(crate) struct Unwritable(
     /// The path.
-    pub PathBuf,
+    pub(crate) PathBuf,
 );
 
 /// The path as text, if a unit file can hold it.

@@ -117,6 +117,9 @@ pub struct Proposal {
     /// What a person should know before and after.
     #[serde(default)]
     pub notes: Vec<Text>,
+    /// Folders that nothing of a run may stay in: staging folders lie above them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_clear: Vec<Place>,
 }
 
 /// A step as a plugin proposes it. The engine looks at the files, decides and fills in before and after.
@@ -266,6 +269,8 @@ pub enum Reject {
     Newer(FileVersion),
     /// It is made for another machine type than the file it would replace.
     WrongMachine(crate::MachineType),
+    /// It is no PE file, and the file it would replace is one, or should be one as the list gives it a version.
+    NotPe,
 }
 
 /// A folder named by one of the request's variables, with plain names below it: `home/is_backup/filegroup10`.

@@ -54,6 +54,13 @@ pub enum Notice {
         /// Whose backups were no good.
         instead_of: Vec<ComponentId>,
     },
+    /// Rights that were changed since the run that is undone will be as they were before it.
+    RightsChanged {
+        /// The file.
+        target: Place,
+        /// What is different now, in words.
+        what: String,
+    },
     /// A folder an older run left behind, whose state folder does not know it.
     UnknownLeftover {
         /// The folder.
@@ -87,6 +94,8 @@ pub enum Notice {
         /// Its number.
         pid: u32,
     },
+    /// Nothing settles an unfinished run at boot: after a power cut its services stay down until somebody recovers.
+    NotSettledAtBoot,
     /// Services set up as commands cannot be held back at boot.
     CommandsNotHeldAtBoot,
 }

@@ -1,7 +1,8 @@
 //! A plan: every step computed, nothing touched. Written as `plan.ron`, it is all that recovery needs.
 
 use crate::{
-    ComponentId, Digest, FileVersion, Fingerprint, HostPath, NameRule, Notice, RunId, ServiceName, Step,
+    ComponentId, Digest, FileVersion, Fingerprint, HostPath, NameRule, Notice, Place, RunId, ServiceName,
+    Step,
     message::LeftAlone,
     profile::{Probe, Timeouts},
     site::ServiceAccess,
@@ -37,6 +38,12 @@ pub struct Plan {
     pub services: Vec<PlannedService>,
     /// The steps.
     pub steps: Vec<Step>,
+    /// Programs that must not run while names are swapped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<Closed>,
+    /// Folders that nothing of the run may stay in: staging folders lie above them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_clear: Vec<Place>,
     /// Files seen and not touched.
     pub left_alone: Vec<LeftAlone>,
     /// What a person should know.
@@ -111,6 +118,26 @@ pub struct Ask {
     pub plugin_dirs: Vec<HostPath>,
     /// Profile folders, in search order.
     pub profile_dirs: Vec<HostPath>,
+    /// Who asked.
+    pub by: Option<Operator>,
+    /// `--request-id`: the caller's own id of this request.
+    pub request_id: Option<String>,
+}
+
+/// Who asked for a run, as the operating system knows them. For people: nothing is decided by it, but the process, by
+/// which the parent of a worker that died finds the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// The account.
+    pub user: String,
+    /// The account behind `sudo`, if it was used.
+    #[serde(default)]
+    pub sudo: Option<String>,
+    /// The machine's name.
+    pub host: String,
+    /// The process that carries the run out.
+    pub process: u32,
 }
 
 /// Everything of site and profile that a run and its recovery need.
@@ -188,6 +215,18 @@ pub enum ComponentState {
     VerifyOnly,
 }
 
+/// Programs that must not run while names are swapped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Closed {
+    /// Executable base names.
+    pub images: Vec<String>,
+    /// Folders below which the executable must lie to count.
+    pub under: Vec<HostPath>,
+    /// What to do if one runs.
+    pub help: Text,
+}
+
 /// A service of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -253,6 +292,14 @@ impl Plan {
     /// Steps that change a file or folder.
     pub fn file_steps(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|s| s.changes_files())
+    }
+
+    /// The run's services in the order they are started: what the manager opens for them, they themselves, what needs
+    /// them, what starts them.
+    pub fn start_order(&self) -> Vec<&PlannedService> {
+        let mut order: Vec<&PlannedService> = self.services.iter().collect();
+        order.sort_by_key(|s| s.tie);
+        order
     }
 
     /// Whether there is nothing to change.

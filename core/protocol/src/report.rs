@@ -145,6 +145,11 @@ pub enum Event {
     },
     /// The run goes backwards.
     Unwinding,
+    /// `status --follow`: a line of the log of the run that another process carries out.
+    Log {
+        /// The line.
+        line: String,
+    },
 }
 
 /// The parts of a run.

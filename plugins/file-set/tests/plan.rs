@@ -134,6 +134,31 @@ fn a_folder_set_aside_takes_the_backup_folders_place() {
 }
 
 #[test]
+fn without_a_list_files_set_aside_may_have_their_own_names_or_end_in_bak() {
+    let live = home(&["a.conf", "b.conf", "kept.bak"]);
+    let aside = home(&["a.conf.bak", "b.conf", "gone.conf.bak", "kept.bak", "sub/c.conf.bak"]);
+    let config = r#"( from: "home/backup", to: "home" )"#;
+    let trial = Trial::new(config).folder("home", live.path()).from_dir(aside.path());
+    let expected = [
+        claim("a.conf", Need::Listed, &["a.conf.bak"]),
+        claim("b.conf", Need::Listed, &["b.conf"]),
+        claim("gone.conf", Need::Listed, &["gone.conf.bak"]),
+        // A file whose own name ends so.
+        claim("kept.bak", Need::Listed, &["kept.bak"]),
+        claim("sub/c.conf", Need::Listed, &["sub/c.conf.bak"]),
+    ];
+    assert_eq!(restores(&trial.plan::<FileSet>().unwrap()), expected);
+
+    let live = home(&["a.conf", "a.conf.orig", "b.conf"]);
+    let aside = home(&["a.conf.orig", "b.conf"]);
+    let config = r#"( from: "home", to: "home", suffix: ".orig" )"#;
+    let trial = Trial::new(config).folder("home", live.path()).from_dir(aside.path());
+    let expected =
+        [claim("a.conf", Need::Listed, &["a.conf.orig"]), claim("b.conf", Need::Listed, &["b.conf"])];
+    assert_eq!(restores(&trial.plan::<FileSet>().unwrap()), expected);
+}
+
+#[test]
 fn a_name_that_two_listed_files_share_is_not_guessed() {
     let live = home(&["a/x.conf", "b/x.conf"]);
     let aside = home(&["x.conf", "deep/a/x.conf"]);

@@ -39,6 +39,8 @@ pub(crate) fn plan<C>(
     let clear = ask.has_option(CLEAR);
     to.notes.push(note(&folder, &held, clear));
     if clear {
+        // The Information Server may deploy whatever lies there: what is set aside must lie elsewhere.
+        to.keep_clear.extend(ask.place(&folder.0).ok());
         empty(ask, &folder.0, &held, to)?;
     }
     Ok(())

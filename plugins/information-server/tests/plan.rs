@@ -65,7 +65,7 @@ fn hotfix_is_only_shown_unless_it_is_to_be_cleared() {
     let home = home(&["EarthAgent.exe", "hotfix/Hotfix.ini", "hotfix/sub/deep/x.dll", "hotfix/sub/y.dll"]);
     fs::create_dir(home.path().join("hotfix/empty")).unwrap();
     let proposal = trial(&home).plan::<InformationServer>().unwrap();
-    assert!(removals(&proposal).is_empty());
+    assert!(removals(&proposal).is_empty() && proposal.keep_clear.is_empty());
     let note = &proposal.notes[0];
     for text in [&note.en, note.ja.as_ref().unwrap()] {
         assert!(
@@ -87,6 +87,8 @@ fn hotfix_is_only_shown_unless_it_is_to_be_cleared() {
             "hotfix/empty/"
         ]
     );
+    let clear: Vec<String> = proposal.keep_clear.iter().map(|p| p.rel.to_string()).collect();
+    assert_eq!(clear, ["hotfix"]);
 }
 
 #[test]

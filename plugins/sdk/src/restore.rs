@@ -75,7 +75,8 @@ impl<'a, C> Restore<'a, C> {
         self.mirror_folder(&from, to, suffix, fate)
     }
 
-    /// [`Self::mirror`] from a folder that somebody set aside. What is in it stays there.
+    /// [`Self::mirror`] from a folder that somebody set aside. What is in it stays there. A file in it has its own
+    /// name or one that ends in `suffix`; without one, in `.bak`, unless a file of just that name is live.
     ///
     /// # Errors
     /// There is no such folder, it cannot be read, or `to` names no folder.
@@ -86,7 +87,19 @@ impl<'a, C> Restore<'a, C> {
         suffix: Option<&str>,
     ) -> Result<(), Failure> {
         let from = self.set_aside_folder(dir)?;
-        self.mirror_folder(&from, to, suffix, Fate::Keep)
+        let to = self.folder(to)?;
+        for backup in self.files(&from)? {
+            let candidate = Candidate { place: from.place(&backup), fate: Fate::Keep };
+            let original = match (without_suffix(self.names(), &backup, suffix.unwrap_or(".bak")), suffix) {
+                (Some(original), Some(_)) => original,
+                (Some(original), None) if self.is_live(&to, &original)? || !self.is_live(&to, &backup)? => {
+                    original
+                }
+                _ => backup,
+            };
+            self.claim_mirrored(&to, &original, candidate)?;
+        }
+        Ok(())
     }
 
     fn mirror_folder(
@@ -104,13 +117,27 @@ impl<'a, C> Restore<'a, C> {
             };
             let Some(original) = original else { continue };
             let candidate = Candidate { place: from.place(&backup), fate };
-            let target = self.target(&to, &original)?;
-            match self.rows.at(&target) {
-                Some(found) => self.claim_row(found, candidate),
-                None => self.claim_elsewhere(target, &original, candidate),
-            }
+            self.claim_mirrored(&to, &original, candidate)?;
         }
         Ok(())
+    }
+
+    fn claim_mirrored(
+        &mut self,
+        to: &Folder,
+        original: &RelPath,
+        candidate: Candidate,
+    ) -> Result<(), Failure> {
+        let target = self.target(to, original)?;
+        match self.rows.at(&target) {
+            Some(found) => self.claim_row(found, candidate),
+            None => self.claim_elsewhere(target, original, candidate),
+        }
+        Ok(())
+    }
+
+    fn is_live(&self, folder: &Folder, rel: &RelPath) -> Result<bool, Failure> {
+        Ok(self.machine.exists(&self.target(folder, rel)?.path())?)
     }
 
     /// Every file directly in the folder `folder` that ends in `.EXTENSION` is a backup of a file beside it: `NAME.bak`

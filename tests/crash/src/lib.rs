@@ -93,8 +93,8 @@ impl Verb {
     /// The verb as a command.
     pub fn command(self, world: &World) -> Command {
         match self {
-            Verb::Rollback => world.verb_command("rollback", &[]),
-            Verb::Undo => world.command(&["undo", "--yes", "--json", "--jobs", "1"]),
+            Verb::Rollback => world.verb_command("rollback", &["--no-parent"]),
+            Verb::Undo => world.command(&["undo", "--yes", "--json", "--jobs", "1", "--no-parent"]),
         }
     }
 

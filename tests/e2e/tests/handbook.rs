@@ -22,9 +22,16 @@ fn the_profile_and_the_site_of_the_handbook_are_read() {
 fn every_command_that_the_handbook_names_exists() {
     let world = World::small();
     let mut seen = std::collections::BTreeSet::new();
-    for name in
-        ["page.md", "commands.md", "trouble.md", "serverprotect.md", "exit-codes.md", "introduction.md"]
-    {
+    for name in [
+        "page.md",
+        "commands.md",
+        "boot.md",
+        "state.md",
+        "trouble.md",
+        "serverprotect.md",
+        "exit-codes.md",
+        "introduction.md",
+    ] {
         let text = page(name);
         for part in text.split("`backout ").skip(1) {
             let command = part.split('`').next().unwrap();
@@ -42,9 +49,11 @@ fn every_command_that_the_handbook_names_exists() {
         for flag in text.split("`--").skip(1) {
             let flag: String = flag.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
             if seen.insert(format!("--{flag}")) && flag != "help" {
-                let known = ["rollback", "verify", "plan", "recover"].iter().any(|verb| {
+                let verbs = ["rollback", "verify", "plan", "recover", "status", "history prune"];
+                let known = verbs.iter().any(|verb| {
                     let help = std::process::Command::new(&backout_kit::built().backout)
-                        .args([verb, "--help"])
+                        .args(verb.split(' '))
+                        .arg("--help")
                         .output()
                         .unwrap();
                     String::from_utf8_lossy(&help.stdout).contains(&format!("--{flag}"))

@@ -23,7 +23,7 @@ fn killed_in_the_swap(n: u32) -> Option<(World, Snapshot)> {
     }
     let world = World::small();
     let before = world.files();
-    let plain = world.verb_command("rollback", &[]);
+    let plain = world.verb_command("rollback", &["--no-parent"]);
     let inject = format!("inject=renameat2:signal=KILL:when={n}");
     let mut command = Command::new("strace");
     command.args(["-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", &inject, "--"]);
@@ -121,6 +121,45 @@ fn giving_up_lists_every_file_with_its_digests() {
     let run = world.plain(&["recover", "--abandon"]).ends(0);
     assert!(run.json["data"]["files"].as_array().unwrap().len() >= 4, "{run:?}");
     assert_eq!(world.files(), before);
+    let services = run.json["data"]["services"].as_array().unwrap();
+    assert_eq!((&services[0]["was"], &services[0]["now"]), (&"running".into(), &"stopped".into()));
+    let warned = run.json["warnings"].to_string();
+    assert!(
+        warned.contains("`First`") && warned.contains("`Second`") && warned.contains("ctl start"),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_stop_command_that_outlives_the_run_is_waited_for() {
+    for patience in [1, 20] {
+        let world = World::small();
+        world.write_site(
+            &[("First", "first"), ("Second", "second")],
+            &format!("timeouts: (stop: {patience}),"),
+        );
+        let before = world.files();
+        let go = world.path().join("go");
+        let wait = format!("kill -KILL $PPID; while [ ! -e '{}' ]; do sleep 0.01; done", go.display());
+        world.services.hook("first", "stop", &wait);
+        let killed = world.rollback(&["--no-parent"]);
+        assert_eq!(killed.code, None, "{killed:?}");
+        assert!(world.services.runs("first"), "the stop goes on and has not done its work yet");
+        if patience == 1 {
+            let run = world.plain(&["recover"]).ends(21);
+            assert_eq!(run.error_code(), "BKO-3002");
+            assert!(run.json["error"].to_string().contains("still goes on"), "{run:?}");
+            fs::write(&go, "").unwrap();
+        } else {
+            let recover = world.command(&["recover", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+            fs::write(&go, "").unwrap();
+            let run = Run::of(&recover.wait_with_output().unwrap()).ends(0);
+            assert_eq!(run.json["outcome"], "rolled-back");
+        }
+        world.plain(&["recover"]).ends(0);
+        assert_eq!(world.files(), before);
+        assert_eq!(world.running(), [true, true], "it would have been stopped behind our back");
+    }
 }
 
 #[test]

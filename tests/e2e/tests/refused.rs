@@ -74,6 +74,25 @@ fn malformed_ron_says_where() {
 }
 
 #[test]
+fn files_that_are_none_are_refused_at_once() {
+    let mut world = World::small();
+    let pipe = world.path().join("pipe.ron");
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&pipe).status().unwrap().success());
+    let plan = pipe.to_str().unwrap().to_owned();
+    let mut saved = world.command(&["rollback", "--plan", &plan, "--yes", "--json", "--timeout", "60"]);
+    let run = Run::of(&saved.args(world.flags()).output().unwrap()).ends(10);
+    assert!(run.json["error"].to_string().contains("not a regular file"), "{run:?}");
+    for none in [pipe, "/dev/null".into(), "/dev/zero".into(), world.home.clone()] {
+        let site = std::mem::replace(&mut world.site, none.clone());
+        refused(&world, 10, "not a regular file", &[]);
+        world.site = site;
+    }
+    let profile = std::mem::replace(&mut world.profile, plan);
+    refused(&world, 10, "not a regular file", &[]);
+    world.profile = profile;
+}
+
+#[test]
 fn an_unknown_field_in_a_components_config_says_what() {
     let world = World::small();
     let good = fs::read_to_string(&world.profile).unwrap();
@@ -271,6 +290,39 @@ fn a_saved_plan_that_no_longer_fits() {
 }
 
 #[test]
+fn a_plan_is_written_over_nothing_but_a_plan() {
+    let world = World::small();
+    let before = world.files();
+    let inside = |name: &str| world.home.join(name);
+    let other = world.path().join("other");
+    fs::write(&other, "somebody's").unwrap();
+    symlink("nowhere", world.path().join("link")).unwrap();
+    for file in [
+        inside("live/a.conf"),
+        inside("backup/a.conf"),
+        inside("live/gone.conf"),
+        inside("backup/new.ron"),
+        inside("backup/new/plan.ron"),
+        other.clone(),
+        world.site.clone(),
+        world.path().join("link"),
+        world.path().join("home"),
+    ] {
+        let run = world.verb("plan", &["-o", file.to_str().unwrap()]).ends(10);
+        assert_eq!(run.error_code(), "BKO-1069", "{}", file.display());
+        assert!(run.json["error"].to_string().contains(file.to_str().unwrap()), "{run:?}");
+        assert_eq!(world.files(), before);
+    }
+    assert_eq!(fs::read(&other).unwrap(), b"somebody's");
+    assert!(world.path().join("link").is_symlink());
+    let plan = world.path().join("plan.ron");
+    for _ in 0..2 {
+        world.verb("plan", &["-o", plan.to_str().unwrap()]).ends(0);
+    }
+    assert_eq!(world.files(), before);
+}
+
+#[test]
 fn a_state_folder_of_a_newer_format() {
     let world = World::small();
     fs::create_dir(&world.state).unwrap();
@@ -296,6 +348,51 @@ fn an_unfinished_run_of_another_state_folder() {
 }
 
 #[test]
+fn a_state_folder_among_the_product_or_its_backups() {
+    let mut world = World::small();
+    let aside = world.path().join("aside");
+    fs::create_dir(&aside).unwrap();
+    for inside in ["home/backup/state", "home/live/sub/state", "home/state", "home"] {
+        world.state = world.path().join(inside);
+        let home = world.home.to_str().unwrap().to_owned();
+        let run = refused(&world, 10, &home, &[]);
+        assert!(run.json["error"].to_string().contains(inside), "{run:?}");
+        assert_eq!(world.verb("plan", &[]).ends(10).error_code(), "BKO-1080");
+    }
+    world.state = aside.join("state");
+    refused(&world, 10, "aside/state", &["--from", &format!("dir:{}", aside.display())]);
+    symlink(&world.home, world.path().join("link")).unwrap();
+    world.state = world.path().join("link/state");
+    refused(&world, 10, "home/state", &[]);
+}
+
+#[test]
+fn a_site_profile_or_plugin_that_would_be_a_target() {
+    let mut world = World::small();
+    let live = world.home.join("live");
+    let backup = |name: &str| write(&world.home.join("backup").join(name), "old");
+    fs::copy(&world.site, live.join("site.ron")).unwrap();
+    backup("site.ron");
+    let away = std::mem::replace(&mut world.site, live.join("site.ron"));
+    refused(&world, 10, "live/site.ron", &[]);
+    world.site = away;
+    fs::copy(&world.profile, live.join("small.ron")).unwrap();
+    write(&world.home.join("backup/small.ron"), "old");
+    let away = std::mem::replace(&mut world.profile, live.join("small.ron").to_str().unwrap().to_owned());
+    refused(&world, 10, "live/small.ron", &[]);
+    world.profile = away;
+    let plugins = live.join("plugins");
+    fs::create_dir(&plugins).unwrap();
+    for entry in fs::read_dir(&world.plugins).unwrap() {
+        let from = entry.unwrap().path();
+        fs::copy(&from, plugins.join(from.file_name().unwrap())).unwrap();
+    }
+    write(&world.home.join("backup/plugins/more"), "old");
+    world.plugins = plugins;
+    refused(&world, 10, "live/plugins/more", &[]);
+}
+
+#[test]
 fn without_a_terminal_and_without_yes() {
     let world = World::small();
     let mut command = world.command(&["rollback", &world.profile]);
@@ -318,9 +415,7 @@ fn a_dry_run_counts_and_writes_nothing() {
 #[test]
 fn what_is_not_in_this_version_says_so() {
     let world = World::small();
-    for args in
-        [&["guard"][..], &["snapshot", "list"], &["inventory"], &["history"], &["explain", "BKO-1001"]]
-    {
+    for args in [&["guard"][..], &["snapshot", "list"], &["explain", "BKO-1001"]] {
         let run = Run::of(&world.command(args).output().unwrap()).ends(64);
         assert!(run.stderr.contains("not in this version"), "{run:?}");
     }

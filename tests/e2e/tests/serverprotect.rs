@@ -8,7 +8,12 @@
 use backout_demo::{BakSpelling, TreeSpec, pe};
 use backout_kit::{Run, ServerProtect, serverprotect::version, snapshot, write};
 use backout_protocol::{FileVersion, MachineType};
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 fn v(text: &str) -> Option<FileVersion> {
     Some(text.parse().unwrap())
@@ -172,6 +177,18 @@ fn a_patch_run_twice_leaves_no_backup_and_a_folder_set_aside_helps() {
 }
 
 #[test]
+fn folders_with_a_percent_sign_in_their_names_work_on_the_command_line() {
+    let world = backout_kit::World::small();
+    let odd = world.path().join("50%41 off");
+    fs::rename(&world.home, &odd).unwrap();
+    let aside = world.path().join("set%20aside");
+    fs::rename(odd.join("backup"), &aside).unwrap();
+    let (set, from) = (format!("home={}", odd.display()), format!("dir:{}", aside.display()));
+    world.rollback(&["--set", &set, "--from", &from]).ends(0);
+    assert_eq!(fs::read(odd.join("live/a.conf")).unwrap(), b"old a");
+}
+
+#[test]
 fn a_newer_patch_on_top_is_refused() {
     let sp = ServerProtect::new(&TreeSpec::default());
     fs::write(sp.live("SpntSvc.exe"), pe(MachineType::X86, v("5.80.0.1330"), "newer")).unwrap();
@@ -190,6 +207,9 @@ fn two_good_backups_that_differ_are_refused_unless_preferred() {
         text.contains("5.80.0.1240") && text.contains("5.80.0.1179") && text.contains("--prefer"),
         "{text}"
     );
+    let both = ["--prefer", "StCommon.dll=normal-server", "--prefer", "stcommon.DLL=information-server"];
+    let text = sp.world.rollback(&both).ends(64).json["error"].to_string();
+    assert!(text.contains("normal-server") && text.contains("information-server"), "{text}");
     sp.world.rollback(&["--prefer", "StCommon.dll=normal-server"]).ends(0);
     assert!(fs::read(sp.live("StCommon.dll")).unwrap() == other);
 }
@@ -222,13 +242,58 @@ fn hotfix_is_shown_and_set_aside_only_when_asked_for() {
     assert_eq!(sp.world.files(), before);
     sp.world.rollback(&["--clear-hotfix"]).ends(0);
     let left: Vec<PathBuf> = fs::read_dir(&hotfix).unwrap().map(|e| e.unwrap().path()).collect();
-    assert!(
-        left.iter().all(|p| p.file_name().unwrap().to_string_lossy().starts_with(".backout-")),
-        "{left:?}"
-    );
+    assert!(left.is_empty(), "HotFix must be empty: {left:?}");
     sp.world.plain(&["undo"]).ends(0);
     let after = sp.world.files();
     assert!(after == before, "{}", snapshot::differences(&before, &after).join("\n"));
+    assert!(snapshot::leftovers(&hotfix).is_empty(), "what `undo` keeps lies above HotFix too");
+    sp.world.rollback(&["--clear-hotfix"]).ends(0);
+    assert_eq!(fs::read_dir(&hotfix).unwrap().count(), 0);
+}
+
+#[test]
+fn what_hotfix_held_survives_a_kill_in_the_swap() {
+    let works = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    if !works.is_ok_and(|o| o.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "CI needs strace");
+        return;
+    }
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let hotfix = sp.tree.home.join("HotFix");
+    write(&hotfix.join("sub/StCommon.dll"), "to be deployed");
+    let before = sp.world.files();
+    let plain = sp
+        .world
+        .verb_command("rollback", &["--component", "information-server", "--clear-hotfix", "--no-parent"]);
+    // Format, plan and list of swaps are renamed into place before the first file that goes away.
+    let inject = "inject=renameat:signal=KILL:when=5";
+    let mut command = Command::new("strace");
+    command.args(["-qq", "-o", "/dev/null", "-e", "trace=renameat", "-e", inject, "--"]);
+    command.arg(plain.get_program()).args(plain.get_args()).stdin(Stdio::null());
+    assert!(!command.output().unwrap().status.success(), "it was to be killed");
+    assert!(!hotfix.join("Hotfix.ini").exists() && hotfix.join("sub").exists(), "killed in the middle");
+    let run = sp.world.plain(&["recover"]).ends(0);
+    assert_eq!(run.json["outcome"], "completed");
+    assert_eq!(fs::read_dir(&hotfix).unwrap().count(), 0);
+    sp.world.plain(&["undo"]).ends(0);
+    let after = sp.world.files();
+    assert!(after == before, "{}", snapshot::differences(&before, &after).join("\n"));
+}
+
+#[test]
+fn an_undo_tells_of_rights_that_were_changed_since() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let before = sp.world.files();
+    sp.world.rollback(&[]).ends(0);
+    assert_eq!(sp.world.plain(&["undo", "--dry-run"]).ends(0).json["warnings"].as_array().unwrap().len(), 0);
+    let live = sp.live("LogDb.dll");
+    let mode = fs::metadata(&live).unwrap().permissions().mode() & 0o7777;
+    fs::set_permissions(&live, fs::Permissions::from_mode(mode ^ 0o040)).unwrap();
+    let run = sp.world.plain(&["undo"]).ends(0);
+    let warnings = run.json["warnings"].to_string();
+    assert!(warnings.contains("BKO-4014") && warnings.contains("LogDb.dll"), "{warnings}");
+    assert!(warnings.contains(&format!("{mode:04o}")), "{warnings}");
+    assert_eq!(sp.world.files(), before);
 }
 
 /// A rollback while a process of the console runs.
@@ -248,6 +313,42 @@ fn an_open_console_is_refused() {
     let run = with_the_console_open(&sp).ends(10);
     assert!(run.json["error"].to_string().contains("Admin.exe"), "{run:?}");
     assert!(sp.world.services.log().is_empty());
+}
+
+#[test]
+fn a_console_opened_in_the_window_puts_everything_back() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let console = sp.live("Admin.exe");
+    fs::copy("/bin/sleep", &console).unwrap();
+    let pid = sp.world.services.dir().join("console.pid");
+    let open = format!("{} 1000 </dev/null >/dev/null 2>&1 & echo $! >{}", console.display(), pid.display());
+    sp.world.services.hook("agent", "stop", &format!("[ -e {} ] || {{ {open}; }}", pid.display()));
+    let before = sp.world.files();
+    let close = || {
+        let pid = fs::read_to_string(&pid).unwrap();
+        assert!(Command::new("/bin/kill").args(["-9", pid.trim()]).status().unwrap().success());
+        let process = format!("/proc/{}", pid.trim());
+        // Nobody may wait for it here: whoever adopted it does.
+        while fs::read_link(format!("{process}/exe")).is_ok() {
+            std::thread::yield_now();
+        }
+    };
+    let run = sp.world.rollback(&[]).ends(20);
+    assert!(run.json["error"].to_string().contains("Admin.exe"), "{run:?}");
+    assert_eq!(sp.world.files(), before);
+    assert_eq!(sp.world.running(), [true, true, true]);
+    assert!(snapshot::leftovers(&sp.world.home).is_empty());
+    close();
+    sp.world.rollback(&[]).ends(0);
+    fs::remove_file(&pid).unwrap();
+    let rolled = sp.world.files();
+    sp.world.plain(&["undo"]).ends(20);
+    assert_eq!(sp.world.files(), rolled);
+    let run = sp.world.plain(&["undo"]).ends(10);
+    assert!(run.json["error"].to_string().contains("Admin.exe"), "{run:?}");
+    close();
+    sp.world.plain(&["undo"]).ends(0);
+    assert_eq!(sp.world.files(), before);
 }
 
 /// Makes the Agent's process an `EarthAgent.exe` in the product's folder that no stop ends.
@@ -302,12 +403,57 @@ fn two_live_names_that_fold_alike_are_refused() {
 }
 
 #[test]
+fn two_backup_folders_whose_names_fold_alike_are_refused() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let (own, twin) = (sp.tree.home.join("is_backup"), sp.tree.home.join("IS_BACKUP"));
+    fs::create_dir_all(twin.join("filegroup10")).unwrap();
+    let before = sp.world.files();
+    let both_named = || {
+        let run = sp.world.rollback(&[]).ends(10);
+        let text = run.json["error"].to_string();
+        assert_eq!(run.error_code(), "BKO-1034", "{text}");
+        assert!(text.contains("is_backup") && text.contains("IS_BACKUP"), "{text}");
+    };
+    both_named();
+    assert_eq!(sp.world.files(), before);
+    // The backups in the other one.
+    fs::remove_dir_all(&twin).unwrap();
+    fs::rename(&own, &twin).unwrap();
+    fs::create_dir(&own).unwrap();
+    both_named();
+    fs::remove_dir(&own).unwrap();
+    sp.world.rollback(&[]).ends(0);
+}
+
+#[test]
 fn a_backup_for_another_machine_type_is_none() {
     let sp =
         ServerProtect::new(&TreeSpec { information_server: false, cm_agent: false, ..TreeSpec::default() });
     fs::write(sp.tree.home.join("SpntSvc.exe.bak"), pe(MachineType::X64, v("5.80.0.1179"), "x64")).unwrap();
     let run = sp.world.rollback(&[]).ends(10);
     assert!(run.json["error"].to_string().contains("x64"), "{run:?}");
+}
+
+#[test]
+fn a_backup_that_is_no_program_is_none() {
+    for live in [Some("patched"), Some("broken"), None] {
+        let sp = ServerProtect::new(&TreeSpec {
+            information_server: false,
+            cm_agent: false,
+            ..TreeSpec::default()
+        });
+        match live {
+            Some("broken") => fs::write(sp.live("LogDb.dll"), "broken").unwrap(),
+            Some(_) => {}
+            None => fs::remove_file(sp.live("LogDb.dll")).unwrap(),
+        }
+        fs::write(sp.tree.home.join("LogDb.dll.bak"), "a saved error page").unwrap();
+        let before = sp.world.files();
+        let run = sp.world.rollback(&[]).ends(10);
+        let text = run.json["error"].to_string();
+        assert!(text.contains("LogDb.dll.bak") && text.contains("no PE file"), "{text}");
+        assert_eq!(sp.world.files(), before);
+    }
 }
 
 #[test]
@@ -384,6 +530,31 @@ fn a_backup_for_another_machine_type_is_none_where_the_live_file_is_gone() {
     fs::write(sp.tree.home.join("LogDb.dll.bak"), wrong).unwrap();
     let run = sp.world.rollback(&[]).ends(10);
     assert!(run.json["error"].to_string().contains("x64"), "{run:?}");
+}
+
+#[test]
+fn a_folder_with_nothing_of_the_component_in_it_is_not_filled_unless_named() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let wrong = sp.world.home.join("wrong");
+    fs::create_dir(&wrong).unwrap();
+    let set = format!("is_home={}", wrong.display());
+    let site = fs::read_to_string(&sp.world.site).unwrap();
+    let before = sp.world.files();
+    let refused = |more: &[&str], origin: &str| {
+        let run = sp.world.rollback(more).ends(10);
+        let text = run.json["error"].to_string();
+        assert!(text.contains("is_home") && text.contains(origin), "{text}");
+        assert!(text.contains(wrong.to_str().unwrap()), "{text}");
+        assert_eq!(sp.world.files(), before);
+    };
+    refused(&["--set", &set], "from --set");
+    let vars = format!("vars: {{ \"is_home\": {:?},", wrong.to_str().unwrap());
+    write(&sp.world.site, site.replace("vars: {", &vars));
+    refused(&[], "from the site file");
+    refused(&["--component", "information-server"], "from the site file");
+    write(&sp.world.site, site);
+    sp.world.rollback(&["--component", "information-server", "--set", &set]).ends(0);
+    assert_eq!(version(&wrong.join("Earthagent.exe")), v("5.80.0.1179"));
 }
 
 #[test]

@@ -1,90 +1,250 @@
-//! The real binary in a machine of its own, whose process 1 is a real systemd: services are units, and the power fails.
-#![cfg(target_os = "linux")]
+//! Services that a real systemd manages, and what happens to an unfinished run at boot.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_kit::{Booted, Run, Systemd, World, built};
-use std::{fs, process::Command, thread, time::Duration};
+use backout_kit::{Machine, snapshot};
+use std::{fs, path::PathBuf};
 
-/// The small product, patched, in a machine whose units are its two services. `None` where there can be no systemd.
-fn booted(second: &str) -> Option<(World, Booted)> {
-    let mut machine = Booted::off()?;
-    let world = World::small();
-    let site = format!(
-        "(\n vars: {{ \"home\": {:?} }},\n services: System,\n units: {{ \"First\": \"first.service\", \"Second\": \"second\" }},\n)\n",
-        world.home
-    );
-    fs::write(&world.site, site).unwrap();
-    machine.share(world.path());
-    machine.share_for_reading(built().backout.parent().unwrap());
-    machine.unit("first.service", "[Service]\nExecStart=/usr/bin/sleep 100000\n");
-    machine.unit("second.service", second);
-    for unit in ["first.service", "second.service"] {
-        machine.enable(unit, "multi-user.target");
-    }
+/// A machine that runs, with both services up, and the recovery at boot installed; `None`: not here.
+fn machine() -> Option<Machine> {
+    let mut machine = Machine::off()?;
     machine.boot();
-    machine.settled();
-    Some((world, machine))
+    machine.systemctl(&["start", "second"]);
+    assert!(machine.runs("first") && machine.runs("second"));
+    machine.backout(&["boot", "status"]).ends(31);
+    machine.backout(&["boot", "install"]).ends(0);
+    machine.backout(&["boot", "status"]).ends(0);
+    Some(machine)
 }
 
-/// A call of the binary, to be made inside.
-fn inside(machine: &Booted, outside: &Command) -> Command {
-    let mut command = machine.command(outside.get_program().to_str().unwrap());
-    command.args(outside.get_args());
-    command
-}
-
-fn run(machine: &Booted, outside: &Command) -> Run {
-    Run::of(&inside(machine, outside).output().unwrap())
-}
-
-fn lives(machine: &Booted) -> [String; 2] {
-    ["first", "second"].map(|unit| machine.property(unit, "InvocationID"))
+/// Everything that held services back is gone.
+fn holds(machine: &Machine) -> Vec<PathBuf> {
+    let units = fs::read_dir(machine.units()).unwrap().map(|e| e.unwrap().path());
+    let mut found: Vec<PathBuf> = units.filter(|p| p.to_str().unwrap().ends_with(".d")).collect();
+    found.extend([machine.state.join("unsettled")].into_iter().filter(|p| p.exists()));
+    found
 }
 
 #[test]
-fn units_are_stopped_for_the_window_and_started_again() {
-    let Some((world, machine)) =
-        booted("[Unit]\nAfter=first.service\n[Service]\nExecStart=/usr/bin/sleep 100000\n")
-    else {
-        return;
-    };
-    let before = lives(&machine);
-    let done = run(&machine, &world.verb_command("rollback", &[])).ends(0);
-    assert_eq!(done.json["outcome"], "done");
-    assert_eq!(fs::read_to_string(world.home.join("live/a.conf")).unwrap(), "old a");
-    let after = lives(&machine);
-    assert!(before[0] != after[0] && before[1] != after[1], "both were started again: {before:?} {after:?}");
-    for unit in ["first", "second"] {
-        assert_eq!(machine.property(unit, "ActiveState"), "active");
-    }
+fn a_rollback_and_its_undo_stop_and_start_units() {
+    let Some(machine) = machine() else { return };
+    let before = machine.files();
+    let run = machine.backout(&["rollback"]).ends(0);
+    assert_eq!(run.json["counts"]["services"], 2);
+    assert!(!run.json["warnings"].to_string().contains("BKO-4033"), "{run:?}");
+    assert!(machine.runs("first") && machine.runs("second"));
+    assert!(holds(&machine).is_empty(), "{:?}", holds(&machine));
+    machine.backout(&["undo"]).ends(0);
+    assert_eq!(machine.files(), before);
+    assert!(machine.runs("first") && machine.runs("second"));
+    assert!(!machine.seen().iter().any(|s| s.ends_with("mixed")), "{:?}", machine.seen());
 }
 
-#[test]
-fn a_run_that_a_power_cut_ended_is_settled_in_the_next_boot() {
-    let second = "[Service]\nExecStart=/usr/bin/sleep 100000\n\
-                  ExecStop=/bin/sh -c 'touch /run/stopping; sleep 100000'\nTimeoutStopSec=100000\n";
-    let Some((world, mut machine)) = booted(second) else { return };
-    let before = world.files();
-    let mut child = inside(&machine, &world.verb_command("rollback", &[])).spawn().unwrap();
-    while !machine.run(&["test", "-e", "/run/stopping"]).status.success() {
-        assert!(child.try_wait().unwrap().is_none(), "it must be waiting for the second service");
-        thread::sleep(Duration::from_millis(10));
-    }
+/// A run that was cut off in the swap, on a machine that is switched off.
+fn cut_in_the_swap(machine: &mut Machine) {
+    machine.killed(&["rollback"], "renameat2", 3);
+    assert!(machine.state.join("unsettled").exists());
     machine.power_cut();
-    child.wait().unwrap();
+}
 
+#[test]
+fn without_the_recovery_at_boot_the_services_stay_down_until_somebody_recovers() {
+    let Some(mut machine) = machine() else { return };
+    machine.backout(&["boot", "remove"]).ends(0);
+    let run = machine.backout(&["plan"]).ends(0);
+    assert!(run.json["warnings"].to_string().contains("BKO-4033"), "{run:?}");
+    cut_in_the_swap(&mut machine);
     machine.boot();
-    machine.settled();
-    let mut recover = world.command(&["recover"]);
-    recover.arg("--json");
-    let settled = run(&machine, &recover).ends(0);
-    assert_eq!(settled.json["outcome"], "rolled-back");
-    assert!(world.files() == before);
-    for unit in ["first", "second"] {
-        assert_eq!(machine.property(unit, "ActiveState"), "active");
+    assert!(!machine.runs("first"));
+    // Nobody else gets them up either.
+    machine.systemctl(&["start", "first"]);
+    assert!(!machine.runs("first"));
+    machine.backout(&["status"]).ends(21);
+    assert_eq!(machine.backout(&["recover"]).ends(0).json["outcome"], "completed");
+    assert!(machine.runs("first") && machine.runs("second"));
+    assert!(holds(&machine).is_empty(), "{:?}", holds(&machine));
+    assert!(!machine.seen().iter().any(|s| s.ends_with("mixed")), "{:?}", machine.seen());
+}
+
+#[test]
+fn a_volume_that_is_away_at_boot_leaves_everything_as_it_is_until_it_is_back() {
+    let Some(mut machine) = machine() else { return };
+    // From now on the product's folder is a volume of its own.
+    machine.power_cut();
+    let (live, volume) = (machine.home.join("live"), machine.path().join("volume"));
+    fs::rename(&live, &volume).unwrap();
+    fs::create_dir(&live).unwrap();
+    let mut escape = std::process::Command::new("systemd-escape");
+    let unit = escape.args(["--path", "--suffix=mount"]).arg(&live).output().unwrap().stdout;
+    let unit = String::from_utf8(unit).unwrap().trim().to_owned();
+    let mount = format!("What={}\nWhere={}\nType=none\nOptions=bind\n", volume.display(), live.display());
+    // As one with `nofail`: a boot goes on without it.
+    machine.unit(&unit, &format!("[Unit]\nBefore=local-fs.target\n[Mount]\n{mount}"));
+    machine.enable(&unit, "local-fs.target");
+    machine.boot();
+    machine.systemctl(&["start", "second"]);
+    cut_in_the_swap(&mut machine);
+    let away = machine.path().join("away");
+    fs::rename(&volume, &away).unwrap();
+    let before = (machine.files(), snapshot(&away));
+    machine.boot();
+    assert!(!machine.runs("first") && !machine.runs("second"));
+    assert!(machine.systemctl(&["is-failed", "backout-recover-files"]) == "failed");
+    let run = machine.backout(&["recover"]).ends(21);
+    assert!(run.json["error"].to_string().contains("mount"), "{run:?}");
+    assert_eq!((machine.files(), snapshot(&away)), before, "nothing was changed");
+    machine.power_cut();
+    fs::rename(&away, &volume).unwrap();
+    machine.boot();
+    assert!(machine.runs("first") && machine.runs("second"));
+    machine.backout(&["status"]).ends(0);
+    assert_eq!(fs::read(volume.join("a.conf")).unwrap(), b"old a");
+    assert!(!machine.seen().iter().any(|s| s.ends_with("mixed")), "{:?}", machine.seen());
+}
+
+#[test]
+fn sockets_timers_and_dependents_are_held_down_with_their_service_and_come_back() {
+    let Some(mut machine) = machine() else { return };
+    machine.power_cut();
+    let at = machine.path().display().to_string();
+    machine
+        .unit("second.socket", &format!("[Socket]\nListenStream={at}/second.sock\nService=second.service\n"));
+    machine.unit("nightly.timer", "[Timer]\nOnActiveSec=1h\nUnit=first.service\n");
+    machine.unit("watch.path", &format!("[Path]\nPathExists={at}/poke\nUnit=first.service\n"));
+    let needs = "Requires=first.service\nAfter=first.service\n";
+    machine.unit("third.service", &machine.service_unit("third", needs, ""));
+    machine.boot();
+    machine.systemctl(&["start", "second.socket", "second", "nightly.timer", "watch.path", "third"]);
+    let all = ["first", "second", "second.socket", "nightly.timer", "watch.path", "third"];
+    assert!(all.iter().all(|unit| machine.runs(unit)));
+    // Somebody pulls every trigger while files are swapped: the stop of the last service to go down is where we are.
+    let pull = format!("ExecStopPost=/bin/touch {at}/poke\n");
+    let plan = machine.backout(&["plan"]).ends(0);
+    let services: Vec<&str> = plan.json["data"]["plan"]["services"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(services.len(), 6, "{services:?}");
+    assert_eq!(&services[4..], ["First", "Second"], "what could start them goes down first");
+    machine.unit("second.service", &machine.service_unit("second", "", &pull));
+    machine.systemctl(&["daemon-reload"]);
+    machine.backout(&["rollback"]).ends(0);
+    fs::remove_file(machine.path().join("poke")).unwrap();
+    for unit in all {
+        assert!(machine.runs(unit), "{unit}");
     }
+    assert!(holds(&machine).is_empty(), "{:?}", holds(&machine));
+    assert!(!machine.seen().iter().any(|s| s.ends_with("mixed")), "{:?}", machine.seen());
+}
+
+#[test]
+fn a_service_that_systemd_keeps_restarting_counts_as_running_before_and_as_ill_afterwards() {
+    let Some(mut machine) = machine() else { return };
+    machine.power_cut();
+    // It falls over on the patched files, and is well on the old ones.
+    let at = machine.path().display().to_string();
+    let restart =
+        format!("ExecStartPre=/bin/grep -q old {at}/home/live/a.conf\nRestart=always\nRestartSec=60\n");
+    machine.unit("second.service", &machine.service_unit("second", "", &restart));
+    machine.boot();
+    machine.systemctl(&["start", "--no-block", "second"]);
+    while machine.systemctl(&["show", "-p", "SubState", "--value", "second"]) != "auto-restart" {
+        std::thread::yield_now();
+    }
+    machine.backout(&["rollback"]).ends(0);
+    assert!(machine.runs("second"), "it ran, as far as anybody can tell, so it is started");
+    // The undo would bring it down again: that is no good state, so it is taken back.
+    let old = machine.files();
+    machine.backout(&["undo"]).ends(20);
+    assert_eq!(machine.files(), old);
+    assert!(machine.runs("first") && machine.runs("second"));
+}
+
+#[test]
+fn a_masked_service_that_runs_is_refused_before_anything_is_touched() {
+    let Some(machine) = machine() else { return };
+    let before = machine.files();
+    let unit = machine.units().join("second.service");
+    fs::remove_file(&unit).unwrap();
+    std::os::unix::fs::symlink("/dev/null", unit).unwrap();
+    machine.systemctl(&["daemon-reload"]);
+    let run = machine.backout(&["rollback"]).ends(10);
+    assert!(run.json["error"]["message"].as_str().unwrap().contains("masked"), "{run:?}");
+    assert_eq!(machine.files(), before);
+    assert!(machine.runs("first") && machine.runs("second"));
+}
+
+#[test]
+fn a_hold_of_another_state_folder_is_not_written_over() {
+    let Some(machine) = machine() else { return };
+    let hold = "first.service.d/zz-backout-hold.conf";
+    machine.unit(hold, "[Unit]\nConditionPathExists=!/elsewhere/unsettled\n");
+    machine.systemctl(&["daemon-reload"]);
+    let run = machine.backout(&["rollback"]).ends(10);
+    assert!(run.json["error"]["message"].as_str().unwrap().contains(hold), "{run:?}");
+    assert!(machine.units().join(hold).is_file());
+}
+
+#[test]
+fn the_units_of_the_recovery_and_the_holds_are_well_formed() {
+    let Some(machine) = machine() else { return };
+    let at = |unit: &str| format!("/etc/systemd/system/{unit}");
+    let verify = |unit: &str| {
+        let checked =
+            machine.command("systemd-analyze", &["verify", "--man=no", &at(unit)]).output().unwrap();
+        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(checked.status.success() && said.is_empty(), "{unit}: {said}");
+    };
+    verify("backout-recover-files.service");
+    verify("backout-recover-services.service");
+    machine.killed(&["rollback"], "renameat2", 3);
+    let hold = machine.units().join("first.service.d/zz-backout-hold.conf");
+    let text = fs::read_to_string(hold).unwrap();
+    assert!(
+        text.contains(&format!("ConditionPathExists=!{}", machine.state.join("unsettled").display())),
+        "{text}"
+    );
+    verify("first.service");
+    verify("second.service");
+    machine.backout(&["recover"]).ends(0);
+}
+
+#[test]
+fn a_unit_that_changes_is_read_again_before_its_service_starts() {
+    let Some(mut machine) = machine() else { return };
+    machine.power_cut();
+    // The patch has changed the unit: the old one, kept aside, says `old` on its command line.
+    let of = |word: &str| machine.service_unit("second", "", &format!("Environment=WORD={word}\n"));
+    machine.unit("second.service", &of("patched"));
+    fs::create_dir(machine.home.join("unit-backup")).unwrap();
+    fs::write(machine.home.join("unit-backup/second.service"), of("old")).unwrap();
+    let profile = r#"(
+      name: "unit", title: (en: "A product with a unit of its own"),
+      product: (name: "Unit", version: "1", patch: "2"),
+      variables: [(name: "home", about: (en: "where it is")), (name: "units", about: (en: "its units"))],
+      components: [
+        ( id: "unit", title: (en: "the unit"),
+          role: Restore(plugin: "file-set", config: (from: "home/unit-backup", to: "units")),
+          presence: (marker: "units/second.service"), services: [(name: "Second")] ),
+      ],
+      timeouts: (stop: 20, start: 20, status: 20, exit: 5, settle: 0),
+    )"#;
+    fs::write(machine.path().join("small.ron"), profile).unwrap();
+    machine.boot();
+    machine.systemctl(&["start", "second"]);
+    let word = |machine: &Machine| machine.systemctl(&["show", "-p", "Environment", "--value", "second"]);
+    assert_eq!(word(&machine), "WORD=patched");
+    machine.backout(&["rollback", "--set", "units=/etc/systemd/system"]).ends(0);
+    assert!(machine.runs("second"));
+    assert_eq!(word(&machine), "WORD=old");
+    let pid = machine.systemctl(&["show", "-p", "MainPID", "--value", "second"]);
+    let environ = machine.command("cat", &[&format!("/proc/{pid}/environ")]).output().unwrap().stdout;
+    assert!(String::from_utf8_lossy(&environ).contains("WORD=old"));
+    machine.backout(&["undo"]).ends(0);
+    assert_eq!(word(&machine), "WORD=patched");
 }

@@ -128,11 +128,11 @@ fn a_service_that_rewrites_its_own_file_before_the_health_check_fails() {
 }
 
 /// Starts a rollback and waits until the first service's stop has been reached; it goes on when `go` is made.
-fn held_in_the_window(world: &World) -> (Child, std::path::PathBuf) {
+fn held_in_the_window(world: &World, more: &[&str]) -> (Child, std::path::PathBuf) {
     let (reached, go) = (world.path().join("reached"), world.path().join("go"));
     let wait = format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", reached.display(), go.display());
     world.services.hook("first", "stop", &wait);
-    let mut command = world.verb_command("rollback", &[]);
+    let mut command = world.verb_command("rollback", more);
     let mut run = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     while !reached.exists() {
         assert!(run.try_wait().unwrap().is_none(), "the run ended early");
@@ -150,7 +150,7 @@ fn signal(child: &Child, signal: &str) {
 fn ctrl_c_in_the_window_puts_everything_back() {
     let world = World::small();
     let before = world.files();
-    let (run, go) = held_in_the_window(&world);
+    let (run, go) = held_in_the_window(&world, &[]);
     signal(&run, "-INT");
     fs::write(&go, "").unwrap();
     let run = Run::of(&run.wait_with_output().unwrap()).ends(20);
@@ -162,7 +162,7 @@ fn ctrl_c_in_the_window_puts_everything_back() {
 #[test]
 fn a_hangup_changes_nothing() {
     let world = World::small();
-    let (run, go) = held_in_the_window(&world);
+    let (run, go) = held_in_the_window(&world, &[]);
     signal(&run, "-HUP");
     fs::write(&go, "").unwrap();
     Run::of(&run.wait_with_output().unwrap()).ends(0);
@@ -181,17 +181,13 @@ fn a_time_out_in_the_window_puts_everything_back() {
 fn a_killed_run_is_open_until_recover_settles_it() {
     let world = World::small();
     let before = world.files();
-    let (mut run, go) = held_in_the_window(&world);
+    let (mut run, go) = held_in_the_window(&world, &["--no-parent"]);
     signal(&run, "-KILL");
     run.wait().unwrap();
     fs::write(&go, "").unwrap();
     world.plain(&["status"]).ends(21);
     let refused = world.rollback(&[]).ends(21);
     assert_eq!(refused.json["outcome"], "unfinished");
-    // The control script that was killed with its parent's wait may still be stopping the service.
-    while world.services.runs("first") {
-        std::thread::yield_now();
-    }
     let run = world.plain(&["recover"]).ends(0);
     assert_eq!(run.json["outcome"], "rolled-back");
     assert_eq!(world.files(), before);
@@ -210,7 +206,7 @@ fn a_rename_that_fails_half_way_puts_everything_back() {
     }
     let world = World::small();
     let before = world.files();
-    let plain = world.verb_command("rollback", &[]);
+    let plain = world.verb_command("rollback", &["--no-parent"]);
     let mut failed = 0;
     for n in 1..=8 {
         let mut command = std::process::Command::new("strace");

@@ -6,6 +6,7 @@
 )]
 
 pub mod binary;
+pub mod machine;
 pub mod serverprotect;
 pub mod service;
 pub mod snapshot;
@@ -14,6 +15,7 @@ pub mod twin;
 pub mod world;
 
 pub use binary::{Run, built};
+pub use machine::Machine;
 pub use serverprotect::ServerProtect;
 pub use service::Services;
 pub use snapshot::{Snapshot, snapshot};

@@ -34,7 +34,7 @@ pub struct World {
 }
 
 /// A small product with one of every kind of change: replaced, created, in a new folder, consumed.
-const SMALL: &str = r#"(
+pub(crate) const SMALL: &str = r#"(
   name: "small", title: (en: "A small product"),
   product: (name: "Small", version: "1", patch: "2"),
   variables: [(name: "home", about: (en: "where it is"))],
@@ -93,34 +93,7 @@ impl World {
     /// The small product, patched, with both services running.
     pub fn small() -> Self {
         let mut world = Self::new(&[("First", "first"), ("Second", "second")]);
-        let live = world.home.join("live");
-        let backup = world.home.join("backup");
-        for (folder, files) in [
-            (
-                &live,
-                [("a.conf", "patched a"), ("b.conf", "patched b"), ("sub/c.conf", "patched c")].as_slice(),
-            ),
-            (
-                &backup,
-                [
-                    ("a.conf", "old a"),
-                    ("b.conf", "old b"),
-                    ("sub/c.conf", "old c"),
-                    ("gone.conf", "old gone"),
-                    ("new/deep/d.conf", "old d"),
-                    ("new/e.conf", "old e"),
-                ]
-                .as_slice(),
-            ),
-        ] {
-            for (name, text) in files {
-                let path = folder.join(name);
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(&path, text).unwrap();
-                filetime::set_file_mtime(&path, filetime::FileTime::from_unix_time(1_300_000_000, 123))
-                    .unwrap();
-            }
-        }
+        small_tree(&world.home);
         let profile = world.dir.path().join("small.ron");
         fs::write(&profile, SMALL).unwrap();
         world.profile = profile.to_str().unwrap().to_owned();
@@ -184,5 +157,33 @@ impl World {
     /// Which of the services run, by name.
     pub fn running(&self) -> Vec<bool> {
         self.names.iter().map(|n| self.services.runs(n)).collect()
+    }
+}
+
+/// The files of the small product, patched, in `home`.
+pub(crate) fn small_tree(home: &Path) {
+    let live = home.join("live");
+    let backup = home.join("backup");
+    for (folder, files) in [
+        (&live, [("a.conf", "patched a"), ("b.conf", "patched b"), ("sub/c.conf", "patched c")].as_slice()),
+        (
+            &backup,
+            [
+                ("a.conf", "old a"),
+                ("b.conf", "old b"),
+                ("sub/c.conf", "old c"),
+                ("gone.conf", "old gone"),
+                ("new/deep/d.conf", "old d"),
+                ("new/e.conf", "old e"),
+            ]
+            .as_slice(),
+        ),
+    ] {
+        for (name, text) in files {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            filetime::set_file_mtime(&path, filetime::FileTime::from_unix_time(1_300_000_000, 123)).unwrap();
+        }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
     }
     let mut answer = Answer::plain(exit_code::DIFFERENT, Outcome::Done, out, data);
     let said = Said::new(
-        2502,
+        5002,
         format!("{} problems would keep a rollback from working", problems.len()),
         "mend them one by one; nothing was touched",
     );
@@ -79,7 +79,7 @@ fn found(presence: &Presence) -> String {
 
 fn service(state: &Result<ServiceState, String>) -> String {
     match state {
-        Ok(ServiceState::Restarting) => "the manager is starting it again".into(),
+        Ok(ServiceState::Restarting) => "the manager is starting it".into(),
         Ok(ServiceState::Running) => "running".into(),
         Ok(ServiceState::Stopped) => "stopped".into(),
         Ok(ServiceState::NotInstalled) => "not installed".into(),

@@ -1,27 +1,29 @@
 //! One file a verb.
 
+mod boot;
 mod demo;
 mod doctor;
+mod history;
+mod inventory;
 mod plan;
 mod plugin;
 mod profile;
 mod recover;
 mod rollback;
+pub(crate) mod show;
 mod status;
 mod undo;
 mod verify;
 
 use crate::{
     answer::Answer,
-    args::{Cli, PluginVerb, ProfileVerb, Verb},
+    args::{Cli, HistoryVerb, PluginVerb, ProfileVerb, Verb},
     session::{Session, Stop, later},
 };
+use backout_engine::history::Retention;
 
 /// Carries out one call.
 pub(crate) fn run(cli: Cli) -> Answer {
-    if cli.global.request_id.is_some() {
-        return *later("--request-id");
-    }
     if cli.global.lang != "en" {
         return *later(&format!("--lang {}", cli.global.lang));
     }
@@ -38,13 +40,19 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
             plan::run(session, &wish, output.as_deref(), detailed_exitcode)
         }
         Verb::Rollback { wish, plan, dry_run } => rollback::run(session, &wish, plan.as_deref(), dry_run),
-        Verb::Recover { boot: Some(_), .. } => Err(later("recover --boot")),
         Verb::Recover { cancel_reboot: true, .. } => Err(later("recover --cancel-reboot")),
-        Verb::Recover { abandon, dry_run, .. } => recover::run(session, abandon, dry_run),
+        Verb::Recover { boot, abandon, dry_run, .. } => recover::run(session, boot, abandon, dry_run),
         Verb::Undo { id, dry_run } => undo::run(session, id.as_deref(), dry_run),
-        Verb::Status => status::run(session),
+        Verb::Status { follow } => status::run(session, follow),
+        Verb::History { verb: None } => history::list(session),
+        Verb::History { verb: Some(HistoryVerb::Prune { keep, days, dry_run }) } => {
+            history::prune(session, Retention { newest: keep, days }, dry_run)
+        }
+        Verb::Show { id } => show::run(session, &id),
         Verb::Verify { wish, expect, watch } => verify::run(session, &wish, expect, watch.as_deref()),
         Verb::Doctor { wish } => doctor::run(session, &wish),
+        Verb::Boot { verb } => boot::run(session, verb),
+        Verb::Inventory => inventory::run(session),
         Verb::Profile { verb } => match verb {
             ProfileVerb::List => profile::list(session),
             ProfileVerb::Show { profile } => profile::show(session, &profile),
@@ -63,14 +71,10 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         },
         Verb::Demo { keep, dir } => demo::run(session, keep, dir),
         Verb::DemoService { verb, folder, hold } => demo::service(&verb, &folder, &hold),
-        Verb::Inventory(_) => Err(later("inventory")),
-        Verb::History(_) => Err(later("history")),
-        Verb::Show(_) => Err(later("show")),
         Verb::Snapshot(_) => Err(later("snapshot")),
         Verb::Guard(_) => Err(later("guard")),
         Verb::Report(_) => Err(later("report")),
         Verb::Explain(_) => Err(later("explain")),
-        Verb::Boot(_) => Err(later("boot")),
         Verb::Apply(_) => Err(later("apply")),
     }
 }

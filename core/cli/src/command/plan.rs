@@ -7,11 +7,18 @@ use crate::{
     messages::{self, Said},
     session::{Session, Stop, stop},
 };
-use backout_disk::{ErrorKind, Folder, durable};
-use backout_engine::{State, history, load, planner, preflight, report::counts};
-use backout_protocol::{Outcome, Plan, path::encode, text::to_ron};
+use backout_disk::{ErrorKind, Folder, durable, folder::Kind};
+use backout_engine::{State, apart, history, load, planner, report::counts};
+use backout_protocol::{
+    Outcome, Plan, Profile,
+    path::encode,
+    text::{from_ron, to_ron},
+};
 use serde_json::json;
 use std::path::Path;
+
+/// No saved plan is longer.
+const PLAN_CAP: u64 = 64 * 1024 * 1024;
 
 pub(crate) fn run(
     session: &Session,
@@ -20,12 +27,13 @@ pub(crate) fn run(
     detailed_exitcode: bool,
 ) -> Result<Answer, Stop> {
     let job = session.job(wish)?;
+    apart::state(&job, &session.state).map_err(stop)?;
     let state = look(session)?;
     let faces = session.faces();
     let mut plan = planner::plan(&job, state.as_ref(), &faces).map_err(stop)?;
-    plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
+    plan.notices.extend(session.preflight(&plan)?);
     if let Some(file) = output {
-        save(&plan, file)?;
+        save(&plan, &job.profile.profile, file)?;
     }
     let mut answer = dry(&plan);
     let window =
@@ -58,14 +66,16 @@ pub(crate) fn dry(plan: &Plan) -> Answer {
         .warn(&plan.notices)
 }
 
-fn save(plan: &Plan, file: &Path) -> Result<(), Stop> {
+/// Writes the plan to a new file or over a saved plan; over nothing else, and nowhere where the run looks for files.
+fn save(plan: &Plan, profile: &Profile, file: &Path) -> Result<(), Stop> {
     let file = load::absolute(file).0;
     let fail = |code: u8, why: String| {
         let message = format!(
             "the plan cannot be written to `{}`: {why}; nothing was touched",
             encode(file.as_os_str())
         );
-        let said = Said::new(1069, message, "give `-o` a file in a folder that you may write to");
+        let said =
+            Said::new(1069, message, "give `-o` a new file or an earlier plan, in a folder of your own");
         Box::new(Answer::error(code, Outcome::Refused, said))
     };
     let refused = |e: backout_disk::Error| match e.kind {
@@ -77,6 +87,21 @@ fn save(plan: &Plan, file: &Path) -> Result<(), Stop> {
     };
     let text = to_ron(plan).map_err(|e| fail(exit_code::REFUSED, e.to_string()))?;
     let parent = std::fs::canonicalize(parent).map_err(|e| fail(exit_code::REFUSED, e.to_string()))?;
+    if let Some(of) = apart::taken(plan, profile, &parent.join(name)) {
+        let why = format!("`{of}` is a target of this very plan, or a folder of its backups");
+        return Err(fail(exit_code::REFUSED, why));
+    }
     let folder = Folder::open_root(&parent).map_err(refused)?;
+    let other =
+        || fail(exit_code::REFUSED, "something else is there, and only a saved plan is overwritten".into());
+    match folder.stat(name).map_err(refused)?.map(|s| s.kind) {
+        None => {}
+        Some(Kind::File) => {
+            let there = durable::read(&folder, name, PLAN_CAP).map_err(|_| other())?.unwrap_or_default();
+            let there = String::from_utf8(there).map_err(|_| other())?;
+            from_ron::<Plan>("plan.ron", &there).map_err(|_| other())?;
+        }
+        Some(_) => return Err(other()),
+    }
     durable::write(&folder, name, text.as_bytes(), 0o600).map_err(refused)
 }

@@ -9,11 +9,20 @@ use backout_engine::{LoadedProfile, Refusal};
 use backout_protocol::profile::Role;
 use serde_json::json;
 
-pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
-    let mut rows = Vec::new();
+/// A profile that is known by name.
+pub(crate) struct Known {
+    pub name: String,
+    pub profile: Result<LoadedProfile, Refusal>,
+    /// Where it came from, in words.
+    pub from: String,
+}
+
+/// Those built in and those in `--profile-dir`.
+pub(crate) fn known(session: &Session) -> Result<Vec<Known>, Stop> {
+    let mut all = Vec::new();
     for (name, source) in BUILT_IN {
         let loaded = LoadedProfile::from_text(&format!("{name}.ron"), source, None).map_err(stop)?;
-        rows.push((name.to_owned(), text(&loaded.profile.title), "built in".to_owned()));
+        all.push(Known { name: name.to_owned(), profile: Ok(loaded), from: "built in".to_owned() });
     }
     for folder in &session.global.profile_dir {
         let Ok(entries) = std::fs::read_dir(folder) else { continue };
@@ -23,17 +32,28 @@ pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
             .filter(|p| p.extension().is_some_and(|e| e == "ron"))
             .collect();
         files.sort();
-        for file in files {
-            let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let title = match LoadedProfile::from_file(&file) {
+        all.extend(files.into_iter().map(|file| Known {
+            name: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            profile: LoadedProfile::from_file(&file),
+            from: file.display().to_string(),
+        }));
+    }
+    Ok(all)
+}
+
+pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
+    let rows: Vec<_> = known(session)?
+        .into_iter()
+        .map(|one| {
+            let title = match &one.profile {
                 Ok(loaded) => text(&loaded.profile.title),
                 Err(refused) => {
-                    format!("cannot be used: {}", crate::messages::refusal::why(&refused).message)
+                    format!("cannot be used: {}", crate::messages::refusal::why(refused).message)
                 }
             };
-            rows.push((name, title, file.display().to_string()));
-        }
-    }
+            (one.name, title, one.from)
+        })
+        .collect();
     let out = rows.iter().map(|(name, title, from)| format!("{name}\n    {title} ({from})\n")).collect();
     let data = rows.iter().map(|(name, title, from)| json!({ "name": name, "title": title, "from": from }));
     Ok(Answer::read(out, json!({ "profiles": data.collect::<Vec<_>>() })))

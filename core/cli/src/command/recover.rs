@@ -2,17 +2,24 @@
 
 use crate::{
     answer::Answer,
+    args::BootPart,
     command::status,
     exit_code,
+    messages::abandon as words,
     session::{Session, Stop, stop},
 };
-use backout_engine::{State, recover};
+use backout_engine::{State, recover, window::Extent};
 use backout_protocol::Outcome;
 use serde_json::json;
 
-pub(crate) fn run(session: &Session, abandon: bool, dry_run: bool) -> Result<Answer, Stop> {
+pub(crate) fn run(
+    session: &Session,
+    boot: Option<BootPart>,
+    abandon: bool,
+    dry_run: bool,
+) -> Result<Answer, Stop> {
     if dry_run {
-        let mut answer = status::run(session)?;
+        let mut answer = status::run(session, false)?;
         answer.result.exit_code = exit_code::DONE;
         answer.result.error = None;
         answer.said = None;
@@ -28,30 +35,30 @@ pub(crate) fn run(session: &Session, abandon: bool, dry_run: bool) -> Result<Ans
     if abandon {
         return give_up(session);
     }
-    Ok(recover::run(&session.state, &session.faces()).into())
+    let extent = match boot {
+        Some(BootPart::Files) => Extent::Files,
+        Some(BootPart::Services | BootPart::All) | None => Extent::Whole,
+    };
+    Ok(recover::run(&session.state, extent, &session.faces()).into())
 }
 
 fn give_up(session: &Session) -> Result<Answer, Stop> {
-    let Some((run, files)) = recover::abandon(&session.state).map_err(stop)? else {
+    let Some(given_up) = recover::abandon(&session.state).map_err(stop)? else {
         return Ok(Answer::plain(exit_code::DONE, Outcome::NothingToDo, "nothing to do".into(), json!(null)));
     };
-    let mut text =
-        format!("the run {run} is given up; no product file was changed, its records are in the history\n");
-    for file in &files {
-        let live = file.live.map_or_else(|| "cannot be read".to_owned(), |f| f.to_string());
-        text.push_str(&format!(
-            "  {}\n    now {live}\n    before {}\n    after {}\n",
-            file.target, file.before, file.after
-        ));
-        if let Some(at) = &file.before_image {
-            text.push_str(&format!("    its before-image is `{at}`\n"));
-        }
-    }
-    let rows: Vec<_> = files
+    let files: Vec<_> = given_up
+        .files
         .iter()
         .map(|f| json!({ "target": f.target, "live": f.live, "before": f.before, "after": f.after, "before_image": f.before_image }))
         .collect();
-    let mut answer = Answer::plain(exit_code::DONE, Outcome::Done, text, json!({ "files": rows }));
-    answer.result.run_id = Some(run);
+    let services: Vec<_> = given_up
+        .services
+        .iter()
+        .map(|s| json!({ "service": s.name, "was": s.was, "now": s.now.map(words::state_word), "start": s.start }))
+        .collect();
+    let data = json!({ "files": files, "services": services });
+    let mut answer = Answer::plain(exit_code::DONE, Outcome::Done, words::text(&given_up), data);
+    answer.result.warnings = given_up.services.iter().filter_map(words::left_down).collect();
+    answer.result.run_id = Some(given_up.run);
     Ok(answer)
 }

@@ -6,9 +6,10 @@ use crate::{
     command::plan::{dry, look},
     exit_code, messages,
     messages::usage,
+    request::{self, Aim},
     session::{Session, Stop, stop},
 };
-use backout_engine::{Job, Refusal, State, load, planner, preflight, report::counts, rollback};
+use backout_engine::{Job, Refusal, State, apart, load, planner, report::counts, rollback};
 use backout_protocol::{Outcome, Plan};
 use serde_json::json;
 use std::path::Path;
@@ -22,12 +23,17 @@ pub(crate) fn run(
     session.may_ask(dry_run)?;
     let saved = saved.map(load::plan).transpose().map_err(stop)?;
     let job = job(session, wish, saved.as_ref())?;
+    apart::state(&job, &session.state).map_err(stop)?;
     if dry_run {
         let state = look(session)?;
         return Ok(dry(&planned(session, &job, state.as_ref(), saved.as_ref())?));
     }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
+    let aim = Aim::Rollback(&job.profile.profile.name);
+    if let Some(answer) = request::answered(session, locked.state(), aim)? {
+        return Ok(answer);
+    }
     let plan = planned(session, &job, Some(locked.state()), saved.as_ref())?;
     if plan.is_empty() {
         let text = if session.for_people() { messages::plan::plan(&plan) } else { String::new() };
@@ -38,6 +44,7 @@ pub(crate) fn run(
     session.confirm()?;
     let mut answer = Answer::from(rollback::run(&locked, &plan, &session.faces()));
     answer.result.data = told_of(&plan);
+    request::remember(&locked, &answer, session);
     Ok(answer.told(told))
 }
 
@@ -92,7 +99,7 @@ fn planned(session: &Session, job: &Job, state: Option<&State>, saved: Option<&P
             return Err(stop(Refusal::PlanStale { drift }));
         }
     }
-    plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
+    plan.notices.extend(session.preflight(&plan)?);
     Ok(plan)
 }
 

@@ -6,16 +6,89 @@ use crate::{
     messages::{Said, bytes, refusal},
     session::{Session, Stop, stop},
 };
-use backout_engine::{Refusal, State, history};
+use backout_engine::{Observer, Refusal, State, history};
 use backout_journal::{Remedy, Status};
-use backout_protocol::Outcome;
+use backout_protocol::{Event, Outcome, RunId};
 use serde_json::json;
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+    time::Duration,
+};
 
-pub(crate) fn run(session: &Session) -> Result<Answer, Stop> {
+pub(crate) fn run(session: &Session, follow: bool) -> Result<Answer, Stop> {
     let Some(state) = State::look(&session.state).map_err(stop)? else {
         return Ok(Answer::read("no run is unfinished".into(), json!({ "open": null })));
     };
-    let kept = history::kept(&state).map_err(stop)?;
+    if follow {
+        self::follow(session, &state)?;
+    }
+    if let Some(process) = state.worker().map_err(stop)? {
+        return under_way(&state, process);
+    }
+    standing(&state)
+}
+
+/// How often a run that is followed is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Shows the log of the run that is under way, line by line, until nobody works here any more.
+fn follow(session: &Session, state: &State) -> Result<(), Stop> {
+    let mut shown: Option<(RunId, u64)> = None;
+    loop {
+        // Asked before the log is read: what is written before the lock goes is shown.
+        let worker = state.worker().map_err(stop)?;
+        if let Some((run, path)) = state.newest_log().map_err(stop)?
+            && (worker.is_some() || shown.as_ref().is_some_and(|(r, _)| *r == run))
+        {
+            let from = shown.as_ref().filter(|(r, _)| *r == run).map_or(0, |(_, from)| *from);
+            shown = Some((run, from + show_lines(session, &path, from)));
+        }
+        if worker.is_none() || session.cancel.requested().is_some() {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Shows the whole lines behind byte `from`; says how many bytes they are. A log that moves away is found next time.
+fn show_lines(session: &Session, path: &Path, from: u64) -> u64 {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|mut log| {
+        log.seek(SeekFrom::Start(from))?;
+        log.read_to_end(&mut bytes)
+    });
+    if read.is_err() {
+        return 0;
+    }
+    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    for line in String::from_utf8_lossy(&bytes[..whole]).lines() {
+        session.progress.event(&Event::Log { line: line.to_owned() });
+    }
+    whole as u64
+}
+
+/// Another process is at work: whatever is open now is not left over.
+fn under_way(state: &State, process: u32) -> Result<Answer, Stop> {
+    let open = state.unfinished().map_err(stop)?;
+    let stands = open.as_ref().and_then(|o| o.reading.as_ref().ok()).map(|r| words(r.status));
+    let what = match (&open, stands) {
+        (Some(open), Some(stands)) => format!("the run {} is under way: {stands}", open.run),
+        _ => "backout is at work".to_owned(),
+    };
+    let run = open.map(|o| o.run);
+    let text =
+        format!("{what}\nprocess {process} carries it out; `backout status --follow` shows what it does");
+    let data = json!({ "under_way": { "run": run, "stands": stands, "process": process } });
+    let mut answer = Answer::plain(exit_code::LOCKED, Outcome::Unfinished, text, data);
+    answer.result.run_id = run;
+    answer.result.error = Some(refusal::said(&Refusal::Locked { pid: Some(process) }).info());
+    Ok(answer)
+}
+
+fn standing(state: &State) -> Result<Answer, Stop> {
+    let kept = history::kept(state).map_err(stop)?;
     let total: u64 = kept.iter().map(|k| k.bytes).sum();
     let kept_json: Vec<_> =
         kept.iter().map(|k| json!({ "run": k.run, "bytes": k.bytes, "folders": k.folders })).collect();

@@ -3,9 +3,10 @@
 use crate::{
     answer::Answer,
     command::plan::{dry, look},
-    session::{Session, Stop, stop},
+    request::{self, Aim},
+    session::{Session, Stop, operator, stop},
 };
-use backout_engine::{Refusal, State, preflight, rollback, undo};
+use backout_engine::{Refusal, State, rollback, undo};
 use backout_protocol::Plan;
 
 pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<Answer, Stop> {
@@ -19,15 +20,20 @@ pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<
     }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
+    if let Some(answer) = request::answered(session, locked.state(), Aim::Undo(id))? {
+        return Ok(answer);
+    }
     let plan = planned(session, locked.state(), id)?;
     let told = session.show(&plan);
     session.confirm()?;
-    Ok(Answer::from(rollback::run(&locked, &plan, &session.faces())).told(told))
+    let answer = Answer::from(rollback::run(&locked, &plan, &session.faces()));
+    request::remember(&locked, &answer, session);
+    Ok(answer.told(told))
 }
 
 fn planned(session: &Session, state: &State, id: Option<&str>) -> Result<Plan, Stop> {
-    let faces = session.faces();
-    let mut plan = undo::plan(state, id).map_err(stop)?;
-    plan.notices.extend(preflight::check(&plan, &session.state, &faces).map_err(stop)?);
+    let asked = undo::Asked { run: id, by: Some(operator()), request_id: session.global.request_id.clone() };
+    let mut plan = undo::plan(state, &asked).map_err(stop)?;
+    plan.notices.extend(session.preflight(&plan)?);
     Ok(plan)
 }

@@ -104,7 +104,7 @@ fn answer(seen: &Verification, expect: Option<Expect>) -> Answer {
     let state = if expect == Some(Expect::Before) { "as before the patch" } else { "as the patch left them" };
     let mut answer = Answer::plain(exit_code::DIFFERENT, Outcome::Done, text, data);
     let said = Said::new(
-        2501,
+        5001,
         format!("not all files are {state}"),
         "the list shows which, and where each was looked for; `--component C` judges one component alone",
     );

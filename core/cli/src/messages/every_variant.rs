@@ -12,7 +12,7 @@ use backout_journal::Unreadable;
 use backout_machine::service::ServiceError;
 use backout_protocol::{
     ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName,
-    plan::PlanDrift,
+    plan::{Origin, PlanDrift, Resolved},
     profile::Severity,
     text::{RonError, Text},
 };
@@ -71,6 +71,11 @@ fn refusals() -> Vec<Refusal> {
         R::ComponentNotRestorable { component: component(), why: None },
         R::NoListFor { component: component(), machine: None },
         R::NothingPresent { profile: "x".into() },
+        R::NothingLive {
+            component: component(),
+            variable: "home".into(),
+            value: Resolved { value: path(), origin: Origin::Site },
+        },
         R::VariableMissing { variable: "home".into(), about: Text::en("a folder") },
         R::VariableUnknown { variable: "hom".into(), known: vec!["home".into()] },
         R::VariableNotAbsolute { variable: "home".into(), value: path() },
@@ -94,6 +99,8 @@ fn refusals() -> Vec<Refusal> {
         R::NamesFoldAlike { names: vec![place(), place()] },
         R::StepsContradict { target: place() },
         R::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
+        R::InTheWay { what: Trusted::State, path: path(), of: path() },
+        R::InTheWay { what: Trusted::Site, path: path(), of: path() },
         R::Symlink { path: path() },
         R::NotAFile { path: path() },
         R::HardLinked { path: path(), links: 2 },
@@ -103,6 +110,9 @@ fn refusals() -> Vec<Refusal> {
         R::FolderMissing { path: path() },
         R::NoRights { path: path() },
         R::NoSpace { folder: path(), needed: 2, available: 1 },
+        R::BootManager { why: "w".into() },
+        R::BootElsewhere { state: "/s".into() },
+        R::HeldElsewhere { path: path() },
         R::ForeignRun { folder: path(), run: "r".into(), state: Some(path()) },
         R::StateTooNew { path: path(), found: (9, 0) },
         R::State { path: path(), why: why() },
@@ -136,12 +146,15 @@ fn failures() -> Vec<Failure> {
         F::Died { service: service() },
         F::Lingering { processes: vec![("EarthAgent.exe".into(), 7)] },
         F::Process { why: why() },
+        F::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
         F::Drift { targets: vec![place()] },
         F::Swap { target: place(), error: disk(ErrorKind::Other) },
         F::InDoubt { target: place() },
         F::Probe { name: "p".into(), why: why() },
         F::Cancelled(Cancelled::Deadline),
         F::Journal { why: why() },
+        F::Hold { why: "w".into() },
+        F::StopGoesOn,
         F::NotMounted { folder: path() },
         F::Recorded { why: why() },
     ]
@@ -174,11 +187,13 @@ fn notices() -> Vec<Notice> {
         N::Chosen { target: place(), component: component(), instead_of: vec![component()] },
         N::UnknownLeftover { folder: path(), run: run() },
         N::MetadataDiffers { target: place(), what: "its owner".into() },
+        N::RightsChanged { target: place(), what: "its owner was changed".into() },
         N::DriftKept { target: place(), kept: Some(path()) },
         N::DriftKept { target: place(), kept: None },
         N::ProbeFailed { probe: "p".into() },
         N::EndedProcess { image: "i".into(), pid: 7 },
         N::CommandsNotHeldAtBoot,
+        N::NotSettledAtBoot,
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Failures inside the window: everything was put back.
 
-use super::{Said, lines, refusal::cancelled, whole};
+use super::{Said, lines, refusal::cancelled, text, whole};
 use backout_engine::Failure;
 
 /// What is said of a failure.
@@ -21,6 +21,9 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "end them yourself, or run it again with `--end-lingering`",
         )
         .at("quiesce"),
+        Failure::MustBeClosed { processes: all, help } => {
+            Said::new(2020, format!("opened while the run went on: {}", processes(all)), text(help)).at("arm")
+        }
         Failure::Process { why } => {
             Said::new(2004, why.clone(), "find out what holds them, then run it again").at("quiesce")
         }
@@ -61,6 +64,18 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "mount it, then run `backout recover`",
         )
         .at("recover"),
+        Failure::Hold { why } => Said::new(
+            2021,
+            format!("the services cannot be held back while files are swapped: {why}"),
+            "look at that file, then run it again",
+        )
+        .at("arm"),
+        Failure::StopGoesOn => Said::new(
+            2022,
+            "a command that the run told to stop a service still goes on; it may stop the service at any moment",
+            "let it end, or end it yourself; then run `backout recover`",
+        )
+        .at("recover"),
         Failure::Recorded { why } => {
             Said::new(2012, format!("the run was given up: {why}"), "mend that, then run it again")
         }
@@ -86,7 +101,7 @@ pub(crate) fn unfinished(failure: &Failure) -> Said {
     let message = format!("{}; the run is not confirmed to be over", inner.message);
     let help = match failure {
         // Recovering alone would end here again.
-        Failure::NotMounted { .. } => inner.help,
+        Failure::NotMounted { .. } | Failure::StopGoesOn => inner.help,
         _ => "run `backout recover`; it settles the run".to_owned(),
     };
     Said { code: 3002, message, help, ..inner }

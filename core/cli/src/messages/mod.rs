@@ -1,22 +1,29 @@
 //! Every sentence that a user reads, and the stable code of each error and warning.
 //!
 //! Codes: 1xxx refused, nothing touched; 2xxx failed inside the window; 3xxx unfinished or stuck; 4xxx warnings;
-//! 9xxx usage and bugs. A code never changes its meaning and is never used again.
+//! 5xxx found by a verb that only reads; 9xxx usage and bugs. A code never changes its meaning and is never used again.
 
+pub(crate) mod abandon;
+pub(crate) mod boot;
 pub(crate) mod failure;
+pub(crate) mod history;
+pub(crate) mod inventory;
 pub(crate) mod notice;
 pub(crate) mod plan;
 pub(crate) mod refusal;
+pub(crate) mod show;
 pub(crate) mod stuck;
 pub(crate) mod usage;
+pub(crate) mod worker;
 
 #[cfg(test)]
 mod every_variant;
 
 use backout_protocol::{Place, report::ErrorInfo, text::Text};
+use serde::{Deserialize, Serialize};
 
 /// An error as people and programs get it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Said {
     /// Its number; printed as `BKO-nnnn`.
     pub code: u16,
@@ -36,6 +43,17 @@ impl Said {
     pub(crate) fn at(mut self, step: &str) -> Self {
         self.step = Some(step.to_owned());
         self
+    }
+
+    /// As it was printed once.
+    pub(crate) fn again(info: &ErrorInfo) -> Self {
+        let number = info.code.rsplit('-').next().and_then(|n| n.parse().ok());
+        Self {
+            code: number.unwrap_or_default(),
+            message: info.message.clone(),
+            help: info.help.clone().unwrap_or_default(),
+            step: info.step.clone(),
+        }
     }
 
     /// As a program reads it.
@@ -101,7 +119,10 @@ mod tests {
             ("failure", include_str!("failure.rs")),
             ("stuck", include_str!("stuck.rs")),
             ("notice", include_str!("notice.rs")),
+            ("abandon", include_str!("abandon.rs")),
+            ("history", include_str!("history.rs")),
             ("usage", include_str!("usage.rs")),
+            ("worker", include_str!("worker.rs")),
         ];
         let mut codes: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
         for (file, text) in files {

@@ -33,6 +33,9 @@ fn said(notice: &Notice) -> (u16, String) {
             (4007, format!("`{folder}` was left by the run {run}, which its state folder does not know; it is not touched"))
         }
         Notice::MetadataDiffers { target, what } => (4008, format!("`{target}`: {what} could not be carried over")),
+        Notice::RightsChanged { target, what } => {
+            (4014, format!("`{target}`: {what} since the run; it will be as it was before that"))
+        }
         Notice::DriftKept { target, kept: Some(kept) } => (
             4009,
             format!("`{target}` was rewritten meanwhile (drift); what was before is back, and what was found is kept as `{}`", encode(kept.0.as_os_str())),
@@ -45,6 +48,10 @@ fn said(notice: &Notice) -> (u16, String) {
         Notice::CommandsNotHeldAtBoot => (
             4013,
             "services reached by commands cannot be held back at boot: after a power cut they may start before `backout recover` has run".into(),
+        ),
+        Notice::NotSettledAtBoot => (
+            4033,
+            "nothing settles an unfinished run at boot: after a power cut the services stay down until `backout recover` has run; `backout boot install` mends that".into(),
         ),
         _ => (4099, format!("{notice:?}")),
     }

@@ -103,6 +103,20 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("nothing that the profile `{profile}` rolls back is on this machine"),
             "`backout doctor PROFILE` shows where it looked; give other folders with `--set NAME=FOLDER` or a site file",
         ),
+        R::NothingLive { component, variable, value } => Said::new(
+            1082,
+            format!(
+                "none of the files of the component `{component}` is in `{}`, the value of `{variable}` ({}), where its \
+                 backups would go",
+                value.value,
+                super::plan::origin(&value.origin)
+            ),
+            format!(
+                "give the right folder in the site file or with `--set {variable}=FOLDER`; if it is the right one and all is \
+                 gone, say both: `--component {component} --set {variable}={}`",
+                value.value
+            ),
+        ),
         R::VariableMissing { variable, about } => Said::new(
             1012,
             format!("the variable `{variable}` ({}) has no value on this machine", text(about)),
@@ -204,6 +218,21 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         R::MustBeClosed { processes, help } => {
             Said::new(1036, format!("still open: {}", failure::processes(processes)), text(help))
         }
+        R::InTheWay { what: Trusted::State, path, of } => Said::new(
+            1080,
+            format!(
+                "the state folder `{path}` lies in `{of}`, whose files are rolled back or read as backups"
+            ),
+            "give a state folder elsewhere with `--state-dir`",
+        ),
+        R::InTheWay { what, path, of } => Said::new(
+            1081,
+            format!(
+                "{} `{path}` would itself be changed by this run: `{of}` is one of its targets",
+                trusted(*what)
+            ),
+            "keep it outside of the product's folders and name it there",
+        ),
         R::Symlink { path } => {
             let real =
                 std::fs::canonicalize(&path.0).map_or_else(|_| String::new(), |r| encode(r.as_os_str()));
@@ -255,6 +284,21 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
                 bytes(*available)
             ),
             "free some, and run it again",
+        ),
+        R::BootManager { why } => Said::new(
+            1092,
+            format!("the recovery at boot cannot be changed: {why}"),
+            "mend that and run it again; without it, run `backout recover` by hand after a power cut",
+        ),
+        R::BootElsewhere { state } => Said::new(
+            1093,
+            format!("the recovery at boot is installed for the state folder `{state}`"),
+            "run `backout boot remove` with that `--state-dir` first, if nobody needs it any more",
+        ),
+        R::HeldElsewhere { path } => Said::new(
+            1091,
+            format!("`{path}` holds services back and was not written for this state folder"),
+            "look at the state folder that it names: run `backout recover` with that `--state-dir`; or remove the file if nobody needs it",
         ),
         R::ForeignRun { folder, run, state } => {
             let state = state.as_ref();
@@ -408,6 +452,7 @@ fn trusted(what: Trusted) -> &'static str {
         Trusted::Program => "the program",
         Trusted::State => "the state folder",
         Trusted::Backups => "the folder of backups",
+        Trusted::Plugins => "the plugin or folder of plugins",
     }
 }
 
@@ -488,6 +533,7 @@ pub(crate) fn rejected(reject: &Reject) -> String {
         Reject::EqualsLive => "it is the live file itself, byte for byte".into(),
         Reject::Patched(v) => format!("it is patched itself ({v})"),
         Reject::Newer(v) => format!("it is newer than the patch ({v})"),
+        Reject::NotPe => "it is no PE file, as the file it would replace is".into(),
         Reject::WrongMachine(m) => format!("it is made for another machine type ({m})"),
     }
 }

@@ -239,6 +239,15 @@ pub(crate) fn lock(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Takes a lock that others may share, if nobody has it alone; it goes with the file.
+pub(crate) fn lock_shared(file: &File) -> io::Result<bool> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
 /// Owner and group; a caller that may not give files away gets `Ok(false)`.
 pub(crate) fn set_owner(file: &File, uid: u32, gid: u32) -> io::Result<bool> {
     let now = stat_of(file)?;

@@ -3,8 +3,6 @@
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
-#[cfg(unix)]
-pub mod systemd;
 
 /// Names this boot of the machine: another value after each restart.
 ///

@@ -49,8 +49,19 @@ pub(crate) enum Ended {
 
 /// Runs `argv` and waits for it. Fails if it cannot be started.
 pub(crate) fn run(argv: &[String], patience: &Patience<'_>, reach: Reach) -> io::Result<Ended> {
+    run_holding(None, argv, patience, reach)
+}
+
+/// As [`run`]; the command has `held` as its input, which it is not to read: so it holds that file open until it ends,
+/// whatever becomes of us.
+pub(crate) fn run_holding(
+    held: Option<&File>,
+    argv: &[String],
+    patience: &Patience<'_>,
+    reach: Reach,
+) -> io::Result<Ended> {
     let output = nameless();
-    let sinks = Sinks { out: output.as_ref(), err: output.as_ref(), environment: None };
+    let sinks = Sinks { held, out: output.as_ref(), err: output.as_ref(), environment: None };
     run_into(argv, &sinks, patience, reach)
 }
 
@@ -64,7 +75,7 @@ pub(crate) fn ask(
     patience: &Patience<'_>,
 ) -> io::Result<(Ended, Vec<u8>)> {
     let (out, err) = (os::memory()?, os::memory()?);
-    let sinks = Sinks { out: Some(&out), err: Some(&err), environment: Some(environment) };
+    let sinks = Sinks { held: None, out: Some(&out), err: Some(&err), environment: Some(environment) };
     let ended = run_into(argv, &sinks, patience, Reach::Group)?;
     let mut answer = vec![0; out.metadata()?.len().min(ANSWER) as usize];
     let mut got = 0;
@@ -78,8 +89,9 @@ pub(crate) fn ask(
     Ok((ended, answer))
 }
 
-/// Where a command's output goes, and what it finds in its environment; `None`: ours.
+/// What a command has as its input, where its output goes, and what it finds in its environment; `None`: ours.
 struct Sinks<'a> {
+    held: Option<&'a File>,
     out: Option<&'a File>,
     err: Option<&'a File>,
     environment: Option<&'a [(&'a str, &'a str)]>,
@@ -148,7 +160,7 @@ fn spawn(argv: &[String], sinks: &Sinks<'_>) -> io::Result<Child> {
         file.map_or_else(|| Ok(Stdio::null()), |file| Ok::<_, io::Error>(file.try_clone()?.into()))
     };
     let mut command = Command::new(program);
-    command.args(arguments).current_dir("/").stdin(Stdio::null());
+    command.args(arguments).current_dir("/").stdin(sink(sinks.held)?);
     command.stdout(sink(sinks.out)?).stderr(sink(sinks.err)?);
     if let Some(environment) = sinks.environment {
         command.env_clear().envs(environment.iter().copied());

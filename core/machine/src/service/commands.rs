@@ -10,7 +10,9 @@ use crate::{
 use backout_protocol::{ServiceName, profile::Timeouts, site::CommandSet};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -20,10 +22,12 @@ const LONGEST_POLL: Duration = Duration::from_millis(100);
 const LEAST_STATUS: Duration = Duration::from_secs(1);
 
 /// Services reached by commands. A service without an entry is not installed.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Commands {
     sets: BTreeMap<ServiceName, CommandSet>,
     status_limit: Duration,
+    /// What stop commands hold open.
+    stops: OnceLock<File>,
 }
 
 impl Commands {
@@ -38,7 +42,7 @@ impl Commands {
                 }
             }
         }
-        Ok(Self { sets, status_limit: Duration::from_secs(timeouts.status.into()) })
+        Ok(Self { sets, status_limit: Duration::from_secs(timeouts.status.into()), stops: OnceLock::new() })
     }
 
     fn set(&self, service: &ServiceName) -> Result<&CommandSet, ServiceError> {
@@ -77,7 +81,8 @@ impl Commands {
         let argv = (order.argv)(set);
         let (verb, seconds, service_name) = (order.verb, patience.limit.as_secs(), service.clone());
         let wait = patience.begin(FIRST_POLL, LONGEST_POLL);
-        let said = match command::run(argv, patience, order.reach) {
+        let held = self.stops.get().filter(|_| verb == Verb::Stop);
+        let said = match command::run_holding(held, argv, patience, order.reach) {
             Ok(Ended::Exited { code: Some(0), said }) => said,
             Ok(Ended::Exited { code, said }) => {
                 return Err(ServiceError::Refused { service: service_name, verb, code, said });
@@ -154,6 +159,12 @@ impl Services for Commands {
         match self.sets.get(service) {
             Some(set) => self.look(service, set, Patience::firm(Duration::MAX)),
             None => Ok(ServiceState::NotInstalled),
+        }
+    }
+
+    fn mark_stops(&self, held: File) {
+        if self.stops.set(held).is_err() {
+            log::warn!("stop commands hold another file open already");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Hold, unit::UnitName};
 use crate::{
-    boot::systemd::FILES_UNIT,
+    startup::FILES_UNIT,
     unit_text::{self, Unwritable},
 };
 use std::path::{Path, PathBuf};
@@ -16,7 +16,8 @@ const FOLDER: &str = "/etc/systemd/system";
 /// The text of a hold; it is the same for all units.
 ///
 /// The condition is looked at whenever the unit is about to be started, so it holds against triggers and dependents
-/// too. The mount is named because a file on a file system that is not mounted yet does not exist either.
+/// too. The mount is named because a file on a file system that is not mounted yet does not exist either. The unit of the
+/// recovery is not wanted, only waited for: a start in the middle of a later run would otherwise start it.
 pub(super) fn text(unsettled: &Path) -> Result<String, Unwritable> {
     let folder = unsettled.parent().ok_or_else(|| Unwritable(unsettled.to_owned()))?;
     let (file, folder) = (unit_text::line(unsettled)?, unit_text::listed(folder)?);
@@ -25,7 +26,6 @@ pub(super) fn text(unsettled: &Path) -> Result<String, Unwritable> {
          [Unit]\n\
          ConditionPathExists=!{file}\n\
          RequiresMountsFor={folder}\n\
-         Wants={FILES_UNIT}\n\
          After={FILES_UNIT}\n"
     ))
 }

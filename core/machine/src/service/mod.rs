@@ -14,6 +14,8 @@ pub use commands::Commands;
 pub use error::ServiceError;
 #[cfg(unix)]
 pub use systemctl::Systemctl;
+#[cfg(unix)]
+pub(crate) use systemctl::program as systemctl_program;
 
 use backout_protocol::{
     ServiceName,
@@ -24,6 +26,7 @@ use backout_protocol::{
 use std::{
     collections::BTreeMap,
     fmt,
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -99,6 +102,10 @@ pub trait Services: Send + Sync {
     ///
     /// A failure says nothing about what the service is doing now: it may still be stopping.
     fn stop(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError>;
+
+    /// Makes every stop command from now on hold this file open until it has ended. A manager that is told and does the
+    /// stopping itself has no use for it.
+    fn mark_stops(&self, _held: File) {}
 
     /// Tells a service to start, once, and waits until it is seen running.
     ///

@@ -47,6 +47,11 @@ pub struct Systemctl {
     status_limit: Duration,
 }
 
+/// Its program, if systemd runs this machine.
+pub(crate) fn program() -> Option<&'static str> {
+    first(PROGRAMS).filter(|_| Path::new(BOOTED).is_dir())
+}
+
 fn first(paths: [&'static str; 2]) -> Option<&'static str> {
     paths.into_iter().find(|path| Path::new(path).exists())
 }
@@ -55,10 +60,7 @@ impl Systemctl {
     /// Takes the units. Fails with [`ServiceError::NoManager`] where systemd does not manage this machine, and with
     /// [`ServiceError::BadUnit`] on a unit that cannot be one.
     pub fn new(units: &BTreeMap<ServiceName, String>, timeouts: Timeouts) -> Result<Self, ServiceError> {
-        if !Path::new(BOOTED).is_dir() {
-            return Err(ServiceError::NoManager);
-        }
-        let program = first(PROGRAMS).ok_or(ServiceError::NoManager)?;
+        let program = program().ok_or(ServiceError::NoManager)?;
         let units = units.iter().map(|(service, unit)| match UnitName::parse(unit) {
             Ok(name) => Ok((service.clone(), name)),
             Err(why) => Err(ServiceError::BadUnit { service: service.clone(), unit: unit.clone(), why }),

@@ -1,11 +1,13 @@
-//! Ctrl-C and SIGTERM set a flag that the engine looks at; a hangup is taken and means nothing.
+//! Signals.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use signal_hook::{consts, flag::register};
+use std::{
+    process::Child,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 /// The flag.
-#[cfg(unix)]
 pub(crate) fn flag() -> Arc<AtomicBool> {
-    use signal_hook::{consts, flag::register};
     let asked = Arc::new(AtomicBool::new(false));
     let ignored = Arc::new(AtomicBool::new(false));
     let takes = [
@@ -24,8 +26,10 @@ pub(crate) fn flag() -> Arc<AtomicBool> {
     asked
 }
 
-/// The flag.
-#[cfg(not(unix))]
-pub(crate) fn flag() -> Arc<AtomicBool> {
-    Arc::default()
+/// Passes an interrupt on to a worker that has not been waited for.
+pub(crate) fn interrupt(worker: &Child) {
+    let pid = rustix::process::Pid::from_child(worker);
+    if let Err(e) = rustix::process::kill_process(pid, rustix::process::Signal::INT) {
+        log::debug!("the worker cannot be told to stop: {e}");
+    }
 }

@@ -1,0 +1,105 @@
+//! `backout history`: the runs that are over; and their going by rule.
+
+use crate::{
+    answer::Answer,
+    exit_code,
+    logging::{now, when},
+    messages::{self, bytes, history as words},
+    session::{Session, Stop, stop},
+};
+use backout_engine::{
+    State,
+    history::{self, Entry, Fate, Pruned, Retention},
+};
+use backout_protocol::{Outcome, RunId, plan::PlanKind};
+use serde_json::{Value, json};
+
+pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
+    let entries = match State::look(&session.state).map_err(stop)? {
+        Some(state) => history::entries(&state).map_err(stop)?,
+        None => Vec::new(),
+    };
+    let rows: Vec<Value> = entries.iter().map(|e| row(e, undone_by(&entries, &e.run))).collect();
+    let lines: Vec<String> = entries.iter().map(|e| words::line(e, undone_by(&entries, &e.run))).collect();
+    let text = if lines.is_empty() { "no run is over yet".to_owned() } else { lines.join("\n") };
+    Ok(Answer::read(text, json!({ "runs": rows })))
+}
+
+/// The committed run that took `run` back.
+pub(crate) fn undone_by<'a>(entries: &'a [Entry], run: &RunId) -> Option<&'a RunId> {
+    let undoes = |e: &&Entry| {
+        e.fate == Fate::Committed
+            && e.plan.as_ref().is_some_and(|p| matches!(&p.kind, PlanKind::Undo { of } if of == run))
+    };
+    entries.iter().find(undoes).map(|e| &e.run)
+}
+
+/// A run as a program reads it.
+pub(crate) fn row(entry: &Entry, undone_by: Option<&RunId>) -> Value {
+    let plan = entry.plan.as_ref();
+    let undoes = plan.and_then(|p| match &p.kind {
+        PlanKind::Undo { of } => Some(of),
+        PlanKind::Rollback => None,
+    });
+    json!({
+        "run": entry.run,
+        "begun": when(entry.begun),
+        "begun_ms": entry.begun,
+        "kind": plan.map(|_| if undoes.is_some() { "undo" } else { "rollback" }),
+        "undoes": undoes,
+        "undone_by": undone_by,
+        "profile": plan.map(|p| &p.profile.name),
+        "fate": words::fate(&entry.fate),
+        "why": words::why(&entry.fate),
+        "by": plan.and_then(|p| p.request.by.as_ref()),
+        "request_id": plan.and_then(|p| p.request.request_id.as_ref()),
+        "window_ms": entry.window_ms,
+        "kept": { "bytes": entry.bytes, "folders": entry.kept },
+    })
+}
+
+pub(crate) fn prune(session: &Session, rule: Retention, dry_run: bool) -> Result<Answer, Stop> {
+    let default = Retention::default();
+    // By the usual rule they go anyway, behind the next run; a stricter one gives up undos that were promised.
+    let stricter = rule.newest < default.newest || rule.days < default.days;
+    if stricter {
+        session.may_ask(dry_run)?;
+    }
+    let Some(state) = State::look(&session.state).map_err(stop)? else {
+        return Ok(Answer::plain(
+            exit_code::DONE,
+            Outcome::NothingToDo,
+            words::pruned(&[], dry_run),
+            json!({ "runs": [] }),
+        ));
+    };
+    let pruned = if dry_run {
+        history::due(&state, rule, now()).map_err(stop)?
+    } else {
+        drop(state);
+        let locked = session.lock()?;
+        session.nothing_open(locked.state())?;
+        if stricter {
+            let due = history::due(locked.state(), rule, now()).map_err(stop)?;
+            session.ask_first(&words::pruned(&due, true), messages::history::QUESTION)?;
+        }
+        history::prune(&locked, rule, now()).map_err(stop)?
+    };
+    Ok(answer(&pruned, dry_run))
+}
+
+fn answer(pruned: &[Pruned], dry_run: bool) -> Answer {
+    let gone = pruned.iter().filter(|p| p.left.is_none());
+    let freed: u64 = gone.clone().map(|p| p.bytes).sum();
+    let outcome = if pruned.is_empty() { Outcome::NothingToDo } else { Outcome::Done };
+    let rows: Vec<Value> =
+        pruned.iter().map(|p| json!({ "run": p.run, "bytes": p.bytes, "left": p.left })).collect();
+    let data = json!({ "dry_run": dry_run, "runs": rows, "bytes": freed });
+    let mut answer = Answer::plain(exit_code::DONE, outcome, words::pruned(pruned, dry_run), data);
+    answer.result.changed = !dry_run && gone.count() > 0;
+    log::debug!("{} freed", bytes(freed));
+    for left in pruned.iter().filter(|p| p.left.is_some()) {
+        answer.result.warnings.push(words::stays(left));
+    }
+    answer
+}

@@ -1,0 +1,86 @@
+//! Values of the command line that hold paths, taken as they are: only in files does `%XX` stand for a byte.
+
+use crate::session::{Stop, component_id, later, wrong};
+use backout_engine::load;
+use backout_protocol::{ComponentId, HostPath, message::BackupSource, path::encode};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
+
+/// `--set NAME=VALUE`. A value may hold `=`; a name may not.
+pub(crate) fn variable(text: &OsStr) -> Result<(String, HostPath), Stop> {
+    match split(text, b'=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), HostPath(value.into())))
+        }
+        _ => Err(wrong(format!("`{}` is not of the form --set NAME=VALUE", encode(text)))),
+    }
+}
+
+/// `--from [COMPONENT=]vendor|dir:PATH`.
+pub(crate) fn source(text: &OsStr) -> Result<(Option<ComponentId>, BackupSource), Stop> {
+    let (component, source) = match split(text, b'=') {
+        Some((component, source)) if !component.contains(':') => (Some(component_id(component)?), source),
+        _ => (None, text.to_owned()),
+    };
+    let source = match split(&source, b':') {
+        None if source == "vendor" => BackupSource::Vendor,
+        Some(("dir", path)) if !path.is_empty() => BackupSource::Dir(load::absolute(Path::new(&path))),
+        Some(("snapshot", _)) => return Err(later("--from snapshot:ID")),
+        _ => {
+            let form = "--from [COMPONENT=]vendor|dir:PATH";
+            return Err(wrong(format!("`{}` is not of the form {form}", encode(text))));
+        }
+    };
+    Ok((component, source))
+}
+
+/// The text before the first `at`, and what is behind it as it is.
+fn split(text: &OsStr, at: u8) -> Option<(&str, OsString)> {
+    let bytes = text.as_encoded_bytes();
+    let cut = bytes.iter().position(|b| *b == at)?;
+    Some((std::str::from_utf8(&bytes[..cut]).ok()?, tail(&bytes[cut + 1..])?))
+}
+
+#[cfg(unix)]
+fn tail(bytes: &[u8]) -> Option<OsString> {
+    Some(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes).to_owned())
+}
+#[cfg(not(unix))]
+fn tail(bytes: &[u8]) -> Option<OsString> {
+    std::str::from_utf8(bytes).ok().map(OsString::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_taken_as_they_are() {
+        let set = |text: &str| variable(text.as_ref()).map(|(name, value)| (name, value.0)).ok();
+        assert_eq!(set("home=/a%41=b"), Some(("home".to_owned(), "/a%41=b".into())));
+        for wrong in ["home", "home=", "=x", ""] {
+            assert_eq!(set(wrong), None, "{wrong:?}");
+        }
+        let from = |text: &str| source(text.as_ref()).ok();
+        let dir = |path: &str| BackupSource::Dir(HostPath(path.into()));
+        let component = || Some("a".parse().unwrap());
+        assert_eq!(from("vendor"), Some((None, BackupSource::Vendor)));
+        assert_eq!(from("a=vendor"), Some((component(), BackupSource::Vendor)));
+        assert_eq!(from("dir:/x%41=y:z"), Some((None, dir("/x%41=y:z"))));
+        assert_eq!(from("a=dir:/x%25"), Some((component(), dir("/x%25"))));
+        for wrong in ["", "dir", "dir:", "a=", "a=dir:", "snapshot:1", "a=snapshot:1", "elsewhere"] {
+            assert_eq!(from(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_survive() {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = OsStr::from_bytes(b"dir:/x\xff=y");
+        let path = HostPath(OsStr::from_bytes(b"/x\xff=y").into());
+        assert_eq!(source(odd).ok(), Some((None, BackupSource::Dir(path))));
+    }
+}

@@ -1,0 +1,55 @@
+//! Words about a run that was given up.
+
+use super::code;
+use backout_engine::recover::{Abandonment, LeftService};
+use backout_machine::service::ServiceState;
+use backout_protocol::{plan::Was, report::Warning};
+
+/// A state in one word for programs.
+pub(crate) fn state_word(state: ServiceState) -> &'static str {
+    match state {
+        ServiceState::Running => "running",
+        ServiceState::Restarting => "restarting",
+        ServiceState::Stopped => "stopped",
+        ServiceState::NotInstalled => "not-installed",
+    }
+}
+
+/// What was given up: every file with its digests, every service.
+pub(crate) fn text(given_up: &Abandonment) -> String {
+    let mut text = format!(
+        "the run {} is given up; no product file was changed, its records are in the history\n",
+        given_up.run
+    );
+    for file in &given_up.files {
+        let live = file.live.map_or_else(|| "cannot be read".to_owned(), |f| f.to_string());
+        text.push_str(&format!(
+            "  {}\n    now {live}\n    before {}\n    after {}\n",
+            file.target, file.before, file.after
+        ));
+        if let Some(at) = &file.before_image {
+            text.push_str(&format!("    its before-image is `{at}`\n"));
+        }
+    }
+    for service in &given_up.services {
+        let now = service.now.map_or("cannot be asked", state_word);
+        text.push_str(&format!("  service {}: before {}, now {now}\n", service.name, was(service.was)));
+    }
+    text
+}
+
+/// A service that ran before and does not run now.
+pub(crate) fn left_down(service: &LeftService) -> Option<Warning> {
+    if service.was == Was::Stopped || service.now == Some(ServiceState::Running) {
+        return None;
+    }
+    let now = service.now.map_or("cannot be asked", state_word);
+    let start =
+        if service.start.is_empty() { String::new() } else { format!("; to start it: `{}`", service.start) };
+    let message = format!("the service `{}` ran before the run, now it is {now}{start}", service.name);
+    Some(Warning { code: code(4032), message })
+}
+
+fn was(was: Was) -> &'static str {
+    super::plan::was(was)
+}

@@ -1,0 +1,92 @@
+//! `--request-id`: the same id again returns the first run's result, and carries nothing out.
+
+use crate::{
+    answer::Answer,
+    exit_code, json,
+    messages::{failure, usage},
+    session::{Session, Stop, stop},
+};
+use backout_engine::{Ending, Failure, Locked, RunReport, State, history};
+use backout_protocol::{
+    Outcome, RunId, RunResult,
+    plan::{Plan, PlanKind},
+};
+use serde_json::json;
+
+/// What a request is for; an id that was used for something else is a mistake of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aim<'a> {
+    /// Rolling back by the profile of this name.
+    Rollback(&'a str),
+    /// Taking this run back; `None`: the newest.
+    Undo(Option<&'a str>),
+}
+
+impl Aim<'_> {
+    fn is(self, plan: &Plan) -> bool {
+        match (self, &plan.kind) {
+            (Aim::Rollback(profile), PlanKind::Rollback) => plan.profile.name == profile,
+            (Aim::Undo(Some(run)), PlanKind::Undo { of }) => of.as_str().eq_ignore_ascii_case(run),
+            (Aim::Undo(None), PlanKind::Undo { .. }) => true,
+            (Aim::Rollback(_), PlanKind::Undo { .. }) | (Aim::Undo(_), PlanKind::Rollback) => false,
+        }
+    }
+}
+
+/// The result of the run that was asked for under this call's id; `None`: there is none yet. Called under the lock,
+/// with nothing unfinished.
+pub(crate) fn answered(session: &Session, state: &State, aim: Aim<'_>) -> Result<Option<Answer>, Stop> {
+    let Some(id) = &session.global.request_id else { return Ok(None) };
+    let Some(run) = history::of_request(state, id).map_err(stop)? else { return Ok(None) };
+    let entry = history::find(state, &run).map_err(stop)?;
+    if !entry.as_ref().and_then(|e| e.plan.as_ref()).is_some_and(|plan| aim.is(plan)) {
+        let why = format!("the request id `{id}` was used before, for another purpose, by the run {run}");
+        return Err(Box::new(Answer::usage(usage::usage(&why))));
+    }
+    let mut answer = match printed(state, &run)? {
+        Some(result) => Answer::of_result(result),
+        None => match history::report(state, &run).map_err(stop)? {
+            Some(report) => from_records(report),
+            None => return Ok(None),
+        },
+    };
+    match answer.result.data.as_object_mut() {
+        Some(data) => drop(data.insert("replayed".to_owned(), json!(true))),
+        None => answer.result.data = json!({ "replayed": true }),
+    }
+    answer.text =
+        format!("the request `{id}` was carried out before, by the run {run}; nothing was done now");
+    Ok(Some(answer))
+}
+
+/// The result as it was printed then.
+pub(crate) fn printed(state: &State, run: &RunId) -> Result<Option<RunResult>, Stop> {
+    let text = history::remembered(state, run).map_err(stop)?;
+    Ok(text.and_then(|t| serde_json::from_str(&t).ok()))
+}
+
+/// What is said of a run of which only the records tell.
+pub(crate) fn from_records(report: RunReport) -> Answer {
+    match report.ending {
+        Ending::RolledBack(Failure::Recorded { why }) => {
+            let why = Failure::Recorded { why };
+            let said = failure::put_back(&why);
+            let mut answer = Answer::error(exit_code::PUT_BACK, Outcome::RolledBack, said);
+            answer.result.run_id = report.run;
+            answer.result.counts = report.counts;
+            answer.result.window_ms = report.window_ms;
+            answer.warn(&report.notices)
+        }
+        _ => Answer::from(RunReport { ending: Ending::Done, ..report }),
+    }
+}
+
+/// Keeps a run's result for whoever asks again, and for `show`.
+pub(crate) fn remember(locked: &Locked, answer: &Answer, session: &Session) {
+    let Some(run) = &answer.result.run_id else { return };
+    let mut result = answer.result.clone();
+    result.request_id.clone_from(&session.global.request_id);
+    if let Err(refusal) = history::remember(locked, run, &json::line(&result)) {
+        log::warn!("the result of the run {run} is not kept: {refusal:?}");
+    }
+}

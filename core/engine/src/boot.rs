@@ -1,0 +1,163 @@
+//! The recovery at boot: installing it, taking it away, and whether it is there.
+
+use crate::{
+    load::check_trust,
+    refusal::{Refusal, Trusted},
+    state::{State, unusable},
+};
+use backout_disk::{Error, ErrorKind, Folder, durable};
+use backout_machine::startup::{self, StartupFile};
+use backout_protocol::{HostPath, Notice, Plan, site::ServiceAccess};
+use std::path::{Path, PathBuf};
+
+/// Longer than any file of ours.
+const CAP: u64 = 64 * 1024;
+
+/// How the recovery at boot stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BootRecovery {
+    /// It runs at the next boot, for this state folder and this program.
+    Installed,
+    /// It is not there.
+    Missing,
+    /// Something of it is there, and it would not do: for another program, not enabled, or changed by hand.
+    Broken {
+        /// What is wrong.
+        why: String,
+    },
+    /// It is installed for another state folder.
+    Elsewhere {
+        /// Which.
+        state: String,
+    },
+    /// Nothing that this version knows boots this machine.
+    NoManager,
+}
+
+/// Looks whether the program `exe` settles the state folder `state` at boot.
+///
+/// # Errors
+/// [`Refusal::Look`].
+pub fn status(exe: &Path, state: &Path) -> Result<BootRecovery, Refusal> {
+    if !startup::is_there() {
+        return Ok(BootRecovery::NoManager);
+    }
+    let state = crate::hold::real(state);
+    let files = files(exe, &state)?;
+    let mut there = 0;
+    for file in &files {
+        let Some(text) = read(&file.path)? else { continue };
+        there += 1;
+        match startup::written_for(&text) {
+            Some(other) if other != startup::marked(&state) => {
+                return Ok(BootRecovery::Elsewhere { state: other.to_owned() });
+            }
+            Some(_) if text == file.text => {}
+            Some(_) | None => {
+                let why = format!("`{}` is for another program, or was changed", HostPath(file.path.clone()));
+                return Ok(BootRecovery::Broken { why });
+            }
+        }
+    }
+    Ok(match there {
+        0 => BootRecovery::Missing,
+        n if n < files.len() => BootRecovery::Broken { why: "a part of it is missing".to_owned() },
+        _ if !startup::is_enabled() => BootRecovery::Broken { why: "it is not enabled".to_owned() },
+        _ => BootRecovery::Installed,
+    })
+}
+
+/// Makes the program `exe` settle the state folder at `state` at boot. Says whether anything was changed.
+///
+/// # Errors
+/// [`Refusal::BootManager`], [`Refusal::BootElsewhere`], [`Refusal::Distrusted`], [`Refusal::State`],
+/// [`Refusal::NoRights`].
+pub fn install(exe: &Path, state: &Path) -> Result<bool, Refusal> {
+    // The units name it, and its folder must be there for them to see that there is nothing to do.
+    drop(State::lock(state)?);
+    check_trust(exe, Trusted::Program)?;
+    let state = crate::hold::real(state);
+    match status(exe, &state)? {
+        BootRecovery::NoManager => return Err(no_manager()),
+        BootRecovery::Elsewhere { state } => return Err(Refusal::BootElsewhere { state }),
+        BootRecovery::Installed => return Ok(false),
+        BootRecovery::Missing | BootRecovery::Broken { .. } => {}
+    }
+    for file in files(exe, &state)? {
+        write(&file)?;
+    }
+    startup::enable().map_err(|e| Refusal::BootManager { why: e.to_string() })?;
+    Ok(true)
+}
+
+/// Takes the recovery at boot away. Says whether it was there.
+///
+/// # Errors
+/// As [`install`].
+pub fn remove(exe: &Path, state: &Path) -> Result<bool, Refusal> {
+    match status(exe, state)? {
+        BootRecovery::NoManager => return Err(no_manager()),
+        BootRecovery::Elsewhere { state } => return Err(Refusal::BootElsewhere { state }),
+        BootRecovery::Missing => return Ok(false),
+        BootRecovery::Installed | BootRecovery::Broken { .. } => {}
+    }
+    // What cannot be disabled is not there to the manager; its file goes all the same.
+    if let Err(e) = startup::disable() {
+        log::warn!("{e}");
+    }
+    for file in files(exe, &crate::hold::real(state))? {
+        let (folder, name) = place(&file.path)?;
+        durable::remove_tree(&folder, name.as_os_str()).map_err(|e| unusable(&file.path, &e))?;
+    }
+    startup::reload().map_err(|e| Refusal::BootManager { why: e.to_string() })?;
+    Ok(true)
+}
+
+fn files(exe: &Path, state: &Path) -> Result<Vec<StartupFile>, Refusal> {
+    startup::files(exe, state).map_err(|e| Refusal::BootManager { why: e.to_string() })
+}
+
+fn no_manager() -> Refusal {
+    Refusal::BootManager { why: "nothing that this version knows (systemd) boots this machine".to_owned() }
+}
+
+fn write(file: &StartupFile) -> Result<(), Refusal> {
+    let (folder, name) = place(&file.path)?;
+    durable::write(&folder, name.as_os_str(), file.text.as_bytes(), 0o644)
+        .map_err(|e| unusable(&file.path, &e))
+}
+
+fn read(path: &Path) -> Result<Option<String>, Refusal> {
+    let (folder, name) = match place(path) {
+        Err(Refusal::Look(e)) if e.kind == ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let bytes = durable::read(&folder, name.as_os_str(), CAP).map_err(Refusal::Look)?;
+    Ok(bytes.map(|b| String::from_utf8_lossy(&b).into_owned()))
+}
+
+fn place(path: &Path) -> Result<(Folder, PathBuf), Refusal> {
+    let nowhere = || Refusal::Look(Error::unsupported("open", path, "it has no folder"));
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(nowhere()) };
+    let folder = Folder::open_root(&crate::hold::real(parent)).map_err(Refusal::Look)?;
+    Ok((folder, name.into()))
+}
+
+/// What a plan is warned of: that nothing settles its run at boot, if a power cut should end it. The services of a run
+/// are held back all the same, and then stay down until somebody recovers.
+///
+/// # Errors
+/// [`Refusal::Look`].
+pub fn warning(plan: &Plan, exe: &Path, state: &Path) -> Result<Option<Notice>, Refusal> {
+    let managed = matches!(plan.site.services, ServiceAccess::System) && !plan.services.is_empty();
+    if plan.is_empty() || !managed {
+        return Ok(None);
+    }
+    Ok(match status(exe, state)? {
+        BootRecovery::Installed => None,
+        BootRecovery::Missing
+        | BootRecovery::Broken { .. }
+        | BootRecovery::Elsewhere { .. }
+        | BootRecovery::NoManager => Some(Notice::NotSettledAtBoot),
+    })
+}

@@ -1,0 +1,29 @@
+//! What the system's manager stops with a run's services, or starts them by: held down during the window like the
+//! services themselves.
+
+use backout_machine::service::{ServiceError, Services};
+use backout_protocol::plan::{PlannedService, Tie, Was};
+
+/// The run's services with their companions that run now, in stop order: what could start a service goes down first,
+/// then what needs it, then it.
+pub(crate) fn with_companions(
+    named: Vec<PlannedService>,
+    services: &dyn Services,
+) -> Result<Vec<PlannedService>, ServiceError> {
+    let mut all = named;
+    for at in 0..all.len() {
+        for companion in services.companions(&all[at].name)? {
+            let known = all.iter().any(|s| s.name == companion.name);
+            if !known && services.state(&companion.name)?.was() == Was::Running {
+                let (name, tie) = (companion.name, companion.tie);
+                all.push(PlannedService { name, was: Was::Running, start: true, tie });
+            }
+        }
+    }
+    all.sort_by_key(|s| match s.tie {
+        Tie::Socket | Tie::Trigger => 0,
+        Tie::Dependent => 1,
+        Tie::Named => 2,
+    });
+    Ok(all)
+}

@@ -1,0 +1,160 @@
+//! Retention: how long finished runs and what they keep beside their targets stay.
+//!
+//! A run stays while it is among the newest few of its kind or younger than some days. Of a run that goes, the folders
+//! beside targets go first and its records last: if we die in between, what is left still has its journal.
+
+use super::{Entry, Fate, entries};
+use crate::{
+    refusal::Refusal,
+    state::{Locked, State, plain},
+    tidy,
+    transaction::{Host, Transaction},
+};
+use backout_disk::{Error, Folder, durable, staging::PREFIX};
+use backout_protocol::RunId;
+use std::ffi::OsStr;
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// How long finished runs stay. One that fulfils either stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// So many of the newest.
+    pub newest: usize,
+    /// Those younger than so many days.
+    pub days: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { newest: 5, days: 30 }
+    }
+}
+
+/// A run whose time is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pruned {
+    /// Which.
+    pub run: RunId,
+    /// Bytes that it kept.
+    pub bytes: u64,
+    /// Why it is still there, if it is.
+    pub left: Option<String>,
+}
+
+impl Retention {
+    /// The runs whose time is over at `now`, oldest first. Runs that were put back are counted by themselves, so that
+    /// failed attempts push no before-images out; a run that was given up or cannot be read is nobody's to remove.
+    fn over<'a>(&self, newest_first: &'a [Entry], now: u64) -> Vec<&'a Entry> {
+        let mut over = Vec::new();
+        for committed in [true, false] {
+            let kind = newest_first.iter().filter(|e| match e.fate {
+                Fate::Committed => committed,
+                Fate::Undone { .. } => !committed,
+                Fate::Open(_) | Fate::Abandoned | Fate::Unreadable { .. } => false,
+            });
+            let old = |e: &&Entry| now.saturating_sub(e.begun) >= self.days.saturating_mul(DAY_MS);
+            over.extend(kind.skip(self.newest).filter(old));
+        }
+        over.sort_by(|a, b| a.run.cmp(&b.run));
+        over
+    }
+}
+
+/// The runs whose time is over at `now` (milliseconds since 1970), oldest first.
+///
+/// # Errors
+/// [`Refusal::State`].
+pub fn due(state: &State, rule: Retention, now: u64) -> Result<Vec<Pruned>, Refusal> {
+    let entries = entries(state)?;
+    let over = rule.over(&entries, now).into_iter();
+    Ok(over.map(|e| Pruned { run: e.run.clone(), bytes: e.bytes, left: None }).collect())
+}
+
+/// Removes the runs whose time is over at `now`.
+///
+/// # Errors
+/// [`Refusal::State`]: the history cannot be read. A run that cannot be removed is named and stays.
+pub fn prune(locked: &Locked, rule: Retention, now: u64) -> Result<Vec<Pruned>, Refusal> {
+    let mut due = due(locked.state(), rule, now)?;
+    for one in &mut due {
+        one.left = remove(locked, &one.run).err().map(|e| e.to_string());
+    }
+    Ok(due)
+}
+
+/// Removes one run: its folders beside targets, then its records.
+fn remove(locked: &Locked, run: &RunId) -> Result<(), Error> {
+    let history = locked.state().history()?;
+    let folder = history.open_below(&plain(run.as_str()))?;
+    let here = folder.path().to_owned();
+    let (_, tx) = super::read(locked.state(), run)
+        .ok()
+        .flatten()
+        .ok_or_else(|| Error::unsupported("read", &here, "its records have changed"))?;
+    // All of them first: a run whose volume is away stays as it is.
+    let hosts = tx.hosts().iter().map(|host| reach(&tx, host)).collect::<Result<Vec<_>, _>>()?;
+    for host in hosts {
+        durable::remove_tree(&host, OsStr::new(&format!("{PREFIX}{run}")))?;
+    }
+    durable::remove_tree(&history, OsStr::new(run.as_str()))
+}
+
+/// The folder that holds one of the run's. One that is not there may be on a volume that is away: then the run stays,
+/// as nothing of ours may ever lie anywhere without its journal.
+fn reach(tx: &Transaction, host: &Host) -> Result<Folder, Error> {
+    let folder = host.open()?;
+    if folder.stat(OsStr::new(&format!("{PREFIX}{}", tx.run)))?.is_none() {
+        tidy::mounted(tx, host, &folder, |swap| swap.after)?;
+    }
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_protocol::HostPath;
+
+    fn run(n: u64) -> RunId {
+        ulid::Ulid::from_parts(n, u128::from(n)).to_string().to_ascii_lowercase().parse().unwrap()
+    }
+
+    fn entry(n: u64, days: u64, fate: Fate) -> Entry {
+        let folder = HostPath("/s".into());
+        let begun = 1_000 * DAY_MS - days * DAY_MS;
+        Entry {
+            run: run(n),
+            folder,
+            begun,
+            fate,
+            plan: None,
+            swaps: Vec::new(),
+            records: Vec::new(),
+            window_ms: None,
+            kept: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    fn over(entries: &[Entry], rule: Retention) -> Vec<RunId> {
+        rule.over(entries, 1_000 * DAY_MS).into_iter().map(|e| e.run.clone()).collect()
+    }
+
+    #[test]
+    fn the_newest_and_the_young_stay() {
+        let entries: Vec<Entry> = (0..8).rev().map(|n| entry(n, 40 - n, Fate::Committed)).collect();
+        assert_eq!(over(&entries, Retention::default()), [run(0), run(1), run(2)]);
+        let young: Vec<Entry> = (0..8).rev().map(|n| entry(n, 29, Fate::Committed)).collect();
+        assert!(over(&young, Retention::default()).is_empty());
+        assert_eq!(over(&young, Retention { newest: 7, days: 0 }), [run(0)]);
+    }
+
+    #[test]
+    fn failed_attempts_push_nothing_out_and_what_was_given_up_stays() {
+        let undone = || Fate::Undone { why: String::new() };
+        let mut entries: Vec<Entry> = (2..12).rev().map(|n| entry(n, 99, undone())).collect();
+        entries.push(entry(1, 99, Fate::Committed));
+        entries.push(entry(0, 99, Fate::Abandoned));
+        assert_eq!(over(&entries, Retention::default()), [run(2), run(3), run(4), run(5), run(6)]);
+    }
+}

@@ -1,0 +1,160 @@
+//! Holding the managed services back while the tree is unsettled.
+//!
+//! `STATE/unsettled` exists from just before the first swap until every name is new and durable, or old and durable
+//! again. While it exists the files that [`Services::holds`] names keep the system's manager from starting the run's
+//! services: at boot, by a timer, by hand. So no service ever runs on a mixture, whatever boots the machine.
+//!
+//! `unsettled` is made early, in the transaction's folder, and only renamed into place and back, so that a full disk
+//! cannot keep it from appearing when it is needed.
+
+use crate::{failure::Failure, quiesce, state::State, transaction::Transaction, window::Run};
+use backout_disk::{Error, ErrorKind, Folder, durable};
+use backout_machine::service::{Hold, Services};
+use backout_protocol::{HostPath, Plan, ServiceName};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
+
+/// The file's name in the state folder and, while nothing is held, in the transaction's.
+pub const UNSETTLED: &str = "unsettled";
+/// Longer than any file of ours that holds services back.
+const CAP: u64 = 64 * 1024;
+
+/// The files that hold the services of `plan` back while `state` is unsettled.
+pub(crate) fn holds(plan: &Plan, services: &dyn Services, state: &Path) -> Vec<Hold> {
+    let names: Vec<ServiceName> = plan.services.iter().map(|s| s.name.clone()).collect();
+    if names.is_empty() { Vec::new() } else { services.holds(&names, &state.join(UNSETTLED)) }
+}
+
+/// What stands where one of ours is to be: by another state folder's run, or by somebody else.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn in_the_way(holds: &[Hold]) -> Result<Option<HostPath>, Error> {
+    for hold in holds {
+        if read(&hold.path)?.is_some_and(|text| text != hold.text.as_bytes()) {
+            return Ok(Some(HostPath(hold.path.clone())));
+        }
+    }
+    Ok(None)
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+    match Folder::open_root(&real(parent)) {
+        Ok(folder) => durable::read(&folder, name, CAP),
+        Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// The path without symbolic links, as far as it exists: folders of the system may well be reached through some.
+pub(crate) fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Writes one file that holds services back, and its folder.
+fn write(hold: &Hold) -> Result<(), Error> {
+    let nowhere = || Error::unsupported("write", &hold.path, "it has no folder");
+    let (Some(parent), Some(name)) = (hold.path.parent(), hold.path.file_name()) else {
+        return Err(nowhere());
+    };
+    let (Some(above), Some(folder)) = (parent.parent(), parent.file_name()) else { return Err(nowhere()) };
+    let above = Folder::open_root(&real(above))?;
+    let folder = durable::ensure_folder(&above, folder, 0o755)?;
+    durable::write(&folder, name, hold.text.as_bytes(), 0o644)
+}
+
+/// Removes what [`write`] wrote, whole or half, and its folder if nothing else is in it. A file with another text is
+/// not ours.
+fn remove(hold: &Hold) -> Result<(), Error> {
+    let (Some(parent), Some(name)) = (hold.path.parent(), hold.path.file_name()) else { return Ok(()) };
+    let (Some(above), Some(own)) = (parent.parent(), parent.file_name()) else { return Ok(()) };
+    let folder = match Folder::open_root(&real(parent)) {
+        Ok(folder) => folder,
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    if read(&hold.path)?.is_some_and(|text| text == hold.text.as_bytes()) {
+        durable::remove_tree(&folder, name)?;
+    }
+    durable::remove_unfinished(&folder, name)?;
+    if folder.entries()?.is_empty() {
+        durable::remove_tree(&Folder::open_root(&real(above))?, own)?;
+    }
+    Ok(())
+}
+
+impl Run<'_> {
+    /// Before the window: writes what will hold the services back, which holds nothing yet. If we die in here, or
+    /// anywhere before [`Run::hold`], files are there that mean nothing as long as `unsettled` does not exist.
+    pub(crate) fn prepare_hold(&mut self) -> Result<(), Failure> {
+        let holds = holds(&self.tx.plan, self.services, self.state.path());
+        if holds.is_empty() {
+            return Ok(());
+        }
+        let fail = |e: Error| Failure::Hold { why: e.to_string() };
+        let run = self.tx.run.as_str().as_bytes();
+        durable::write(&self.tx.folder, OsStr::new(UNSETTLED), run, 0o600).map_err(fail)?;
+        let mut fresh = false;
+        for hold in &holds {
+            if read(&hold.path).map_err(fail)?.is_none_or(|text| text != hold.text.as_bytes()) {
+                write(hold).map_err(fail)?;
+                fresh = true;
+            }
+        }
+        if fresh { self.services.reload().map_err(Failure::Service) } else { Ok(()) }
+    }
+
+    /// From here on nothing but us starts the run's services. Durable once this returns.
+    pub(crate) fn hold(&self) -> Result<(), Failure> {
+        let fail = |e: Error| Failure::Hold { why: e.to_string() };
+        if self.tx.folder.stat(OsStr::new(UNSETTLED)).map_err(fail)?.is_none() {
+            // Nothing to hold back, or held already.
+            return Ok(());
+        }
+        let name = OsStr::new(UNSETTLED);
+        durable::rename(&self.tx.folder, name, self.state.folder(), name).map_err(fail)
+    }
+
+    /// The tree is settled: services may be started.
+    pub(crate) fn release(&self) -> Result<(), Failure> {
+        release(self.state, self.tx).map_err(|e| Failure::Hold { why: e.to_string() })
+    }
+}
+
+fn release(state: &State, tx: &Transaction) -> Result<(), Error> {
+    let name = OsStr::new(UNSETTLED);
+    match state.folder().stat(name)? {
+        Some(_) => durable::rename(state.folder(), name, &tx.folder, name),
+        None => Ok(()),
+    }
+}
+
+/// The run is over, or given up: nothing of it holds anything back any more.
+///
+/// # Errors
+/// The disk's. A manager that does not read its configuration again is only worth a line: what is gone held nothing.
+pub(crate) fn lift(state: &State, tx: &Transaction) -> Result<(), Error> {
+    release(state, tx)?;
+    durable::remove_tree(&tx.folder, OsStr::new(UNSETTLED))?;
+    let Ok(services) = quiesce::open(&tx.plan) else { return Ok(()) };
+    let holds = holds(&tx.plan, services.as_ref(), state.path());
+    if holds.is_empty() {
+        return Ok(());
+    }
+    holds.iter().try_for_each(remove)?;
+    if let Err(e) = services.reload() {
+        log::warn!("run {}: {e}", tx.run);
+    }
+    Ok(())
+}
+
+/// With no run left, nothing is unsettled.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn clear(state: &State) -> Result<(), Error> {
+    durable::remove_tree(state.folder(), OsStr::new(UNSETTLED))
+}

@@ -1,0 +1,119 @@
+//! The process that carries a run out is killed at every system call by which something becomes durable; its parent
+//! settles the run, prints one result, and ends with the code that is true.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test stops at the first surprise and prints its figures"
+)]
+
+use backout_crash::{Verb, have_strace};
+use backout_kit::{Run, World, snapshot};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+/// Calls by which something becomes durable, or is told.
+const CALLS: [&str; 9] =
+    ["mkdirat", "write", "pwrite64", "fsync", "syncfs", "renameat", "renameat2", "unlinkat", "flock"];
+
+/// The state folder's lock, taken by this process: whoever wants it waits.
+fn take_lock(world: &World) -> fs::File {
+    world.plain(&["history", "prune"]).ends(0);
+    fs::create_dir_all(&world.state).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(&world.state, fs::Permissions::from_mode(0o700)).unwrap();
+    let lock = fs::OpenOptions::new().create(true).truncate(false).write(true).open(world.state.join("lock"));
+    let lock = lock.unwrap();
+    lock.lock().unwrap();
+    lock
+}
+
+/// The process that carries the run of `parent` out, once it is there.
+fn worker(parent: &mut Child) -> String {
+    let children = format!("/proc/{0}/task/{0}/children", parent.id());
+    loop {
+        assert!(parent.try_wait().unwrap().is_none(), "the run ended early");
+        let pid = fs::read_to_string(&children).unwrap_or_default().trim().to_owned();
+        if !pid.is_empty() {
+            return pid;
+        }
+        std::thread::yield_now();
+    }
+}
+
+fn is_traced(pid: &str) -> bool {
+    let status = fs::read_to_string(Path::new("/proc").join(pid).join("status")).unwrap_or_default();
+    status.lines().any(|l| l.strip_prefix("TracerPid:").is_some_and(|t| t.trim() != "0"))
+}
+
+/// Runs the verb and kills its worker at the `n`th call of `call`.
+fn killed(verb: Verb, world: &World, call: &str, n: u64) -> Run {
+    let lock = take_lock(world);
+    let mut command = match verb {
+        Verb::Rollback => world.verb_command("rollback", &[]),
+        Verb::Undo => world.command(&["undo", "--yes", "--json"]),
+    };
+    command.args(["--lock-timeout", "60"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut parent = command.spawn().unwrap();
+    let pid = worker(&mut parent);
+    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={n}"));
+    let mut strace = Command::new("strace");
+    strace.args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject, "-p", &pid]);
+    let mut strace = strace.stderr(Stdio::null()).spawn().unwrap();
+    while !is_traced(&pid) {
+        assert!(strace.try_wait().unwrap().is_none(), "strace did not attach");
+        std::thread::yield_now();
+    }
+    drop(lock);
+    let run = Run::of(&parent.wait_with_output().unwrap());
+    let _ = strace.kill();
+    strace.wait().unwrap();
+    run
+}
+
+fn sweep(verb: Verb) {
+    if !have_strace() {
+        return;
+    }
+    let (calls, new) = (verb.calls(), verb.after());
+    let mut ends: BTreeMap<i32, u64> = BTreeMap::new();
+    for (call, count) in calls.iter().filter(|(call, _)| CALLS.contains(call)) {
+        for n in 1..=*count {
+            let (world, old) = verb.before();
+            let at = format!("{verb:?}, worker killed at {call} no. {n}");
+            let run = killed(verb, &world, call, n);
+            let code = run.code.unwrap_or(-1);
+            *ends.entry(code).or_insert(0) += 1;
+            let results = run.stdout.lines().count();
+            assert_eq!((results, &run.json["exit_code"]), (1, &code.into()), "{at}: {run:?}");
+            let expected = match code {
+                0 => &new,
+                10 | 20 => &old,
+                _ => panic!("{at}: {run:?}"),
+            };
+            let files = world.files();
+            let differ = snapshot::differences(&files, expected);
+            assert!(differ.is_empty(), "{at}: ended {code}\n{}", differ.join("\n"));
+            assert!(world.running().iter().all(|r| *r), "{at}: a service that ran does not run");
+            assert_eq!(world.plain(&["status"]).code, Some(0), "{at}");
+            let again = world.plain(&["recover"]);
+            assert_eq!(again.json["outcome"], "nothing-to-do", "{at}: {again:?}");
+        }
+    }
+    eprintln!("{verb:?}: workers killed, by exit code: {ends:?}; 0 violations");
+    assert!(ends.contains_key(&0) && ends.contains_key(&20), "{ends:?}");
+}
+
+#[test]
+fn a_rollback_whose_process_is_killed_is_settled_by_its_parent() {
+    sweep(Verb::Rollback);
+}
+
+#[test]
+fn an_undo_whose_process_is_killed_is_settled_by_its_parent() {
+    sweep(Verb::Undo);
+}

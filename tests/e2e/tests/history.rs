@@ -1,0 +1,185 @@
+//! What was done can be asked for, and old before-images go away by rule.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_demo::TreeSpec;
+use backout_kit::{Run, ServerProtect, World, snapshot};
+use serde_json::Value;
+use std::{fs, path::Path};
+
+fn runs(world: &World) -> Vec<Value> {
+    world.plain(&["history"]).ends(0).json["data"]["runs"].as_array().unwrap().clone()
+}
+
+fn id(run: &Run) -> String {
+    run.json["run_id"].as_str().unwrap().to_owned()
+}
+
+fn undo(world: &World, more: &[&str]) -> Run {
+    Run::of(&world.command(&["undo", "--yes", "--json"]).args(more).output().unwrap())
+}
+
+fn prune(world: &World, keep: usize, more: &[&str]) -> Run {
+    let keep = keep.to_string();
+    let mut command = world.command(&["history", "prune", "--keep", &keep, "--days", "0", "--json"]);
+    Run::of(&command.args(more).output().unwrap())
+}
+
+/// Every folder beside a target belongs to a run whose journal is there.
+fn every_leftover_has_its_journal(world: &World) {
+    for folder in snapshot::leftovers(&world.home) {
+        let name = Path::new(&folder).file_name().unwrap().to_str().unwrap().to_owned();
+        let run = name.trim_start_matches(".backout-");
+        let over = world.state.join("history").join(run).join("journal").is_file();
+        let open = world.state.join("transactions").join(run).join("journal").is_file();
+        assert!(over || open, "{folder} without its journal");
+    }
+}
+
+#[test]
+fn a_run_can_be_shown_with_who_when_what_and_every_file() {
+    let world = World::small();
+    let run = world.rollback(&["--request-id", "r1"]).ends(0);
+    let shown = world.plain(&["show", &id(&run)]).ends(0).json["data"].clone();
+    assert_eq!(shown["run"], id(&run).as_str());
+    assert_eq!(shown["kind"], "rollback");
+    assert_eq!(shown["fate"], "committed");
+    assert_eq!(shown["request_id"], "r1");
+    assert!(!shown["by"]["user"].as_str().unwrap().is_empty());
+    assert!(shown["begun"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(shown["tool"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(shown["plugins"][0]["id"], "file-set");
+    assert_eq!(shown["plugins"][0]["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(shown["window_ms"].is_u64(), true);
+    let files = shown["files"].as_array().unwrap();
+    let a = files.iter().find(|f| f["target"].to_string().contains("live/a.conf")).unwrap();
+    assert_eq!(a["what"], "replaced");
+    assert_eq!(a["before"]["bytes"], "patched a".len());
+    assert_eq!(a["after"]["bytes"], "old a".len());
+    assert_ne!(a["before"]["sha256"], a["after"]["sha256"]);
+    assert_eq!(a["after"]["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(shown["result"]["exit_code"], 0);
+    let records: Vec<&str> =
+        shown["records"].as_array().unwrap().iter().map(|r| r["record"].as_str().unwrap()).collect();
+    assert_eq!((records[0], records[records.len() - 1]), ("Begin", "Clean"));
+    let log = fs::read_to_string(Path::new(shown["folder"].as_str().unwrap()).join("log")).unwrap();
+    assert!(log.contains("stopping First") && log.contains("swapped"), "{log}");
+
+    let undone = undo(&world, &[]).ends(0);
+    let runs = runs(&world);
+    assert_eq!(runs.len(), 2);
+    assert_eq!((&runs[0]["kind"], &runs[0]["undoes"]), (&"undo".into(), &id(&run).into()));
+    assert_eq!(runs[1]["undone_by"], id(&undone).as_str());
+    let text = world.command(&["show", &id(&run)[..20]]).output().unwrap();
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("live/a.conf") && text.contains("undone by"), "{text}");
+    world.plain(&["show", "zz"]).ends(10);
+}
+
+#[test]
+fn twenty_runs_and_undos_in_a_row_keep_what_retention_promises() {
+    let world = World::small();
+    let patched = world.files();
+    let mut rolled = Vec::new();
+    for _ in 0..10 {
+        rolled.push(id(&world.rollback(&[]).ends(0)));
+        let old = world.files();
+        undo(&world, &[]).ends(0);
+        assert_eq!(world.files(), patched);
+        assert_ne!(old, patched);
+        every_leftover_has_its_journal(&world);
+    }
+    assert_eq!(runs(&world).len(), 20, "all of them are young");
+    assert_eq!(world.plain(&["history", "prune"]).ends(0).json["outcome"], "nothing-to-do");
+
+    // A stricter rule gives up what was promised, so it has to be confirmed.
+    prune(&world, 4, &[]).ends(10);
+    let dry = prune(&world, 4, &["--dry-run"]).ends(0);
+    assert_eq!(dry.json["data"]["runs"].as_array().unwrap().len(), 16);
+    assert_eq!(runs(&world).len(), 20);
+    let pruned = prune(&world, 4, &["--yes"]).ends(0);
+    assert_eq!(pruned.json["data"]["runs"], dry.json["data"]["runs"]);
+    let kept = runs(&world);
+    assert_eq!(kept.len(), 4);
+    every_leftover_has_its_journal(&world);
+    assert_eq!(world.files(), patched);
+
+    // Each run: undone, works, or refuses with names.
+    world.rollback(&[]).ends(0);
+    for run in &rolled {
+        let refused = undo(&world, &[run]).ends(10);
+        let why = refused.json["error"]["message"].as_str().unwrap();
+        let known = kept.iter().any(|k| k["run"] == run.as_str());
+        assert!(
+            if known { why.contains("undone by") || why.contains("undo") } else { why.contains(run) },
+            "{why}"
+        );
+    }
+    undo(&world, &[]).ends(0);
+    assert_eq!(world.files(), patched);
+}
+
+#[test]
+fn a_pruned_run_leaves_nothing_and_the_newest_can_still_be_undone() {
+    let world = World::small();
+    let patched = world.files();
+    world.rollback(&[]).ends(0);
+    undo(&world, &[]).ends(0);
+    let last = id(&world.rollback(&[]).ends(0));
+    prune(&world, 1, &["--yes"]).ends(0);
+    let left = runs(&world);
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0]["run"], last.as_str());
+    assert!(snapshot::leftovers(&world.home).iter().all(|f| f.contains(&last)));
+    undo(&world, &[]).ends(0);
+    assert_eq!(world.files(), patched);
+}
+
+#[test]
+fn a_run_whose_volume_is_away_stays_until_it_is_back() {
+    let world = World::small();
+    world.rollback(&[]).ends(0);
+    undo(&world, &[]).ends(0);
+    let (live, aside) = (world.home.join("live"), world.home.join("unplugged"));
+    fs::rename(&live, &aside).unwrap();
+    assert!(prune(&world, 0, &["--yes"]).ends(0).json["warnings"].to_string().contains("BKO-4031"));
+    fs::create_dir(&live).unwrap();
+    let pruned = prune(&world, 0, &["--yes"]).ends(0);
+    assert!(pruned.json["warnings"].to_string().contains("BKO-4031"), "{pruned:?}");
+    assert_eq!(runs(&world).len(), 2);
+    fs::remove_dir(&live).unwrap();
+    fs::rename(&aside, &live).unwrap();
+    prune(&world, 0, &["--yes"]).ends(0);
+    assert!(runs(&world).is_empty());
+    assert!(snapshot::leftovers(&world.home).is_empty());
+}
+
+#[test]
+fn the_inventory_names_the_product_its_builds_and_the_ways_back() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let take = || {
+        let run =
+            Run::of(&sp.world.command(&["inventory", "--json"]).args(sp.world.flags()).output().unwrap());
+        run.ends(0).json["data"].clone()
+    };
+    let seen = take();
+    let products = seen["products"].as_array().unwrap();
+    assert_eq!(products.len(), 1, "{seen}");
+    let product = &products[0];
+    assert_eq!(product["profile"], "serverprotect-5.8-patch3");
+    let server =
+        product["components"].as_array().unwrap().iter().find(|c| c["id"] == "normal-server").unwrap();
+    assert_eq!(server["builds"], serde_json::json!(["5.80.0.1297"]));
+    assert_eq!(product["from"]["vendor"]["possible"], true);
+    assert!(product["from"]["vendor"]["counts"]["replaced"].as_u64().unwrap() > 20);
+    assert_eq!(product["from"]["undo"], serde_json::json!([]));
+
+    let run = sp.world.rollback(&[]).ends(0);
+    let after = take();
+    assert_eq!(after["products"][0]["from"]["undo"][0], run.json["run_id"]);
+    assert_eq!(after["products"][0]["from"]["vendor"]["counts"]["replaced"], 0);
+    assert_eq!(after["kept"][0]["run"], run.json["run_id"]);
+}
