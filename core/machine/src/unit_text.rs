@@ -1,7 +1,7 @@
 //! Writing paths into systemd's unit files so that they are read back as they are.
 //!
 //! Three readers, three ways: a path that stands alone on its line is taken as it is; one in a list is a word that
-//! may be quoted, where a backslash is a backslash; a command line has C escapes and variables besides. All three
+//! may be quoted, where a backslash is what the version takes it for; a command line has C escapes and variables besides. All three
 //! expand `%`.
 
 use std::path::{Path, PathBuf};
@@ -29,10 +29,13 @@ pub(crate) fn line(path: &Path) -> Result<String, Unwritable> {
     if text.ends_with([' ', '\\']) { Err(Unwritable(path.to_owned())) } else { Ok(text.replace('%', "%%")) }
 }
 
-/// For a setting that takes a list of paths, as `RequiresMountsFor=`.
+/// For a setting that takes a list of paths, as `RequiresMountsFor=`. What lies below a folder with a backslash in its
+/// name is named by the folder above: versions differ in what they take a backslash for.
 pub(crate) fn listed(path: &Path) -> Result<String, Unwritable> {
+    fit(path)?;
+    let plain = path.ancestors().filter_map(Path::to_str).find(|text| !text.contains('\\')).unwrap_or("/");
     // No character can be escaped here, but a word may be made of pieces, each in the quotes it does not hold.
-    Ok(format!("\"{}\"", fit(path)?.replace('%', "%%").replace('"', "\"'\"'\"")))
+    Ok(format!("\"{}\"", plain.replace('%', "%%").replace('"', "\"'\"'\"")))
 }
 
 /// For the program of a command line, where variables are not expanded. systemd runs none with a quote or a backslash
@@ -64,7 +67,9 @@ mod tests {
     fn each_reader_gets_its_own_quoting() {
         let odd = Path::new(r#"/srv/50% a"b'c\d $HOME/データ"#);
         assert_eq!(line(odd).unwrap(), r#"/srv/50%% a"b'c\d $HOME/データ"#);
-        assert_eq!(listed(odd).unwrap(), r#""/srv/50%% a"'"'"b'c\d $HOME/データ""#);
+        assert_eq!(listed(odd).unwrap(), r#""/srv""#);
+        let plain = Path::new(r#"/srv/50% a"b'c $HOME/データ"#);
+        assert_eq!(listed(plain).unwrap(), r#""/srv/50%% a"'"'"b'c $HOME/データ""#);
         assert_eq!(program(Path::new("/srv/50% $HOME/データ")).unwrap(), r#""/srv/50%% $HOME/データ""#);
         assert_eq!(argument(odd).unwrap(), r#""/srv/50%% a\"b'c\\d $$HOME/データ""#);
     }

@@ -1,4 +1,4 @@
-//! Services that are units of a real systemd, booted for the test.
+//! Services that are systemd's units: of a real systemd, booted for the test, and of a twin.
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::disallowed_methods,
@@ -6,10 +6,12 @@
     reason = "writes the files that units look at, and stops at the first surprise"
 )]
 
-use backout_kit::{Booted, binary::example};
+use backout_kit::{Booted, Systemd, Twin, binary::example};
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
     sync::OnceLock,
     thread,
     time::{Duration, Instant},
@@ -31,7 +33,48 @@ fn off(units: &[(&str, &str)]) -> Option<Booted> {
     Some(machine)
 }
 
-/// A machine with some units, running.
+/// A machine with some units, running: a real one or a twin.
+type Make = fn(&[(&str, &str)]) -> Option<Box<dyn Systemd>>;
+
+fn twin(units: &[(&str, &str)]) -> Option<Box<dyn Systemd>> {
+    Some(Box::new(odd_twin(units)?))
+}
+
+fn odd_twin(units: &[(&str, &str)]) -> Option<Twin> {
+    let twin = Twin::new()?;
+    for (name, text) in units {
+        twin.unit(name, text);
+    }
+    assert_eq!(twin.systemctl(&["daemon-reload"]), "");
+    Some(twin)
+}
+
+fn real(units: &[(&str, &str)]) -> Option<Box<dyn Systemd>> {
+    Some(Box::new(machine(units)?))
+}
+
+/// These tests are made twice: what the twin does is what the real one does.
+macro_rules! both {
+    ($($name:ident)*) => {
+        mod of_a_real_systemd {
+            $(#[test] fn $name() { super::$name(super::real) })*
+        }
+        mod of_a_twin {
+            $(#[test] fn $name() { super::$name(super::twin) })*
+        }
+    };
+}
+
+both! {
+    a_unit_is_stopped_and_started_and_its_state_is_told
+    what_stops_with_a_unit_and_what_starts_it_are_its_companions
+    a_unit_between_two_lives_is_restarting_and_can_be_stopped_and_started
+    a_start_that_fails_says_how
+    a_unit_that_could_not_be_started_again_is_no_service_to_stop
+    a_hold_keeps_a_unit_down_against_everything_that_would_start_it
+}
+
+/// A real machine with some units, running.
 fn machine(units: &[(&str, &str)]) -> Option<Booted> {
     let mut machine = off(units)?;
     machine.boot();
@@ -50,7 +93,7 @@ trait Call {
     }
 }
 
-impl Call for Booted {
+impl<S: Systemd + ?Sized> Call for S {
     fn call_with(&self, units: &str, seconds: u32, arguments: &[&str]) -> String {
         let mut command = self.command(program().to_str().unwrap());
         command.args(arguments).env("SERVICES_LIMIT", seconds.to_string()).env("SERVICES_UNITS", units);
@@ -78,10 +121,9 @@ fn tied(settings: &str) -> String {
     format!("[Unit]\n{settings}\n{SLEEP}")
 }
 
-#[test]
-fn a_unit_is_stopped_and_started_and_its_state_is_told() {
+fn a_unit_is_stopped_and_started_and_its_state_is_told(make: Make) {
     let once = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/bin/true\n";
-    let Some(m) = machine(&[("spnt.service", SLEEP), ("once.service", once)]) else { return };
+    let Some(m) = make(&[("spnt.service", SLEEP), ("once.service", once)]) else { return };
     let call = |arguments: &[&str]| m.call_with(UNITS, 60, arguments);
     for name in ["spnt", "spnt.service", "Trend ServerProtect", "once"] {
         assert_eq!(call(&["state", name]), "Stopped");
@@ -104,9 +146,8 @@ fn a_unit_is_stopped_and_started_and_its_state_is_told() {
     assert!(bad.starts_with("error: the service `x` cannot be the unit `a/b`: "), "{bad}");
 }
 
-#[test]
-fn what_stops_with_a_unit_and_what_starts_it_are_its_companions() {
-    let Some(m) = machine(&[
+fn what_stops_with_a_unit_and_what_starts_it_are_its_companions(make: Make) {
+    let Some(m) = make(&[
         ("spnt.service", SLEEP),
         ("spnt.socket", "[Socket]\nListenStream=/run/spnt.sock\n"),
         ("spnt.timer", "[Timer]\nOnActiveSec=100000\n"),
@@ -166,11 +207,10 @@ fn what_stops_with_a_unit_and_what_starts_it_are_its_companions() {
     }
 }
 
-#[test]
-fn a_unit_between_two_lives_is_restarting_and_can_be_stopped_and_started() {
+fn a_unit_between_two_lives_is_restarting_and_can_be_stopped_and_started(make: Make) {
     let flap = "[Service]\nExecStart=/usr/bin/test -e /run/well\nType=oneshot\nRemainAfterExit=yes\n\
                 Restart=on-failure\nRestartSec=1000\n";
-    let Some(m) = machine(&[("flap.service", flap)]) else { return };
+    let Some(m) = make(&[("flap.service", flap)]) else { return };
     m.systemctl(&["start", "--no-block", "flap"]);
     until("flap", || m.property("flap", "SubState") == "auto-restart");
     assert_eq!(m.call(&["state", "flap"]), "Restarting");
@@ -183,14 +223,9 @@ fn a_unit_between_two_lives_is_restarting_and_can_be_stopped_and_started() {
     assert_eq!(m.call(&["state", "flap"]), "Running");
 }
 
-#[test]
-fn a_start_that_fails_says_how() {
-    let Some(m) = machine(&[
+fn a_start_that_fails_says_how(make: Make) {
+    let Some(m) = make(&[
         ("seven.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'exit 7'\n"),
-        (
-            "burst.service",
-            "[Service]\nExecStart=/usr/bin/test -e /run/well\nRemainAfterExit=yes\nRestart=always\nRestartSec=0\n",
-        ),
         ("needs.service", &tied("Requires=seven.service\nAfter=seven.service")),
         ("skips.service", &tied("ConditionPathExists=!/etc/passwd")),
         ("kept.service", &tied("ConditionPathExists=!/etc/passwd")),
@@ -227,8 +262,16 @@ fn a_start_that_fails_says_how() {
     assert_eq!(m.call(&["stop", "hangs"]), "done");
     let no = m.call(&["start", "bad"]);
     assert!(no.contains("bad unit file setting"), "{no}");
+}
 
-    // A unit that fell too often may be started all the same.
+#[test]
+fn a_unit_that_fell_too_often_may_be_started_all_the_same() {
+    let Some(m) = machine(&[(
+        "burst.service",
+        "[Service]\nExecStart=/usr/bin/test -e /run/well\nRemainAfterExit=yes\nRestart=always\nRestartSec=0\n",
+    )]) else {
+        return;
+    };
     m.systemctl(&["start", "burst"]);
     until("burst", || m.property("burst", "ActiveState") == "failed");
     assert_eq!(m.call(&["state", "burst"]), "Stopped");
@@ -296,10 +339,8 @@ fn a_unit_is_stopped_when_its_processes_are_gone() {
     assert!(no.starts_with("error: the service `kept` refused to stop (exit code 4)"), "{no}");
 }
 
-#[test]
-fn a_unit_that_could_not_be_started_again_is_no_service_to_stop() {
-    let Some(m) = machine(&[("masked.service", SLEEP), ("gone.service", SLEEP), ("idle.service", SLEEP)])
-    else {
+fn a_unit_that_could_not_be_started_again_is_no_service_to_stop(make: Make) {
+    let Some(m) = make(&[("masked.service", SLEEP), ("gone.service", SLEEP), ("idle.service", SLEEP)]) else {
         return;
     };
     for unit in ["masked", "gone"] {
@@ -330,9 +371,8 @@ fn a_unit_that_could_not_be_started_again_is_no_service_to_stop() {
     );
 }
 
-#[test]
-fn a_hold_keeps_a_unit_down_against_everything_that_would_start_it() {
-    let Some(m) = machine(&[
+fn a_hold_keeps_a_unit_down_against_everything_that_would_start_it(make: Make) {
+    let Some(m) = make(&[
         (
             "spnt.service",
             "[Unit]\nConditionPathExists=/etc/passwd\n[Service]\nExecStart=/usr/bin/sleep 100000\n[Install]\nAlias=alias.service\n",
@@ -363,28 +403,77 @@ fn a_hold_keeps_a_unit_down_against_everything_that_would_start_it() {
         assert_eq!(m.call(&["stop", "spnt.socket"]), "done");
         m.systemctl(&["stop", "agent"]);
         assert_eq!(m.call(&["release", &file, "spnt", "spnt.socket"]), "done");
+    }
+}
+
+#[test]
+fn a_hold_by_another_name_counts_and_systemd_finds_no_fault_with_it() {
+    let Some(m) = machine(&[("spnt.service", &(SLEEP.to_owned() + "[Install]\nAlias=alias.service\n"))])
+    else {
+        return;
+    };
+    m.systemctl(&["enable", "spnt"]);
+    // The path, and how `systemctl` shows the mounts that it asks for.
+    for (odd, shown) in [
+        ("/run/state", "/run/state"),
+        ("/run/50% \"q\" 'q' $HOME", r#""/run/50% \"q\" 'q' \$HOME""#),
+        ("/run/back\\x41slash", "/run"),
+        ("/run/データ/ü", "/run/データ/ü"),
+    ] {
+        let file = format!("{odd}/unsettled");
+        m.run(&["mkdir", "-p", odd]);
+        m.run(&["touch", &file]);
+        assert_eq!(m.call(&["hold", &file, "alias"]), "done");
+        assert!(m.call(&["start", "spnt"]).starts_with("error: "));
+        assert_eq!(m.property("spnt", "RequiresMountsFor"), shown);
         assert!(
             !m.console().contains("zz-backout-hold.conf:"),
             "systemd found fault with it: {}",
             m.console()
         );
+        m.run(&["rm", &file]);
+        assert_eq!(m.call(&["start", "spnt"]), "done");
+        assert_eq!(m.call(&["stop", "spnt"]), "done");
     }
-    // A hold by another of its names counts too.
-    m.systemctl(&["enable", "spnt"]);
-    m.run(&["touch", "/run/state/unsettled"]);
-    assert_eq!(m.call(&["hold", "/run/state/unsettled", "alias"]), "done");
-    assert!(m.call(&["start", "spnt"]).starts_with("error: "));
 }
 
-/// What stands in for backout: it writes down how it was called and what ran then.
+#[test]
+fn a_manager_that_replaces_itself_is_asked_again() {
+    let Some(m) = machine(&[("spnt.service", SLEEP), ("other.service", SLEEP)]) else { return };
+    assert_eq!(m.call(&["start", "spnt"]), "done");
+    let mut again = m.command("sh");
+    let loop_ = "while [ ! -e /run/enough ]; do systemctl daemon-reexec; systemctl daemon-reload; done";
+    let mut again = again.args(["-c", loop_]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    for _ in 0..50 {
+        assert_eq!(m.call(&["state", "spnt"]), "Running");
+    }
+    for _ in 0..5 {
+        assert_eq!(m.call(&["start", "other"]), "done");
+        assert_eq!(m.call(&["stop", "other"]), "done");
+    }
+    m.run(&["touch", "/run/enough"]);
+    again.wait().unwrap();
+}
+
+/// What stands in for backout: it writes down how it was called, what ran then and what our own eyes see. Early in
+/// boot it does what a file `early` in its state folder says.
 const STAND_IN: &str = "#!/bin/sh
 state=$4
-echo \"$@: $(systemctl is-active spnt.service spnt.socket | tr '\\n' ' ')\" >>\"$state/log\"
+runs=$(systemctl is-active spnt.service spnt.socket | tr '\\n' ' ')
+echo \"$@: $runs$(PROGRAM state spnt)\" >>\"$state/log\"
 case $2 in
---boot=files) [ -e \"$state/stuck\" ] && exit 21; rm -f \"$state/unsettled\" ;;
---boot=services) sleep 100000 & systemctl start --no-block agent.service ;;
+--boot=files)
+    [ -e \"$state/stuck\" ] && exit 21
+    [ -e \"$state/early\" ] && . \"$state/early\"
+    rm -f \"$state/unsettled\" ;;
+--boot=services) sleep 100000 & echo $! >\"$state/child\"; PROGRAM start agent >>\"$state/log\" ;;
 esac
 ";
+
+fn stand_in(exe: &Path) {
+    fs::write(exe, STAND_IN.replace("PROGRAM", program().to_str().unwrap())).unwrap();
+    fs::set_permissions(exe, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
 
 #[test]
 fn after_a_power_cut_held_units_wait_until_files_are_settled() {
@@ -400,8 +489,7 @@ fn after_a_power_cut_held_units_wait_until_files_are_settled() {
     let state = persistent.path().join("state \"100%\" $x \\x41");
     fs::create_dir(&state).unwrap();
     let exe = persistent.path().join("back$out 2%");
-    fs::write(&exe, STAND_IN).unwrap();
-    fs::set_permissions(&exe, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    stand_in(&exe);
     m.share(persistent.path());
     // A run that is not over: without one neither unit has anything to do.
     fs::create_dir_all(state.join("transactions/run")).unwrap();
@@ -428,7 +516,8 @@ fn after_a_power_cut_held_units_wait_until_files_are_settled() {
     assert_eq!(m.call(&["state", "spnt"]), "Running", "{}", m.console());
     assert_eq!(m.property("backout-recover-files", "ActiveState"), "active", "{}", m.console());
     assert!(log().starts_with(&files), "{}", log());
-    assert!(log().lines().last().unwrap().starts_with(&services), "{}", log());
+    assert!(log().lines().nth(1).unwrap().starts_with(&services), "{}", log());
+    assert_eq!(log().lines().last(), Some("done"), "a start from there is waited for without end: {}", log());
     assert!(!m.console().contains("ordering cycle"), "{}", m.console());
     let first = m.run(&["cat", "/proc/sys/kernel/random/boot_id"]).stdout;
 
@@ -444,18 +533,37 @@ fn after_a_power_cut_held_units_wait_until_files_are_settled() {
     assert!(!unsettled.exists());
     let told = log();
     let lines: Vec<&str> = told.lines().collect();
-    assert_eq!(lines[0].strip_prefix(&files).unwrap().trim(), "inactive inactive", "they waited for it");
+    assert_eq!(
+        lines[0].strip_prefix(&files).unwrap().trim(),
+        "inactive inactive Restarting",
+        "they waited for it"
+    );
     assert_eq!(
         lines[1].strip_prefix(&services).unwrap().trim(),
-        "active active",
+        "active active Running",
         "everything else was started"
     );
-    assert_eq!(lines.len(), 2, "{told}");
+    assert_eq!(lines[2..], ["done"]);
     for unit in ["spnt", "spnt.socket", "early", "agent"] {
         assert_eq!(m.call(&["state", unit]), "Running", "{unit}: {}", m.console());
     }
     assert!(!m.console().contains("ordering cycle"), "{}", m.console());
-    assert!(!m.property("backout-recover-services", "ControlGroup").is_empty(), "its child lives on");
+    // A service that is reached by commands is its child, and outlives even a restart of the unit.
+    let child = fs::read_to_string(state.join("child")).unwrap();
+    m.systemctl(&["stop", "backout-recover-services"]);
+    assert!(m.run(&["kill", "-0", child.trim()]).status.success());
+
+    // A stop that early is possible, and calls off the start that the boot itself has in mind.
+    fs::write(state.join("early"), format!("{} stop spnt >\"$state/stopped\"", program().display())).unwrap();
+    fs::write(&unsettled, "").unwrap();
+    m.power_cut();
+    m.boot();
+    m.settled();
+    assert_eq!(fs::read_to_string(state.join("stopped")).unwrap().trim(), "done");
+    // Its socket is another matter.
+    assert_eq!(m.call(&["state", "spnt"]), "Stopped");
+    assert_eq!(m.call(&["state", "spnt.socket"]), "Running");
+    fs::remove_file(state.join("early")).unwrap();
 
     // Files that cannot be settled: held units stay down, and nothing else minds.
     fs::write(&unsettled, "").unwrap();
@@ -481,8 +589,7 @@ fn units_of_ours_are_well_formed() {
     }
     let dir = tempfile::tempdir().unwrap();
     let exe = dir.path().join("back$out 2%");
-    fs::write(&exe, STAND_IN).unwrap();
-    fs::set_permissions(&exe, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    stand_in(&exe);
     let units = backout_machine::startup::files(&exe, &dir.path().join("a b")).unwrap();
     let mut verify = std::process::Command::new(analyze);
     verify.args(["verify", "--man=no", "--generators=no"]);
@@ -495,4 +602,91 @@ fn units_of_ours_are_well_formed() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let ours: Vec<&str> = said.lines().filter(|line| line.contains("backout")).collect();
     assert!(ours.is_empty(), "{said}");
+}
+
+#[test]
+fn a_twin_answers_as_the_real_one_did_when_it_was_recorded() {
+    let Some(m) = twin(&[("base.service", SLEEP), ("base.timer", "[Timer]\nOnActiveSec=100000\n")]) else {
+        return;
+    };
+    m.systemctl(&["start", "base"]);
+    let recorded = include_str!("systemctl/active.show");
+    let keys = |text: &str| {
+        text.lines().filter_map(|l| l.split_once('=')).map(|(k, _)| k.to_owned()).collect::<BTreeSet<_>>()
+    };
+    let asked: Vec<String> = keys(recorded).into_iter().collect();
+    let shown = m.systemctl(&["show", "-p", &asked.join(","), "--", "base"]);
+    assert_eq!(keys(&shown), keys(recorded));
+    for same in [
+        "Id=base.service",
+        "LoadState=loaded",
+        "ActiveState=active",
+        "SubState=running",
+        "Type=simple",
+        "Job=",
+    ] {
+        assert!(shown.lines().any(|l| l == same) && recorded.lines().any(|l| l == same), "{same}");
+    }
+}
+
+#[test]
+fn a_manager_that_does_not_answer_is_told_of() {
+    let Some(m) = odd_twin(&[("spnt.service", SLEEP)]) else { return };
+    assert_eq!(m.call(&["start", "spnt"]), "done");
+    m.odd("away");
+    assert_eq!(
+        m.call(&["state", "spnt"]),
+        "error: systemd does not tell about the service `spnt`, its unit `spnt.service` (exit code 1), it said: \
+         Failed to connect to bus: No such file or directory"
+    );
+    // Asked again until the limit, as it may be away for a moment only: it replaces itself when it is updated.
+    let no = m.call_within(1, &["stop", "spnt"]);
+    assert!(
+        no.starts_with("error: the service `spnt` did not stop within 1 s, it said: Failed to connect"),
+        "{no}"
+    );
+    m.odd("garbage");
+    let no = m.call(&["state", "spnt"]);
+    assert!(
+        no.starts_with(
+            "error: systemd's answer about the service `spnt`, its unit `spnt.service`, makes no sense"
+        ),
+        "{no}"
+    );
+    m.odd("silent");
+    let no = m.call_within(1, &["state", "spnt"]);
+    assert!(no.starts_with("error: the status command of the service `spnt` did not end within 1 s"), "{no}");
+    m.odd("deaf");
+    let no = m.call(&["reload"]);
+    assert!(
+        no.starts_with("error: the service manager did not read its configuration again: ")
+            && no.contains("Refusing to reload."),
+        "{no}"
+    );
+    m.odd("");
+    assert_eq!(m.call(&["state", "spnt"]), "Running");
+}
+
+#[test]
+fn the_end_of_a_unit_s_journal_is_quoted() {
+    let seven = "[Service]\nType=oneshot\nExecStart=exit 7\n";
+    let hangs = "[Service]\nType=notify\nExecStart=/usr/bin/sleep 100000\n";
+    let Some(m) = odd_twin(&[("seven.service", seven), ("hangs.service", hangs)]) else { return };
+    m.journal("no licence\nライセンスがありません");
+    let no = m.call(&["start", "seven"]);
+    assert!(no.ends_with("Result=exit-code, ExecMainStatus=7\nno licence\nライセンスがありません"), "{no}");
+    let no = m.call_within(1, &["start", "hangs"]);
+    assert!(no.ends_with("activating (start), Result=success\nno licence\nライセンスがありません"), "{no}");
+}
+
+#[test]
+fn words_of_newer_versions_are_understood() {
+    let flap = "[Service]\nExecStart=/usr/bin/false\nType=oneshot\nRestart=on-failure\nRestartSec=1000\n";
+    let Some(m) = odd_twin(&[("spnt.service", SLEEP), ("flap.service", flap)]) else { return };
+    m.systemctl(&["start", "--no-block", "spnt", "flap"]);
+    m.odd("newer");
+    assert_eq!(m.property("spnt", "ActiveState"), "refreshing");
+    assert_eq!(m.call(&["state", "spnt"]), "Running");
+    assert_eq!(m.property("flap", "SubState"), "auto-restart-queued");
+    assert_eq!(m.call(&["state", "flap"]), "Restarting");
 }

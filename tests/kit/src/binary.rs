@@ -56,15 +56,23 @@ pub fn built() -> &'static Built {
 
 /// Builds an example of a package (nothing is done if it is up to date) and says where it is.
 pub fn example(package: &str, name: &str) -> PathBuf {
+    executable(package, "--example", name)
+}
+
+/// Builds a program of a package (nothing is done if it is up to date) and says where it is.
+pub fn program(package: &str, name: &str) -> PathBuf {
+    executable(package, "--bin", name)
+}
+
+fn executable(package: &str, kind: &str, name: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let mut build = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    build.current_dir(root).args(["build", "--quiet", "--message-format=json", "-p", package]);
-    build.args(["--example", name]);
+    build.current_dir(root).args(["build", "--quiet", "--message-format=json", "-p", package, kind, name]);
     let output = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "the example must build");
+    assert!(output.status.success(), "{name} must build");
     let messages = String::from_utf8(output.stdout).unwrap();
     let built = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut found = built.filter(|m| m["target"]["kind"][0] == "example" && m["target"]["name"] == name);
+    let mut found = built.filter(|m| m["target"]["name"] == name);
     found.find_map(|message| message["executable"].as_str().map(PathBuf::from)).unwrap()
 }
 

@@ -11,6 +11,7 @@ pub mod serverprotect;
 pub mod service;
 pub mod snapshot;
 pub mod systemd;
+pub mod twin;
 pub mod world;
 
 pub use binary::{Run, built};
@@ -18,7 +19,8 @@ pub use machine::Machine;
 pub use serverprotect::ServerProtect;
 pub use service::Services;
 pub use snapshot::{Snapshot, snapshot};
-pub use systemd::Booted;
+pub use systemd::{Booted, Systemd};
+pub use twin::Twin;
 pub use world::World;
 
 use std::path::Path;

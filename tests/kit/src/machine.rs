@@ -4,7 +4,7 @@
 use crate::{
     binary::{Run, built},
     snapshot::{Snapshot, snapshot},
-    systemd::Booted,
+    systemd::{Booted, Systemd as _},
     world::{SMALL, small_tree},
 };
 use std::{

@@ -43,6 +43,37 @@ const TARGETS: [&str; 20] = [
 const LONG: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
+/// A machine that `systemctl` speaks for, real or not.
+pub trait Systemd {
+    /// Where a path below `/etc` of the machine is seen from outside.
+    fn etc(&self, below: &str) -> PathBuf;
+
+    /// A command that is run inside when it is spawned. It is killed by a power cut.
+    fn command(&self, program: &str) -> Command;
+
+    /// Writes a unit, or a drop-in, to `/etc/systemd/system`.
+    fn unit(&self, name: &str, text: &str) {
+        write(&self.etc("systemd/system").join(name), text);
+    }
+
+    /// Runs a command inside and waits for it.
+    fn run(&self, argv: &[&str]) -> Output {
+        self.command(argv[0]).args(&argv[1..]).output().unwrap()
+    }
+
+    /// Runs `systemctl` inside and gives what it prints, whatever it exits with.
+    fn systemctl(&self, arguments: &[&str]) -> String {
+        let output = self.command("systemctl").args(arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).trim().to_owned()
+    }
+
+    /// One property of a unit.
+    fn property(&self, unit: &str, name: &str) -> String {
+        self.systemctl(&["show", "--value", "--property", name, "--", unit])
+    }
+}
+
 /// A machine whose process 1 is a real systemd.
 #[derive(Debug)]
 pub struct Booted {
@@ -91,16 +122,6 @@ impl Booted {
     /// Shares a folder for reading, as the one of a binary.
     pub fn share_for_reading(&mut self, folder: &Path) {
         self.shared.push(format!("ro:{}", folder.to_str().unwrap()));
-    }
-
-    /// Where a path below `/etc` of the machine is seen from outside.
-    pub fn etc(&self, below: &str) -> PathBuf {
-        self.folder.path().join("etc").join(below)
-    }
-
-    /// Writes a unit, or a drop-in, to `/etc/systemd/system`.
-    pub fn unit(&self, name: &str, text: &str) {
-        write(&self.etc("systemd/system").join(name), text);
     }
 
     /// Makes a target want a unit from the next boot on, as `systemctl enable` does.
@@ -157,33 +178,6 @@ impl Booted {
         String::from_utf8_lossy(&text).into_owned()
     }
 
-    /// A command that is run inside when it is spawned. It is killed by a power cut.
-    pub fn command(&self, program: &str) -> Command {
-        assert!(self.outer.is_some(), "it is off");
-        let mut command = Command::new("nsenter");
-        command.args(["--target", &self.init.to_string()]);
-        command.args(["--mount", "--pid", "--cgroup", "--uts", "--ipc", "--net", "--wd=/", "--", program]);
-        command.env_clear().env("PATH", "/usr/bin:/usr/sbin").stdin(Stdio::null());
-        command
-    }
-
-    /// Runs a command inside and waits for it.
-    pub fn run(&self, argv: &[&str]) -> Output {
-        self.command(argv[0]).args(&argv[1..]).output().unwrap()
-    }
-
-    /// Runs `systemctl` inside and gives what it prints, whatever it exits with.
-    pub fn systemctl(&self, arguments: &[&str]) -> String {
-        let output = self.command("systemctl").args(arguments).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        String::from_utf8_lossy(&text).trim().to_owned()
-    }
-
-    /// One property of a unit.
-    pub fn property(&self, unit: &str, name: &str) -> String {
-        self.systemctl(&["show", "--value", "--property", name, "--", unit])
-    }
-
     /// Ends every process inside at once, as a power cut does. What was written is in the page cache and stays.
     pub fn power_cut(&mut self) {
         let Some(mut outer) = self.outer.take() else { return };
@@ -206,6 +200,21 @@ impl Booted {
         let mut tidy = Command::new("unshare");
         tidy.args(["--mount", "--", "sh", "-c", script, "sh"]).arg(self.folder.path()).arg(&self.name);
         tidy.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    }
+}
+
+impl Systemd for Booted {
+    fn etc(&self, below: &str) -> PathBuf {
+        self.folder.path().join("etc").join(below)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        assert!(self.outer.is_some(), "it is off");
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.init.to_string()]);
+        command.args(["--mount", "--pid", "--cgroup", "--uts", "--ipc", "--net", "--wd=/", "--", program]);
+        command.env_clear().env("PATH", "/usr/bin:/usr/sbin").stdin(Stdio::null());
+        command
     }
 }
 

@@ -1,0 +1,191 @@
+//! Services that are systemd's units, reached by `systemctl`.
+//!
+//! Each order is given once, and `systemctl` waits for the manager's job: its own words about a job that fails say
+//! more than the unit's state does. The job is the manager's, so ending a `systemctl` that waits too long changes
+//! nothing about it. What counts in the end is what `systemctl show` says. As root, `systemctl` speaks to the manager
+//! itself and needs no bus, so all this works early in boot too.
+
+mod ask;
+mod companions;
+mod orders;
+
+use super::{Companion, Hold, ServiceError, ServiceState, Services, hold, unit::UnitName};
+use crate::{
+    Patience,
+    command::{self, Ended},
+};
+use backout_protocol::{ServiceName, profile::Timeouts};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What a question gets at least, however little is left of the whole wait.
+const LEAST_STATUS: Duration = Duration::from_secs(1);
+/// The manager answers nothing else while it reads its configuration; systemd itself gives it 90 s.
+const RELOAD: Duration = Duration::from_secs(90);
+/// There where systemd is the manager of this machine; `sd_booted(3)` looks at the same.
+const BOOTED: &str = "/run/systemd/system";
+const PROGRAMS: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
+const JOURNALCTL: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
+/// Where unit files and their drop-ins are.
+const CONFIGURATION: [&str; 5] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// Services that are systemd's units.
+#[derive(Debug, Clone)]
+pub struct Systemctl {
+    program: &'static str,
+    journal: Option<&'static str>,
+    units: BTreeMap<ServiceName, UnitName>,
+    status_limit: Duration,
+}
+
+/// Its program, if systemd runs this machine.
+pub(crate) fn program() -> Option<&'static str> {
+    first(PROGRAMS).filter(|_| Path::new(BOOTED).is_dir())
+}
+
+fn first(paths: [&'static str; 2]) -> Option<&'static str> {
+    paths.into_iter().find(|path| Path::new(path).exists())
+}
+
+impl Systemctl {
+    /// Takes the units. Fails with [`ServiceError::NoManager`] where systemd does not manage this machine, and with
+    /// [`ServiceError::BadUnit`] on a unit that cannot be one.
+    pub fn new(units: &BTreeMap<ServiceName, String>, timeouts: Timeouts) -> Result<Self, ServiceError> {
+        let program = program().ok_or(ServiceError::NoManager)?;
+        let units = units.iter().map(|(service, unit)| match UnitName::parse(unit) {
+            Ok(name) => Ok((service.clone(), name)),
+            Err(why) => Err(ServiceError::BadUnit { service: service.clone(), unit: unit.clone(), why }),
+        });
+        let status_limit = Duration::from_secs(timeouts.status.into());
+        Ok(Self {
+            program,
+            journal: first(JOURNALCTL),
+            units: units.collect::<Result<_, _>>()?,
+            status_limit,
+        })
+    }
+
+    /// The unit of a service; `None` if its name is not one a unit can have.
+    fn unit(&self, service: &ServiceName) -> Option<UnitName> {
+        self.units.get(service).cloned().or_else(|| UnitName::parse(service.as_str()).ok())
+    }
+
+    fn call<'a>(&self, service: &'a ServiceName) -> Result<Call<'_, 'a>, ServiceError> {
+        let unit =
+            self.unit(service).ok_or_else(|| ServiceError::NotInstalled { service: service.clone() })?;
+        Ok(Call { systemctl: self, service, unit })
+    }
+
+    fn argv(&self, arguments: &[&str]) -> Vec<String> {
+        let always = [self.program, "--system", "--no-ask-password", "--no-pager"];
+        always.iter().chain(arguments).map(|&a| a.to_owned()).collect()
+    }
+}
+
+/// What is done with one service.
+struct Call<'m, 's> {
+    systemctl: &'m Systemctl,
+    service: &'s ServiceName,
+    unit: UnitName,
+}
+
+impl Services for Systemctl {
+    fn state(&self, service: &ServiceName) -> Result<ServiceState, ServiceError> {
+        match self.call(service) {
+            Ok(call) => call.state(),
+            Err(_) => Ok(ServiceState::NotInstalled),
+        }
+    }
+
+    fn stop(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError> {
+        self.call(service)?.stop(patience)
+    }
+
+    fn start(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError> {
+        self.call(service)?.start(patience)
+    }
+
+    fn start_hint(&self, service: &ServiceName) -> String {
+        match self.unit(service) {
+            Some(unit) => format!("systemctl start {}", command::typed(&[unit.as_str().to_owned()])),
+            None => format!("(no unit can be called `{service}`: name it in the site file under `units`)"),
+        }
+    }
+
+    fn companions(&self, service: &ServiceName) -> Result<Vec<Companion>, ServiceError> {
+        match self.call(service) {
+            Ok(call) => call.companions(),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn holds(&self, services: &[ServiceName], unsettled: &Path) -> Vec<Hold> {
+        let units: BTreeSet<UnitName> = services.iter().filter_map(|service| self.unit(service)).collect();
+        match hold::text(unsettled) {
+            Ok(text) => units.iter().map(|unit| hold::of(unit, &text)).collect(),
+            Err(why) => {
+                log::warn!("services cannot be held back: {why}");
+                Vec::new()
+            }
+        }
+    }
+
+    fn reload(&self) -> Result<(), ServiceError> {
+        let argv = self.argv(&["daemon-reload"]);
+        let (code, said) = match ask::ask(&argv, &Patience::firm(RELOAD)) {
+            Ok((Ended::Exited { code: Some(0), .. }, _)) => return Ok(()),
+            Ok((Ended::Exited { code, said }, _)) => (code, said),
+            Ok((Ended::TimedOut { said } | Ended::Cancelled { said }, _)) => {
+                (None, format!("no answer within {} s {said}", RELOAD.as_secs()))
+            }
+            Err(source) => (None, source.to_string()),
+        };
+        Err(ServiceError::Reload { argv: command::typed(&argv), code, said })
+    }
+
+    fn is_configuration(&self, path: &Path) -> bool {
+        CONFIGURATION.iter().any(|folder| path.strip_prefix(folder).is_ok_and(|rest| rest != Path::new("")))
+    }
+
+    fn programs(&self) -> Vec<PathBuf> {
+        [Some(self.program), self.journal].into_iter().flatten().map(PathBuf::from).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unit_files_and_drop_ins_are_configuration_and_nothing_beside_them() {
+        let m = Systemctl {
+            program: PROGRAMS[0],
+            journal: None,
+            units: BTreeMap::new(),
+            status_limit: LEAST_STATUS,
+        };
+        for (path, is) in [
+            ("/etc/systemd/system/spnt.service", true),
+            ("/etc/systemd/system/spnt.service.d/x.conf", true),
+            ("/lib/systemd/system/spnt.service", true),
+            ("/usr/local/lib/systemd/system/spnt.service", true),
+            ("/etc/systemd/system", false),
+            ("/etc/systemd/systemd.conf", false),
+            ("/srv/etc/systemd/system/spnt.service", false),
+        ] {
+            assert_eq!(m.is_configuration(Path::new(path)), is, "{path}");
+        }
+        assert_eq!(m.programs(), [PathBuf::from("/usr/bin/systemctl")]);
+        let no = m.start_hint(&"Trend ServerProtect".parse().unwrap());
+        assert!(no.contains("under `units`"), "{no}");
+    }
+}

@@ -1,0 +1,73 @@
+//! The twin of `systemctl` at the real one's place, in a mount namespace of its own for each command.
+
+use crate::{binary, systemd::Systemd, write};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+/// A machine whose `systemctl` is the twin. Its `/run` and `/etc/systemd/system` are its own.
+#[derive(Debug)]
+pub struct Twin {
+    folder: tempfile::TempDir,
+}
+
+impl Twin {
+    /// Makes one. `None`, with a word on standard error, where no mount namespace can be had.
+    #[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
+    pub fn new() -> Option<Self> {
+        static POSSIBLE: OnceLock<bool> = OnceLock::new();
+        let possible =
+            || Command::new("unshare").args(["--mount", "true"]).output().is_ok_and(|o| o.status.success());
+        if !POSSIBLE.get_or_init(possible) {
+            eprintln!("skipped: no mount namespaces here");
+            return None;
+        }
+        let folder = tempfile::Builder::new().prefix("backout-twin-").tempdir().unwrap();
+        for made in ["etc/systemd/system", "run/systemd/system", "run/twin/loaded"] {
+            fs::create_dir_all(folder.path().join(made)).unwrap();
+        }
+        static TWIN: OnceLock<PathBuf> = OnceLock::new();
+        let twin = TWIN.get_or_init(|| binary::program("backout-kit", "twin-systemctl"));
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        fs::copy(twin, folder.path().join("bin/systemctl")).unwrap();
+        Some(Self { folder })
+    }
+
+    /// What its journal says about any unit.
+    pub fn journal(&self, text: &str) {
+        let file = self.folder.path().join("bin/journalctl");
+        write(&file, format!("#!/bin/sh\ncat <<'END'\n{text}\nEND\n"));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Makes it misbehave, or behave again with "".
+    pub fn odd(&self, how: &str) {
+        write(&self.folder.path().join("run/twin/odd"), how);
+    }
+}
+
+impl Systemd for Twin {
+    fn etc(&self, below: &str) -> PathBuf {
+        self.folder.path().join("etc").join(below)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        // Nothing of the machine is changed: what is put over its folders is gone with the namespace.
+        let script = "set -e
+            mount -t overlay -o lowerdir=\"$1/bin:/usr/bin\" overlay /usr/bin
+            mount -t overlay -o lowerdir=\"$1/etc:/etc\" overlay /etc
+            mount --bind \"$1/etc/systemd/system\" /etc/systemd/system
+            mount --bind \"$1/run\" /run
+            shift
+            cd /
+            exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--", "sh", "-c", script, "sh"]).arg(self.folder.path()).arg(program);
+        command.env_clear().env("PATH", "/usr/bin:/usr/sbin").stdin(Stdio::null());
+        command
+    }
+}
