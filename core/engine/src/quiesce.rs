@@ -4,6 +4,7 @@ use crate::{
     faces::{Cancel, Faces},
     failure::Failure,
     transaction::Transaction,
+    window::Extent,
 };
 use backout_disk::lock::Lock;
 use backout_machine::{
@@ -34,6 +35,8 @@ pub(crate) struct Quiesce<'a> {
     pub plan: &'a Plan,
     pub services: &'a dyn Services,
     pub faces: Faces<'a>,
+    /// How far the run goes.
+    pub extent: Extent,
     /// Whether the operator may still stop it: not while going backwards, nor in a recovery.
     pub cancellable: bool,
     /// Set once a service is told to stop.
@@ -71,11 +74,11 @@ impl Quiesce<'_> {
                 return Err(Failure::Cancelled(why));
             }
             // A status command that cannot answer is no reason not to try: a failed stop tells more.
-            if matches!(
-                self.services.state(&service.name),
-                Ok(ServiceState::Stopped | ServiceState::NotInstalled)
-            ) {
-                continue;
+            match self.services.state(&service.name) {
+                Ok(ServiceState::Stopped | ServiceState::NotInstalled) => continue,
+                // At boot it waits behind us for its own start, which a stop would call off for good.
+                Ok(ServiceState::Restarting) if self.extent == Extent::Files => continue,
+                Ok(ServiceState::Running | ServiceState::Restarting) | Err(_) => {}
             }
             self.issued.set(true);
             self.tell(&service.name, ServiceAction::Stopping);

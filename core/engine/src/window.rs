@@ -79,6 +79,7 @@ impl Run<'_> {
             plan: &self.tx.plan,
             services: self.services,
             faces: self.faces,
+            extent: self.extent,
             cancellable: self.cancellable,
             issued: &self.issued,
         }
@@ -186,6 +187,7 @@ impl Run<'_> {
             plan: &self.tx.plan,
             services: self.services,
             faces: self.faces,
+            extent: self.extent,
             cancellable: self.cancellable,
             issued: &self.issued,
         };

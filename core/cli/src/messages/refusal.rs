@@ -161,12 +161,12 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         R::ServiceMissing { service, component } => Said::new(
             1023,
             format!("the service `{service}`, which `{component}` must have, is not installed here"),
-            "add its commands to the site file, or leave the component out with `--component`",
+            "name its unit or its commands in the site file, or leave the component out with `--component`",
         ),
         R::Service(backout_machine::ServiceError::NoManager) => Said::new(
             1025,
-            "the site file gives no commands for the services, and this version does not speak to the system's own \
-             service manager",
+            "the site file gives no commands for the services, and no service manager that this version speaks to \
+             (systemd, the Windows service manager) runs this machine",
             "name the commands of each service in a site file (`--site FILE`); the handbook's page on profile and site \
              shows how",
         ),

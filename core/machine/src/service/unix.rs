@@ -2,12 +2,12 @@
 
 mod hold;
 mod systemctl;
-mod unit;
+pub(crate) mod unit;
 
 pub use systemctl::Systemctl;
 pub(crate) use systemctl::program as systemctl_program;
 
-use super::{Companion, Hold, ServiceError, ServiceState, Services, Verb};
+use super::{Companion, Hold, ServiceError, ServiceState, Services};
 use backout_protocol::{ServiceName, profile::Timeouts};
 use std::collections::BTreeMap;
 
