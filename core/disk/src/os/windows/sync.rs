@@ -51,9 +51,18 @@ pub(crate) fn write_at(file: &File, mut offset: u64, mut bytes: &[u8]) -> io::Re
 }
 
 pub(crate) fn lock(file: &File) -> io::Result<bool> {
+    lock_as(file, LOCKFILE_EXCLUSIVE_LOCK)
+}
+
+/// Takes a lock that others may share, if nobody has it alone; it goes with the file.
+pub(crate) fn lock_shared(file: &File) -> io::Result<bool> {
+    lock_as(file, 0)
+}
+
+fn lock_as(file: &File, kind: u32) -> io::Result<bool> {
     let mut place = OVERLAPPED::default();
     place.Anonymous.Anonymous.OffsetHigh = LOCKED_AT;
-    let how = LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY;
+    let how = kind | LOCKFILE_FAIL_IMMEDIATELY;
     // SAFETY: the file's handle is synchronous, so `place` is not looked at once the call has returned.
     if unsafe { LockFileEx(file.as_raw_handle(), how, 0, 1, 0, &mut place) } != 0 {
         return Ok(true);
