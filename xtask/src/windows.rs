@@ -63,10 +63,14 @@ fn prefix() -> Result<Server, String> {
         call(wine(command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))
     };
     quiet(Command::new("wineserver").arg("-p"))?;
+    let server = Server;
     if !folder.join("system.reg").exists() {
         quiet(Command::new("wine").args(["wineboot", "-i"]))?;
     }
-    Ok(Server)
+    // The first program starts the system's own services, which keep its output open as long as they live: whoever reads
+    // ours through a pipe would wait for them.
+    quiet(Command::new("wine").args(["cmd", "/c", "exit"]))?;
+    Ok(server)
 }
 
 /// A server that stays until it is dropped; its services go with it.
