@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The packages whose libraries are plugins.
-const PLUGINS: [(&str, &str); 4] = [
+pub(crate) const PLUGINS: [(&str, &str); 4] = [
     ("backout-normal-server", "backout_normal_server"),
     ("backout-information-server", "backout_information_server"),
     ("backout-cm-agent", "backout_cm_agent"),
