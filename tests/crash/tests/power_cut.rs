@@ -2,7 +2,6 @@
 //! starts at boot, as early as it can, one only because it ran. No service ever sees files of both states; afterwards
 //! both run, on files that are all old or all new.
 #![expect(
-    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a test stops at the first surprise and prints its figures"
