@@ -53,7 +53,7 @@ fn a_run_can_be_shown_with_who_when_what_and_every_file() {
     assert_eq!(shown["tool"], env!("CARGO_PKG_VERSION"));
     assert_eq!(shown["plugins"][0]["id"], "file-set");
     assert_eq!(shown["plugins"][0]["sha256"].as_str().unwrap().len(), 64);
-    assert_eq!(shown["window_ms"].is_u64(), true);
+    assert!(shown["window_ms"].is_u64());
     let files = shown["files"].as_array().unwrap();
     let a = files.iter().find(|f| f["target"].to_string().contains("live/a.conf")).unwrap();
     assert_eq!(a["what"], "replaced");
