@@ -1,6 +1,7 @@
 //! The value of each variable on this machine: `--set` beats site beats registry beats a default that exists.
 
 use crate::refusal::Refusal;
+use backout_machine::registry;
 use backout_protocol::{
     HostPath, Profile, Site,
     plan::{Ask, Origin, Resolved},
@@ -44,6 +45,13 @@ fn value_of(
     }
     if let Some(value) = site.vars.get(&variable.name) {
         return Some(from(value, Origin::Site));
+    }
+    let told = variable.registry.iter().flat_map(|r| registry::texts(&r.key, &r.value));
+    let told: Vec<(HostPath, String)> = told.map(|t| (HostPath(t.text.into()), t.name)).collect();
+    // A product that was moved or removed may leave a value of one view behind.
+    let named = told.iter().find(|(place, _)| place.0.exists()).or(told.first());
+    if let Some((value, name)) = named.filter(|(value, _)| is_plain_absolute(&value.0)) {
+        return Some(from(value, Origin::Registry(name.clone())));
     }
     let defaults = if cfg!(windows) { &variable.windows } else { &variable.unix };
     let mut places = defaults.iter().map(|d| HostPath(d.into()));

@@ -10,6 +10,7 @@ mod interpreter;
 pub mod patience;
 pub mod probe;
 pub mod process;
+pub mod registry;
 pub mod service;
 pub mod startup;
 #[cfg(unix)]

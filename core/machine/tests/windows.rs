@@ -152,3 +152,31 @@ fn services_are_reached_by_commands_here_too() {
     services.stop(&name, &Patience::firm(LONG)).unwrap();
     assert_eq!(services.state(&name).unwrap(), ServiceState::Stopped);
 }
+
+#[test]
+fn a_folder_is_found_in_either_view_of_the_registry() {
+    use winreg::enums::{HKEY_LOCAL_MACHINE, KEY_ALL_ACCESS, KEY_WOW64_32KEY, KEY_WOW64_64KEY};
+    let key = format!(r"SOFTWARE\backout-test-{}", std::process::id());
+    let machine = winreg::RegKey::predef(HKEY_LOCAL_MACHINE);
+    let found = |value: &str| {
+        let texts = backout_machine::registry::texts(&key, value);
+        texts.into_iter().map(|t| (t.text.into_string().unwrap(), t.name)).collect::<Vec<_>>()
+    };
+    assert!(found("Home").is_empty());
+    for (view, home) in [(KEY_WOW64_64KEY, r"C:\64"), (KEY_WOW64_32KEY, r"C:\32 日本")] {
+        let (made, _) = machine.create_subkey_with_flags(&key, KEY_ALL_ACCESS | view).unwrap();
+        made.set_value("Home", &home).unwrap();
+        made.set_value("Same", &r"C:\same").unwrap();
+        made.set_value("Number", &7u32).unwrap();
+    }
+    let homes = found("Home");
+    assert_eq!((homes[0].0.as_str(), homes[1].0.as_str()), (r"C:\64", r"C:\32 日本"));
+    assert!(homes[0].1.contains("64-bit view") && homes[1].1.contains("32-bit view"), "{homes:?}");
+    assert_eq!(found("Same").len(), 1);
+    assert!(found("Number").is_empty(), "a number is no folder");
+    for view in [KEY_WOW64_64KEY, KEY_WOW64_32KEY] {
+        let software = machine.open_subkey_with_flags("SOFTWARE", KEY_ALL_ACCESS | view).unwrap();
+        let _ =
+            software.delete_subkey_with_flags(key.trim_start_matches(r"SOFTWARE\"), KEY_ALL_ACCESS | view);
+    }
+}
