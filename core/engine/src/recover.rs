@@ -235,7 +235,11 @@ impl Run<'_> {
     fn stop_and_swap_on(&mut self) -> Ending {
         let quiet = self.quiesce().stop_all().and_then(|()| self.wait_exit());
         match quiet {
-            Ok(()) => self.swap_on(Look::First),
+            // Where `Armed` was in doubt, services were started on the old files, and nothing was held any more.
+            Ok(()) => match self.hold() {
+                Ok(()) => self.swap_on(Look::First),
+                Err(failure) => Ending::Unfinished(failure),
+            },
             Err(failure) => Ending::Stuck { after: None, why: crate::window::stuck(failure) },
         }
     }
