@@ -33,7 +33,7 @@ pub fn write(folder: &Folder, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(
     placed.and_then(|()| folder.sync())
 }
 
-/// The name under which [`write`] prepares `name`.
+/// The name under which [`write()`] prepares `name`.
 fn unfinished(name: &OsStr) -> OsString {
     let mut new = OsString::from(".");
     new.push(name);
@@ -41,7 +41,7 @@ fn unfinished(name: &OsStr) -> OsString {
     new
 }
 
-/// Removes what a [`write`] of `name` left that died before its end.
+/// Removes what a [`write()`] of `name` left that died before its end.
 ///
 /// # Errors
 /// The system's.

@@ -66,7 +66,7 @@ fn write(hold: &Hold) -> Result<(), Error> {
     durable::write(&folder, name, hold.text.as_bytes(), 0o644)
 }
 
-/// Removes what [`write`] wrote, whole or half, and its folder if nothing else is in it. A file with another text is
+/// Removes what [`write()`] wrote, whole or half, and its folder if nothing else is in it. A file with another text is
 /// not ours.
 fn remove(hold: &Hold) -> Result<(), Error> {
     let (Some(parent), Some(name)) = (hold.path.parent(), hold.path.file_name()) else { return Ok(()) };
