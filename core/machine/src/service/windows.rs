@@ -4,7 +4,7 @@ mod scm;
 
 pub use scm::Scm;
 
-use super::{ServiceError, ServiceState, Services, Verb};
+use super::{Companion, ServiceError, ServiceState, Services, Verb};
 use backout_protocol::{ServiceName, profile::Timeouts};
 use std::collections::BTreeMap;
 

@@ -6,13 +6,13 @@
 
 mod handle;
 
-use super::{ServiceError, ServiceState, Services, Verb};
+use super::{Companion, ServiceError, ServiceState, Services, Verb};
 use crate::{
     Patience,
     patience::{Look, Wait},
     process::Watched,
 };
-use backout_protocol::{ServiceName, profile::Timeouts};
+use backout_protocol::{ServiceName, plan::Tie, profile::Timeouts};
 use handle::{Manager, Service, Status};
 use std::{
     io,
@@ -46,14 +46,6 @@ impl Scm {
     /// Takes the time-outs. The manager is asked nothing yet.
     pub fn new(timeouts: Timeouts) -> Self {
         Self { timeouts }
-    }
-
-    /// Services that run and need this one, in the order in which they can be stopped. A stop does not stop them: who
-    /// does has to remember that they ran.
-    pub fn dependents(&self, service: &ServiceName) -> Result<Vec<ServiceName>, ServiceError> {
-        self.open(service, Verb::Status, SERVICE_ENUMERATE_DEPENDENTS)?
-            .active_dependents()
-            .map_err(|source| unreachable(service, Verb::Status, source))
     }
 
     fn open(&self, service: &ServiceName, verb: Verb, access: u32) -> Result<Service, ServiceError> {
@@ -282,6 +274,16 @@ impl Services for Scm {
 
     fn start_hint(&self, service: &ServiceName) -> String {
         format!("net start \"{service}\"")
+    }
+
+    /// Those that need it and run. The manager refuses to stop a service before them, and says them in the order in which
+    /// they can be stopped.
+    fn companions(&self, service: &ServiceName) -> Result<Vec<Companion>, ServiceError> {
+        let access = SERVICE_ENUMERATE_DEPENDENTS;
+        let Some(handle) = self.find(service, Verb::Status, access)? else { return Ok(Vec::new()) };
+        let dependents =
+            handle.active_dependents().map_err(|source| unreachable(service, Verb::Status, source))?;
+        Ok(dependents.into_iter().map(|name| Companion { name, tie: Tie::Dependent }).collect())
     }
 
     /// The manager runs what it was told at installation: nothing that is named here.
