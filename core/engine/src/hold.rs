@@ -97,14 +97,19 @@ impl Run<'_> {
         let fail = |e: Error| Failure::Hold { why: e.to_string() };
         let run = self.tx.run.as_str().as_bytes();
         durable::write(&self.tx.folder, OsStr::new(UNSETTLED), run, 0o600).map_err(fail)?;
-        let mut fresh = false;
         for hold in &holds {
-            if read(&hold.path).map_err(fail)?.is_none_or(|text| text != hold.text.as_bytes()) {
-                write(hold).map_err(fail)?;
-                fresh = true;
+            match read(&hold.path).map_err(fail)? {
+                None => write(hold).map_err(fail)?,
+                Some(text) if text == hold.text.as_bytes() => {}
+                // Written since preflight looked: another state folder's run holds its services by it.
+                Some(_) => {
+                    let why = format!("`{}` was written by somebody else meanwhile", hold.path.display());
+                    return Err(Failure::Hold { why });
+                }
             }
         }
-        if fresh { self.services.reload().map_err(Failure::Service) } else { Ok(()) }
+        // Also where all were there already: whoever wrote them may have died before the manager read them.
+        self.services.reload().map_err(Failure::Service)
     }
 
     /// From here on nothing but us starts the run's services. Durable once this returns.
@@ -135,7 +140,7 @@ fn release(state: &State, tx: &Transaction) -> Result<(), Error> {
 /// The run is over, or given up: nothing of it holds anything back any more.
 ///
 /// # Errors
-/// The disk's. A manager that does not read its configuration again is only worth a line: what is gone held nothing.
+/// The disk's, about `unsettled`. What is left of the rest is only worth a line: without `unsettled` it holds nothing.
 pub(crate) fn lift(state: &State, tx: &Transaction) -> Result<(), Error> {
     release(state, tx)?;
     durable::remove_tree(&tx.folder, OsStr::new(UNSETTLED))?;
@@ -144,7 +149,12 @@ pub(crate) fn lift(state: &State, tx: &Transaction) -> Result<(), Error> {
     if holds.is_empty() {
         return Ok(());
     }
-    holds.iter().try_for_each(remove)?;
+    for hold in &holds {
+        // Without `unsettled` it holds nothing, so it is no reason to keep a run open.
+        if let Err(e) = remove(hold) {
+            log::warn!("run {}: {e}", tx.run);
+        }
+    }
     if let Err(e) = services.reload() {
         log::warn!("run {}: {e}", tx.run);
     }

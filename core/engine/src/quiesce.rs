@@ -69,6 +69,11 @@ impl Quiesce<'_> {
     /// Stops every service of the run that is not seen stopped, in the plan's order.
     pub(crate) fn stop_all(&self) -> Result<(), Failure> {
         self.faces.observer.event(&Event::Phase { phase: Phase::Quiesce });
+        self.stop_running()
+    }
+
+    /// The same once more, for those that somebody has started meanwhile: a watchdog, or a person.
+    pub(crate) fn stop_running(&self) -> Result<(), Failure> {
         for service in &self.plan.services {
             if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
                 return Err(Failure::Cancelled(why));

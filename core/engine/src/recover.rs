@@ -233,13 +233,13 @@ fn untrusted(refusal: Refusal, tx: &Transaction) -> Stuck {
 
 impl Run<'_> {
     fn stop_and_swap_on(&mut self) -> Ending {
-        let quiet = self.quiesce().stop_all().and_then(|()| self.wait_exit());
-        match quiet {
-            // Where `Armed` was in doubt, services were started on the old files, and nothing was held any more.
-            Ok(()) => match self.hold() {
-                Ok(()) => self.swap_on(Look::First),
-                Err(failure) => Ending::Unfinished(failure),
-            },
+        // Where `Armed` was in doubt, services were started on the old files, and nothing was held any more.
+        if let Err(failure) = self.hold() {
+            return Ending::Unfinished(failure);
+        }
+        let quiet = self.quiesce().stop_all().and_then(|()| self.quiesce().stop_running());
+        match quiet.and_then(|()| self.wait_exit()) {
+            Ok(()) => self.swap_on(Look::First),
             Err(failure) => Ending::Stuck { after: None, why: crate::window::stuck(failure) },
         }
     }

@@ -62,12 +62,12 @@ impl Run<'_> {
     }
 
     fn files_back(&mut self) -> Result<(), Stuck> {
-        self.quiesce().stop_all().map_err(stuck)?;
-        self.wait_exit().map_err(stuck)?;
-        // Putting back matters more: without it a power cut from here on may start services on a mixture.
+        // Putting back matters more: without it somebody may start services on a mixture from here on.
         if let Err(failure) = self.hold() {
             log::warn!("run {}: {failure}", self.tx.run);
         }
+        self.quiesce().stop_all().and_then(|()| self.quiesce().stop_running()).map_err(stuck)?;
+        self.wait_exit().map_err(stuck)?;
         let total = self.tx.swaps.len() as u64;
         for (done, swap) in self.tx.swaps.iter().rev().enumerate() {
             let fail = |error| Stuck::Target { target: swap.target.clone(), error };
@@ -82,6 +82,8 @@ impl Run<'_> {
             self.faces.observer.event(&Event::Swapped { done: done as u64 + 1, total, target });
         }
         self.sync_folders().map_err(|(target, error)| Stuck::Target { target, error })?;
+        // As forwards: nothing that has seen files of both states goes on.
+        self.quiesce().stop_running().map_err(stuck)?;
         let unswapped = self.journal.append(Record::Unswapped, Synced);
         unswapped.map_err(|e| Stuck::NotDurable { why: chain(&e) })
     }

@@ -113,10 +113,11 @@ impl Run<'_> {
             return self.void(Refusal::BeforeStop(failure));
         }
         self.opened = Some(Instant::now());
-        let quiet =
-            self.quiesce().stop_all().and_then(|()| self.wait_exit()).and_then(|()| self.look_again());
-        let quiet = quiet.and_then(|()| preflight::must_be_closed(&self.tx.plan.closed));
-        if let Err(failure) = quiet.and_then(|()| self.hold()) {
+        // Held before the first stop: one that is down must not come up while others still go down.
+        let quiet = self.hold().and_then(|()| self.quiesce().stop_all());
+        let quiet = quiet.and_then(|()| self.quiesce().stop_running()).and_then(|()| self.wait_exit());
+        let quiet = quiet.and_then(|()| self.look_again());
+        if let Err(failure) = quiet.and_then(|()| preflight::must_be_closed(&self.tx.plan.closed)) {
             return self.reopen(failure);
         }
         if let Err(failure) = self.record(Record::Armed, Synced) {
@@ -132,7 +133,10 @@ impl Run<'_> {
 
     /// From `Armed` on: swap, start, look, commit; or back.
     pub(crate) fn swap_on(&mut self, look: Look) -> Ending {
-        let swapped = self.swap_all(look).and_then(|()| self.record(Record::Swapped, Synced));
+        // Services that cannot be held back may have been started while names were swapped: nothing that has seen files
+        // of both states goes on.
+        let swapped = self.swap_all(look).and_then(|()| self.quiesce().stop_running());
+        let swapped = swapped.and_then(|()| self.record(Record::Swapped, Synced));
         match swapped {
             Ok(()) => self.resume_forwards(),
             Err(failure) => self.unwind(failure),

@@ -248,3 +248,20 @@ fn a_unit_that_changes_is_read_again_before_its_service_starts() {
     machine.backout(&["undo"]).ends(0);
     assert_eq!(word(&machine), "WORD=patched");
 }
+
+#[test]
+fn a_service_that_somebody_starts_while_another_stops_never_sees_files_of_both_states() {
+    let Some(machine) = machine() else { return };
+    // Stopped last; what it leaves behind starts the one that is down already, and does not wait for it.
+    let meddle = "ExecStopPost=/usr/bin/systemctl start --no-block first.service\n";
+    machine.unit("second.service", &machine.service_unit("second", "", meddle));
+    machine.systemctl(&["daemon-reload"]);
+    let pid = |machine: &Machine| machine.systemctl(&["show", "-p", "MainPID", "--value", "first"]);
+    let before = pid(&machine);
+    machine.backout(&["rollback"]).ends(0);
+    assert_ne!(pid(&machine), before);
+    assert!(machine.runs("first") && machine.runs("second"));
+    let first: Vec<String> = machine.seen().into_iter().filter(|s| s.starts_with("first")).collect();
+    assert_eq!(first, ["first patched", "first old"], "it never came up in between");
+    assert!(holds(&machine).is_empty(), "{:?}", holds(&machine));
+}

@@ -230,3 +230,14 @@ fn a_rename_that_fails_half_way_puts_everything_back() {
     }
     assert!(failed > 0, "no rename of the window was hit");
 }
+
+#[test]
+fn a_service_that_somebody_starts_while_another_stops_is_stopped_again() {
+    let world = World::small();
+    // A watchdog: the service that is down already is up again before the last one is down.
+    world.services.hook("second", "stop", "\"$dir/ctl\" start first");
+    world.rollback(&[]).ends(0);
+    let expected = ["stop first", "stop second", "start first", "stop first", "start first", "start second"];
+    assert_eq!(world.services.log(), expected);
+    assert_eq!(world.running(), [true, true]);
+}
