@@ -83,7 +83,7 @@ impl Quiesce<'_> {
                 Ok(ServiceState::Stopped | ServiceState::NotInstalled) => continue,
                 // At boot it waits behind us for its own start, which a stop would call off for good.
                 Ok(ServiceState::Restarting) if self.extent == Extent::Files => continue,
-                Ok(ServiceState::Running | ServiceState::Restarting) | Err(_) => {}
+                Ok(ServiceState::Running | ServiceState::Starting | ServiceState::Restarting) | Err(_) => {}
             }
             self.issued.set(true);
             self.tell(&service.name, ServiceAction::Stopping);

@@ -258,7 +258,7 @@ fn a_start_that_fails_says_how(make: Make) {
         no.starts_with("error: the service `hangs` did not start within 2 s, it said: activating (start)"),
         "{no}"
     );
-    assert_eq!(m.call(&["state", "hangs"]), "Running", "the manager's job goes on");
+    assert_eq!(m.call(&["state", "hangs"]), "Starting", "the manager's job goes on");
     assert_eq!(m.call(&["stop", "hangs"]), "done");
     let no = m.call(&["start", "bad"]);
     assert!(no.contains("bad unit file setting"), "{no}");

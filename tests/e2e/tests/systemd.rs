@@ -6,7 +6,7 @@
 )]
 
 use backout_kit::{Machine, snapshot};
-use std::{fs, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 /// A machine that runs, with both services up, and the recovery at boot installed; `None`: not here.
 fn machine() -> Option<Machine> {
@@ -162,6 +162,29 @@ fn a_service_that_systemd_keeps_restarting_counts_as_running_before_and_as_ill_a
     let old = machine.files();
     machine.backout(&["undo"]).ends(20);
     assert_eq!(machine.files(), old);
+    assert!(machine.runs("first") && machine.runs("second"));
+}
+
+#[test]
+fn a_service_that_is_still_starting_is_not_taken_for_well_by_a_recovery() {
+    let Some(mut machine) = machine() else { return };
+    machine.power_cut();
+    // On the old files it kills the run once, takes its time, and falls over.
+    let at = machine.path().display().to_string();
+    let pre = format!(
+        "#!/bin/sh\ngrep -q old {at}/home/live/a.conf || exit 0\n\
+         [ -e {at}/once ] || {{ touch {at}/once; kill -9 $(cat {at}/state/lock); }}\nsleep 3\nexit 1\n"
+    );
+    fs::write(machine.path().join("pre"), pre).unwrap();
+    fs::set_permissions(machine.path().join("pre"), fs::Permissions::from_mode(0o755)).unwrap();
+    machine.unit("second.service", &machine.service_unit("second", "", &format!("ExecStartPre={at}/pre\n")));
+    machine.boot();
+    machine.systemctl(&["start", "second"]);
+    let patched = machine.files();
+    let run = machine.backout(&["rollback"]).ends(20);
+    assert_eq!(run.json["outcome"], "rolled-back", "{run:?}");
+    assert!(machine.path().join("once").exists(), "it was killed");
+    assert_eq!(machine.files(), patched);
     assert!(machine.runs("first") && machine.runs("second"));
 }
 

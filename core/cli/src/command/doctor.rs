@@ -79,6 +79,7 @@ fn found(presence: &Presence) -> String {
 
 fn service(state: &Result<ServiceState, String>) -> String {
     match state {
+        Ok(ServiceState::Starting) => "starting".into(),
         Ok(ServiceState::Restarting) => "the manager is starting it".into(),
         Ok(ServiceState::Running) => "running".into(),
         Ok(ServiceState::Stopped) => "stopped".into(),

@@ -9,6 +9,7 @@ use backout_protocol::{plan::Was, report::Warning};
 pub(crate) fn state_word(state: ServiceState) -> &'static str {
     match state {
         ServiceState::Running => "running",
+        ServiceState::Starting => "starting",
         ServiceState::Restarting => "restarting",
         ServiceState::Stopped => "stopped",
         ServiceState::NotInstalled => "not-installed",

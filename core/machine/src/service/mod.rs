@@ -31,6 +31,9 @@ pub enum ServiceState {
     NotInstalled,
     /// It runs.
     Running,
+    /// It has been told to start and is not up yet; processes of it may live. It ran, as far as a plan is concerned;
+    /// whether it will be well is not known yet.
+    Starting,
     /// It does not run, and the manager will start it again by itself in a moment. It ran, as far as a plan is
     /// concerned; it is not well, as far as a health check is.
     Restarting,
@@ -42,7 +45,7 @@ impl ServiceState {
     /// What a run that begins now remembers of it. A service that is not installed counts as stopped.
     pub fn was(self) -> Was {
         match self {
-            ServiceState::Running | ServiceState::Restarting => Was::Running,
+            ServiceState::Running | ServiceState::Starting | ServiceState::Restarting => Was::Running,
             ServiceState::Stopped | ServiceState::NotInstalled => Was::Stopped,
         }
     }

@@ -25,7 +25,8 @@ impl Call<'_, '_> {
         loop {
             let shown = self.look(wait.rest(LEAST_STATUS))?;
             let state = match shown.stage {
-                Stage::Up | Stage::Starting => ServiceState::Running,
+                Stage::Up => ServiceState::Running,
+                Stage::Starting => ServiceState::Starting,
                 Stage::Waiting => ServiceState::Restarting,
                 Stage::Down | Stage::Failed if shown.job => ServiceState::Restarting,
                 Stage::Down | Stage::Failed if shown.absent() => ServiceState::NotInstalled,
