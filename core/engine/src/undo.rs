@@ -2,7 +2,8 @@
 
 use crate::{
     companions::with_companions,
-    history, look,
+    history::{self, Entry, Fate},
+    look,
     planner::{TOOL, steps},
     preflight, quiesce,
     refusal::{NotUndoable, Refusal},
@@ -35,10 +36,10 @@ pub struct Asked<'a> {
 /// [`Refusal::NothingToUndo`], [`Refusal::RunUnknown`], [`Refusal::RunNotUndoable`], [`Refusal::UndoDrift`],
 /// [`Refusal::BeforeImageLost`].
 pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
-    let finished = finished(state)?;
+    let runs = runs(state)?;
     let tx = match asked.run {
-        Some(id) => chosen(state, &finished, id)?,
-        None => newest(finished)?,
+        Some(id) => chosen(runs, id)?,
+        None => newest(runs)?,
     };
     let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
     check_programs(services.as_ref(), &tx.plan.site.health)?;
@@ -77,54 +78,82 @@ pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-/// Every committed run in the history, newest first.
-fn finished(state: &State) -> Result<Vec<Transaction>, Refusal> {
-    let mut all = Vec::new();
-    for run in state.history_ids()?.into_iter().rev() {
-        all.extend(committed(state, &run)?);
+/// What undo can make of a run of the history.
+enum Finished {
+    /// It ended in the new state, and its records are whole.
+    Committed(Box<Transaction>),
+    /// It ended in the old state, or was given up.
+    Other,
+    /// Its records do not say, or not enough.
+    Damaged(String),
+}
+
+/// Every run of the history, newest first.
+fn runs(state: &State) -> Result<Vec<(RunId, Finished)>, Refusal> {
+    let newest_first = state.history_ids()?.into_iter().rev();
+    Ok(newest_first.map(|run| (run.clone(), finished(state, &run))).collect())
+}
+
+fn finished(state: &State, run: &RunId) -> Finished {
+    let damaged = |what: String| Finished::Damaged(what);
+    match history::read(state, run) {
+        Ok(Some((reading, tx))) if reading.status.is_committed() => Finished::Committed(Box::new(tx)),
+        Ok(Some(_)) => Finished::Other,
+        // Its journal alone may still tell that there is nothing to take back.
+        Ok(None) | Err(_) => match history::find(state, run) {
+            Ok(Some(Entry { fate: Fate::Unreadable { why }, .. })) => damaged(why),
+            Ok(Some(Entry { records, .. })) if records.is_empty() => damaged("its journal".to_owned()),
+            Ok(Some(Entry { fate: Fate::Undone { .. } | Fate::Abandoned, .. })) => Finished::Other,
+            Ok(_) => damaged("its plan or its list of swaps".to_owned()),
+            Err(_) => damaged("its folder".to_owned()),
+        },
     }
-    Ok(all)
 }
 
-/// The run as a transaction, if it is committed and its records are whole.
-fn committed(state: &State, run: &RunId) -> Result<Option<Transaction>, Refusal> {
-    let run = history::read(state, run)?.filter(|(reading, _)| reading.status.is_committed());
-    Ok(run.map(|(_, tx)| tx))
+fn committed(runs: &[(RunId, Finished)]) -> impl Iterator<Item = &Transaction> {
+    runs.iter().filter_map(|(_, run)| match run {
+        Finished::Committed(tx) => Some(tx.as_ref()),
+        Finished::Other | Finished::Damaged(_) => None,
+    })
 }
 
-fn undone_by(finished: &[Transaction], run: &RunId) -> Option<RunId> {
+fn undone_by(runs: &[(RunId, Finished)], run: &RunId) -> Option<RunId> {
     let undoes = |t: &&Transaction| matches!(&t.plan.kind, PlanKind::Undo { of } if of == run);
-    finished.iter().find(undoes).map(|t| t.run.clone())
+    committed(runs).find(undoes).map(|t| t.run.clone())
 }
 
-fn newest(finished: Vec<Transaction>) -> Result<Transaction, Refusal> {
-    let at = finished
-        .iter()
-        .position(|t| t.plan.kind == PlanKind::Rollback && undone_by(&finished, &t.run).is_none())
-        .ok_or(Refusal::NothingToUndo)?;
-    finished.into_iter().nth(at).ok_or(Refusal::NothingToUndo)
+/// The newest run that can be taken back. One whose records cannot be read is never passed over: what an older run
+/// changed may have been changed by it again.
+fn newest(runs: Vec<(RunId, Finished)>) -> Result<Transaction, Refusal> {
+    let at = runs.iter().position(|(run, finished)| match finished {
+        Finished::Committed(tx) => tx.plan.kind == PlanKind::Rollback && undone_by(&runs, run).is_none(),
+        Finished::Damaged(_) => true,
+        Finished::Other => false,
+    });
+    match at.and_then(|at| runs.into_iter().nth(at)) {
+        Some((_, Finished::Committed(tx))) => Ok(*tx),
+        Some((run, Finished::Damaged(why))) => {
+            Err(Refusal::RunNotUndoable { run, why: NotUndoable::Damaged(why) })
+        }
+        Some((_, Finished::Other)) | None => Err(Refusal::NothingToUndo),
+    }
 }
 
-fn chosen(state: &State, finished: &[Transaction], id: &str) -> Result<Transaction, Refusal> {
+fn chosen(runs: Vec<(RunId, Finished)>, id: &str) -> Result<Transaction, Refusal> {
     let unknown = || Refusal::RunUnknown { run: id.to_owned() };
     let run: RunId = id.to_ascii_lowercase().parse().map_err(|_| unknown())?;
-    let not = |why| Err(Refusal::RunNotUndoable { run: run.clone(), why });
-    let Some(tx) = finished.iter().find(|t| t.run == run) else {
-        if !state.history_ids()?.contains(&run) {
-            return Err(unknown());
+    let by = undone_by(&runs, &run);
+    let (_, found) = runs.into_iter().find(|(known, _)| *known == run).ok_or_else(unknown)?;
+    let why = match (found, by) {
+        (Finished::Other, _) => NotUndoable::RolledBack,
+        (Finished::Damaged(why), _) => NotUndoable::Damaged(why),
+        (Finished::Committed(tx), _) if matches!(tx.plan.kind, PlanKind::Undo { .. }) => {
+            NotUndoable::IsAnUndo
         }
-        return not(NotUndoable::RolledBack);
+        (Finished::Committed(_), Some(by)) => NotUndoable::UndoneBy(by),
+        (Finished::Committed(tx), None) => return Ok(*tx),
     };
-    if matches!(tx.plan.kind, PlanKind::Undo { .. }) {
-        return not(NotUndoable::IsAnUndo);
-    }
-    if let Some(by) = undone_by(finished, &run) {
-        return not(NotUndoable::UndoneBy(by));
-    }
-    match committed(state, &run)? {
-        Some(tx) => Ok(tx),
-        None => not(NotUndoable::Damaged("its journal, plan or list of swaps".to_owned())),
-    }
+    Err(Refusal::RunNotUndoable { run, why })
 }
 
 /// The file steps that take `tx` back, last swap first.
@@ -257,20 +286,20 @@ fn owner(plan: &Plan, target: &Place) -> ComponentId {
 /// What earlier rollbacks put back. The history is read once, and only if it is asked.
 pub(crate) struct Restored<'a> {
     state: Option<&'a State>,
-    finished: OnceCell<Vec<Transaction>>,
+    runs: OnceCell<Vec<(RunId, Finished)>>,
 }
 
 impl<'a> Restored<'a> {
     pub(crate) fn of(state: Option<&'a State>) -> Self {
-        Self { state, finished: OnceCell::new() }
+        Self { state, runs: OnceCell::new() }
     }
 
     /// Whether `live` is exactly what the newest run that touched `place` put there, that run was a rollback, and
     /// nobody undid it: then it is already back, even where no version says so.
     pub(crate) fn put_back(&self, place: &Place, live: &Image) -> bool {
-        let read = || self.state.and_then(|s| finished(s).ok()).unwrap_or_default();
-        let mut runs = self.finished.get_or_init(read).iter();
-        let touched = runs.find_map(|t| Some((t, t.swaps.iter().find(|s| s.target == *place)?)));
+        let read = || self.state.and_then(|s| runs(s).ok()).unwrap_or_default();
+        let mut committed = committed(self.runs.get_or_init(read));
+        let touched = committed.find_map(|t| Some((t, t.swaps.iter().find(|s| s.target == *place)?)));
         touched.is_some_and(|(t, swap)| t.plan.kind == PlanKind::Rollback && swap.after == live.fingerprint)
     }
 }

@@ -40,6 +40,31 @@ fn every_leftover_has_its_journal(world: &World) {
 }
 
 #[test]
+fn an_undo_never_passes_over_a_run_whose_records_are_damaged() {
+    let world = World::small();
+    let first = id(&world.rollback(&[]).ends(0));
+    let undone = id(&undo(&world, &[]).ends(0));
+    let second = id(&world.rollback(&[]).ends(0));
+    let files = world.files();
+    let folder = world.state.join("history").join(&second);
+    for (file, spoilt) in [("journal", "no journal\n"), ("plan.ron", "("), ("staged.ron", "(")] {
+        let whole = fs::read(folder.join(file)).unwrap();
+        fs::write(folder.join(file), spoilt).unwrap();
+        let refused = undo(&world, &[]).ends(10);
+        let message = refused.json["error"]["message"].to_string();
+        assert!(message.contains(&second) && message.contains("cannot be read"), "{file}: {message}");
+        assert_eq!(undo(&world, &[&second]).ends(10).error_code(), "BKO-1064", "{file}");
+        assert_eq!(world.files(), files);
+        fs::write(folder.join(file), whole).unwrap();
+    }
+    // The others are what they are.
+    let why = |run: &str| undo(&world, &[run]).ends(10).json["error"]["message"].to_string();
+    assert!(why(&first).contains(&undone), "{}", why(&first));
+    assert!(why(&undone).contains("is an undo"), "{}", why(&undone));
+    undo(&world, &[]).ends(0);
+}
+
+#[test]
 fn a_run_can_be_shown_with_who_when_what_and_every_file() {
     let world = World::small();
     let run = world.rollback(&["--request-id", "r1"]).ends(0);

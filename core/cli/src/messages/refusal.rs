@@ -405,17 +405,19 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             "ids are in the state folder's `history`",
         ),
         R::RunNotUndoable { run, why } => {
+            let help = match why {
+                NotUndoable::Damaged(_) => {
+                    "`backout history` lists the runs; to take back an older one all the same, name it: `backout undo ID`"
+                }
+                _ => "to go back again, run `backout rollback`",
+            };
             let why = match why {
                 NotUndoable::UndoneBy(by) => format!("the run {by} has undone it"),
                 NotUndoable::RolledBack => "it was put back itself".to_owned(),
                 NotUndoable::IsAnUndo => "it is an undo".to_owned(),
                 NotUndoable::Damaged(what) => format!("its records cannot be read: {what}"),
             };
-            Said::new(
-                1064,
-                format!("the run {run} cannot be undone: {why}"),
-                "to go back again, run `backout rollback`",
-            )
+            Said::new(1064, format!("the run {run} cannot be undone: {why}"), help)
         }
         R::UndoDrift { targets } => Said::new(
             1065,
