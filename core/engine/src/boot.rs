@@ -153,7 +153,12 @@ pub fn warning(plan: &Plan, exe: &Path, state: &Path) -> Result<Option<Notice>, 
     if plan.is_empty() || !managed {
         return Ok(None);
     }
-    Ok(match status(exe, state)? {
+    let standing = match status(exe, state) {
+        // Nothing can be installed for such a path, so nothing is.
+        Err(Refusal::BootManager { .. }) => BootRecovery::Missing,
+        standing => standing?,
+    };
+    Ok(match standing {
         BootRecovery::Installed => None,
         BootRecovery::Missing
         | BootRecovery::Broken { .. }

@@ -9,7 +9,7 @@
 
 use crate::{failure::Failure, quiesce, state::State, transaction::Transaction, window::Run};
 use backout_disk::{Error, ErrorKind, Folder, durable};
-use backout_machine::service::{Hold, Services};
+use backout_machine::service::{Hold, ServiceError, Services};
 use backout_protocol::{HostPath, Plan, ServiceName};
 use std::{
     ffi::OsStr,
@@ -22,9 +22,12 @@ pub const UNSETTLED: &str = "unsettled";
 const CAP: u64 = 64 * 1024;
 
 /// The files that hold the services of `plan` back while `state` is unsettled.
-pub(crate) fn holds(plan: &Plan, services: &dyn Services, state: &Path) -> Vec<Hold> {
+///
+/// # Errors
+/// [`ServiceError::Unholdable`].
+pub(crate) fn holds(plan: &Plan, services: &dyn Services, state: &Path) -> Result<Vec<Hold>, ServiceError> {
     let names: Vec<ServiceName> = plan.services.iter().map(|s| s.name.clone()).collect();
-    if names.is_empty() { Vec::new() } else { services.holds(&names, &state.join(UNSETTLED)) }
+    if names.is_empty() { Ok(Vec::new()) } else { services.holds(&names, &state.join(UNSETTLED)) }
 }
 
 /// What stands where one of ours is to be: by another state folder's run, or by somebody else.
@@ -90,7 +93,7 @@ impl Run<'_> {
     /// Before the window: writes what will hold the services back, which holds nothing yet. If we die in here, or
     /// anywhere before [`Run::hold`], files are there that mean nothing as long as `unsettled` does not exist.
     pub(crate) fn prepare_hold(&mut self) -> Result<(), Failure> {
-        let holds = holds(&self.tx.plan, self.services, self.state.path());
+        let holds = holds(&self.tx.plan, self.services, self.state.path()).map_err(Failure::Service)?;
         if holds.is_empty() {
             return Ok(());
         }
@@ -145,7 +148,8 @@ pub(crate) fn lift(state: &State, tx: &Transaction) -> Result<(), Error> {
     release(state, tx)?;
     durable::remove_tree(&tx.folder, OsStr::new(UNSETTLED))?;
     let Ok(services) = quiesce::open(&tx.plan) else { return Ok(()) };
-    let holds = holds(&tx.plan, services.as_ref(), state.path());
+    // Where none could be written there are none.
+    let holds = holds(&tx.plan, services.as_ref(), state.path()).unwrap_or_default();
     if holds.is_empty() {
         return Ok(());
     }

@@ -79,8 +79,8 @@ pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>
 fn held_elsewhere(plan: &Plan, state: &Path) -> Result<(), Refusal> {
     let services = quiesce::open(plan).map_err(Refusal::Service)?;
     let state = std::fs::canonicalize(state).unwrap_or_else(|_| crate::load::absolute(state).0);
-    let found = hold::in_the_way(&hold::holds(plan, services.as_ref(), &state));
-    match found.map_err(Refusal::Look)? {
+    let holds = hold::holds(plan, services.as_ref(), &state).map_err(Refusal::Service)?;
+    match hold::in_the_way(&holds).map_err(Refusal::Look)? {
         Some(path) => Err(Refusal::HeldElsewhere { path }),
         None => Ok(()),
     }

@@ -114,7 +114,7 @@ impl Services for Remembered {
         self.services.companions(service)
     }
 
-    fn holds(&self, services: &[ServiceName], unsettled: &Path) -> Vec<Hold> {
+    fn holds(&self, services: &[ServiceName], unsettled: &Path) -> Result<Vec<Hold>, ServiceError> {
         self.services.holds(services, unsettled)
     }
 

@@ -38,7 +38,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 Ok(all.iter().map(|c| format!("{:?} {}", c.tie, c.name)).collect::<Vec<_>>().join("\n"))
             }
             ("hold" | "release", Some(file)) => {
-                for hold in services.holds(&names(&rest[1..]).unwrap_or_default(), Path::new(file.as_str())) {
+                for hold in
+                    services.holds(&names(&rest[1..]).unwrap_or_default(), Path::new(file.as_str()))?
+                {
                     if verb == "hold" {
                         fs::create_dir_all(hold.path.parent().unwrap_or(Path::new("/"))).ok();
                         fs::write(&hold.path, &hold.text).ok();

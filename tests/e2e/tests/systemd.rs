@@ -5,7 +5,7 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_kit::{Machine, snapshot};
+use backout_kit::{Machine, Run, snapshot};
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 /// A machine that runs, with both services up, and the recovery at boot installed; `None`: not here.
@@ -287,4 +287,25 @@ fn a_service_that_somebody_starts_while_another_stops_never_sees_files_of_both_s
     let first: Vec<String> = machine.seen().into_iter().filter(|s| s.starts_with("first")).collect();
     assert_eq!(first, ["first patched", "first old"], "it never came up in between");
     assert!(holds(&machine).is_empty(), "{:?}", holds(&machine));
+}
+
+/// The words of a call by the binary at `exe`, with the state folder at `state`.
+fn at(machine: &Machine, exe: &str, verb: &str, state: &str) -> Run {
+    let at = |name: &str| machine.path().join(name).to_str().unwrap().to_owned();
+    let mut command = machine.command(&at(exe), &[verb, &at("small.ron"), "--site", &at("site.ron")]);
+    command.args(["--plugin-dir", &at("plugins"), "--json", "--state-dir", &at(state)]);
+    Run::of(&command.output().unwrap())
+}
+
+#[test]
+fn a_path_that_no_unit_can_name_is_a_warning_where_only_the_boot_wants_it_and_else_a_refusal() {
+    let Some(machine) = machine() else { return };
+    let odd = machine.path().join("it's");
+    fs::create_dir(&odd).unwrap();
+    fs::copy(machine.path().join("backout"), odd.join("backout")).unwrap();
+    let run = at(&machine, "it's/backout", "plan", "state").ends(0);
+    assert!(run.json["warnings"].to_string().contains("BKO-4033"), "{run:?}");
+    at(&machine, "backout", "plan", "a blank, a \\ and a \" at the end ").ends(0);
+    let run = at(&machine, "backout", "plan", "control\u{1}").ends(10);
+    assert_eq!(run.error_code(), "BKO-1094", "{run:?}");
 }

@@ -85,6 +85,7 @@ fn refusals() -> Vec<Refusal> {
         R::ServiceMissing { service: service(), component: component() },
         R::Service(spawn()),
         R::Service(ServiceError::NoManager),
+        R::Service(ServiceError::Unholdable { why: "w".into() }),
         R::NewerOnTop { files: vec![(place(), version, version)] },
         R::NoGoodBackup {
             wanting: vec![Wanting {

@@ -170,6 +170,9 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             "name the commands of each service in a site file (`--site FILE`); the handbook's page on profile and site \
              shows how",
         ),
+        R::Service(e @ backout_machine::ServiceError::Unholdable { .. }) => {
+            Said::new(1094, whole(e), "name another state folder with `--state-dir DIR`")
+        }
         R::Service(e) => Said::new(
             1024,
             whole(e),

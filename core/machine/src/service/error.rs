@@ -164,6 +164,12 @@ pub enum ServiceError {
         /// The end of what it printed.
         said: String,
     },
+    /// No configuration of the manager can name the file that would hold services back.
+    #[error("services cannot be held back while a run is not settled: {why}")]
+    Unholdable {
+        /// What is in the way.
+        why: String,
+    },
     /// The system's service manager does not do or tell what it is asked for.
     #[error("the service manager does not let the service `{service}` {verb}")]
     Manager {

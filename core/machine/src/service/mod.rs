@@ -120,8 +120,11 @@ pub trait Services: Send + Sync {
     /// Files that keep the manager from starting these services, at boot or at any time, while `unsettled` exists. They
     /// count once they are written and [`Services::reload`] was called, or the machine has booted. Empty where the
     /// manager starts nothing, or cannot be kept from it.
-    fn holds(&self, _services: &[ServiceName], _unsettled: &Path) -> Vec<Hold> {
-        Vec::new()
+    ///
+    /// # Errors
+    /// [`ServiceError::Unholdable`].
+    fn holds(&self, _services: &[ServiceName], _unsettled: &Path) -> Result<Vec<Hold>, ServiceError> {
+        Ok(Vec::new())
     }
 
     /// Makes the manager read its configuration again.

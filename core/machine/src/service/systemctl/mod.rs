@@ -128,15 +128,10 @@ impl Services for Systemctl {
         }
     }
 
-    fn holds(&self, services: &[ServiceName], unsettled: &Path) -> Vec<Hold> {
+    fn holds(&self, services: &[ServiceName], unsettled: &Path) -> Result<Vec<Hold>, ServiceError> {
         let units: BTreeSet<UnitName> = services.iter().filter_map(|service| self.unit(service)).collect();
-        match hold::text(unsettled) {
-            Ok(text) => units.iter().map(|unit| hold::of(unit, &text)).collect(),
-            Err(why) => {
-                log::warn!("services cannot be held back: {why}");
-                Vec::new()
-            }
-        }
+        let text = hold::text(unsettled).map_err(|e| ServiceError::Unholdable { why: e.to_string() })?;
+        Ok(units.iter().map(|unit| hold::of(unit, &text)).collect())
     }
 
     fn reload(&self) -> Result<(), ServiceError> {
