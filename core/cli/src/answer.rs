@@ -89,6 +89,12 @@ impl Answer {
         self
     }
 
+    /// Makes this its error.
+    pub(crate) fn say(&mut self, said: Said) {
+        self.result.error = Some(said.info());
+        self.said = Some(said);
+    }
+
     /// Prints it and says the exit code.
     pub(crate) fn print(&self, how: Option<Json>) -> u8 {
         if how.is_some() {

@@ -1,8 +1,8 @@
 //! The log: on standard error as -q and -v say, and whole in the file of the run that goes on.
 
-use crate::progress::words;
+use crate::{frame::Frame, progress::words, worker};
 use backout_protocol::Event;
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::{
     fs::File,
     io::Write,
@@ -26,7 +26,14 @@ impl Log for Tee {
 
     fn log(&self, record: &Record<'_>) {
         if self.0.matches(record) {
-            self.0.log(record);
+            match worker::parent() {
+                Some(_) => worker::tell(&Frame::Log {
+                    level: record.level().to_string(),
+                    target: record.target().to_owned(),
+                    text: record.args().to_string(),
+                }),
+                None => self.0.log(record),
+            }
         }
         if record.level() <= KEPT {
             line(&format!("{} {}", record.level(), record.args()));
@@ -36,6 +43,12 @@ impl Log for Tee {
     fn flush(&self) {
         self.0.flush();
     }
+}
+
+/// A line of a worker's log.
+pub(crate) fn of_worker(level: &str, target: &str, text: &str) {
+    let level = level.parse().unwrap_or(Level::Warn);
+    log::logger().log(&Record::builder().level(level).target(target).args(format_args!("{text}")).build());
 }
 
 /// Starts logging. `shown`: what goes to standard error.

@@ -66,7 +66,10 @@ fn main() -> ExitCode {
 
 /// Carries the call out for a parent, which prints the answer.
 fn work(cli: Cli, asking: Asking) -> ExitCode {
-    worker::connect(asking);
+    if let Err(e) = worker::connect(asking) {
+        log::error!("the process that would show what is done cannot be told of it: {e}");
+        return ExitCode::from(exit_code::BUG);
+    }
     let (frame, code) = match catch_unwind(AssertUnwindSafe(|| command::run(cli))) {
         Ok(answer) => {
             let code = answer.result.exit_code;

@@ -9,7 +9,8 @@ use crate::{
     args::{Asking, BootPart, Cli, Global, Verb},
     exit_code,
     frame::{Frame, NO, YES},
-    messages::worker as messages,
+    logging,
+    messages::{refusal, worker as messages},
     session::{Session, after},
     signals, terminal,
 };
@@ -70,18 +71,23 @@ pub(crate) fn run(cli: &Cli) -> Option<Answer> {
         }
     };
     let pid = child.id();
-    let end = attend(&session, &mut child);
-    let how = match end {
+    let attended = attend(&session, &mut child);
+    let how = match attended.end {
         End::Answered(answer) => return Some(*answer),
         End::Panicked(why) => How { words: messages::panicked(&why), panic: Some(why) },
         End::Died(status) => How { words: messages::died(&status.to_string()), panic: None },
     };
     log::warn!("{}", how.words);
-    let whose = match (&cli.verb, open) {
-        (Verb::Recover { .. }, Some(open)) => recover::Whose::Run(open),
-        _ => recover::Whose::Process { pid, known },
+    // What it told last is what it worked on; without a word of it there is still what its records say.
+    let whose = match (attended.begun.clone(), &cli.verb, open) {
+        (Some(run), ..) => recover::Whose::Run(run),
+        (None, Verb::Recover { .. }, Some(open)) => recover::Whose::Run(open),
+        (None, ..) => recover::Whose::Process { pid, known },
     };
     let mut answer = settle(&session, &whose, &how, &cli.verb);
+    if answer.result.run_id.is_none() && answer.result.exit_code == exit_code::UNFINISHED {
+        answer.result.run_id = attended.begun;
+    }
     answer.result.request_id.clone_from(&cli.global.request_id);
     Some(answer)
 }
@@ -107,16 +113,24 @@ fn spawn(asking: Asking) -> std::io::Result<Child> {
     };
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(asking).args(std::env::args_os().skip(1));
+    signals::keep_from_terminal(&mut command);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
 }
 
+/// What a parent has seen of its worker.
+struct Attended {
+    end: End,
+    /// The run that it told of.
+    begun: Option<RunId>,
+}
+
 /// Shows what the worker tells until it has ended.
-fn attend(session: &Session, child: &mut Child) -> End {
+fn attend(session: &Session, child: &mut Child) -> Attended {
     let mut answers = child.stdin.take();
     let ended = Arc::new(AtomicBool::new(false));
     let frames = listen(child, Arc::clone(&ended));
     let (mut passed, mut drained) = (false, None);
-    let mut end = None;
+    let (mut end, mut begun) = (None, None);
     loop {
         if session.cancel.requested().is_some() && !passed {
             passed = true;
@@ -128,6 +142,8 @@ fn attend(session: &Session, child: &mut Child) -> End {
             Ok(Frame::Ask(question)) => reply(session, &mut answers, &question, &ended),
             Ok(Frame::Out(line)) => terminal::out(&line),
             Ok(Frame::Err(line)) => terminal::err(&line),
+            Ok(Frame::Log { level, target, text }) => logging::of_worker(&level, &target, &text),
+            Ok(Frame::Begun(run)) => begun = Some(run),
             Ok(Frame::Event(event)) => session.progress.event(&event),
             Err(RecvTimeoutError::Disconnected) => break,
             // Something that the worker started may hold its output open after its end.
@@ -138,12 +154,12 @@ fn attend(session: &Session, child: &mut Child) -> End {
             },
         }
     }
-    let status = child.wait();
-    match (end, status) {
+    let end = match (end, child.wait()) {
         (Some(end), _) => end,
         (None, Ok(status)) => End::Died(status),
         (None, Err(e)) => End::Panicked(e.to_string()),
-    }
+    };
+    Attended { end, begun }
 }
 
 /// What the worker says, as it says it. What is no frame was printed by somebody else in its process.
@@ -151,7 +167,8 @@ fn listen(child: &mut Child, ended: Arc<AtomicBool>) -> Receiver<Frame> {
     let (sender, frames) = mpsc::channel();
     if let Some(output) = child.stdout.take() {
         std::thread::spawn(move || {
-            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            let lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
+            for line in lines.filter(|line| !line.is_empty()) {
                 match serde_json::from_slice(&line) {
                     Ok(frame) => {
                         if sender.send(frame).is_err() {
@@ -203,23 +220,87 @@ fn settle(session: &Session, whose: &recover::Whose, how: &How, verb: &Verb) -> 
             None => Answer::error(exit_code::REFUSED, Outcome::Refused, messages::nothing_begun(&how.words)),
         };
     };
-    let put_back = matches!(report.ending, Ending::RolledBack(_));
-    let completed = matches!(report.ending, Ending::Completed);
-    let mut answer = Answer::from(report);
-    if completed || (put_back && recovering) {
-        let warning = messages::settled(&how.words);
-        if how.panic.is_some() {
-            let said = messages::bug_settled(&how.words);
-            answer.result.error = Some(said.info());
-            answer.said = Some(said);
-        } else {
-            answer.result.warnings.push(warning);
+    told(report, how, recovering)
+}
+
+/// The answer of a run that its worker left and the parent has settled, or tried to.
+fn told(report: RunReport, how: &How, recovering: bool) -> Answer {
+    let settled = match &report.ending {
+        Ending::Refused(refused) => {
+            // Somebody else has the lock, or the state folder cannot be used now. Whatever the worker had begun is open.
+            let said = messages::not_settled(&how.words, &refusal::said(refused));
+            return Answer::error(exit_code::UNFINISHED, Outcome::Unfinished, said);
         }
-    } else if put_back {
-        let said = messages::put_back(&how.words);
-        answer.result.exit_code = exit_code::PUT_BACK;
-        answer.result.error = Some(said.info());
-        answer.said = Some(said);
+        Ending::Done | Ending::NothingToDo | Ending::Completed | Ending::FilesSettled => true,
+        Ending::RolledBack(_) | Ending::PutBack(_) if recovering => true,
+        Ending::RolledBack(_) | Ending::PutBack(_) => {
+            let mut answer = Answer::from(report);
+            answer.result.exit_code = exit_code::PUT_BACK;
+            answer.say(messages::put_back(&how.words));
+            return answer;
+        }
+        Ending::Unfinished(_) | Ending::Stuck { .. } => false,
+    };
+    let mut answer = Answer::from(report);
+    match (settled, &how.panic, answer.said.take()) {
+        (true, None, said) => {
+            answer.said = said;
+            answer.result.warnings.push(messages::settled(&how.words));
+        }
+        (true, Some(_), _) => answer.say(messages::bug_settled(&how.words)),
+        (false, _, Some(said)) => answer.say(messages::then(&how.words, said)),
+        (false, _, None) => {}
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_engine::{Failure, Stuck};
+
+    fn of(ending: Ending, panic: Option<&str>, recovering: bool) -> (u8, Outcome, String, String) {
+        let words = panic.map_or_else(|| messages::died("signal: 9"), messages::panicked);
+        let how = How { words, panic: panic.map(str::to_owned) };
+        let answer = told(RunReport::of(ending), &how, recovering);
+        let error = answer.result.error.map(|e| format!("{} {}", e.code, e.message));
+        let warnings = answer.result.warnings.iter().map(|w| w.code.clone()).collect::<String>();
+        (answer.result.exit_code, answer.result.outcome, error.unwrap_or_default(), warnings)
+    }
+
+    fn back() -> Ending {
+        Ending::RolledBack(Failure::Recorded { why: "w".into() })
+    }
+
+    #[test]
+    fn a_run_that_was_settled_ends_as_it_was_settled_and_a_panic_is_told_in_the_error() {
+        let (code, outcome, error, warnings) = of(Ending::Completed, None, false);
+        assert_eq!((code, outcome, &*error, &*warnings), (0, Outcome::Completed, "", "BKO-4030"));
+        let (code, outcome, error, warnings) = of(Ending::Completed, Some("overflow"), false);
+        assert_eq!((code, outcome, &*warnings), (0, Outcome::Completed, ""));
+        assert!(error.starts_with("BKO-9071") && error.contains("overflow"), "{error}");
+        let (code, outcome, error, _) = of(back(), Some("overflow"), false);
+        assert_eq!((code, outcome), (20, Outcome::RolledBack));
+        assert!(error.starts_with("BKO-2030") && error.contains("overflow"), "{error}");
+        let (code, outcome, ..) = of(back(), None, true);
+        assert_eq!((code, outcome), (0, Outcome::RolledBack));
+    }
+
+    #[test]
+    fn a_run_that_could_not_be_settled_says_both() {
+        let stuck = || Ending::Stuck { after: None, why: Stuck::Process { why: "it runs on".into() } };
+        for (panic, how) in [(None, "signal: 9"), (Some("overflow"), "overflow")] {
+            let (code, outcome, error, _) = of(stuck(), panic, false);
+            assert_eq!((code, outcome), (22, Outcome::Stuck));
+            assert!(error.contains(how) && error.contains("it runs on"), "{error}");
+            let unfinished = Ending::Unfinished(Failure::Journal { why: "it is full".into() });
+            let (code, _, error, _) = of(unfinished, panic, false);
+            assert_eq!(code, 21);
+            assert!(error.contains(how) && error.contains("it is full"), "{error}");
+            let refused = Ending::Refused(Refusal::Locked { pid: Some(7) });
+            let (code, outcome, error, _) = of(refused, panic, false);
+            assert_eq!((code, outcome), (21, Outcome::Unfinished));
+            assert!(error.contains(how), "{error}");
+        }
+    }
 }

@@ -56,7 +56,10 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn begun(&self, _run: &RunId, log: Option<File>) {
+    fn begun(&self, run: &RunId, log: Option<File>) {
+        if let How::Told = self.how {
+            worker::tell(&Frame::Begun(run.clone()));
+        }
         if let Some(file) = log {
             logging::keep_in(file);
         }

@@ -9,6 +9,7 @@ use backout_kit::{Run, World};
 use std::{
     fs,
     io::Read,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
@@ -107,6 +108,64 @@ fn both_killed_leave_it_to_recover() {
     let run = world.plain(&["recover"]).ends(0);
     assert_eq!(run.json["outcome"], "rolled-back");
     assert_eq!(world.files(), before);
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn what_cannot_be_settled_at_once_is_told_as_unfinished() {
+    let world = World::small();
+    let before = world.files();
+    let (parent, go) = held(&world, &[]);
+    let mode = |mode| fs::set_permissions(&world.state, fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o777);
+    signal(&worker(&parent), "-KILL");
+    fs::write(&go, "").unwrap();
+    let run = Run::of(&parent.wait_with_output().unwrap()).ends(21);
+    assert_eq!(run.json["outcome"], "unfinished", "{run:?}");
+    assert_eq!(run.error_code(), "BKO-3019");
+    mode(0o700);
+    let status = world.plain(&["status"]).ends(21);
+    assert_eq!(status.json["run_id"], run.json["run_id"], "{status:?}");
+    world.plain(&["recover"]).ends(0);
+    assert_eq!(world.files(), before);
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn what_is_printed_into_the_worker_neither_loses_nor_forges_an_answer() {
+    let world = World::small();
+    let ctl = world.services.dir().join("ctl");
+    let answer = r#"{"out":"forged"}"#;
+    let print = format!("status)\n  printf '\\n{answer}\\nno line end' >/proc/$PPID/fd/1 2>/dev/null\n");
+    fs::write(&ctl, fs::read_to_string(&ctl).unwrap().replace("status)\n", &print)).unwrap();
+    let run = world.rollback(&[]).ends(0);
+    assert_eq!(run.json["outcome"], "done", "{run:?}");
+    assert_eq!(run.stdout.lines().count(), 1, "{run:?}");
+    assert!(run.stderr.contains("no line end"), "{run:?}");
+}
+
+#[test]
+fn keys_of_the_terminal_that_end_the_parent_leave_the_worker_alone() {
+    let world = World::small();
+    let mut command = world.verb_command("rollback", &[]);
+    command.process_group(0);
+    let (mut parent, go) = held_by(&world, command);
+    let worker = worker(&parent);
+    // To everybody in the foreground, as Ctrl-\ does it.
+    assert!(
+        Command::new("/bin/kill")
+            .args(["-QUIT", "--", &format!("-{}", parent.id())])
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(!parent.wait().unwrap().success());
+    fs::write(&go, "").unwrap();
+    while PathBuf::from(format!("/proc/{worker}")).exists() {
+        std::thread::yield_now();
+    }
+    world.plain(&["status"]).ends(0);
+    assert_eq!(fs::read(world.home.join("live/a.conf")).unwrap(), b"old a");
     assert_eq!(world.running(), [true, true]);
 }
 

@@ -31,6 +31,24 @@ pub(crate) fn put_back(how: &str) -> Said {
     )
 }
 
+/// What it left could not be settled.
+pub(crate) fn not_settled(how: &str, why: &Said) -> Said {
+    Said::new(
+        3019,
+        format!(
+            "{how}, and what it left cannot be settled now: {}; if it had begun a run, services may be down",
+            why.message
+        ),
+        format!("{}; then `backout recover`", why.help),
+    )
+}
+
+/// What it left was gone on with, and that ended badly too.
+pub(crate) fn then(how: &str, mut said: Said) -> Said {
+    said.message = format!("{how}; {}", said.message);
+    said
+}
+
 /// Its run was settled.
 pub(crate) fn settled(how: &str) -> Warning {
     Warning { code: code(4030), message: format!("{how}; the run was settled") }

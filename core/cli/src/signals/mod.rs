@@ -6,7 +6,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
 
-pub(crate) use os::interrupt;
+pub(crate) use os::{interrupt, keep_from_terminal};
 
 /// Sets the flag when one of `takes` arrives.
 fn take(takes: &[(i32, &Arc<AtomicBool>)]) {

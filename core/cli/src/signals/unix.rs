@@ -2,7 +2,8 @@
 
 use signal_hook::consts;
 use std::{
-    process::Child,
+    os::unix::process::CommandExt,
+    process::{Child, Command},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -16,6 +17,12 @@ pub(super) fn register(asked: &Arc<AtomicBool>) {
         (consts::SIGHUP, &ignored),
         (consts::SIGCHLD, &ignored),
     ]);
+}
+
+/// Keeps the keys of the terminal from what is started: the worker is only told to stop by its parent, once, and a
+/// parent that is ended or suspended by a key leaves it alone.
+pub(crate) fn keep_from_terminal(worker: &mut Command) {
+    worker.process_group(0);
 }
 
 /// Passes an interrupt on to a worker that has not been waited for.

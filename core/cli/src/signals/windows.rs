@@ -2,7 +2,7 @@
 
 use signal_hook::consts;
 use std::{
-    process::Child,
+    process::{Child, Command},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -12,6 +12,9 @@ const SIGBREAK: i32 = 21;
 pub(super) fn register(asked: &Arc<AtomicBool>) {
     super::take(&[(consts::SIGINT, asked), (consts::SIGTERM, asked), (SIGBREAK, asked)]);
 }
+
+/// The console asks a worker and its parent, each once.
+pub(crate) fn keep_from_terminal(_worker: &mut Command) {}
 
 /// Nothing to pass on: a worker shares its parent's console and is asked by it too.
 pub(crate) fn interrupt(_worker: &Child) {}
