@@ -3,21 +3,21 @@
 use crate::{
     answer::Answer,
     exit_code, json,
-    messages::{failure, usage},
+    messages::{failure, request as messages, usage},
     session::{Session, Stop, stop},
 };
 use backout_engine::{Ending, Failure, Locked, RunReport, State, history};
 use backout_protocol::{
     Outcome, RunId, RunResult,
-    plan::{Plan, PlanKind},
+    plan::{Ask, Plan, PlanKind},
 };
 use serde_json::json;
 
 /// What a request is for; an id that was used for something else is a mistake of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aim<'a> {
-    /// Rolling back by the profile of this name.
-    Rollback(&'a str),
+    /// Rolling back by the profile of this name, as asked for.
+    Rollback(&'a str, &'a Ask),
     /// Taking this run back; `None`: the newest.
     Undo(Option<&'a str>),
 }
@@ -25,12 +25,26 @@ pub(crate) enum Aim<'a> {
 impl Aim<'_> {
     fn is(self, plan: &Plan) -> bool {
         match (self, &plan.kind) {
-            (Aim::Rollback(profile), PlanKind::Rollback) => plan.profile.name == profile,
+            (Aim::Rollback(profile, ask), PlanKind::Rollback) => {
+                plan.profile.name == profile && wished(&plan.request) == wished(ask)
+            }
             (Aim::Undo(Some(run)), PlanKind::Undo { of }) => of.as_str().eq_ignore_ascii_case(run),
             (Aim::Undo(None), PlanKind::Undo { .. }) => true,
-            (Aim::Rollback(_), PlanKind::Undo { .. }) | (Aim::Undo(_), PlanKind::Rollback) => false,
+            (Aim::Rollback(..), PlanKind::Undo { .. }) | (Aim::Undo(_), PlanKind::Rollback) => false,
         }
     }
+}
+
+/// What was wished for, whoever asked from wherever: the order of words, and where plugins and profiles are searched,
+/// is no other request.
+fn wished(ask: &Ask) -> Ask {
+    let mut wished =
+        Ask { by: None, request_id: None, plugin_dirs: Vec::new(), profile_dirs: Vec::new(), ..ask.clone() };
+    wished.components.sort();
+    wished.components.dedup();
+    wished.prefer.sort();
+    wished.prefer.dedup();
+    wished
 }
 
 /// The result of the run that was asked for under this call's id; `None`: there is none yet. Called under the lock,
@@ -40,14 +54,21 @@ pub(crate) fn answered(session: &Session, state: &State, aim: Aim<'_>) -> Result
     let Some(run) = history::of_request(state, id).map_err(stop)? else { return Ok(None) };
     let entry = history::find(state, &run).map_err(stop)?;
     if !entry.as_ref().and_then(|e| e.plan.as_ref()).is_some_and(|plan| aim.is(plan)) {
-        let why = format!("the request id `{id}` was used before, for another purpose, by the run {run}");
+        let why = format!("the request id `{id}` was used before, for something else, by the run {run}");
         return Err(Box::new(Answer::usage(usage::usage(&why))));
     }
     let mut answer = match printed(state, &run)? {
         Some(result) => Answer::of_result(result),
         None => match history::report(state, &run).map_err(stop)? {
             Some(report) => from_records(report),
-            None => return Ok(None),
+            // Given up, or damaged since: what became of it nobody knows, so it is not done once more unasked.
+            None => {
+                return Err(Box::new(Answer::error(
+                    exit_code::REFUSED,
+                    Outcome::Refused,
+                    messages::no_result(id, &run),
+                )));
+            }
         },
     };
     match answer.result.data.as_object_mut() {

@@ -253,6 +253,40 @@ fn the_same_request_id_returns_the_first_result_and_does_nothing() {
 }
 
 #[test]
+fn a_request_id_stands_for_all_that_was_asked() {
+    let world = World::small();
+    let first = world.rollback(&["--request-id", "a", "--start-all"]).ends(0);
+    let other = world.path().join("other");
+    assert!(Command::new("cp").arg("-a").arg(&world.home).arg(&other).status().unwrap().success());
+    fs::write(other.join("live/a.conf"), "patched a").unwrap();
+    let set = format!("home={}", other.display());
+    for more in [&["--start-all", "--set", &set][..], &[], &["--start-all", "--component", "files"]] {
+        let words = [&["--request-id", "a"], more].concat();
+        assert_eq!(world.rollback(&words).ends(64).json["changed"], false, "{more:?}");
+    }
+    assert_eq!(fs::read(other.join("live/a.conf")).unwrap(), b"patched a");
+    let again = world.rollback(&["--start-all", "--request-id", "a"]).ends(0);
+    assert_eq!(again.json["run_id"], first.json["run_id"]);
+}
+
+#[test]
+fn a_request_whose_run_was_given_up_is_not_carried_out_once_more() {
+    let world = World::small();
+    let before = world.files();
+    let (mut parent, go) = held(&world, &["--no-parent", "--request-id", "b"]);
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    fs::write(&go, "").unwrap();
+    let given_up = world.plain(&["recover", "--abandon"]).ends(0);
+    let run = world.rollback(&["--request-id", "b"]).ends(10);
+    assert_eq!(run.error_code(), "BKO-1095");
+    let id = given_up.json["run_id"].as_str().unwrap();
+    assert!(run.json["error"]["message"].as_str().unwrap().contains(id), "{run:?}");
+    assert_eq!(world.files(), before);
+    world.rollback(&["--request-id", "c"]).ends(0);
+}
+
+#[test]
 fn a_request_that_was_put_back_is_answered_so_again() {
     let world = World::small();
     world.services.fault("second", "refuse-start");

@@ -30,7 +30,7 @@ pub(crate) fn run(
     }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
-    let aim = Aim::Rollback(&job.profile.profile.name);
+    let aim = Aim::Rollback(&job.profile.profile.name, &job.ask);
     if let Some(answer) = request::answered(session, locked.state(), aim)? {
         return Ok(answer);
     }

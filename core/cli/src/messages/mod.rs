@@ -11,6 +11,7 @@ pub(crate) mod inventory;
 pub(crate) mod notice;
 pub(crate) mod plan;
 pub(crate) mod refusal;
+pub(crate) mod request;
 pub(crate) mod show;
 pub(crate) mod stuck;
 pub(crate) mod usage;
