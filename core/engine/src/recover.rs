@@ -253,7 +253,7 @@ impl Run<'_> {
             return Ending::Stuck { after: Some(failure), why };
         }
         let undone = Record::Undone { why: failure.to_string() };
-        if let Err(e) = self.record(undone, backout_journal::writer::Durability::Synced) {
+        if let Err(e) = self.record(undone) {
             return Ending::Unfinished(e);
         }
         Ending::PutBack(failure)

@@ -14,7 +14,7 @@ use crate::{
     window::{Extent, Run, chain},
 };
 use backout_disk::{Error, durable};
-use backout_journal::{Journal, Record, writer::Durability::Synced};
+use backout_journal::{Journal, Record};
 use backout_machine::service::Services;
 use backout_protocol::{Digest, Notice, RunId, Step, plan::Plan};
 use std::{
@@ -74,7 +74,7 @@ fn begin_in(locked: &Locked, run: &RunId, plan: &Plan) -> Result<(Transaction, J
         boot: backout_machine::boot_id().unwrap_or_default(),
         plan: digest,
     };
-    journal.append(first, Synced).map_err(failed)?;
+    journal.append(first).map_err(failed)?;
     Ok((tx, journal))
 }
 
@@ -88,7 +88,7 @@ fn carry_out(
     let mut notices = Vec::new();
     let staged = stage::stage(&mut tx, locked.state().path(), faces, &mut notices);
     let staged = staged.and_then(|(stagings, digest)| {
-        let recorded = journal.append(Record::Staged { staged: digest }, Synced);
+        let recorded = journal.append(Record::Staged { staged: digest });
         recorded.map(|()| stagings).map_err(|e| Refusal::JournalFailed { why: chain(&e) })
     });
     let stagings = match staged {
@@ -120,7 +120,7 @@ fn carry_out(
 
 /// Staging failed: takes away what is there. The attempt is void.
 fn give_up(locked: &Locked, tx: &Transaction, mut journal: Journal, refusal: Refusal) -> RunReport {
-    if let Err(e) = journal.append(Record::Undone { why: "staging failed".to_owned() }, Synced) {
+    if let Err(e) = journal.append(Record::Undone { why: "staging failed".to_owned() }) {
         log::warn!("run {}: {}", tx.run, chain(&e));
     }
     drop(journal);

@@ -10,7 +10,7 @@ use crate::{
     transaction::{PLAN, Swap, Transaction, swaps},
 };
 use backout_disk::{Error, ErrorKind, Folder, durable, staging::Staging};
-use backout_journal::{Journal, Record, Status, writer::Durability};
+use backout_journal::{Journal, Record, Status};
 use backout_protocol::{HostPath, Plan, RunId, text::from_ron};
 use std::ffi::OsStr;
 
@@ -93,7 +93,7 @@ pub(crate) fn close(locked: &Locked, tx: &Transaction, journal: Option<Journal>)
         && matches!(journal.status(), Status::Committed | Status::Undone)
     {
         // The outcome is durable already; if this line is lost the next verb writes it again.
-        let clean = journal.append(Record::Clean, Durability::Synced);
+        let clean = journal.append(Record::Clean);
         clean.map_err(|e| Error::unsupported("write the journal in", tx.folder.path(), &e.to_string()))?;
     }
     hold::lift(locked.state(), tx)?;

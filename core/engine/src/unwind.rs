@@ -7,7 +7,7 @@ use crate::{
     swap::{Back, put_back},
     window::{Extent, Run, chain, stuck},
 };
-use backout_journal::{Journal, Record, Status, writer::Durability::Synced};
+use backout_journal::{Journal, Record, Status};
 use backout_protocol::{Event, Notice};
 
 impl Run<'_> {
@@ -24,7 +24,7 @@ impl Run<'_> {
     /// Makes the turn durable. A journal whose sync failed is replaced once by a new one; a sync is never retried.
     fn decide_back(&mut self, failure: &Failure) -> Result<(), Stuck> {
         let why = failure.to_string();
-        let first = match self.journal.append(Record::Undo { why: why.clone() }, Synced) {
+        let first = match self.journal.append(Record::Undo { why: why.clone() }) {
             Ok(()) => return Ok(()),
             Err(e) => chain(&e),
         };
@@ -84,7 +84,7 @@ impl Run<'_> {
         self.sync_folders().map_err(|(target, error)| Stuck::Target { target, error })?;
         // As forwards: nothing that has seen files of both states goes on.
         self.quiesce().stop_running().map_err(stuck)?;
-        let unswapped = self.journal.append(Record::Unswapped, Synced);
+        let unswapped = self.journal.append(Record::Unswapped);
         unswapped.map_err(|e| Stuck::NotDurable { why: chain(&e) })
     }
 
@@ -100,7 +100,7 @@ impl Run<'_> {
         if let Err(Failure::Probe { name, .. }) = self.quiesce().probes() {
             self.notices.push(Notice::ProbeFailed { probe: name });
         }
-        if let Err(e) = self.journal.append(Record::Undone { why: failure.to_string() }, Synced) {
+        if let Err(e) = self.journal.append(Record::Undone { why: failure.to_string() }) {
             // Files are old and services run; only the record is in doubt. `recover` finds nothing left to do.
             log::warn!("run {}: {}", self.tx.run, chain(&e));
             return Ending::Unfinished(failure);

@@ -21,10 +21,7 @@ use crate::{
     transaction::{Swap, Transaction},
 };
 use backout_disk::{Error, Folder, swap::Pair};
-use backout_journal::{
-    Journal, JournalError, Record, Verdict,
-    writer::Durability::{self, Lazy, Synced},
-};
+use backout_journal::{Journal, JournalError, Record, Verdict};
 use backout_machine::service::Services;
 use backout_protocol::{
     Event, Notice, Place, ServiceName, Step,
@@ -85,8 +82,8 @@ impl Run<'_> {
         }
     }
 
-    pub(crate) fn record(&mut self, record: Record, durability: Durability) -> Result<(), Failure> {
-        self.journal.append(record, durability).map_err(|e| Failure::Journal { why: chain(&e) })
+    pub(crate) fn record(&mut self, record: Record) -> Result<(), Failure> {
+        self.journal.append(record).map_err(|e| Failure::Journal { why: chain(&e) })
     }
 
     /// Carries a staged run to its end.
@@ -108,7 +105,7 @@ impl Run<'_> {
             Err(failure) => return self.void(Refusal::BeforeStop(failure)),
         };
         let services = self.were.clone();
-        if let Err(failure) = self.record(Record::Opening { services }, Synced) {
+        if let Err(failure) = self.record(Record::Opening { services }) {
             // On disk: `Staged` or `Opening`. Either way recovery drops what was staged and finds every service up.
             return self.void(Refusal::BeforeStop(failure));
         }
@@ -120,7 +117,7 @@ impl Run<'_> {
         if let Err(failure) = quiet.and_then(|()| preflight::must_be_closed(&self.tx.plan.closed)) {
             return self.reopen(failure);
         }
-        if let Err(failure) = self.record(Record::Armed, Synced) {
+        if let Err(failure) = self.record(Record::Armed) {
             // `Armed` may or may not be durable, and recovery would act on it. So nothing is swapped, the services run
             // on the old tree, and the run stays open for `recover` to settle.
             return match self.start_old() {
@@ -136,7 +133,7 @@ impl Run<'_> {
         // Services that cannot be held back may have been started while names were swapped: nothing that has seen files
         // of both states goes on.
         let swapped = self.swap_all(look).and_then(|()| self.quiesce().stop_running());
-        let swapped = swapped.and_then(|()| self.record(Record::Swapped, Synced));
+        let swapped = swapped.and_then(|()| self.record(Record::Swapped));
         match swapped {
             Ok(()) => self.resume_forwards(),
             Err(failure) => self.unwind(failure),
@@ -153,13 +150,13 @@ impl Run<'_> {
             let ran = ran(&were);
             let health = self.quiesce().health(|name| all || ran(name));
             let verdict = if health.is_ok() { Verdict::Well } else { Verdict::Ill };
-            health.and(self.record(Record::Health { verdict }, Lazy))
+            health.and(self.record(Record::Health { verdict }))
         });
         if let Err(failure) = well {
             return self.unwind(failure);
         }
         self.faces.observer.event(&Event::Phase { phase: Phase::Commit });
-        match self.record(Record::Committed, Synced) {
+        match self.record(Record::Committed) {
             Ok(()) => Ending::Done,
             // Everything is new and runs; only the record is in doubt, and both answers lead forwards.
             Err(failure) => Ending::Unfinished(failure),
@@ -202,7 +199,7 @@ impl Run<'_> {
                 ServiceAction::Starting => Record::Starting { service },
                 _ => Record::Started { service },
             };
-            journal.append(record, Lazy).map_err(|e| Failure::Journal { why: chain(&e) })
+            journal.append(record).map_err(|e| Failure::Journal { why: chain(&e) })
         })?;
         self.window_ms = self.opened.map(|at| at.elapsed().as_millis() as u64);
         Ok(())
@@ -348,7 +345,7 @@ impl Run<'_> {
     /// `Undone`. The staging folders go behind it; a journal that takes nothing more leaves that to the next verb.
     fn abandon(&mut self, why: String) -> Result<(), Stuck> {
         tidy::sacred(self.tx)?;
-        if let Err(e) = self.journal.append(Record::Undone { why }, Synced) {
+        if let Err(e) = self.journal.append(Record::Undone { why }) {
             log::warn!("run {}: {}", self.tx.run, chain(&e));
         }
         Ok(())

@@ -57,15 +57,6 @@ pub enum JournalError {
     Encode(#[from] ron::Error),
 }
 
-/// Whether a record must be on the medium before the next step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// Synced before `append` returns.
-    Synced,
-    /// In order, but perhaps lost by a power cut: recovery does not need it.
-    Lazy,
-}
-
 impl Journal {
     /// Makes the journal of `run` in `folder`, preallocated and without a record, and its spare.
     ///
@@ -143,11 +134,14 @@ impl Journal {
         self.file.is_none()
     }
 
-    /// Appends one record.
+    /// Appends one record; it is on the medium once this returns.
+    ///
+    /// Every record is synced, also those that no recovery needs: a medium may take a later line and lose the one before
+    /// it, and that could not be told from damage.
     ///
     /// # Errors
     /// Any error poisons the journal. If we die in here the record is whole, torn or absent.
-    pub fn append(&mut self, record: Record, durability: Durability) -> Result<(), JournalError> {
+    pub fn append(&mut self, record: Record) -> Result<(), JournalError> {
         let Some(file) = self.file.take() else { return Err(JournalError::Poisoned) };
         let offset = self.offset;
         let outcome = self.line(record, now()).and_then(|bytes| {
@@ -155,10 +149,7 @@ impl Journal {
                 return Err(JournalError::Full);
             }
             file.write_at(offset as u64, &bytes)?;
-            match durability {
-                Durability::Synced => Ok(file.sync()?),
-                Durability::Lazy => Ok(()),
-            }
+            Ok(file.sync()?)
         });
         if outcome.is_ok() {
             self.file = Some(file);

@@ -7,10 +7,7 @@
 
 use backout_disk::Folder;
 use backout_journal::{
-    Direction, Journal, Record, Status, Tail, Unreadable, format,
-    reader::read,
-    status::replay,
-    writer::{Durability::Synced, NAME},
+    Direction, Journal, Record, Status, Tail, Unreadable, format, reader::read, status::replay, writer::NAME,
 };
 use backout_protocol::{Digest, RunId, plan::Was};
 use std::fs;
@@ -42,7 +39,7 @@ fn written(count: usize) -> Vec<u8> {
     let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
     let mut journal = Journal::create(&folder, &run()).unwrap();
     for record in records().into_iter().take(count) {
-        journal.append(record, Synced).unwrap();
+        journal.append(record).unwrap();
     }
     fs::read(dir.path().join(NAME)).unwrap()
 }
@@ -140,7 +137,7 @@ fn taking_over_keeps_the_meaning_however_often() {
     let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
     let mut journal = Journal::create(&folder, &run()).unwrap();
     for record in records().into_iter().take(5) {
-        journal.append(record, Synced).unwrap();
+        journal.append(record).unwrap();
     }
     // Whoever takes over does so after the writer's end.
     drop(journal);
@@ -150,7 +147,7 @@ fn taking_over_keeps_the_meaning_however_often() {
         let first = Record::Recovering { direction: Direction::Backwards };
         let mut journal = Journal::take_over(&folder, &run(), &reading, first).unwrap();
         assert_eq!(journal.status(), Status::Undoing);
-        journal.append(Record::Unswapped, Synced).unwrap();
+        journal.append(Record::Unswapped).unwrap();
         let reading = Journal::read(&folder, &run()).unwrap().unwrap();
         assert_eq!(reading.status, Status::Unswapped);
         // Back to where it was, as a crash would leave it, is not possible: start again from the old journal.

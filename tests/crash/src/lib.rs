@@ -6,6 +6,8 @@
     reason = "test support: stops at the first surprise, prints its figures"
 )]
 
+pub mod power;
+
 use backout_kit::{Snapshot, World, snapshot};
 use std::{
     collections::BTreeMap,

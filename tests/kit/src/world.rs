@@ -100,6 +100,16 @@ impl World {
         world
     }
 
+    /// The small product, patched, without services.
+    pub fn without_services() -> Self {
+        let mut world = Self::new(&[]);
+        small_tree(&world.home);
+        let profile = world.dir.path().join("small.ron");
+        fs::write(&profile, SMALL.replace(r#"services: [(name: "First"), (name: "Second")]"#, "")).unwrap();
+        world.profile = profile.to_str().unwrap().to_owned();
+        world
+    }
+
     /// The world's folder.
     pub fn path(&self) -> &Path {
         self.dir.path()

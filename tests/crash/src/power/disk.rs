@@ -1,0 +1,459 @@
+//! A file system that forgets: what a call changes is seen at once, and lies on the medium only when a sync said so.
+//!
+//! The model is weak POSIX. A file's contents and rights are durable after its fsync; a name after the fsync of its
+//! folder, and one that moved between two folders after both; everything after a syncfs. Until then any part of it may
+//! be on the medium or not. Two things are kept in order, as every journalling file system keeps them: changes of the
+//! same name, and changes of names of the same file. A rename, an exchange too, is on the medium whole or not at all:
+//! where that is not so, backout warns of the file system.
+
+use super::{
+    strace::Call,
+    tree::{Item, Tree},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Component, Path, PathBuf},
+};
+
+/// A file or folder, whatever it is called.
+pub type Node = usize;
+/// The world's folder.
+pub const ROOT: Node = 0;
+/// Files are made with this taken off their mode.
+const UMASK: u32 = 0o022;
+
+/// What a file or folder holds.
+#[derive(Debug, Clone)]
+enum Body {
+    File(Vec<u8>),
+    Folder(BTreeMap<OsString, Node>),
+}
+
+#[derive(Debug, Clone)]
+struct Inode {
+    body: Body,
+    mode: u32,
+    owner: (u32, u32),
+    mtime: Option<(i64, u32)>,
+}
+
+/// A name in a folder.
+type Name = (Node, OsString);
+
+/// One change that a crash may lose.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Names lead elsewhere, or nowhere; all of them at once.
+    Names(Vec<(Name, Option<Node>)>),
+    /// Bytes of a file.
+    Data(Node, u64, Vec<u8>),
+    /// A file is cut or grows.
+    Length(Node, u64),
+    /// Mode, owner, time.
+    Mode(Node, u32),
+    /// Owner and group.
+    Owner(Node, (u32, u32)),
+    /// Modification time.
+    Time(Node, (i64, u32)),
+}
+
+/// What is left of the bytes of a write that no sync has covered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bytes {
+    /// All.
+    Whole,
+    /// The file is as long, and there are zeros.
+    Zeros,
+    /// The first half.
+    Half,
+    /// The second half; before it what was there, or zeros.
+    Rest,
+}
+
+/// A change that is not durable yet.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// What.
+    pub change: Change,
+    /// Folders that are still to be synced for it.
+    wants: BTreeSet<Node>,
+}
+
+/// Everything by number.
+#[derive(Debug, Clone, Default)]
+struct Inodes(Vec<Inode>);
+
+/// The file system.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    root: PathBuf,
+    seen: Inodes,
+    durable: Inodes,
+    /// What may be lost, oldest first.
+    pub pending: Vec<Pending>,
+    handles: BTreeMap<i64, (Node, u64)>,
+}
+
+impl Inodes {
+    fn lookup(&self, at: Node, name: &std::ffi::OsStr) -> Option<Node> {
+        match &self.0[at].body {
+            Body::Folder(names) => names.get(name).copied(),
+            Body::File(_) => None,
+        }
+    }
+
+    fn apply(&mut self, change: &Change, bytes: Bytes) {
+        if let Change::Data(node, ..) | Change::Length(node, _) = change {
+            // It is now whatever the clock says.
+            self.0[*node].mtime = None;
+        }
+        match change {
+            Change::Names(names) => {
+                for ((folder, name), to) in names {
+                    let Body::Folder(held) = &mut self.0[*folder].body else { panic!("no folder") };
+                    match to {
+                        Some(node) => drop(held.insert(name.clone(), *node)),
+                        None => drop(held.remove(name)),
+                    }
+                }
+            }
+            Change::Data(node, offset, data) => {
+                let Body::File(held) = &mut self.0[*node].body else { panic!("no file") };
+                let (from, half) = (usize::try_from(*offset).unwrap(), data.len() / 2);
+                let end = from + if bytes == Bytes::Half { half } else { data.len() };
+                if held.len() < end {
+                    held.resize(end, 0);
+                }
+                match bytes {
+                    Bytes::Whole | Bytes::Half => held[from..end].copy_from_slice(&data[..end - from]),
+                    Bytes::Rest => held[from + half..end].copy_from_slice(&data[half..]),
+                    Bytes::Zeros => held[from..end].fill(0),
+                }
+            }
+            Change::Length(node, len) => {
+                let Body::File(held) = &mut self.0[*node].body else { panic!("no file") };
+                held.resize(usize::try_from(*len).unwrap(), 0);
+            }
+            Change::Mode(node, mode) => self.0[*node].mode = *mode,
+            Change::Owner(node, owner) => self.0[*node].owner = *owner,
+            Change::Time(node, time) => self.0[*node].mtime = Some(*time),
+        }
+    }
+
+    fn tree(&self) -> Tree {
+        let mut tree = Tree::new();
+        self.walk(ROOT, Path::new(""), &mut tree);
+        tree
+    }
+
+    fn walk(&self, at: Node, path: &Path, tree: &mut Tree) {
+        let Body::Folder(names) = &self.0[at].body else { return };
+        for (name, node) in names {
+            let (path, inode) = (path.join(name), &self.0[*node]);
+            let data = match &inode.body {
+                Body::File(data) => Some(data.clone()),
+                Body::Folder(_) => None,
+            };
+            let (mode, owner, mtime) = (inode.mode, inode.owner, inode.mtime);
+            tree.insert(path.clone(), Item { data, mode, owner, mtime, number: *node });
+            self.walk(*node, &path, tree);
+        }
+    }
+}
+
+impl Pending {
+    /// Whether the later change can only be on the medium together with the earlier one.
+    fn follows(&self, earlier: &Pending) -> bool {
+        match (&self.change, &earlier.change) {
+            (Change::Names(mine), Change::Names(theirs)) => mine.iter().any(|(name, node)| {
+                theirs.iter().any(|(n, other)| n == name || (node.is_some() && node == other))
+            }),
+            _ => false,
+        }
+    }
+
+    fn node(&self) -> Option<Node> {
+        match &self.change {
+            Change::Names(_) => None,
+            Change::Data(node, ..)
+            | Change::Length(node, _)
+            | Change::Mode(node, _)
+            | Change::Owner(node, _)
+            | Change::Time(node, _) => Some(*node),
+        }
+    }
+
+    /// Whether it is about bytes, which may be there in part.
+    pub fn is_data(&self) -> bool {
+        matches!(self.change, Change::Data(..))
+    }
+}
+
+impl Disk {
+    /// The medium as it is before the first call: all of it is durable.
+    pub fn new(root: &Path, tree: &Tree) -> Self {
+        let folder = |mode, owner| Inode { body: Body::Folder(BTreeMap::new()), mode, owner, mtime: None };
+        let mut inodes = Inodes(vec![folder(0o700, (0, 0))]);
+        let mut numbers: BTreeMap<usize, Node> = BTreeMap::new();
+        for (path, item) in tree {
+            let node = *numbers.entry(item.number).or_insert_with(|| {
+                let body = match &item.data {
+                    Some(data) => Body::File(data.clone()),
+                    None => Body::Folder(BTreeMap::new()),
+                };
+                inodes.0.push(Inode { body, mode: item.mode, owner: item.owner, mtime: item.mtime });
+                inodes.0.len() - 1
+            });
+            let at = path
+                .parent()
+                .unwrap()
+                .components()
+                .fold(ROOT, |at, part| inodes.lookup(at, part.as_os_str()).unwrap());
+            let name = (at, path.file_name().unwrap().to_owned());
+            inodes.apply(&Change::Names(vec![(name, Some(node))]), Bytes::Whole);
+        }
+        let durable = inodes.clone();
+        Self { root: root.to_owned(), seen: inodes, durable, pending: Vec::new(), handles: BTreeMap::new() }
+    }
+
+    /// What everybody sees who has not lost power.
+    pub fn seen(&self) -> Tree {
+        self.seen.tree()
+    }
+
+    /// What is on the medium if of the pending changes those survive that `keeps` names, each with what it needs.
+    pub fn after(&self, keeps: &BTreeSet<usize>, bytes: impl Fn(usize) -> Bytes) -> Tree {
+        let mut kept = keeps.clone();
+        for at in (0..self.pending.len()).rev() {
+            if kept.contains(&at) {
+                kept.extend((0..at).filter(|e| self.pending[at].follows(&self.pending[*e])));
+            }
+        }
+        let mut medium = self.durable.clone();
+        for at in kept {
+            medium.apply(&self.pending[at].change, bytes(at));
+        }
+        medium.tree()
+    }
+
+    /// A pending change and all that cannot be on the medium without it.
+    pub fn with_followers(&self, at: usize) -> BTreeSet<usize> {
+        let mut found = BTreeSet::from([at]);
+        for later in at + 1..self.pending.len() {
+            if found.iter().any(|e| self.pending[later].follows(&self.pending[*e])) {
+                found.insert(later);
+            }
+        }
+        found
+    }
+
+    /// Carries one call out. Says whether it changed anything, be it only what is durable.
+    pub fn play(&mut self, call: &Call) -> bool {
+        match call.name.as_str() {
+            "openat" | "openat2" => return self.open(call),
+            "close" => drop(self.handles.remove(&call.number(0))),
+            "dup" => self.copy(call),
+            "fcntl" if call.args[1].starts_with("F_DUPFD") => self.copy(call),
+            "fcntl" => {}
+            "lseek" => {
+                if let Some((_, offset)) = self.handles.get_mut(&call.number(0)) {
+                    *offset = u64::try_from(call.ret).unwrap();
+                }
+            }
+            "write" => return self.write(call, None),
+            "pwrite64" => return self.write(call, Some(u64::try_from(call.number(3)).unwrap())),
+            "mkdirat" => {
+                let Some(name) = self.name(call, 0) else { return false };
+                let mode = u32::try_from(call.number(2)).unwrap() & !UMASK;
+                let node = self.make(Body::Folder(BTreeMap::new()), mode);
+                self.names(vec![(name, Some(node))]);
+                return true;
+            }
+            "unlinkat" => {
+                let Some(name) = self.name(call, 0) else { return false };
+                self.names(vec![(name, None)]);
+                return true;
+            }
+            "renameat" | "renameat2" | "rename" => return self.rename(call),
+            "linkat" => {
+                let (Some(from), Some(to)) = (self.name(call, 0), self.name(call, 2)) else { return false };
+                let node = self.seen.lookup(from.0, &from.1).unwrap();
+                self.names(vec![(to, Some(node))]);
+                return true;
+            }
+            "fsync" | "fdatasync" => match self.handles.get(&call.number(0)) {
+                Some((node, _)) => return self.sync(*node),
+                None => return false,
+            },
+            "syncfs" => {
+                if self.handles.contains_key(&call.number(0)) {
+                    let all = (0..self.pending.len()).collect();
+                    return self.settle(all);
+                }
+            }
+            "fchmod" | "fchown" | "utimensat" | "ftruncate" => return self.dress(call),
+            other => panic!("the double does not know `{other}`: {call:?}"),
+        }
+        false
+    }
+
+    fn copy(&mut self, call: &Call) {
+        if let Some(handle) = self.handles.get(&call.number(0)).copied() {
+            self.handles.insert(call.ret, handle);
+        }
+    }
+
+    fn open(&mut self, call: &Call) -> bool {
+        self.handles.remove(&call.ret);
+        let Some(folder_and_name) = self.name(call, 0) else {
+            // The world's folder itself, or a folder by a handle to it.
+            if let Some(node) = self.resolve(call, 0) {
+                self.handles.insert(call.ret, (node, 0));
+            }
+            return false;
+        };
+        let (at, name) = folder_and_name;
+        match self.seen.lookup(at, &name) {
+            Some(node) => {
+                assert!(!call.has(2, "O_TRUNC"), "the double does not know O_TRUNC: {call:?}");
+                self.handles.insert(call.ret, (node, 0));
+                false
+            }
+            None if call.has(2, "O_CREAT") => {
+                let mode = u32::try_from(call.number(3)).unwrap() & !UMASK;
+                let node = self.make(Body::File(Vec::new()), mode);
+                self.names(vec![((at, name), Some(node))]);
+                self.handles.insert(call.ret, (node, 0));
+                true
+            }
+            // In a folder that was left out of the tree.
+            None => false,
+        }
+    }
+
+    fn make(&mut self, body: Body, mode: u32) -> Node {
+        let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        for inodes in [&mut self.seen, &mut self.durable] {
+            inodes.0.push(Inode { body: body.clone(), mode, owner, mtime: None });
+        }
+        self.seen.0.len() - 1
+    }
+
+    /// The file or folder that the path at `at` names, relative to the handle before it.
+    fn resolve(&self, call: &Call, at: usize) -> Option<Node> {
+        let path = PathBuf::from(OsString::from_vec(call.bytes(at + 1)));
+        let (start, rest) = if path.is_absolute() {
+            (ROOT, path.strip_prefix(&self.root).ok()?.to_owned())
+        } else if call.args[at] == "AT_FDCWD" {
+            return None;
+        } else {
+            (self.handles.get(&call.number(at))?.0, path)
+        };
+        rest.components().try_fold(start, |node, part| match part {
+            Component::CurDir => Some(node),
+            Component::Normal(name) => self.seen.lookup(node, name),
+            _ => None,
+        })
+    }
+
+    /// The folder and the name in it; `None`: outside of the world.
+    fn name(&self, call: &Call, at: usize) -> Option<Name> {
+        let path = call.bytes(at + 1);
+        let path = Path::new(std::ffi::OsStr::from_bytes(&path));
+        let name = path.file_name()?.to_owned();
+        let above = path.parent().unwrap_or(Path::new(""));
+        let mut shorter = call.clone();
+        let hex: String = above.as_os_str().as_bytes().iter().map(|b| format!("\\x{b:02x}")).collect();
+        shorter.args[at + 1] = format!("\"{hex}\"");
+        Some((self.resolve(&shorter, at)?, name))
+    }
+
+    fn change(&mut self, change: Change, wants: BTreeSet<Node>) {
+        self.seen.apply(&change, Bytes::Whole);
+        self.pending.push(Pending { change, wants });
+    }
+
+    fn names(&mut self, names: Vec<(Name, Option<Node>)>) {
+        let wants = names.iter().map(|((folder, _), _)| *folder).collect();
+        self.change(Change::Names(names), wants);
+    }
+
+    fn rename(&mut self, call: &Call) -> bool {
+        assert_ne!(call.name, "rename", "the double knows names by handles alone: {call:?}");
+        let (Some(from), Some(to)) = (self.name(call, 0), self.name(call, 2)) else { return false };
+        let moved = self.seen.lookup(from.0, &from.1);
+        assert!(moved.is_some(), "nothing to rename: {call:?}");
+        let exchange = call.args.len() > 4 && call.has(4, "RENAME_EXCHANGE");
+        let back = if exchange { self.seen.lookup(to.0, &to.1) } else { None };
+        self.names(vec![(from, back), (to, moved)]);
+        true
+    }
+
+    fn write(&mut self, call: &Call, place: Option<u64>) -> bool {
+        let handle = call.number(0);
+        let Some((node, offset)) = self.handles.get(&handle).copied() else { return false };
+        let mut data = call.bytes(1);
+        data.truncate(usize::try_from(call.ret).unwrap());
+        if place.is_none() {
+            self.handles.insert(handle, (node, offset + data.len() as u64));
+        }
+        self.change(Change::Data(node, place.unwrap_or(offset), data), BTreeSet::new());
+        true
+    }
+
+    fn dress(&mut self, call: &Call) -> bool {
+        let Some((node, _)) = self.handles.get(&call.number(0)).copied() else { return false };
+        let number = |at: usize| u32::try_from(call.number(at)).unwrap();
+        let change = match call.name.as_str() {
+            "fchmod" => Change::Mode(node, number(1) & 0o7777),
+            "fchown" => Change::Owner(node, (number(1), number(2))),
+            "ftruncate" => Change::Length(node, u64::try_from(call.number(1)).unwrap()),
+            _ => Change::Time(node, modified(&call.args[2])),
+        };
+        self.change(change, BTreeSet::new());
+        true
+    }
+
+    /// A file's contents and rights are durable now; of a folder, its names too.
+    fn sync(&mut self, node: Node) -> bool {
+        for pending in &mut self.pending {
+            pending.wants.remove(&node);
+        }
+        let done = |p: &Pending| match p.change {
+            Change::Names(_) => p.wants.is_empty(),
+            _ => p.node() == Some(node),
+        };
+        self.settle((0..self.pending.len()).filter(|at| done(&self.pending[*at])).collect())
+    }
+
+    /// These are durable, and what they follow.
+    fn settle(&mut self, mut settled: BTreeSet<usize>) -> bool {
+        for at in (0..self.pending.len()).rev() {
+            if settled.contains(&at) {
+                settled.extend((0..at).filter(|e| self.pending[at].follows(&self.pending[*e])));
+            }
+        }
+        let mut kept = Vec::new();
+        for (at, pending) in std::mem::take(&mut self.pending).into_iter().enumerate() {
+            if settled.contains(&at) {
+                self.durable.apply(&pending.change, Bytes::Whole);
+            } else {
+                kept.push(pending);
+            }
+        }
+        self.pending = kept;
+        !settled.is_empty()
+    }
+}
+
+/// The second of the two times of `utimensat`.
+fn modified(times: &str) -> (i64, u32) {
+    let number = |key: &str| {
+        let text = times.rsplit(key).next().unwrap();
+        let end = text.find(|c: char| !(c.is_ascii_digit() || c == '-')).unwrap_or(text.len());
+        text[..end].parse::<i64>().unwrap()
+    };
+    (number("tv_sec="), u32::try_from(number("tv_nsec=")).unwrap())
+}

@@ -1,0 +1,15 @@
+//! Power cuts of the shipped binary, enumerated: its system calls are recorded once, and from them every state is made
+//! that a medium may hold after a cut, as weak as POSIX allows. Each state is then settled by the real recovery.
+//!
+//! [`strace`] records and reads calls, [`disk`] is the file system that forgets, [`cut`] chooses what survives,
+//! [`tree`] is one state as it lies on a medium, [`settle`] is the oracle.
+
+pub mod cut;
+pub mod disk;
+pub mod settle;
+pub mod strace;
+pub mod tree;
+
+pub use cut::Cut;
+pub use disk::Disk;
+pub use tree::Tree;

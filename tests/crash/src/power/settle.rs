@@ -1,0 +1,171 @@
+//! The oracle: a state is settled by the real recovery, and the tree is wholly old or wholly new.
+
+use super::{
+    cut::{self, Cut},
+    disk::Disk,
+    strace::{self, Call},
+    tree::{self, Tree},
+};
+use backout_engine::{
+    Cancel, Ending, Faces, HostError, Listed, Observer, PluginHost, RunReport, recover, window::Extent,
+};
+use backout_kit::{Snapshot, snapshot};
+use backout_protocol::{
+    Event,
+    message::{PlanRequest, Proposal},
+    plan::PluginRef,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Folders of a world that no recovery needs.
+pub const LEFT_OUT: [&str; 1] = ["plugins"];
+
+/// A recorded run: what there was, what was done, where it happened.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Recorded {
+    /// The world's folder: states are laid out there again, as records name its paths.
+    pub root: PathBuf,
+    /// Where the world was captured before the run, as files in a folder.
+    pub before: PathBuf,
+    /// What strace wrote.
+    pub log: PathBuf,
+    /// Which trees count as settled, each captured in a folder.
+    pub ends: Vec<PathBuf>,
+    /// What the run said it came to, of `ends`: then nothing may take that away again.
+    pub done: usize,
+}
+
+/// What came out of one part of the states.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct Found {
+    /// States settled.
+    pub states: u64,
+    /// How many ended as which end.
+    pub ends: BTreeMap<usize, u64>,
+    /// What went wrong, in words.
+    pub violations: Vec<String>,
+}
+
+impl Found {
+    /// Both together.
+    pub fn and(mut self, other: Found) -> Found {
+        self.states += other.states;
+        for (end, count) in other.ends {
+            *self.ends.entry(end).or_insert(0) += count;
+        }
+        self.violations.extend(other.violations);
+        self
+    }
+}
+
+impl Recorded {
+    /// The calls.
+    pub fn calls(&self) -> Vec<Call> {
+        strace::read(&self.log)
+    }
+
+    /// The medium before the run.
+    pub fn disk(&self) -> Disk {
+        Disk::new(&self.root, &tree::capture(&self.before, &LEFT_OUT))
+    }
+
+    /// Settles every `of`th state, from the `nth` on. States are laid out where the run was: the caller sees to it that
+    /// nobody else uses that folder.
+    pub fn settle(&self, nth: u64, of: u64) -> Found {
+        let ends: Vec<Snapshot> = self.ends.iter().map(|at| snapshot(&at.join("home"))).collect();
+        let calls = self.calls();
+        let (mut found, mut number) = (Found::default(), 0);
+        cut::every(self.disk(), &calls, |cut| {
+            number += 1;
+            if number % of != nth {
+                return;
+            }
+            found.states += 1;
+            let last = cut.calls == calls.len();
+            match settled(&self.root, &cut.tree, &ends) {
+                Ok(end) if last && end != self.done => {
+                    found.violations.push(format!("{}: it had said otherwise", told(&cut, &calls)));
+                }
+                Ok(end) => *found.ends.entry(end).or_insert(0) += 1,
+                Err(why) => found.violations.push(format!("{}: {why}", told(&cut, &calls))),
+            }
+        });
+        found
+    }
+}
+
+fn told(cut: &Cut, calls: &[Call]) -> String {
+    let call = cut.calls.checked_sub(1).map(|at| format!("{:?}", calls[at]));
+    let call: String = call.unwrap_or_default().chars().take(300).collect();
+    format!("behind call {} ({call}) {} survived", cut.calls, cut.what)
+}
+
+struct NoPlugins;
+
+impl PluginHost for NoPlugins {
+    fn find(&self, id: &str) -> Result<PluginRef, HostError> {
+        Err(HostError::NotFound { id: id.to_owned(), searched: Vec::new() })
+    }
+    fn plan(&self, plugin: &PluginRef, _: &PlanRequest) -> Result<Proposal, HostError> {
+        Err(HostError::NotFound { id: plugin.id.clone(), searched: Vec::new() })
+    }
+    fn list(&self) -> Vec<Listed> {
+        Vec::new()
+    }
+}
+
+struct Quiet;
+
+impl Observer for Quiet {
+    fn event(&self, _: &Event) {}
+}
+
+/// The real recovery, in this process.
+fn recovered(state: &Path) -> RunReport {
+    let cancel = Cancel::default();
+    let faces = Faces { observer: &Quiet, cancel: &cancel, host: &NoPlugins };
+    recover::run(state, Extent::Whole, &faces)
+}
+
+/// Lays a state out and settles it; says which of `ends` it came to.
+fn settled(root: &Path, medium: &Tree, ends: &[Snapshot]) -> Result<usize, String> {
+    tree::lay_out(medium, root);
+    let (home, state) = (root.join("home"), root.join("state"));
+    let report = recovered(&state);
+    if !matches!(report.ending, Ending::Completed | Ending::RolledBack(_) | Ending::NothingToDo) {
+        return Err(format!("recover ended {:?}", report.ending));
+    }
+    let files = snapshot(&home);
+    let end = ends.iter().position(|end| *end == files);
+    let end = end.ok_or_else(|| {
+        let all = ends.iter().map(|end| snapshot::differences(&files, end).join("\n  "));
+        format!(
+            "a mixture, recover ended {:?}\n  {}",
+            report.ending,
+            all.collect::<Vec<_>>().join("\n or\n  ")
+        )
+    })?;
+    let again = recovered(&state);
+    if !matches!(again.ending, Ending::NothingToDo) {
+        return Err(format!("a second recover ended {:?}", again.ending));
+    }
+    if snapshot(&home) != files {
+        return Err("a second recover changed something".to_owned());
+    }
+    let open = fs::read_dir(state.join("transactions")).map_or(0, Iterator::count);
+    if open != 0 {
+        return Err(format!("{open} transactions are left"));
+    }
+    for folder in snapshot::leftovers(&home) {
+        let run = folder.rsplit(".backout-").next().unwrap_or_default();
+        if !state.join("history").join(run).join("journal").is_file() {
+            return Err(format!("{folder} without its journal"));
+        }
+    }
+    Ok(end)
+}
