@@ -1,6 +1,7 @@
 //! Small files and folders that survive a power cut once the call has returned.
 
 use crate::{
+    barrier,
     error::{Error, ErrorKind},
     folder::{Folder, Kind},
     os,
@@ -23,7 +24,7 @@ pub fn write(folder: &Folder, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(
     remove_tree(folder, &new)?;
     let mut file = os::create_file(&folder.handle, &new, mode).map_err(|e| Error::io("make", &path, e))?;
     let written = file.write_all(bytes).map_err(|e| Error::io("write", &path, e));
-    let synced = written.and_then(|()| os::sync_file(&file).map_err(|e| Error::sync(&path, e)));
+    let synced = written.and_then(|()| barrier::sync_file(&file).map_err(|e| Error::sync(&path, e)));
     let placed = synced.and_then(|()| {
         os::rename(&folder.handle, &new, &folder.handle, name).map_err(|e| Error::io("write", &path, e))
     });
@@ -178,7 +179,7 @@ impl Preallocated {
             os::create_file(&folder.handle, name, 0o600).map_err(|e| Error::io("make", &path, e))?;
         let blanks = vec![b'\n'; usize::try_from(len).unwrap_or(0)];
         let filled = file.write_all(&blanks).map_err(|e| Error::io("write", &path, e));
-        let synced = filled.and_then(|()| os::sync_file(&file).map_err(|e| Error::sync(&path, e)));
+        let synced = filled.and_then(|()| barrier::sync_file(&file).map_err(|e| Error::sync(&path, e)));
         if let Err(e) = synced {
             let _ = os::remove_file(&folder.handle, name);
             return Err(e);
@@ -211,7 +212,8 @@ impl Preallocated {
     ///
     /// # Errors
     /// [`ErrorKind::Sync`]; not to be tried again.
+    #[track_caller]
     pub fn sync(&self) -> Result<(), Error> {
-        os::sync_file(&self.file).map_err(|e| Error::sync(&self.path, e))
+        barrier::sync_file(&self.file).map_err(|e| Error::sync(&self.path, e))
     }
 }

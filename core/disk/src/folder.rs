@@ -1,6 +1,7 @@
 //! A folder held open by a handle. What is done in it is done in that folder, whatever its path leads to meanwhile.
 
 use crate::{
+    barrier,
     error::{Error, ErrorKind},
     os,
 };
@@ -209,16 +210,18 @@ impl Folder {
     ///
     /// # Errors
     /// [`ErrorKind::Sync`]; not to be tried again.
+    #[track_caller]
     pub fn sync(&self) -> Result<(), Error> {
-        os::sync_folder(&self.handle).map_err(|e| Error::sync(&self.path, e))
+        barrier::sync_folder(&self.handle).map_err(|e| Error::sync(&self.path, e))
     }
 
     /// Makes everything on its file system durable.
     ///
     /// # Errors
     /// [`ErrorKind::Sync`].
+    #[track_caller]
     pub fn sync_file_system(&self) -> Result<(), Error> {
-        os::sync_file_system(&self.handle).map_err(|e| Error::sync(&self.path, e))
+        barrier::sync_file_system(&self.handle).map_err(|e| Error::sync(&self.path, e))
     }
 
     /// The file system it lies on.

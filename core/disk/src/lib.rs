@@ -5,10 +5,12 @@
 //! with them by rename ([`swap`]); what must survive a power cut is synced before a call returns ([`durable`]). All
 //! system calls are in one private face, `os`. Nothing here decides what is to be done.
 
+pub mod barrier;
 pub mod durable;
 mod error;
 pub mod fingerprint;
 pub mod folder;
+
 pub mod locate;
 pub mod lock;
 mod metadata;

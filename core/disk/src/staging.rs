@@ -1,6 +1,7 @@
 //! The folder `.backout-<id>` beside the targets: new files before the swap, before-images after it.
 
 use crate::{
+    barrier,
     error::{Error, ErrorKind},
     folder::Folder,
     metadata::{self, Metadata, Wear},
@@ -72,7 +73,7 @@ impl Staging {
         let mut file = os::create_file(&folder.handle, OsStr::new(MARKER), 0o600)
             .map_err(|e| Error::io("make", &id, e))?;
         file.write_all(marker).map_err(|e| Error::io("write", &id, e))?;
-        os::sync_file(&file).map_err(|e| Error::sync(&id, e))?;
+        barrier::sync_file(&file).map_err(|e| Error::sync(&id, e))?;
         Ok(Self { folder })
     }
 

@@ -3,6 +3,7 @@
 //! An exchange undoes itself when it is repeated, so callers look first ([`Pair::sight`]) unless they know.
 
 use crate::{
+    barrier,
     error::{Error, ErrorKind},
     fingerprint::fingerprint_in,
     folder::{Folder, Kind},
@@ -152,7 +153,7 @@ impl Pair {
         }
         // If we die between the two, the name is absent, and both files lie in their slots.
         os::rename_new(folder, &self.name, staging, &self.slot)?;
-        os::sync_folder(staging)?;
+        barrier::sync_folder(staging)?;
         os::rename_new(staging, old, folder, &self.name)
     }
 
@@ -196,12 +197,12 @@ impl Pair {
                     other => other?,
                 }
                 // The old file's second name must be durable before its first one is taken.
-                os::sync_folder(staging)?;
+                barrier::sync_folder(staging)?;
                 os::rename(staging, &self.slot, folder, &self.name)
             }
             Means::Moves => {
                 os::rename_new(folder, &self.name, staging, &old)?;
-                os::sync_folder(staging)?;
+                barrier::sync_folder(staging)?;
                 os::rename_new(staging, &self.slot, folder, &self.name)
             }
         }

@@ -5,7 +5,7 @@
 
 use crate::{failure::Stuck, transaction::Swap};
 use backout_disk::{
-    Error,
+    Error, barrier,
     swap::{Pair, Sighting, Turn},
 };
 use backout_protocol::{Fingerprint, HostPath};
@@ -113,7 +113,11 @@ pub(crate) enum Back {
 pub(crate) fn put_back(swap: &Swap, pair: &Pair) -> Result<Back, Stuck> {
     let fail = |error: Error| Stuck::Target { target: swap.target.clone(), error };
     let seen = pair.sight().map_err(fail)?;
-    match backward(swap, &seen) {
+    let way = match barrier::left_out(|| "look backwards".into()) {
+        true => Backward::Turn,
+        false => backward(swap, &seen),
+    };
+    match way {
         Backward::Done => Ok(Back::Old),
         Backward::Leave => Ok(Back::DriftLeft),
         Backward::Lost => Err(Stuck::BeforeImageLost { target: swap.target.clone() }),

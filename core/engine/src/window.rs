@@ -20,7 +20,7 @@ use crate::{
     tidy,
     transaction::{Swap, Transaction},
 };
-use backout_disk::{Error, Folder, swap::Pair};
+use backout_disk::{Error, Folder, barrier, swap::Pair};
 use backout_journal::{Journal, JournalError, Record, Verdict};
 use backout_machine::service::Services;
 use backout_protocol::{
@@ -214,6 +214,9 @@ impl Run<'_> {
 
     /// Looks at every target once more, now that nothing that uses them runs.
     fn look_again(&self) -> Result<(), Failure> {
+        if barrier::left_out(|| "look again".into()) {
+            return Ok(());
+        }
         let mut drifted: Vec<Place> = Vec::new();
         for swap in &self.tx.swaps {
             let seen = self.pair(swap).and_then(|pair| pair.sight());
@@ -257,6 +260,7 @@ impl Run<'_> {
         let pair = self.pair(swap).map_err(fail)?;
         let onward = match look {
             Look::Trust => Onward::Turn,
+            Look::First if barrier::left_out(|| "look forwards".into()) => Onward::Turn,
             Look::First => onward(swap, &pair.sight().map_err(fail)?),
         };
         match onward {

@@ -7,7 +7,7 @@ use crate::{
     record::Record,
     status::{self, IllegalRecord, Status},
 };
-use backout_disk::{Folder, durable, durable::Preallocated};
+use backout_disk::{Folder, barrier, durable, durable::Preallocated};
 use backout_protocol::RunId;
 use std::{
     ffi::OsStr,
@@ -144,13 +144,21 @@ impl Journal {
     pub fn append(&mut self, record: Record) -> Result<(), JournalError> {
         let Some(file) = self.file.take() else { return Err(JournalError::Poisoned) };
         let offset = self.offset;
+        let before = (self.prev, self.seq, self.offset);
+        let left_out = barrier::left_out(|| format!("record {}", record.name()));
         let outcome = self.line(record, now()).and_then(|bytes| {
+            if left_out {
+                return Ok(());
+            }
             if offset + bytes.len() > LENGTH || bytes.len() > MAX_LINE {
                 return Err(JournalError::Full);
             }
             file.write_at(offset as u64, &bytes)?;
             Ok(file.sync()?)
         });
+        if left_out {
+            (self.prev, self.seq, self.offset) = before;
+        }
         if outcome.is_ok() {
             self.file = Some(file);
         }

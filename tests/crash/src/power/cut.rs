@@ -6,7 +6,10 @@ use super::{
     tree::{Tree, name_bytes},
 };
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    ops::ControlFlow,
+};
 
 /// How many mixtures are drawn at each point.
 const DRAWN: u64 = 4;
@@ -23,24 +26,29 @@ pub struct Cut {
 }
 
 /// Every distinct state that a cut behind any of the calls can leave, each with the first cut that leaves it. `each` is
-/// told of them one by one; the double as it is at the end is returned.
-pub fn every(mut disk: Disk, calls: &[Call], mut each: impl FnMut(Cut)) -> Disk {
+/// told of them one by one, until it has seen enough.
+pub fn every(
+    mut disk: Disk,
+    calls: &[Call],
+    mut each: impl FnMut(Cut) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
     let mut at = |disk: &Disk, calls: usize| {
         for (what, keeps, bytes) in choices(disk, calls) {
             let tree = disk.after(&keeps, |at| bytes.at(at));
             if seen.insert(digest(&tree)) {
-                each(Cut { calls, what, tree });
+                each(Cut { calls, what, tree })?;
             }
         }
+        ControlFlow::Continue(())
     };
-    at(&disk, 0);
+    at(&disk, 0)?;
     for (done, call) in calls.iter().enumerate() {
         if disk.play(call) {
-            at(&disk, done + 1);
+            at(&disk, done + 1)?;
         }
     }
-    disk
+    ControlFlow::Continue(())
 }
 
 /// What is left of the bytes of each write.
@@ -114,7 +122,7 @@ fn digest(tree: &Tree) -> [u8; 32] {
         match &item.data {
             Some(data) => {
                 hash.update((data.len() as u64).to_le_bytes());
-                hash.update(data);
+                hash.update(data.as_slice());
             }
             None => hash.update([0xff; 8]),
         }

@@ -15,6 +15,7 @@ use std::{
     ffi::OsString,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 /// A file or folder, whatever it is called.
@@ -27,7 +28,7 @@ const UMASK: u32 = 0o022;
 /// What a file or folder holds.
 #[derive(Debug, Clone)]
 enum Body {
-    File(Vec<u8>),
+    File(Arc<Vec<u8>>),
     Folder(BTreeMap<OsString, Node>),
 }
 
@@ -121,6 +122,7 @@ impl Inodes {
             }
             Change::Data(node, offset, data) => {
                 let Body::File(held) = &mut self.0[*node].body else { panic!("no file") };
+                let held = Arc::make_mut(held);
                 let (from, half) = (usize::try_from(*offset).unwrap(), data.len() / 2);
                 let end = from + if bytes == Bytes::Half { half } else { data.len() };
                 if held.len() < end {
@@ -134,7 +136,7 @@ impl Inodes {
             }
             Change::Length(node, len) => {
                 let Body::File(held) = &mut self.0[*node].body else { panic!("no file") };
-                held.resize(usize::try_from(*len).unwrap(), 0);
+                Arc::make_mut(held).resize(usize::try_from(*len).unwrap(), 0);
             }
             Change::Mode(node, mode) => self.0[*node].mode = *mode,
             Change::Owner(node, owner) => self.0[*node].owner = *owner,
@@ -323,7 +325,7 @@ impl Disk {
             }
             None if call.has(2, "O_CREAT") => {
                 let mode = u32::try_from(call.number(3)).unwrap() & !UMASK;
-                let node = self.make(Body::File(Vec::new()), mode);
+                let node = self.make(Body::File(Arc::default()), mode);
                 self.names(vec![((at, name), Some(node))]);
                 self.handles.insert(call.ret, (node, 0));
                 true

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -75,15 +76,15 @@ impl Recorded {
     }
 
     /// Settles every `of`th state, from the `nth` on. States are laid out where the run was: the caller sees to it that
-    /// nobody else uses that folder.
-    pub fn settle(&self, nth: u64, of: u64) -> Found {
+    /// nobody else uses that folder. Ends with the first violation if `enough` says so.
+    pub fn settle(&self, nth: u64, of: u64, enough: bool) -> Found {
         let ends: Vec<Snapshot> = self.ends.iter().map(|at| snapshot(&at.join("home"))).collect();
         let calls = self.calls();
         let (mut found, mut number) = (Found::default(), 0);
-        cut::every(self.disk(), &calls, |cut| {
+        let _ = cut::every(self.disk(), &calls, |cut| {
             number += 1;
             if number % of != nth {
-                return;
+                return ControlFlow::Continue(());
             }
             found.states += 1;
             let last = cut.calls == calls.len();
@@ -93,6 +94,11 @@ impl Recorded {
                 }
                 Ok(end) => *found.ends.entry(end).or_insert(0) += 1,
                 Err(why) => found.violations.push(format!("{}: {why}", told(&cut, &calls))),
+            }
+            if enough && !found.violations.is_empty() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
             }
         });
         found

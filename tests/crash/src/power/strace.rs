@@ -52,6 +52,12 @@ pub fn record(command: &Command, log: &Path) -> (Vec<Call>, Output) {
     let mut traced = Command::new("strace");
     traced.args(["-qq", "-xx", "-s", "1000000", "-o"]).arg(log).args(["-e", &format!("trace={CALLS}"), "--"]);
     traced.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => traced.env(name, value),
+            None => traced.env_remove(name),
+        };
+    }
     let output = traced.output().unwrap();
     (read(log), output)
 }

@@ -8,13 +8,14 @@ use std::{
         fs::{MetadataExt, PermissionsExt, chown},
     },
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// What one name leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Item {
     /// A file's contents; `None`: a folder.
-    pub data: Option<Vec<u8>>,
+    pub data: Option<Arc<Vec<u8>>>,
     /// Permission bits.
     pub mode: u32,
     /// Owner and group.
@@ -39,7 +40,7 @@ pub fn capture(root: &Path, leave_out: &[&str]) -> Tree {
         assert!(meta.is_file() || meta.is_dir(), "{}", entry.path().display());
         let next = numbers.len();
         let item = Item {
-            data: meta.is_file().then(|| fs::read(entry.path()).unwrap()),
+            data: meta.is_file().then(|| Arc::new(fs::read(entry.path()).unwrap())),
             mode: meta.mode() & 0o7777,
             owner: (meta.uid(), meta.gid()),
             mtime: Some((meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap())),
@@ -66,7 +67,7 @@ pub fn lay_out(tree: &Tree, root: &Path) {
                 continue;
             }
             (Some(data), Entry::Vacant(new)) => {
-                fs::write(&path, data).unwrap();
+                fs::write(&path, data.as_slice()).unwrap();
                 new.insert(path.clone());
             }
         }

@@ -1,0 +1,129 @@
+//! The runs that are recorded, each as a command in a world of its own.
+
+use super::{Cut, Shelf, Tree, cut, settle::Recorded, tree};
+use backout_kit::World;
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path, process::Command};
+
+/// What is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scenario {
+    /// A rollback.
+    Rollback,
+    /// The undo of a rollback.
+    Undo,
+    /// A rollback that is put back, as a probe is not content with what it made.
+    PutBack,
+    /// A recovery of a rollback that was cut off in the middle of its swaps.
+    Forwards,
+    /// A recovery of a rollback that was cut off while it was put back.
+    Backwards,
+}
+
+impl Scenario {
+    /// All of them.
+    pub const ALL: [Scenario; 5] =
+        [Scenario::Rollback, Scenario::Undo, Scenario::PutBack, Scenario::Forwards, Scenario::Backwards];
+
+    /// Records it, in a world that is returned. `exe`: the binary, with what is in its environment.
+    pub fn record(self, shelf: &Shelf, exe: &Command) -> (World, Recorded) {
+        let world = World::without_services();
+        match self {
+            Scenario::Rollback => {
+                let recorded = shelf.record(&world, "rollback", &by(exe, rollback(&world)), &[]);
+                (world, recorded)
+            }
+            Scenario::Undo => {
+                world.rollback(&[]).ends(0);
+                let undo = world.command(&["undo", "--yes", "--json", "--jobs", "1", "--no-parent"]);
+                let recorded = shelf.record(&world, "undo", &by(exe, undo), &[]);
+                (world, recorded)
+            }
+            Scenario::PutBack => {
+                never_well(&world);
+                let recorded = shelf.record(&world, "put-back", &by(exe, rollback(&world)), &[]);
+                (world, recorded)
+            }
+            Scenario::Forwards | Scenario::Backwards => {
+                let last = if self == Scenario::Forwards { "Armed" } else { "Undo" };
+                if self == Scenario::Backwards {
+                    never_well(&world);
+                }
+                let recorded = shelf.record(&world, &format!("{last}-run"), &rollback(&world), &[]);
+                let (_, cut) = middle_of_swaps(&recorded, last);
+                let recovered = recovery(shelf, &world, &recorded, &cut, last, exe);
+                (world, recovered)
+            }
+        }
+    }
+}
+
+/// Records the recovery of a state.
+pub fn recovery(
+    shelf: &Shelf,
+    world: &World,
+    of: &Recorded,
+    cut: &Cut,
+    name: &str,
+    exe: &Command,
+) -> Recorded {
+    tree::lay_out(&cut.tree, world.path());
+    let command = world.command(&["recover", "--json", "--no-parent"]);
+    shelf.record(world, &format!("recover-{name}"), &by(exe, command), &of.ends)
+}
+
+/// One state for each record that a cut leaves as the last, as far through the files as it goes.
+pub fn last_of_each(recorded: &Recorded) -> BTreeMap<String, Cut> {
+    let mut open = BTreeMap::new();
+    let _ = cut::every(recorded.disk(), &recorded.calls(), |cut| {
+        if let Some(last) = last_record(&cut.tree) {
+            open.insert(last, cut);
+        }
+        ControlFlow::Continue(())
+    });
+    open
+}
+
+/// Of the states with this last record, one in the middle; and how many there are.
+fn middle_of_swaps(recorded: &Recorded, last: &str) -> (usize, Cut) {
+    let mut all = Vec::new();
+    let _ = cut::every(recorded.disk(), &recorded.calls(), |cut| {
+        if last_record(&cut.tree).is_some_and(|l| l == last) {
+            all.push(cut);
+        }
+        ControlFlow::Continue(())
+    });
+    let count = all.len();
+    (count, all.swap_remove(count / 2))
+}
+
+/// The last record of the run that is open in this state.
+fn last_record(tree: &Tree) -> Option<String> {
+    let is_journal = |name: &Path| {
+        name.starts_with("state/transactions") && name.file_name().is_some_and(|n| n == "journal")
+    };
+    let journal = tree.iter().find(|(name, _)| is_journal(name))?.1.data.as_ref()?;
+    let text = String::from_utf8_lossy(journal).into_owned();
+    let record = text.lines().rfind(|line| line.contains("record:"))?.split("record:").nth(1)?;
+    Some(record.chars().take_while(|c| c.is_alphanumeric()).collect())
+}
+
+fn rollback(world: &World) -> Command {
+    world.verb_command("rollback", &["--no-parent"])
+}
+
+fn never_well(world: &World) {
+    world.write_site(&[], r#"health: [(name: "never well", run: ["/bin/false"])]"#);
+}
+
+/// The same call of another binary, with its environment.
+fn by(exe: &Command, call: Command) -> Command {
+    let mut command = Command::new(exe.get_program());
+    command.args(call.get_args());
+    for (name, value) in call.get_envs().chain(exe.get_envs()) {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
