@@ -47,7 +47,12 @@ const SUITES: [Suite; 7] = [
         run: || tests("backout-e2e"),
         asked: Asked::Always,
     },
-    Suite { name: "crash", needs: &[STRACE, SYSTEMD], run: || tests("backout-crash"), asked: Asked::Always },
+    Suite {
+        name: "crash",
+        needs: &[STRACE, SYSTEMD, ("xfs_io", "xfsprogs"), ("mkfs.btrfs", "btrfs-progs")],
+        run: || tests("backout-crash"),
+        asked: Asked::Always,
+    },
     Suite { name: "docs", needs: &[], run: docs::check, asked: Asked::Always },
     Suite { name: "windows", needs: windows::NEEDS, run: windows::test, asked: Asked::ByName },
 ];

@@ -102,10 +102,14 @@ impl Verb {
 
     /// How often each call is made.
     pub fn calls(self) -> BTreeMap<&'static str, u64> {
-        let (world, _) = self.before();
+        self.calls_in(&self.before().0)
+    }
+
+    /// The same in a world that is ready for it, and is behind it afterwards.
+    pub fn calls_in(self, world: &World) -> BTreeMap<&'static str, u64> {
         let log = world.path().join("strace");
         let filter = format!("trace={}", CALLS.map(|c| format!("?{c}")).join(","));
-        let run = under_strace(&self.command(&world), &["-o", log.to_str().unwrap(), "-e", &filter]);
+        let run = under_strace(&self.command(world), &["-o", log.to_str().unwrap(), "-e", &filter]);
         assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
         let mut counts = BTreeMap::new();
         for line in fs::read_to_string(log).unwrap().lines() {

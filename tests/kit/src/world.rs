@@ -50,7 +50,10 @@ pub(crate) const SMALL: &str = r#"(
 impl World {
     /// An empty world with these services: (display name, name in the control script).
     pub fn new(services: &[(&str, &str)]) -> Self {
-        let dir = TempDir::with_prefix("backout-world-").unwrap();
+        Self::in_folder(TempDir::with_prefix("backout-world-").unwrap(), services)
+    }
+
+    fn in_folder(dir: TempDir, services: &[(&str, &str)]) -> Self {
         let home = dir.path().join("home");
         fs::create_dir(&home).unwrap();
         let plugins = dir.path().join("plugins");
@@ -102,7 +105,13 @@ impl World {
 
     /// The small product, patched, without services.
     pub fn without_services() -> Self {
-        let mut world = Self::new(&[]);
+        Self::without_services_in(&std::env::temp_dir())
+    }
+
+    /// The same, in a folder of its own below `above`.
+    pub fn without_services_in(above: &Path) -> Self {
+        let dir = TempDir::with_prefix_in("backout-world-", above).unwrap();
+        let mut world = Self::in_folder(dir, &[]);
         small_tree(&world.home);
         let profile = world.dir.path().join("small.ron");
         fs::write(&profile, SMALL.replace(r#"services: [(name: "First"), (name: "Second")]"#, "")).unwrap();
