@@ -14,13 +14,17 @@ use backout_journal::{Journal, Record, Status};
 use backout_protocol::{HostPath, Plan, RunId, text::from_ron};
 use std::ffi::OsStr;
 
-/// Tidies up every run that is over, and forgets those that never began.
+/// Tidies up every run that is over, and forgets those that never began; not while another is open.
 ///
 /// # Errors
 /// [`Refusal::State`]. A run whose volume is not there stays for later.
 pub(crate) fn all(locked: &Locked) -> Result<(), Refusal> {
     let state = locked.state();
     let fail = |e: Error| unusable(state.path(), &e);
+    // Lifting what holds services back would lift it for the open run too: there is one `unsettled`, and one hold a unit.
+    if state.unfinished()?.is_some() {
+        return Ok(());
+    }
     for run in state.transaction_ids()? {
         let folder = state.transactions().and_then(|t| t.open_below(&plain(run.as_str()))).map_err(fail)?;
         match Journal::read(&folder, &run) {
@@ -31,7 +35,11 @@ pub(crate) fn all(locked: &Locked) -> Result<(), Refusal> {
                 }
             }
             Ok(Some(reading)) if !reading.lines.is_empty() => {}
-            Ok(_) => forget(locked, &run, &folder).map_err(fail)?,
+            Ok(_) => {
+                if let Err(e) = forget(locked, &run, &folder) {
+                    log::warn!("run {run} began nothing and is not tidied up: {e}");
+                }
+            }
             Err(e) => log::warn!("run {run}: {e}"),
         }
     }

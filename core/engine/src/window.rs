@@ -165,7 +165,8 @@ impl Run<'_> {
 
     /// Every file is settled and on the medium; the services are somebody else's for now.
     pub(crate) fn files_settled(&mut self) -> Ending {
-        match self.release() {
+        // Before they may start: the manager would start them as it read their units when files were of two states.
+        match self.read_units_again().and_then(|()| self.release()) {
             Ok(()) => Ending::FilesSettled,
             Err(failure) => Ending::Unfinished(failure),
         }
@@ -180,10 +181,7 @@ impl Run<'_> {
     /// Starts the wanted services that do not run, each with its two records.
     pub(crate) fn start(&mut self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
         self.release()?;
-        // A manager would start a changed unit as it was before.
-        if self.tx.swaps.iter().any(|s| self.services.is_configuration(&s.target.path())) {
-            self.services.reload().map_err(Failure::Service)?;
-        }
+        self.read_units_again()?;
         let quiesce = Quiesce {
             plan: &self.tx.plan,
             services: self.services,
@@ -202,6 +200,14 @@ impl Run<'_> {
             journal.append(record).map_err(|e| Failure::Journal { why: chain(&e) })
         })?;
         self.window_ms = self.opened.map(|at| at.elapsed().as_millis() as u64);
+        Ok(())
+    }
+
+    /// A manager would start a changed unit as it was before.
+    fn read_units_again(&self) -> Result<(), Failure> {
+        if self.tx.swaps.iter().any(|s| self.services.is_configuration(&s.target.path())) {
+            self.services.reload().map_err(Failure::Service)?;
+        }
         Ok(())
     }
 

@@ -217,3 +217,29 @@ fn a_second_undo_and_an_undo_by_id_say_what_is_wrong() {
     again(&["undo"]);
     again(&["undo", "nonsense"]);
 }
+
+#[test]
+fn a_run_without_a_record_whose_product_is_gone_keeps_nobody_from_working() {
+    let world = World::small();
+    if !Command::new("strace").args(["-o", "/dev/null", "true"]).output().is_ok_and(|o| o.status.success()) {
+        assert!(std::env::var_os("CI").is_none(), "CI needs strace");
+        return;
+    }
+    let plain = world.verb_command("rollback", &["--no-parent"]);
+    let mut command = Command::new("strace");
+    // The first write of the journal preallocates it, the second is its first record.
+    let inject = "inject=pwrite64:signal=KILL:when=2";
+    command.args(["-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", inject, "--"]);
+    command.arg(plain.get_program()).args(plain.get_args()).stdin(Stdio::null());
+    assert!(!command.output().unwrap().status.success(), "it was to be killed");
+    let left = transaction(&world);
+    assert!(left.join("plan.ron").exists());
+    assert!(!fs::read_to_string(left.join("journal")).unwrap_or_default().contains("Begin"));
+    let away = world.path().join("away");
+    fs::rename(&world.home, &away).unwrap();
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "nothing-to-do");
+    world.plain(&["history", "prune"]).ends(0);
+    fs::rename(&away, &world.home).unwrap();
+    world.rollback(&[]).ends(0);
+    assert!(!left.exists());
+}

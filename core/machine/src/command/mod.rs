@@ -67,15 +67,16 @@ pub(crate) fn run_holding(
 
 /// Runs `argv` with this environment and no other, and gives all that it printed on its standard output, up to
 /// [`ANSWER`] bytes; `said` is what it printed on the other. Nothing of it touches a disk. At the limit it is killed
-/// with all it started.
+/// with all it started. `held` as in [`run_holding`].
 #[cfg(unix)]
 pub(crate) fn ask(
+    held: Option<&File>,
     argv: &[String],
     environment: &[(&str, &str)],
     patience: &Patience<'_>,
 ) -> io::Result<(Ended, Vec<u8>)> {
     let (out, err) = (os::memory()?, os::memory()?);
-    let sinks = Sinks { held: None, out: Some(&out), err: Some(&err), environment: Some(environment) };
+    let sinks = Sinks { held, out: Some(&out), err: Some(&err), environment: Some(environment) };
     let ended = run_into(argv, &sinks, patience, Reach::Group)?;
     let mut answer = vec![0; out.metadata()?.len().min(ANSWER) as usize];
     let mut got = 0;

@@ -29,12 +29,17 @@ const OUT_OF_REACH: [&str; 5] = [
     "Broken pipe",
 ];
 
-/// Runs `systemctl`, again if the manager was out of reach: whatever is asked for may be asked for twice.
-pub(super) fn ask(argv: &[String], patience: &Patience<'_>) -> io::Result<(Ended, Vec<u8>)> {
+/// Runs `systemctl`, again if the manager was out of reach: whatever is asked for may be asked for twice. It has `held`
+/// open until it ends.
+pub(super) fn ask(
+    held: Option<&fs::File>,
+    argv: &[String],
+    patience: &Patience<'_>,
+) -> io::Result<(Ended, Vec<u8>)> {
     let wait = patience.begin(POLL, POLL);
     let mut away = Patience { limit: AWAY.min(patience.limit), ..*patience }.begin(POLL, POLL);
     loop {
-        let (ended, answer) = command::ask(argv, &ENVIRONMENT, &wait.rest(LEAST_STATUS))?;
+        let (ended, answer) = command::ask(held, argv, &ENVIRONMENT, &wait.rest(LEAST_STATUS))?;
         match &ended {
             Ended::Exited { code, said }
                 if *code != Some(0)
@@ -58,7 +63,7 @@ impl Call<'_, '_> {
     pub(super) fn show(&self, units: &[&str], rest: Patience<'_>) -> Result<Vec<Shown>, ServiceError> {
         let argv = self.systemctl.argv(&[&["show", "-p", unit::PROPERTIES, "--"], units].concat());
         let limit = self.systemctl.status_limit.min(rest.limit);
-        let (ended, answer) = match ask(&argv, &Patience { limit, ..rest }) {
+        let (ended, answer) = match ask(None, &argv, &Patience { limit, ..rest }) {
             Ok(it) => it,
             Err(source) => return Err(self.spawn(&argv, source)),
         };
@@ -109,7 +114,7 @@ impl Call<'_, '_> {
         let unit = self.unit.as_str();
         let argv = [journal, "--quiet", "--no-pager", "--boot", "--output=cat", "--lines=3", "--unit", unit];
         let argv = argv.map(str::to_owned);
-        match command::ask(&argv, &ENVIRONMENT, &Patience::firm(JOURNAL)) {
+        match command::ask(None, &argv, &ENVIRONMENT, &Patience::firm(JOURNAL)) {
             Ok((Ended::Exited { code: Some(0), .. }, lines)) if !lines.is_empty() => {
                 format!("{how}\n{}", String::from_utf8_lossy(&lines).trim_end())
             }

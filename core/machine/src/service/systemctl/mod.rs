@@ -17,7 +17,9 @@ use crate::{
 use backout_protocol::{ServiceName, profile::Timeouts};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -39,12 +41,14 @@ const CONFIGURATION: [&str; 5] = [
 ];
 
 /// Services that are systemd's units.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Systemctl {
     program: &'static str,
     journal: Option<&'static str>,
     units: BTreeMap<ServiceName, UnitName>,
     status_limit: Duration,
+    /// What each `systemctl stop` holds open: it may outlive us before the manager has heard of it.
+    stops: OnceLock<File>,
 }
 
 /// Its program, if systemd runs this machine.
@@ -71,6 +75,7 @@ impl Systemctl {
             journal: first(JOURNALCTL),
             units: units.collect::<Result<_, _>>()?,
             status_limit,
+            stops: OnceLock::new(),
         })
     }
 
@@ -110,6 +115,12 @@ impl Services for Systemctl {
         self.call(service)?.stop(patience)
     }
 
+    fn mark_stops(&self, held: File) {
+        if self.stops.set(held).is_err() {
+            log::warn!("stop commands hold another file open already");
+        }
+    }
+
     fn start(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError> {
         self.call(service)?.start(patience)
     }
@@ -136,7 +147,7 @@ impl Services for Systemctl {
 
     fn reload(&self) -> Result<(), ServiceError> {
         let argv = self.argv(&["daemon-reload"]);
-        let (code, said) = match ask::ask(&argv, &Patience::firm(RELOAD)) {
+        let (code, said) = match ask::ask(None, &argv, &Patience::firm(RELOAD)) {
             Ok((Ended::Exited { code: Some(0), .. }, _)) => return Ok(()),
             Ok((Ended::Exited { code, said }, _)) => (code, said),
             Ok((Ended::TimedOut { said } | Ended::Cancelled { said }, _)) => {
@@ -167,6 +178,7 @@ mod tests {
             journal: None,
             units: BTreeMap::new(),
             status_limit: LEAST_STATUS,
+            stops: OnceLock::new(),
         };
         for (path, is) in [
             ("/etc/systemd/system/spnt.service", true),

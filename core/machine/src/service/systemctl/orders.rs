@@ -122,7 +122,8 @@ impl Call<'_, '_> {
         patience: &Patience<'_>,
     ) -> Result<(Option<i32>, String), ServiceError> {
         let argv = self.systemctl.argv(&[word, "--", self.unit.as_str()]);
-        match ask(&argv, patience) {
+        let held = self.systemctl.stops.get().filter(|_| verb == Verb::Stop);
+        match ask(held, &argv, patience) {
             Ok((Ended::Exited { code, said }, _)) => Ok((code, said)),
             Ok((Ended::TimedOut { said }, _)) => {
                 let now = match self.look(Patience::firm(LEAST_STATUS)) {
@@ -141,7 +142,7 @@ impl Call<'_, '_> {
         let argv = self.systemctl.argv(&["--quiet", "reset-failed", "--", self.unit.as_str()]);
         let limit = Patience::firm(self.systemctl.status_limit);
         // A unit that is not loaded has no failures; whatever else is wrong, the start will tell.
-        if let Err(error) = ask(&argv, &limit) {
+        if let Err(error) = ask(None, &argv, &limit) {
             log::debug!("{} could not be run: {error}", command::typed(&argv));
         }
     }
