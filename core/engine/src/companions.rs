@@ -2,7 +2,29 @@
 //! services themselves.
 
 use backout_machine::service::{ServiceError, Services};
-use backout_protocol::plan::{PlannedService, Tie, Was};
+use backout_protocol::{
+    ServiceName,
+    plan::{PlannedService, Tie},
+};
+
+/// A service that runs, goes down with one of these or starts it, and is not among them.
+///
+/// # Errors
+/// One of them cannot be asked.
+pub(crate) fn joined(
+    planned: &[PlannedService],
+    services: &dyn Services,
+) -> Result<Option<ServiceName>, ServiceError> {
+    for service in planned {
+        for companion in services.companions(&service.name)? {
+            let known = planned.iter().any(|s| s.name == companion.name);
+            if !known && services.state(&companion.name)?.was().ran() {
+                return Ok(Some(companion.name));
+            }
+        }
+    }
+    Ok(None)
+}
 
 /// The run's services with their companions that run now, in stop order: what could start a service goes down first,
 /// then what needs it, then it.
@@ -14,9 +36,13 @@ pub(crate) fn with_companions(
     for at in 0..all.len() {
         for companion in services.companions(&all[at].name)? {
             let known = all.iter().any(|s| s.name == companion.name);
-            if !known && services.state(&companion.name)?.was() == Was::Running {
+            if known {
+                continue;
+            }
+            let was = services.state(&companion.name)?.was();
+            if was.ran() {
                 let (name, tie) = (companion.name, companion.tie);
-                all.push(PlannedService { name, was: Was::Running, start: true, tie });
+                all.push(PlannedService { name, was, start: true, tie });
             }
         }
     }

@@ -20,6 +20,11 @@ pub enum Failure {
         /// Which.
         service: ServiceName,
     },
+    /// A service that is not in the plan has come up and would go down with those that are.
+    Joined {
+        /// Which.
+        service: ServiceName,
+    },
     /// Processes that outlive their service.
     Lingering {
         /// Image and number of each.
@@ -166,6 +171,9 @@ impl fmt::Display for Failure {
             Failure::Hold { why } => write!(f, "services cannot be held back: {why}"),
             Failure::StopGoesOn => f.write_str("a stop command of the run goes on"),
             Failure::NotMounted { folder } => write!(f, "`{folder}` is not there"),
+            Failure::Joined { service } => {
+                write!(f, "the service `{service}` has come up since the plan was made")
+            }
             Failure::Recorded { why } => f.write_str(why),
         }
     }

@@ -288,7 +288,7 @@ fn planned_services(
     names.extend(starts.iter().filter(|s| !stops.contains(s)));
     let planned = |name: &ServiceName| {
         let was = survey.services.state(name).map_err(Refusal::Service)?.was();
-        let start = starts.contains(name) && (was == Was::Running || job.ask.start_all);
+        let start = starts.contains(name) && (was.ran() || job.ask.start_all);
         Ok(PlannedService { name: name.clone(), was, start, tie: Tie::Named })
     };
     let named = names.into_iter().map(planned).collect::<Result<Vec<_>, Refusal>>()?;
@@ -300,10 +300,8 @@ pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, files: Vec<St
     if !files.iter().any(Step::changes_files) {
         return files;
     }
-    let stops = services
-        .iter()
-        .filter(|s| s.was == Was::Running)
-        .map(|s| Step::StopService { service: s.name.clone() });
+    let stops =
+        services.iter().filter(|s| s.was.ran()).map(|s| Step::StopService { service: s.name.clone() });
     let mut order: Vec<&PlannedService> = services.iter().filter(|s| s.start).collect();
     order.sort_by_key(|s| s.tie);
     let starts = order.into_iter().map(|s| Step::StartService { service: s.name.clone() });

@@ -13,7 +13,7 @@ use backout_machine::{
 };
 use backout_protocol::{
     Event, Notice, ServiceName, Step,
-    plan::{Plan, Was},
+    plan::{Plan, PlannedService, Was},
     profile::Probe,
     report::{Phase, ServiceAction},
 };
@@ -41,6 +41,8 @@ pub(crate) struct Quiesce<'a> {
     pub cancellable: bool,
     /// Set once a service is told to stop.
     pub issued: &'a Cell<bool>,
+    /// The service that a run which died was just starting.
+    pub under_way: Option<&'a ServiceName>,
 }
 
 impl Quiesce<'_> {
@@ -59,7 +61,7 @@ impl Quiesce<'_> {
 
     /// What each service is now. A service that is not installed counts as stopped.
     pub(crate) fn states(&self) -> Result<Were, Failure> {
-        let was = |s: &backout_protocol::plan::PlannedService| {
+        let was = |s: &PlannedService| {
             let state = self.services.state(&s.name).map_err(Failure::Service)?;
             Ok((s.name.clone(), state.was()))
         };
@@ -140,11 +142,46 @@ impl Quiesce<'_> {
             record(&service.name, ServiceAction::Starting)?;
             self.tell(&service.name, ServiceAction::Starting);
             let limit = Duration::from_secs(self.plan.site.timeouts.start.into());
-            self.services.start(&service.name, &Patience::firm(limit)).map_err(Failure::Service)?;
+            let started = self.services.start(&service.name, &Patience::firm(limit));
+            // The command of a run that died may still be at it, and refuse a second one beside it: then it counts.
+            let waits = self.under_way == Some(&service.name);
+            started
+                .or_else(|e| if waits && self.comes_up(&service.name, limit) { Ok(()) } else { Err(e) })
+                .map_err(Failure::Service)?;
             self.tell(&service.name, ServiceAction::Started);
             record(&service.name, ServiceAction::Started)?;
         }
         Ok(())
+    }
+
+    /// Tells the services that were restarting over and over to start, and does not wait for them: they may well go on
+    /// as they did. Says which.
+    pub(crate) fn set_going(&self, were: &Were) -> Result<Vec<ServiceName>, Failure> {
+        let restarting = |s: &&PlannedService| were.contains(&(s.name.clone(), Was::Restarting));
+        let mut told = Vec::new();
+        for service in self.plan.start_order().into_iter().filter(restarting) {
+            if matches!(self.services.state(&service.name), Ok(ServiceState::Running)) {
+                continue;
+            }
+            let limit = Duration::from_secs(self.plan.site.timeouts.start.into());
+            self.services.set_going(&service.name, &Patience::firm(limit)).map_err(Failure::Service)?;
+            told.push(service.name.clone());
+        }
+        Ok(told)
+    }
+
+    /// Waits until a service that somebody else has told to start runs, and says whether it does.
+    fn comes_up(&self, service: &ServiceName, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        loop {
+            if matches!(self.services.state(service), Ok(ServiceState::Running)) {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(POLL);
+        }
     }
 
     /// Every wanted service is running, is still running after the settle time, and every probe is content.
@@ -224,6 +261,11 @@ pub(crate) fn named(processes: &[process::Process]) -> Vec<(String, u32)> {
 
 /// The services that ran before.
 pub(crate) fn ran(were: &Were) -> impl Fn(&ServiceName) -> bool + '_ {
+    |name| were.iter().any(|(n, was)| n == name && was.ran())
+}
+
+/// The services that ran before and stayed up.
+pub(crate) fn stayed_up(were: &Were) -> impl Fn(&ServiceName) -> bool + '_ {
     |name| were.iter().any(|(n, was)| n == name && *was == Was::Running)
 }
 

@@ -200,6 +200,7 @@ fn go_on(
         extent,
         cancellable: false,
         issued: Cell::new(false),
+        under_way: start_under_way(reading),
         notices: Vec::new(),
         opened: None,
         window_ms: None,
@@ -218,6 +219,22 @@ fn go_on(
         other => other,
     };
     conclude(locked, ending, run)
+}
+
+/// The service that a run told to start in this boot and that it did not see up before it died: the command may still be
+/// at it, and a second one beside it would be refused, or worse.
+fn start_under_way(reading: &Reading) -> Option<ServiceName> {
+    let this_boot = backout_machine::boot_id().ok();
+    let mut under_way = None;
+    for record in reading.records() {
+        match record {
+            Record::Begin { boot, .. } if Some(boot) != this_boot.as_ref() => return None,
+            Record::Starting { service } => under_way = Some(service.clone()),
+            Record::Started { service } if under_way.as_ref() == Some(service) => under_way = None,
+            _ => {}
+        }
+    }
+    under_way
 }
 
 /// A program that may not be run, as the reason why a recovery cannot go on.

@@ -110,6 +110,7 @@ fn carry_out(
         extent: Extent::Whole,
         cancellable: true,
         issued: Cell::new(false),
+        under_way: None,
         notices,
         opened: None,
         window_ms: None,

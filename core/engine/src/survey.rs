@@ -106,6 +106,10 @@ impl Services for Remembered {
         self.services.start(service, patience)
     }
 
+    fn set_going(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError> {
+        self.services.set_going(service, patience)
+    }
+
     fn start_hint(&self, service: &ServiceName) -> String {
         self.services.start_hint(service)
     }

@@ -14,7 +14,7 @@ use crate::{
 use backout_disk::swap::Turn;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
-    plan::{FORMAT, Operator, PlanKind, PlannedService, Tie, Was},
+    plan::{FORMAT, Operator, PlanKind, PlannedService, Tie},
     step::Source,
 };
 use std::cell::OnceCell;
@@ -49,7 +49,7 @@ pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
     let mut notices = Vec::new();
     for service in tx.plan.services.iter().filter(|s| s.tie == Tie::Named) {
         let was = services.state(&service.name).map_err(Refusal::Service)?.was();
-        let running = was == Was::Running;
+        let running = was.ran();
         if !running {
             let start = services.start_hint(&service.name);
             notices.push(Notice::FoundStopped { service: service.name.clone(), start });

@@ -83,7 +83,7 @@ impl Run<'_> {
         }
         self.sync_folders().map_err(|(target, error)| Stuck::Target { target, error })?;
         // As forwards: nothing that has seen files of both states goes on.
-        self.quiesce().stop_running().map_err(stuck)?;
+        self.quiesce().stop_running().and_then(|()| self.wait_exit()).map_err(stuck)?;
         let unswapped = self.journal.append(Record::Unswapped);
         unswapped.map_err(|e| Stuck::NotDurable { why: chain(&e) })
     }

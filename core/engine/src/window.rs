@@ -8,10 +8,11 @@
 //! Before `Armed` a failure closes the window on the old tree. After it every failure is one journalled undo.
 
 use crate::{
+    companions::joined,
     faces::Faces,
     failure::{Failure, Stuck},
     preflight,
-    quiesce::{Quiesce, Were, ran},
+    quiesce::{Quiesce, Were, ran, stayed_up},
     refusal::Refusal,
     report::Ending,
     stage::Stagings,
@@ -45,6 +46,8 @@ pub(crate) struct Run<'a> {
     pub cancellable: bool,
     /// Whether any service was told to stop.
     pub issued: Cell<bool>,
+    /// The service that a run which died was just starting.
+    pub under_way: Option<ServiceName>,
     pub notices: Vec<Notice>,
     /// When the first stop was issued.
     pub opened: Option<Instant>,
@@ -79,6 +82,7 @@ impl Run<'_> {
             extent: self.extent,
             cancellable: self.cancellable,
             issued: &self.issued,
+            under_way: self.under_way.as_ref(),
         }
     }
 
@@ -109,9 +113,12 @@ impl Run<'_> {
             // On disk: `Staged` or `Opening`. Either way recovery drops what was staged and finds every service up.
             return self.void(Refusal::BeforeStop(failure));
         }
-        self.opened = Some(Instant::now());
         // Held before the first stop: one that is down must not come up while others still go down.
-        let quiet = self.hold().and_then(|()| self.quiesce().stop_all());
+        if let Err(failure) = self.hold().and_then(|()| self.nobody_joined()) {
+            return self.reopen(failure);
+        }
+        self.opened = Some(Instant::now());
+        let quiet = self.quiesce().stop_all();
         let quiet = quiet.and_then(|()| self.quiesce().stop_running()).and_then(|()| self.wait_exit());
         let quiet = quiet.and_then(|()| self.look_again());
         if let Err(failure) = quiet.and_then(|()| preflight::must_be_closed(&self.tx.plan.closed)) {
@@ -133,6 +140,7 @@ impl Run<'_> {
         // Services that cannot be held back may have been started while names were swapped: nothing that has seen files
         // of both states goes on.
         let swapped = self.swap_all(look).and_then(|()| self.quiesce().stop_running());
+        let swapped = swapped.and_then(|()| self.wait_exit());
         let swapped = swapped.and_then(|()| self.record(Record::Swapped));
         match swapped {
             Ok(()) => self.resume_forwards(),
@@ -189,6 +197,7 @@ impl Run<'_> {
             extent: self.extent,
             cancellable: self.cancellable,
             issued: &self.issued,
+            under_way: self.under_way.as_ref(),
         };
         let journal = &mut self.journal;
         quiesce.resume(wanted, |service, action| {
@@ -216,6 +225,14 @@ impl Run<'_> {
         let waited = self.quiesce().wait_exit(&mut notices);
         self.notices = notices;
         waited
+    }
+
+    /// What came up since the plan was made and would go down with its services, or start them, would not come back.
+    fn nobody_joined(&self) -> Result<(), Failure> {
+        match joined(&self.tx.plan.services, self.services).map_err(Failure::Service)? {
+            Some(service) => Err(Failure::Joined { service }),
+            None => Ok(()),
+        }
     }
 
     /// Looks at every target once more, now that nothing that uses them runs.
@@ -342,11 +359,14 @@ impl Run<'_> {
     pub(crate) fn start_old(&mut self) -> Result<(), Stuck> {
         self.cancellable = false;
         let were = self.were.clone();
-        self.start(ran(&were)).map_err(stuck)?;
-        match self.quiesce().runs(ran(&were)) {
+        self.start(stayed_up(&were)).map_err(stuck)?;
+        // What fell over and was started again before the run is not to be well now: that may be what the run was for.
+        let going = self.quiesce().set_going(&were).map_err(stuck)?;
+        self.notices.extend(going.into_iter().map(|service| Notice::LeftRestarting { service }));
+        match self.quiesce().runs(stayed_up(&were)) {
             Err(Failure::Died { .. }) => {
-                self.start(ran(&were)).map_err(stuck)?;
-                self.quiesce().runs(ran(&were)).map_err(stuck)
+                self.start(stayed_up(&were)).map_err(stuck)?;
+                self.quiesce().runs(stayed_up(&were)).map_err(stuck)
             }
             other => other.map_err(stuck),
         }

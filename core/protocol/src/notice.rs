@@ -15,6 +15,11 @@ pub enum Notice {
         /// The command that starts it.
         start: String,
     },
+    /// A service that was being started over and over before the run was told to start again, and not waited for.
+    LeftRestarting {
+        /// Which.
+        service: ServiceName,
+    },
     /// Nothing rolls this component back, and it is patched.
     StaysPatched {
         /// Which.

@@ -264,8 +264,26 @@ pub enum Tie {
 pub enum Was {
     /// Running.
     Running,
+    /// Between two lives: its manager starts it again and again.
+    Restarting,
     /// Stopped.
     Stopped,
+}
+
+impl Was {
+    /// Whether it is stopped for the window and started behind it.
+    pub fn ran(self) -> bool {
+        self != Was::Stopped
+    }
+}
+
+impl PlannedService {
+    /// Whether both mean the same to an operator who agreed to one of them: one that falls over and is started again is
+    /// now this, now that.
+    fn means(&self, other: &Self) -> bool {
+        let Self { name, was, start, tie } = self;
+        *name == other.name && was.ran() == other.was.ran() && *start == other.start && *tie == other.tie
+    }
 }
 
 /// One difference between a saved plan and the machine.
@@ -318,7 +336,7 @@ impl Plan {
         }
         differing(&self.plugins, &now.plugins, |p| p.id.clone(), |a, b| a.sha256 == b.sha256)
             .for_each(|id| found.push(PlanDrift::Plugin(id)));
-        differing(&self.services, &now.services, |s| s.name.clone(), PartialEq::eq)
+        differing(&self.services, &now.services, |s| s.name.clone(), PlannedService::means)
             .for_each(|name| found.push(PlanDrift::Service(name)));
         let key = |s: &&Step| s.target().map(|t| t.to_string());
         let files =
@@ -329,7 +347,8 @@ impl Plan {
         if self.site != now.site {
             found.push(PlanDrift::Site);
         }
-        if found.is_empty() && (self.steps != now.steps || self.services != now.services) {
+        let order = |plan: &Plan| plan.services.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
+        if found.is_empty() && (self.steps != now.steps || order(self) != order(now)) {
             found.push(PlanDrift::Order);
         }
         found

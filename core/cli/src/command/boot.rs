@@ -19,6 +19,8 @@ pub(crate) fn run(session: &Session, verb: BootVerb) -> Result<Answer, Stop> {
     let exe = exe()?;
     match verb {
         BootVerb::Install => {
+            // Waits for it as long as the call says; the installation takes it again for a moment.
+            drop(session.lock()?);
             let changed = boot::install(&exe, &session.state).map_err(stop)?;
             Ok(changing(changed, words::installed(changed)))
         }

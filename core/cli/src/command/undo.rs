@@ -3,11 +3,12 @@
 use crate::{
     answer::Answer,
     command::plan::{dry, look},
+    exit_code, messages,
     request::{self, Aim},
     session::{Session, Stop, operator, stop},
 };
-use backout_engine::{Refusal, State, rollback, undo};
-use backout_protocol::Plan;
+use backout_engine::{Refusal, State, report::counts, rollback, undo};
+use backout_protocol::{Outcome, Plan};
 
 pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<Answer, Stop> {
     session.may_ask(dry_run)?;
@@ -24,6 +25,11 @@ pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<
         return Ok(answer);
     }
     let plan = planned(session, locked.state(), id)?;
+    if plan.is_empty() {
+        let text = if session.for_people() { messages::plan::plan(&plan) } else { String::new() };
+        let answer = Answer::plain(exit_code::DONE, Outcome::NothingToDo, text, serde_json::Value::Null);
+        return Ok(answer.counts(counts(&plan)).warn(&plan.notices));
+    }
     let told = session.show(&plan);
     session.confirm()?;
     let answer = Answer::from(rollback::run(&locked, &plan, &session.faces()));

@@ -85,6 +85,7 @@ fn refusals() -> Vec<Refusal> {
         R::ServiceMissing { service: service(), component: component() },
         R::Service(spawn()),
         R::Service(ServiceError::NoManager),
+        R::Service(ServiceError::AtWork { service: service(), unit: "u".into() }),
         R::Service(ServiceError::Unholdable { why: "w".into() }),
         R::NewerOnTop { files: vec![(place(), version, version)] },
         R::NoGoodBackup {
@@ -145,6 +146,7 @@ fn failures() -> Vec<Failure> {
     vec![
         F::Service(spawn()),
         F::Died { service: service() },
+        F::Joined { service: service() },
         F::Lingering { processes: vec![("EarthAgent.exe".into(), 7)] },
         F::Process { why: why() },
         F::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
@@ -180,6 +182,7 @@ fn stucks() -> Vec<Stuck> {
 fn notices() -> Vec<Notice> {
     use Notice as N;
     vec![
+        N::LeftRestarting { service: service() },
         N::FoundStopped { service: service(), start: "ctl start".into() },
         N::StaysPatched { component: component(), files: vec!["a".into()], why: Text::en("w") },
         N::MixedBuilds { builds: vec!["5.80.0.1297".parse().unwrap()] },

@@ -70,6 +70,12 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "look at that file, then run it again",
         )
         .at("arm"),
+        Failure::Joined { service } => Said::new(
+            2023,
+            format!("the service `{service}` has come up since the plan was made, and goes down with one of the run"),
+            "run it again: the new plan will stop it and start it too",
+        )
+        .at("quiesce"),
         Failure::StopGoesOn => Said::new(
             2022,
             "a command that the run told to stop a service still goes on; it may stop the service at any moment",

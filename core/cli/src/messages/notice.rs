@@ -58,6 +58,10 @@ fn said(notice: &Notice) -> (u16, String) {
             4033,
             "nothing settles an unfinished run at boot: after a power cut the services stay down until `backout recover` has run; `backout boot install` mends that".into(),
         ),
+        Notice::LeftRestarting { service } => (
+            4034,
+            format!("the service `{service}` fell over and was started again and again before the run; it was told to start again, and whether it stays up was not waited for"),
+        ),
         _ => (4099, format!("{notice:?}")),
     }
 }

@@ -35,6 +35,7 @@ pub(crate) fn origin(origin: &Origin) -> String {
 pub(crate) fn was(was: Was) -> &'static str {
     match was {
         Was::Running => "running",
+        Was::Restarting => "restarting over and over",
         Was::Stopped => "stopped",
     }
 }

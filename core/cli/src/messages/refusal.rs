@@ -173,6 +173,9 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         R::Service(e @ backout_machine::ServiceError::Unholdable { .. }) => {
             Said::new(1094, whole(e), "name another state folder with `--state-dir DIR`")
         }
+        R::Service(e @ backout_machine::ServiceError::AtWork { .. }) => {
+            Said::new(1096, whole(e), "wait until it has ended, then run it again")
+        }
         R::Service(e) => Said::new(
             1024,
             whole(e),

@@ -170,6 +170,14 @@ pub enum ServiceError {
         /// What is in the way.
         why: String,
     },
+    /// Its unit does one thing and ends, and is at it.
+    #[error("the unit `{unit}` of the service `{service}` is just at work; it ends by itself")]
+    AtWork {
+        /// The service.
+        service: ServiceName,
+        /// Its unit.
+        unit: String,
+    },
     /// The system's service manager does not do or tell what it is asked for.
     #[error("the service manager does not let the service `{service}` {verb}")]
     Manager {

@@ -45,7 +45,8 @@ impl ServiceState {
     /// What a run that begins now remembers of it. A service that is not installed counts as stopped.
     pub fn was(self) -> Was {
         match self {
-            ServiceState::Running | ServiceState::Starting | ServiceState::Restarting => Was::Running,
+            ServiceState::Running | ServiceState::Starting => Was::Running,
+            ServiceState::Restarting => Was::Restarting,
             ServiceState::Stopped | ServiceState::NotInstalled => Was::Stopped,
         }
     }
@@ -108,6 +109,14 @@ pub trait Services: Send + Sync {
     ///
     /// A failure says nothing about what the service is doing now: it may still be starting.
     fn start(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError>;
+
+    /// Tells it to start and does not wait for it: a manager that has started it over and over does so again.
+    ///
+    /// # Errors
+    /// It could not be told.
+    fn set_going(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError> {
+        self.start(service, patience)
+    }
 
     /// The command with which a person starts it.
     fn start_hint(&self, service: &ServiceName) -> String;

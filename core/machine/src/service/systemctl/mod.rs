@@ -125,6 +125,10 @@ impl Services for Systemctl {
         self.call(service)?.start(patience)
     }
 
+    fn set_going(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError> {
+        self.call(service)?.set_going(patience)
+    }
+
     fn start_hint(&self, service: &ServiceName) -> String {
         match self.unit(service) {
             Some(unit) => format!("systemctl start {}", command::typed(&[unit.as_str().to_owned()])),

@@ -26,19 +26,26 @@ impl Call<'_, '_> {
             let shown = self.look(wait.rest(LEAST_STATUS))?;
             let state = match shown.stage {
                 Stage::Up => ServiceState::Running,
+                // To stop it half-way could be worse than any patch.
+                Stage::Starting if shown.oneshot => {
+                    return Err(ServiceError::AtWork { service: self.service(), unit: self.unit_text() });
+                }
                 Stage::Starting => ServiceState::Starting,
                 Stage::Waiting => ServiceState::Restarting,
                 Stage::Down | Stage::Failed if shown.job => ServiceState::Restarting,
                 Stage::Down | Stage::Failed if shown.absent() => ServiceState::NotInstalled,
-                Stage::Down | Stage::Failed => ServiceState::Stopped,
-                // What it will be in a moment is the answer: who took it for running would not start it again.
-                Stage::Stopping if wait.pause() == Look::Again => continue,
-                Stage::Stopping => {
+                Stage::Down | Stage::Failed if !shown.processes && remaining(&shown).is_empty() => {
+                    ServiceState::Stopped
+                }
+                // What it will be in a moment is the answer: who took it for running would not start it again, who took it
+                // for stopped would change files under what is left of it.
+                Stage::Stopping | Stage::Down | Stage::Failed if wait.pause() == Look::Again => continue,
+                Stage::Stopping | Stage::Down | Stage::Failed => {
                     let (service, unit) = (self.service(), self.unit_text());
                     return Err(ServiceError::StillStopping { service, unit, words: self.held_up(&shown) });
                 }
             };
-            if state.was() == backout_protocol::plan::Was::Running && !shown.startable() {
+            if state.was().ran() && !shown.startable() {
                 let (service, unit, load) = (self.service(), self.unit_text(), shown.load);
                 return Err(ServiceError::Unstartable { service, unit, load });
             }
@@ -68,6 +75,16 @@ impl Call<'_, '_> {
                 Err(error) => error.to_string(),
             };
             self.pause(&mut wait, Verb::Stop, patience, &said, seen)?;
+        }
+    }
+
+    pub(super) fn set_going(&self, patience: &Patience<'_>) -> Result<(), ServiceError> {
+        self.forget_failures();
+        let argv = self.systemctl.argv(&["--no-block", "start", "--", self.unit.as_str()]);
+        let (code, said) = self.told(Verb::Start, &argv, patience)?;
+        match code {
+            Some(0) => Ok(()),
+            code => Err(ServiceError::Refused { service: self.service(), verb: Verb::Start, code, said }),
         }
     }
 
@@ -122,6 +139,15 @@ impl Call<'_, '_> {
         patience: &Patience<'_>,
     ) -> Result<(Option<i32>, String), ServiceError> {
         let argv = self.systemctl.argv(&[word, "--", self.unit.as_str()]);
+        self.told(verb, &argv, patience)
+    }
+
+    fn told(
+        &self,
+        verb: Verb,
+        argv: &[String],
+        patience: &Patience<'_>,
+    ) -> Result<(Option<i32>, String), ServiceError> {
         let held = self.systemctl.stops.get().filter(|_| verb == Verb::Stop);
         match ask(held, &argv, patience) {
             Ok((Ended::Exited { code, said }, _)) => Ok((code, said)),
