@@ -149,7 +149,7 @@ impl Call<'_, '_> {
         patience: &Patience<'_>,
     ) -> Result<(Option<i32>, String), ServiceError> {
         let held = self.systemctl.stops.get().filter(|_| verb == Verb::Stop);
-        match ask(held, &argv, patience) {
+        match ask(held, argv, patience) {
             Ok((Ended::Exited { code, said }, _)) => Ok((code, said)),
             Ok((Ended::TimedOut { said }, _)) => {
                 let now = match self.look(Patience::firm(LEAST_STATUS)) {
@@ -160,7 +160,7 @@ impl Call<'_, '_> {
                 Err(self.timed_out(verb, patience, &said, now))
             }
             Ok((Ended::Cancelled { .. }, _)) => Err(self.cancelled(verb)),
-            Err(source) => Err(self.spawn(&argv, source)),
+            Err(source) => Err(self.spawn(argv, source)),
         }
     }
 
