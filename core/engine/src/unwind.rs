@@ -66,7 +66,7 @@ impl Run<'_> {
         if let Err(failure) = self.hold() {
             log::warn!("run {}: {failure}", self.tx.run);
         }
-        self.quiesce().stop_all().and_then(|()| self.quiesce().stop_running()).map_err(stuck)?;
+        self.stop_all().and_then(|()| self.stop_running()).map_err(stuck)?;
         self.wait_exit().map_err(stuck)?;
         let total = self.tx.swaps.len() as u64;
         for (done, swap) in self.tx.swaps.iter().rev().enumerate() {
@@ -83,7 +83,7 @@ impl Run<'_> {
         }
         self.sync_folders().map_err(|(target, error)| Stuck::Target { target, error })?;
         // As forwards: nothing that has seen files of both states goes on.
-        self.quiesce().stop_running().map_err(stuck)?;
+        self.stop_running().map_err(stuck)?;
         let unswapped = self.journal.append(Record::Unswapped, Synced);
         unswapped.map_err(|e| Stuck::NotDurable { why: chain(&e) })
     }

@@ -114,8 +114,8 @@ impl Run<'_> {
         }
         self.opened = Some(Instant::now());
         // Held before the first stop: one that is down must not come up while others still go down.
-        let quiet = self.hold().and_then(|()| self.quiesce().stop_all());
-        let quiet = quiet.and_then(|()| self.quiesce().stop_running()).and_then(|()| self.wait_exit());
+        let quiet = self.hold().and_then(|()| self.stop_all());
+        let quiet = quiet.and_then(|()| self.stop_running()).and_then(|()| self.wait_exit());
         let quiet = quiet.and_then(|()| self.look_again());
         if let Err(failure) = quiet.and_then(|()| preflight::must_be_closed(&self.tx.plan.closed)) {
             return self.reopen(failure);
@@ -135,7 +135,7 @@ impl Run<'_> {
     pub(crate) fn swap_on(&mut self, look: Look) -> Ending {
         // Services that cannot be held back may have been started while names were swapped: nothing that has seen files
         // of both states goes on.
-        let swapped = self.swap_all(look).and_then(|()| self.quiesce().stop_running());
+        let swapped = self.swap_all(look).and_then(|()| self.stop_running());
         let swapped = swapped.and_then(|()| self.record(Record::Swapped, Synced));
         match swapped {
             Ok(()) => self.resume_forwards(),
@@ -208,11 +208,26 @@ impl Run<'_> {
         Ok(())
     }
 
+    pub(crate) fn stop_all(&mut self) -> Result<(), Failure> {
+        self.noting(|quiesce, notices| quiesce.stop_all(notices))
+    }
+
+    pub(crate) fn stop_running(&mut self) -> Result<(), Failure> {
+        self.noting(|quiesce, notices| quiesce.stop_running(notices))
+    }
+
     pub(crate) fn wait_exit(&mut self) -> Result<(), Failure> {
+        self.noting(|quiesce, notices| quiesce.wait_exit(notices))
+    }
+
+    fn noting(
+        &mut self,
+        work: impl FnOnce(&Quiesce<'_>, &mut Vec<Notice>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let mut notices = std::mem::take(&mut self.notices);
-        let waited = self.quiesce().wait_exit(&mut notices);
+        let done = work(&self.quiesce(), &mut notices);
         self.notices = notices;
-        waited
+        done
     }
 
     /// Looks at every target once more, now that nothing that uses them runs.

@@ -2,12 +2,19 @@
 
 use super::{Said, lines, refusal::cancelled, text, whole};
 use backout_engine::Failure;
+use backout_machine::ServiceError;
 
 /// What is said of a failure.
 pub(crate) fn said(failure: &Failure) -> Said {
     match failure {
         Failure::Service(e) => {
-            Said::new(2001, whole(e), "look at the service and its own log, then run it again").at("service")
+            let help = match e {
+                ServiceError::Lingers { .. } => {
+                    "end that process yourself, or run it again with `--end-lingering`"
+                }
+                _ => "look at the service and its own log, then run it again",
+            };
+            Said::new(2001, whole(e), help).at("service")
         }
         Failure::Died { service } => Said::new(
             2002,

@@ -125,6 +125,11 @@ pub fn end(process: &Process, patience: &Patience<'_>) -> Result<(), ProcessErro
     Err(ProcessError::Stuck { pid: process.pid, image: process.image.clone() })
 }
 
+/// Whether this very process is still there.
+pub fn is_there(process: &Process) -> bool {
+    os::started(process.pid) == Some(process.started)
+}
+
 /// Whether a process can be asked to end.
 enum Asked {
     /// It was.
@@ -139,7 +144,7 @@ enum Asked {
 fn gone(process: &Process, patience: Patience<'_>) -> Result<bool, ProcessError> {
     let mut wait = patience.begin(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
-        if os::started(process.pid) != Some(process.started) {
+        if !is_there(process) {
             return Ok(true);
         }
         match wait.pause() {
