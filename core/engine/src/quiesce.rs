@@ -212,13 +212,13 @@ pub(crate) fn mark_stops(
     let fail = |why: String| Failure::Process { why };
     let until = Instant::now() + patience;
     let lock = loop {
-        match Lock::acquire(&tx.folder, OsStr::new(STOPPING)).map_err(|e| fail(e.to_string()))? {
+        match Lock::acquire_for_heirs(&tx.folder, OsStr::new(STOPPING)).map_err(|e| fail(e.to_string()))? {
             Some(lock) => break lock,
             None if Instant::now() >= until => return Err(Failure::StopGoesOn),
             None => std::thread::sleep(POLL),
         }
     };
-    services.mark_stops(lock.share().map_err(|e| fail(e.to_string()))?);
+    services.mark_stops(Some(lock.share().map_err(|e| fail(e.to_string()))?));
     Ok(())
 }
 
