@@ -267,11 +267,11 @@ impl Run<'_> {
             let target = swap.target.to_string();
             self.faces.observer.event(&Event::Swapped { done: done as u64 + 1, total, target });
         }
-        self.sync_folders().map_err(|(target, error)| Failure::Swap { target, error })
+        self.sync_folders().map_err(|(target, error)| Failure::swap(&target, error))
     }
 
     fn swap_one(&self, swap: &Swap, look: Look) -> Result<(), Failure> {
-        let fail = |error: Error| Failure::Swap { target: swap.target.clone(), error };
+        let fail = |error: Error| Failure::swap(&swap.target, error);
         let pair = self.pair(swap).map_err(fail)?;
         let onward = match look {
             Look::Trust => Onward::Turn,

@@ -10,6 +10,8 @@ mod os;
 
 #[cfg(windows)]
 pub(crate) use os::Watched;
+#[cfg(unix)]
+pub(crate) use os::pids;
 
 use crate::patience::{Look, Patience};
 use image::Wanted;
@@ -128,6 +130,12 @@ pub fn end(process: &Process, patience: &Patience<'_>) -> Result<(), ProcessErro
 /// Whether this very process is still there.
 pub fn is_there(process: &Process) -> bool {
     os::started(process.pid) == Some(process.started)
+}
+
+/// The base name of what a process runs; `None`: it is gone, or may not be looked at.
+pub(crate) fn image_of(pid: u32) -> Option<String> {
+    let image = os::look(pid)?.images.into_iter().next()?;
+    Some(image.path.file_name()?.to_string_lossy().into_owned())
 }
 
 /// Whether a process can be asked to end.
