@@ -36,6 +36,25 @@ impl Lock {
         Ok(Some(Self { file }))
     }
 
+    /// As [`Lock::acquire`], for a lock that is handed on: it is held as long as anybody lives who inherited a
+    /// [share](Lock::share) of it. Nobody may look into such a file while it is held.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn acquire_for_heirs(folder: &Folder, name: &OsStr) -> Result<Option<Self>, Error> {
+        let path = folder.path().join(name);
+        let mut tries = 1;
+        loop {
+            let opened = os::open_for_heirs(&folder.handle, name);
+            match opened.map_err(|e| Error::io("lock", &path, e))? {
+                Some(file) => return Ok(Some(Self { file })),
+                None if tries == TRIES => return Ok(None),
+                None => tries += 1,
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
     /// Whether somebody holds the lock file `name` now.
     ///
     /// # Errors
@@ -50,8 +69,8 @@ impl Lock {
         }
     }
 
-    /// The lock file once more: the lock stays held until every such file is closed too, also by processes that
-    /// inherited one.
+    /// The lock file once more: a lock [for heirs](Lock::acquire_for_heirs) stays held until every such file is closed
+    /// too, also by processes that inherited one.
     ///
     /// # Errors
     /// The system's.

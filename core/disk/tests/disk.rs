@@ -18,6 +18,7 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 struct World {
@@ -66,6 +67,32 @@ fn a_folders_fingerprint_is_its_contents_and_leaves_ours_out() {
     world.put("t/a", "one");
     assert_ne!(of(), full);
     assert_eq!(fingerprint(&world.place("none/at/all")).unwrap(), Fingerprint::Absent);
+}
+
+/// Not a test of its own: a process that stays.
+#[test]
+fn stay() {
+    while std::env::args().any(|a| a == "stays") {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_lock_for_heirs_is_held_until_the_last_of_them_ends() {
+    let world = World::new();
+    let name = OsStr::new("stopping");
+    let acquire = || Lock::acquire_for_heirs(&world.folder(), name).unwrap();
+    let lock = acquire().unwrap();
+    let mut stays = Command::new(std::env::current_exe().unwrap());
+    stays.args(["--exact", "stay", "stays"]).stdin(lock.share().unwrap()).stdout(Stdio::null());
+    let mut heir = stays.spawn().unwrap();
+    drop((lock, stays));
+    let held = acquire().is_none();
+    heir.kill().unwrap();
+    heir.wait().unwrap();
+    assert!(held);
+    drop(acquire().unwrap());
+    durable::remove_tree(&world.folder(), name).unwrap();
 }
 
 #[test]

@@ -4,8 +4,9 @@
 //! is needed.
 
 use crate::faces::Cancelled;
+use backout_disk::{Error, ErrorKind};
 use backout_journal::Unreadable;
-use backout_machine::service::ServiceError;
+use backout_machine::{holders, service::ServiceError};
 use backout_protocol::{HostPath, Place, ServiceName, text::Text};
 use std::fmt;
 
@@ -52,7 +53,9 @@ pub enum Failure {
         /// The target.
         target: Place,
         /// Why.
-        error: backout_disk::Error,
+        error: Error,
+        /// Image and number of each process that holds it, as far as the system tells.
+        holders: Vec<(String, u32)>,
     },
     /// A file is neither old nor new while a recovery goes forwards.
     InDoubt {
@@ -114,7 +117,9 @@ pub enum Stuck {
         /// Which.
         target: Place,
         /// Why.
-        error: backout_disk::Error,
+        error: Error,
+        /// Image and number of each process that holds it, as far as the system tells.
+        holders: Vec<(String, u32)>,
     },
     /// A file's before-image is nowhere to be found.
     BeforeImageLost {
@@ -149,6 +154,30 @@ pub enum Stuck {
     },
 }
 
+impl Failure {
+    /// A name that could not be swapped, with those who stand in the way.
+    pub(crate) fn swap(target: &Place, error: Error) -> Self {
+        Failure::Swap { holders: holders(target, &error), target: target.clone(), error }
+    }
+}
+
+impl Stuck {
+    /// A file that cannot be put back, with those who stand in the way.
+    pub(crate) fn target(target: &Place, error: Error) -> Self {
+        Stuck::Target { holders: holders(target, &error), target: target.clone(), error }
+    }
+}
+
+/// Who holds a file that is refused because it is in use. That may also be called "access denied".
+fn holders(target: &Place, error: &Error) -> Vec<(String, u32)> {
+    match error.kind {
+        ErrorKind::Busy | ErrorKind::Denied => {
+            holders::of(&target.path()).into_iter().map(|h| (h.image, h.pid)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 impl fmt::Display for Failure {
     /// For the journal and the log; what people read is made where it is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -163,7 +192,7 @@ impl fmt::Display for Failure {
             }
             Failure::Process { why } => write!(f, "processes: {why}"),
             Failure::Drift { targets } => write!(f, "changed meanwhile: {}", names(targets)),
-            Failure::Swap { target, error } => write!(f, "`{target}`: {error}"),
+            Failure::Swap { target, error, .. } => write!(f, "`{target}`: {error}"),
             Failure::InDoubt { target } => write!(f, "`{target}` is neither old nor new"),
             Failure::Probe { name, why } => write!(f, "probe `{name}`: {why}"),
             Failure::Cancelled(why) => write!(f, "stopped: {why:?}"),

@@ -18,6 +18,7 @@ pub mod failure;
 pub mod history;
 pub mod hold;
 pub mod inventory;
+mod linger;
 pub mod load;
 pub mod look;
 pub mod merge;

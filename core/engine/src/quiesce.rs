@@ -69,13 +69,13 @@ impl Quiesce<'_> {
     }
 
     /// Stops every service of the run that is not seen stopped, in the plan's order.
-    pub(crate) fn stop_all(&self) -> Result<(), Failure> {
+    pub(crate) fn stop_all(&self, notices: &mut Vec<Notice>) -> Result<(), Failure> {
         self.faces.observer.event(&Event::Phase { phase: Phase::Quiesce });
-        self.stop_running()
+        self.stop_running(notices)
     }
 
     /// The same once more, for those that somebody has started meanwhile: a watchdog, or a person.
-    pub(crate) fn stop_running(&self) -> Result<(), Failure> {
+    pub(crate) fn stop_running(&self, notices: &mut Vec<Notice>) -> Result<(), Failure> {
         for service in &self.plan.services {
             if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
                 return Err(Failure::Cancelled(why));
@@ -92,7 +92,12 @@ impl Quiesce<'_> {
             // Never called off half-way: a service that is told to stop and then left alone may stop at any later
             // moment, when nobody looks any more.
             let limit = Duration::from_secs(self.plan.site.timeouts.stop.into());
-            self.services.stop(&service.name, &Patience::firm(limit)).map_err(Failure::Service)?;
+            match self.services.stop(&service.name, &Patience::firm(limit)) {
+                Err(ServiceError::Lingers { process, .. }) if self.plan.request.end_lingering => {
+                    self.end_lingering(&service.name, process, notices)?;
+                }
+                other => other.map_err(Failure::Service)?,
+            }
             self.tell(&service.name, ServiceAction::Stopped);
         }
         Ok(())
@@ -244,13 +249,13 @@ pub(crate) fn mark_stops(
     let fail = |why: String| Failure::Process { why };
     let until = Instant::now() + patience;
     let lock = loop {
-        match Lock::acquire(&tx.folder, OsStr::new(STOPPING)).map_err(|e| fail(e.to_string()))? {
+        match Lock::acquire_for_heirs(&tx.folder, OsStr::new(STOPPING)).map_err(|e| fail(e.to_string()))? {
             Some(lock) => break lock,
             None if Instant::now() >= until => return Err(Failure::StopGoesOn),
             None => std::thread::sleep(POLL),
         }
     };
-    services.mark_stops(lock.share().map_err(|e| fail(e.to_string()))?);
+    services.mark_stops(Some(lock.share().map_err(|e| fail(e.to_string()))?));
     Ok(())
 }
 

@@ -254,7 +254,7 @@ impl Run<'_> {
         if let Err(failure) = self.hold() {
             return Ending::Unfinished(failure);
         }
-        let quiet = self.quiesce().stop_all().and_then(|()| self.quiesce().stop_running());
+        let quiet = self.stop_all().and_then(|()| self.stop_running());
         match quiet.and_then(|()| self.wait_exit()) {
             Ok(()) => self.swap_on(Look::First),
             Err(failure) => Ending::Stuck { after: None, why: crate::window::stuck(failure) },

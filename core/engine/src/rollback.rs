@@ -153,6 +153,8 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
     let tx = run.tx;
     let staged: Stagings = std::mem::take(&mut run.stagings);
     drop(staged);
+    // Where open files keep their names, their folders keep theirs.
+    run.services.mark_stops(None);
     let journal = run.journal;
     let tidied = match &ending {
         Ending::Done | Ending::Completed => tidy::close(locked, tx, Some(journal)),

@@ -122,7 +122,7 @@ impl Services for Remembered {
         self.services.holds(services, unsettled)
     }
 
-    fn mark_stops(&self, held: File) {
+    fn mark_stops(&self, held: Option<File>) {
         self.services.mark_stops(held);
     }
 

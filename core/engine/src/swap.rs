@@ -111,7 +111,7 @@ pub(crate) enum Back {
 /// # Errors
 /// [`Stuck`]: the before-image is nowhere, or the disk refuses.
 pub(crate) fn put_back(swap: &Swap, pair: &Pair) -> Result<Back, Stuck> {
-    let fail = |error: Error| Stuck::Target { target: swap.target.clone(), error };
+    let fail = |error: Error| Stuck::target(&swap.target, error);
     let seen = pair.sight().map_err(fail)?;
     let way = match barrier::left_out(|| "look backwards".into()) {
         true => Backward::Turn,

@@ -254,7 +254,7 @@ pub(crate) fn sacred(tx: &Transaction) -> Result<(), Stuck> {
         Err(error) => {
             let target = tx.swaps.first().map(|s| s.target.clone());
             match target {
-                Some(target) => Err(Stuck::Target { target, error }),
+                Some(target) => Err(Stuck::target(&target, error)),
                 None => Ok(()),
             }
         }

@@ -66,11 +66,11 @@ impl Run<'_> {
         if let Err(failure) = self.hold() {
             log::warn!("run {}: {failure}", self.tx.run);
         }
-        self.quiesce().stop_all().and_then(|()| self.quiesce().stop_running()).map_err(stuck)?;
+        self.stop_all().and_then(|()| self.stop_running()).map_err(stuck)?;
         self.wait_exit().map_err(stuck)?;
         let total = self.tx.swaps.len() as u64;
         for (done, swap) in self.tx.swaps.iter().rev().enumerate() {
-            let fail = |error| Stuck::Target { target: swap.target.clone(), error };
+            let fail = |error| Stuck::target(&swap.target, error);
             let pair = self.pair(swap).map_err(fail)?;
             let target = swap.target.clone();
             match put_back(swap, &pair)? {
@@ -81,9 +81,9 @@ impl Run<'_> {
             let target = swap.target.to_string();
             self.faces.observer.event(&Event::Swapped { done: done as u64 + 1, total, target });
         }
-        self.sync_folders().map_err(|(target, error)| Stuck::Target { target, error })?;
+        self.sync_folders().map_err(|(target, error)| Stuck::target(&target, error))?;
         // As forwards: nothing that has seen files of both states goes on.
-        self.quiesce().stop_running().and_then(|()| self.wait_exit()).map_err(stuck)?;
+        self.stop_running().and_then(|()| self.wait_exit()).map_err(stuck)?;
         let unswapped = self.journal.append(Record::Unswapped);
         unswapped.map_err(|e| Stuck::NotDurable { why: chain(&e) })
     }

@@ -118,8 +118,8 @@ impl Run<'_> {
             return self.reopen(failure);
         }
         self.opened = Some(Instant::now());
-        let quiet = self.quiesce().stop_all();
-        let quiet = quiet.and_then(|()| self.quiesce().stop_running()).and_then(|()| self.wait_exit());
+        let quiet = self.stop_all();
+        let quiet = quiet.and_then(|()| self.stop_running()).and_then(|()| self.wait_exit());
         let quiet = quiet.and_then(|()| self.look_again());
         if let Err(failure) = quiet.and_then(|()| preflight::must_be_closed(&self.tx.plan.closed)) {
             return self.reopen(failure);
@@ -139,7 +139,7 @@ impl Run<'_> {
     pub(crate) fn swap_on(&mut self, look: Look) -> Ending {
         // Services that cannot be held back may have been started while names were swapped: nothing that has seen files
         // of both states goes on.
-        let swapped = self.swap_all(look).and_then(|()| self.quiesce().stop_running());
+        let swapped = self.swap_all(look).and_then(|()| self.stop_running());
         let swapped = swapped.and_then(|()| self.wait_exit());
         let swapped = swapped.and_then(|()| self.record(Record::Swapped));
         match swapped {
@@ -220,11 +220,26 @@ impl Run<'_> {
         Ok(())
     }
 
+    pub(crate) fn stop_all(&mut self) -> Result<(), Failure> {
+        self.noting(|quiesce, notices| quiesce.stop_all(notices))
+    }
+
+    pub(crate) fn stop_running(&mut self) -> Result<(), Failure> {
+        self.noting(|quiesce, notices| quiesce.stop_running(notices))
+    }
+
     pub(crate) fn wait_exit(&mut self) -> Result<(), Failure> {
+        self.noting(|quiesce, notices| quiesce.wait_exit(notices))
+    }
+
+    fn noting(
+        &mut self,
+        work: impl FnOnce(&Quiesce<'_>, &mut Vec<Notice>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let mut notices = std::mem::take(&mut self.notices);
-        let waited = self.quiesce().wait_exit(&mut notices);
+        let done = work(&self.quiesce(), &mut notices);
         self.notices = notices;
-        waited
+        done
     }
 
     /// What came up since the plan was made and would go down with its services, or start them, would not come back.
@@ -275,11 +290,11 @@ impl Run<'_> {
             let target = swap.target.to_string();
             self.faces.observer.event(&Event::Swapped { done: done as u64 + 1, total, target });
         }
-        self.sync_folders().map_err(|(target, error)| Failure::Swap { target, error })
+        self.sync_folders().map_err(|(target, error)| Failure::swap(&target, error))
     }
 
     fn swap_one(&self, swap: &Swap, look: Look) -> Result<(), Failure> {
-        let fail = |error: Error| Failure::Swap { target: swap.target.clone(), error };
+        let fail = |error: Error| Failure::swap(&swap.target, error);
         let pair = self.pair(swap).map_err(fail)?;
         let onward = match look {
             Look::Trust => Onward::Turn,

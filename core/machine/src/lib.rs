@@ -6,6 +6,7 @@
 
 pub mod boot;
 mod command;
+pub mod holders;
 mod interpreter;
 pub mod patience;
 pub mod probe;
@@ -18,6 +19,7 @@ mod unit_text;
 pub mod version;
 
 pub use boot::{boot_id, effective_uid, is_root};
+pub use holders::Holder;
 pub use patience::Patience;
 pub use probe::{ProbeError, probe};
 pub use process::{Process, ProcessError};

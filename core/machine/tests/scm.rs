@@ -234,7 +234,13 @@ fn services_do_what_they_do_and_are_seen_doing_it() {
     lingers.start().unwrap();
     let Err(ServiceError::Lingers { process, .. }) = lingers.stop(SHORT) else { panic!("it lingers") };
     assert_eq!(lingers.processes().iter().map(|p| p.pid).collect::<Vec<_>>(), [process.pid]);
+    // Its image is told so that it can be found again by it.
+    let under = process.path.parent().unwrap().to_owned();
+    let again = process::running(std::slice::from_ref(&process.image), &[under]).unwrap();
+    assert!(again.iter().any(|p| (p.pid, p.started) == (process.pid, process.started)), "{again:?}");
+    assert!(process::is_there(&process));
     process::end(&process, &Patience::firm(LONG)).unwrap();
+    assert!(!process::is_there(&process));
     assert_eq!(lingers.processes(), []);
 
     // One that takes no STOP.

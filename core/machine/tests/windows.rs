@@ -153,6 +153,61 @@ fn services_are_reached_by_commands_here_too() {
     assert_eq!(services.state(&name).unwrap(), ServiceState::Stopped);
 }
 
+const RUN: &str = "stops:";
+
+fn stopped_by(stop: Vec<String>) -> Commands {
+    let set = CommandSet { start: command("exit 0"), stop, status: command("exit 0") };
+    let name: ServiceName = "Trend ServerProtect".parse().unwrap();
+    Commands::new(BTreeMap::from([(name, set)]), Timeouts::default()).unwrap()
+}
+
+fn alone(path: &Path) -> std::io::Result<fs::File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).share_mode(0).open(path)
+}
+
+/// Not a test of its own: a run that stops its service by a command that never ends.
+#[test]
+fn stop_for_ever() {
+    let Some(dir) = std::env::args().find_map(|a| a.strip_prefix(RUN).map(PathBuf::from)) else { return };
+    let program = dir.join("stop.exe").to_string_lossy().into_owned();
+    let mark = format!("{MARK}{}", dir.join("ran").display());
+    let services = stopped_by(vec![program, "--exact".into(), "stay".into(), mark]);
+    services.mark_stops(Some(alone(&dir.join("stopping")).unwrap()));
+    let _ = services.stop(&"Trend ServerProtect".parse().unwrap(), &Patience::firm(Duration::MAX));
+}
+
+#[test]
+fn a_stop_command_holds_its_file_after_the_run_that_gave_it_was_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, stopping) = (std::env::current_exe().unwrap(), dir.path().join("stopping"));
+    fs::write(dir.path().join("stop.exe"), fs::read(&own).unwrap()).unwrap();
+    let run = format!("{RUN}{}", dir.path().display());
+    let mut command = Command::new(own);
+    let spawned = command.args(["--exact", "stop_for_ever", &run]).stdout(Stdio::null()).spawn();
+    let mut run = Running(spawned.unwrap());
+    while !dir.path().join("ran").exists() {
+        assert!(run.0.try_wait().unwrap().is_none(), "it runs");
+        std::thread::yield_now();
+    }
+    drop(run);
+    assert_eq!(alone(&stopping).unwrap_err().raw_os_error(), Some(32));
+    for stop in find("stop.exe", dir.path()) {
+        end(&stop, &Patience::firm(LONG)).unwrap();
+    }
+    alone(&stopping).unwrap();
+}
+
+#[test]
+fn a_run_that_is_over_holds_its_file_no_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let (services, stopping) = (stopped_by(command("exit 0")), dir.path().join("stopping"));
+    services.mark_stops(Some(alone(&stopping).unwrap()));
+    assert!(alone(&stopping).is_err());
+    services.mark_stops(None);
+    alone(&stopping).unwrap();
+}
+
 #[test]
 fn a_folder_is_found_in_either_view_of_the_registry() {
     use winreg::enums::{HKEY_LOCAL_MACHINE, KEY_ALL_ACCESS, KEY_WOW64_32KEY, KEY_WOW64_64KEY};

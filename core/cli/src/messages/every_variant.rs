@@ -151,7 +151,7 @@ fn failures() -> Vec<Failure> {
         F::Process { why: why() },
         F::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
         F::Drift { targets: vec![place()] },
-        F::Swap { target: place(), error: disk(ErrorKind::Other) },
+        F::Swap { target: place(), error: disk(ErrorKind::Busy), holders: vec![("i".into(), 7)] },
         F::InDoubt { target: place() },
         F::Probe { name: "p".into(), why: why() },
         F::Cancelled(Cancelled::Deadline),
@@ -170,7 +170,7 @@ fn stucks() -> Vec<Stuck> {
         S::Died { service: "S".parse().unwrap() },
         S::Service(spawn()),
         S::Process { why: why() },
-        S::Target { target: place(), error: disk(ErrorKind::Other) },
+        S::Target { target: place(), error: disk(ErrorKind::Busy), holders: vec![("i".into(), 7)] },
         S::BeforeImageLost { target: place() },
         S::RecordLost { target: place(), at: path() },
         S::Journal { path: path(), why: Unreadable::TooNew { found: (9, 0) } },
@@ -284,6 +284,15 @@ fn every_error_says_what_state_the_machine_is_in() {
 fn a_volume_that_is_not_mounted_is_to_be_mounted_first() {
     let said = failure::unfinished(&Failure::NotMounted { folder: path() });
     assert!(said.help.contains("mount it"), "{}", said.help);
+}
+
+#[test]
+fn who_holds_a_file_is_named() {
+    for said in [failure::said(&failures().remove(6)), stuck::said(None, &stucks().remove(3))] {
+        assert!(said.message.contains("it is held by `i` (process 7)"), "{}", said.message);
+    }
+    let free = Failure::Swap { target: place(), error: disk(ErrorKind::Other), holders: Vec::new() };
+    assert!(!failure::said(&free).message.contains("held by"));
 }
 
 #[test]

@@ -2,12 +2,19 @@
 
 use super::{Said, lines, refusal::cancelled, text, whole};
 use backout_engine::Failure;
+use backout_machine::ServiceError;
 
 /// What is said of a failure.
 pub(crate) fn said(failure: &Failure) -> Said {
     match failure {
         Failure::Service(e) => {
-            Said::new(2001, whole(e), "look at the service and its own log, then run it again").at("service")
+            let help = match e {
+                ServiceError::Lingers { .. } => {
+                    "end that process yourself, or run it again with `--end-lingering`"
+                }
+                _ => "look at the service and its own log, then run it again",
+            };
+            Said::new(2001, whole(e), help).at("service")
         }
         Failure::Died { service } => Said::new(
             2002,
@@ -33,10 +40,13 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "find out who changes them, then run it again",
         )
         .at("arm"),
-        Failure::Swap { target, error } => Said::new(
+        Failure::Swap { target, error, holders } => Said::new(
             2006,
-            format!("`{target}` could not be swapped: {error}"),
-            "look at that file, then run it again",
+            format!("`{target}` could not be swapped: {error}{}", held(holders)),
+            match holders.is_empty() {
+                true => "look at that file, then run it again",
+                false => "close what holds the file, then run it again",
+            },
         )
         .at("swap"),
         Failure::InDoubt { target } => Said::new(
@@ -92,6 +102,11 @@ pub(crate) fn said(failure: &Failure) -> Said {
 /// Image and number of each process.
 pub(crate) fn processes(all: &[(String, u32)]) -> String {
     all.iter().map(|(image, pid)| format!("`{image}` (process {pid})")).collect::<Vec<_>>().join(", ")
+}
+
+/// Who holds a file, to be put behind a sentence; nothing if nobody is known to.
+pub(crate) fn held(holders: &[(String, u32)]) -> String {
+    if holders.is_empty() { String::new() } else { format!("; it is held by {}", processes(holders)) }
 }
 
 /// The failure, with everything put back.

@@ -1,6 +1,10 @@
 //! Stuck: a person is needed.
 
-use super::{Said, failure, whole};
+use super::{
+    Said,
+    failure::{self, held},
+    whole,
+};
 use backout_engine::{Failure, Stuck};
 
 /// What is said of a run that is stuck; `after`: why it went back in the first place.
@@ -23,8 +27,8 @@ fn plain(why: &Stuck) -> Said {
         )
         .at("service"),
         Stuck::Process { why } => Said::new(3011, format!("{why}; files are not put back under something that runs"), AGAIN).at("quiesce"),
-        Stuck::Target { target, error } => {
-            Said::new(3012, format!("`{target}` could not be put back: {error}; services are left stopped"), AGAIN).at("unwind")
+        Stuck::Target { target, error, holders } => {
+            Said::new(3012, format!("`{target}` could not be put back: {error}{}; services are left stopped", held(holders)), AGAIN).at("unwind")
         }
         Stuck::BeforeImageLost { target } => Said::new(
             3013,

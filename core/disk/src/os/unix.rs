@@ -247,6 +247,13 @@ pub(crate) fn lock(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Opens a file for reading and writing, making it if need be, and locks it, unless somebody has locked it; the lock is
+/// held until all who inherit this file have closed it.
+pub(crate) fn open_for_heirs(at: &Handle, name: &OsStr) -> io::Result<Option<File>> {
+    let file = open_or_create(at, name, true)?;
+    Ok(lock(&file)?.then_some(file))
+}
+
 /// Takes a lock that others may share, if nobody has it alone; it goes with the file.
 pub(crate) fn lock_shared(file: &File) -> io::Result<bool> {
     match rustix::fs::flock(file, FlockOperation::NonBlockingLockShared) {

@@ -10,6 +10,8 @@ mod os;
 
 #[cfg(windows)]
 pub(crate) use os::Watched;
+#[cfg(unix)]
+pub(crate) use os::pids;
 
 use crate::patience::{Look, Patience};
 use image::Wanted;
@@ -125,6 +127,17 @@ pub fn end(process: &Process, patience: &Patience<'_>) -> Result<(), ProcessErro
     Err(ProcessError::Stuck { pid: process.pid, image: process.image.clone() })
 }
 
+/// Whether this very process is still there.
+pub fn is_there(process: &Process) -> bool {
+    os::started(process.pid) == Some(process.started)
+}
+
+/// The base name of what a process runs; `None`: it is gone, or may not be looked at.
+pub(crate) fn image_of(pid: u32) -> Option<String> {
+    let image = os::look(pid)?.images.into_iter().next()?;
+    Some(image.path.file_name()?.to_string_lossy().into_owned())
+}
+
 /// Whether a process can be asked to end.
 enum Asked {
     /// It was.
@@ -139,7 +152,7 @@ enum Asked {
 fn gone(process: &Process, patience: Patience<'_>) -> Result<bool, ProcessError> {
     let mut wait = patience.begin(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
-        if os::started(process.pid) != Some(process.started) {
+        if !is_there(process) {
             return Ok(true);
         }
         match wait.pause() {

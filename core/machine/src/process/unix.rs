@@ -22,7 +22,7 @@ pub(super) fn within(path: &Path, folder: &Path) -> bool {
 }
 
 /// All processes there are.
-pub(super) fn pids() -> io::Result<Vec<u32>> {
+pub(crate) fn pids() -> io::Result<Vec<u32>> {
     let names = fs::read_dir("/proc")?.filter_map(|entry| Some(entry.ok()?.file_name()));
     Ok(names.filter_map(|name| name.to_str()?.parse().ok()).collect())
 }

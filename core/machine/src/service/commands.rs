@@ -12,7 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     path::PathBuf,
-    sync::OnceLock,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -27,7 +27,7 @@ pub struct Commands {
     sets: BTreeMap<ServiceName, CommandSet>,
     status_limit: Duration,
     /// What stop commands hold open.
-    stops: OnceLock<File>,
+    stops: Mutex<Option<File>>,
 }
 
 impl Commands {
@@ -42,11 +42,16 @@ impl Commands {
                 }
             }
         }
-        Ok(Self { sets, status_limit: Duration::from_secs(timeouts.status.into()), stops: OnceLock::new() })
+        Ok(Self { sets, status_limit: Duration::from_secs(timeouts.status.into()), stops: Mutex::default() })
     }
 
     fn set(&self, service: &ServiceName) -> Result<&CommandSet, ServiceError> {
         self.sets.get(service).ok_or_else(|| ServiceError::NotInstalled { service: service.clone() })
+    }
+
+    /// A file is whole whoever panicked while holding it.
+    fn stops(&self) -> MutexGuard<'_, Option<File>> {
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs the status command once.
@@ -81,8 +86,11 @@ impl Commands {
         let argv = (order.argv)(set);
         let (verb, seconds, service_name) = (order.verb, patience.limit.as_secs(), service.clone());
         let wait = patience.begin(FIRST_POLL, LONGEST_POLL);
-        let held = self.stops.get().filter(|_| verb == Verb::Stop);
-        let said = match command::run_holding(held, argv, patience, order.reach) {
+        let stops = self.stops();
+        let held = stops.as_ref().filter(|_| verb == Verb::Stop);
+        let ended = command::run_holding(held, argv, patience, order.reach);
+        drop(stops);
+        let said = match ended {
             Ok(Ended::Exited { code: Some(0), said }) => said,
             Ok(Ended::Exited { code, said }) => {
                 return Err(ServiceError::Refused { service: service_name, verb, code, said });
@@ -162,10 +170,8 @@ impl Services for Commands {
         }
     }
 
-    fn mark_stops(&self, held: File) {
-        if self.stops.set(held).is_err() {
-            log::warn!("stop commands hold another file open already");
-        }
+    fn mark_stops(&self, held: Option<File>) {
+        *self.stops() = held;
     }
 
     fn stop(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError> {

@@ -101,9 +101,9 @@ pub trait Services: Send + Sync {
     /// A failure says nothing about what the service is doing now: it may still be stopping.
     fn stop(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError>;
 
-    /// Makes every stop command from now on hold this file open until it has ended. Who tells a manager without a command
-    /// has no use for it.
-    fn mark_stops(&self, _held: File) {}
+    /// Makes every stop command from now on hold this file open until it has ended; `None`: none any more, and the file
+    /// is closed here. Who tells a manager without a command has no use for it.
+    fn mark_stops(&self, _held: Option<File>) {}
 
     /// Tells a service to start, once, and waits until it is seen running.
     ///

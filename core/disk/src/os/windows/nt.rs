@@ -57,6 +57,15 @@ pub(super) fn open(ask: &Ask<'_>) -> io::Result<OwnedHandle> {
 
 /// The same, with `FILE_OPEN_REPARSE_POINT` or nothing.
 pub(super) fn open_through(ask: &Ask<'_>, reparse: u32) -> io::Result<OwnedHandle> {
+    open_sharing(ask, reparse, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+}
+
+/// The same, with nobody else having it open before or until it is closed.
+pub(super) fn open_alone(ask: &Ask<'_>) -> io::Result<OwnedHandle> {
+    open_sharing(ask, FILE_OPEN_REPARSE_POINT, 0)
+}
+
+fn open_sharing(ask: &Ask<'_>, reparse: u32, share: u32) -> io::Result<OwnedHandle> {
     let length = u16::try_from(ask.name.len() * 2).map_err(|_| refused(ERROR_FILENAME_EXCED_RANGE))?;
     let name = UNICODE_STRING { Length: length, MaximumLength: length, Buffer: ask.name.as_ptr().cast_mut() };
     let attributes = OBJECT_ATTRIBUTES {
@@ -78,7 +87,7 @@ pub(super) fn open_through(ask: &Ask<'_>, reparse: u32) -> io::Result<OwnedHandl
             &mut block,
             ptr::null(),
             0,
-            FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+            share,
             ask.disposition,
             ask.options | reparse | FILE_SYNCHRONOUS_IO_NONALERT | FILE_OPEN_FOR_BACKUP_INTENT,
             ptr::null(),

@@ -3,7 +3,7 @@
 use super::{
     Handle,
     look::{Sort, sort},
-    nt::{Ask, open, open_through, patiently, utf16},
+    nt::{Ask, open, open_alone, open_through, patiently, utf16},
     refused,
     security::Descriptor,
 };
@@ -19,7 +19,10 @@ use windows_sys::{
         FILE_CREATE, FILE_DIRECTORY_FILE, FILE_NON_DIRECTORY_FILE, FILE_OPEN, FILE_OPEN_IF,
     },
     Win32::{
-        Foundation::{ERROR_ACCESS_DENIED, ERROR_DIRECTORY, ERROR_INVALID_NAME, ERROR_STOPPED_ON_SYMLINK},
+        Foundation::{
+            ERROR_ACCESS_DENIED, ERROR_DIRECTORY, ERROR_INVALID_NAME, ERROR_SHARING_VIOLATION,
+            ERROR_STOPPED_ON_SYMLINK,
+        },
         Storage::FileSystem::{
             DELETE, FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_GENERIC_READ, FILE_GENERIC_WRITE,
             FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_TRAVERSE, READ_CONTROL, WRITE_DAC, WRITE_OWNER,
@@ -130,6 +133,20 @@ pub(crate) fn open_or_create(at: &Handle, name: &OsStr, create: bool) -> io::Res
     let private = Descriptor::private(false)?;
     let how = if create { FILE_OPEN_IF } else { FILE_OPEN };
     existing(at, name, FILE_GENERIC_READ | FILE_GENERIC_WRITE, how, Some(&private))
+}
+
+/// Opens a file for reading and writing, making it if need be, unless somebody has it open; nobody else can open it
+/// until all who inherit this handle have closed it. Locks are not inherited here, handles are.
+pub(crate) fn open_for_heirs(at: &Handle, name: &OsStr) -> io::Result<Option<File>> {
+    let (private, name) = (Descriptor::private(false)?, one(name)?);
+    let access = FILE_GENERIC_READ | FILE_GENERIC_WRITE;
+    let (at, security) = (Some(at.as_handle()), Some(&private));
+    match open_alone(&Ask { at, name: &name, access, disposition: FILE_OPEN_IF, options: 0, security }) {
+        Ok(itself) if sort(&itself)? == Sort::Link => Err(refused(ERROR_STOPPED_ON_SYMLINK)),
+        Ok(itself) => Ok(Some(File::from(itself))),
+        Err(e) if e.raw_os_error() == Some(ERROR_SHARING_VIOLATION.cast_signed()) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 fn existing(

@@ -19,7 +19,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -48,7 +48,7 @@ pub struct Systemctl {
     units: BTreeMap<ServiceName, UnitName>,
     status_limit: Duration,
     /// What each `systemctl stop` holds open: it may outlive us before the manager has heard of it.
-    stops: OnceLock<File>,
+    stops: Mutex<Option<File>>,
 }
 
 /// Its program, if systemd runs this machine.
@@ -75,8 +75,13 @@ impl Systemctl {
             journal: first(JOURNALCTL),
             units: units.collect::<Result<_, _>>()?,
             status_limit,
-            stops: OnceLock::new(),
+            stops: Mutex::new(None),
         })
+    }
+
+    /// A file is whole whoever panicked while holding it.
+    fn stops(&self) -> MutexGuard<'_, Option<File>> {
+        self.stops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The unit of a service; `None` if its name is not one a unit can have.
@@ -115,10 +120,8 @@ impl Services for Systemctl {
         self.call(service)?.stop(patience)
     }
 
-    fn mark_stops(&self, held: File) {
-        if self.stops.set(held).is_err() {
-            log::warn!("stop commands hold another file open already");
-        }
+    fn mark_stops(&self, held: Option<File>) {
+        *self.stops() = held;
     }
 
     fn start(&self, service: &ServiceName, patience: &Patience<'_>) -> Result<(), ServiceError> {
@@ -182,7 +185,7 @@ mod tests {
             journal: None,
             units: BTreeMap::new(),
             status_limit: LEAST_STATUS,
-            stops: OnceLock::new(),
+            stops: Mutex::new(None),
         };
         for (path, is) in [
             ("/etc/systemd/system/spnt.service", true),

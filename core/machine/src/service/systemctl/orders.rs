@@ -148,8 +148,11 @@ impl Call<'_, '_> {
         argv: &[String],
         patience: &Patience<'_>,
     ) -> Result<(Option<i32>, String), ServiceError> {
-        let held = self.systemctl.stops.get().filter(|_| verb == Verb::Stop);
-        match ask(held, argv, patience) {
+        let stops = self.systemctl.stops();
+        let held = stops.as_ref().filter(|_| verb == Verb::Stop);
+        let ended = ask(held, argv, patience);
+        drop(stops);
+        match ended {
             Ok((Ended::Exited { code, said }, _)) => Ok((code, said)),
             Ok((Ended::TimedOut { said }, _)) => {
                 let now = match self.look(Patience::firm(LEAST_STATUS)) {
