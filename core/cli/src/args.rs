@@ -182,6 +182,9 @@ pub(crate) enum Verb {
         /// Say what would be done.
         #[arg(long)]
         dry_run: bool,
+        /// What the system's service manager says when it runs the recovery at boot.
+        #[arg(long, hide = true)]
+        as_service: bool,
     },
     /// Takes a finished rollback back.
     Undo {

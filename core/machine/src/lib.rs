@@ -6,6 +6,7 @@
 
 pub mod boot;
 mod command;
+pub mod event_log;
 mod interpreter;
 pub mod patience;
 pub mod probe;

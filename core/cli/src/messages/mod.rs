@@ -120,6 +120,7 @@ mod tests {
             ("stuck", include_str!("stuck.rs")),
             ("notice", include_str!("notice.rs")),
             ("abandon", include_str!("abandon.rs")),
+            ("boot", include_str!("boot.rs")),
             ("history", include_str!("history.rs")),
             ("usage", include_str!("usage.rs")),
             ("worker", include_str!("worker.rs")),
