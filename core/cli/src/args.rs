@@ -233,6 +233,12 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: BootVerb,
     },
+    /// Copies this package to where only administrators may change it.
+    Install {
+        /// Into this folder [default: %ProgramFiles%\\backout, /usr/local/lib/backout].
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// Lists, shows and checks profiles.
     Profile {
         #[command(subcommand)]
@@ -408,6 +414,8 @@ mod tests {
             "verify p --expect patched --watch 5m",
             "verify p --expect before",
             "doctor p",
+            "install",
+            "install --dir /opt/backout",
             "profile list",
             "profile show p",
             "profile check p.ron",

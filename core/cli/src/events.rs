@@ -19,6 +19,7 @@ pub(crate) fn wanted(verb: &Verb) -> Option<&'static str> {
         Verb::Recover { dry_run: false, .. } => Some("recover"),
         Verb::Boot { verb: BootVerb::Install } => Some("boot install"),
         Verb::Boot { verb: BootVerb::Remove } => Some("boot remove"),
+        Verb::Install { .. } => Some("install"),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@ mod boot;
 mod demo;
 mod doctor;
 mod history;
+mod install;
 mod inventory;
 mod plan;
 mod plugin;
@@ -52,6 +53,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::Verify { wish, expect, watch } => verify::run(session, &wish, expect, watch.as_deref()),
         Verb::Doctor { wish } => doctor::run(session, &wish),
         Verb::Boot { verb } => boot::run(session, verb),
+        Verb::Install { dir } => install::run(session, dir),
         Verb::Inventory => inventory::run(session),
         Verb::Profile { verb } => match verb {
             ProfileVerb::List => profile::list(session),

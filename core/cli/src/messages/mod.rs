@@ -7,6 +7,7 @@ pub(crate) mod abandon;
 pub(crate) mod boot;
 pub(crate) mod failure;
 pub(crate) mod history;
+pub(crate) mod install;
 pub(crate) mod inventory;
 pub(crate) mod notice;
 pub(crate) mod plan;
