@@ -153,7 +153,7 @@ pub(crate) enum Verb {
         /// End 2 if changes are pending.
         #[arg(long)]
         detailed_exitcode: bool,
-        /// Another form of the plan.
+        /// `runbook`: the procedure that does the same by hand on this machine.
         #[arg(long, value_name = "FORM")]
         format: Option<String>,
     },

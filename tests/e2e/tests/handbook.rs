@@ -27,6 +27,7 @@ fn every_command_that_the_handbook_names_exists() {
         "commands.md",
         "boot.md",
         "install.md",
+        "by-hand.md",
         "state.md",
         "trouble.md",
         "serverprotect.md",

@@ -36,9 +36,12 @@ pub(crate) fn run(cli: Cli) -> Answer {
 
 fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
     match verb {
-        Verb::Plan { format: Some(form), .. } => Err(later(&format!("plan --format {form}"))),
-        Verb::Plan { wish, output, detailed_exitcode, format: None } => {
-            plan::run(session, &wish, output.as_deref(), detailed_exitcode)
+        Verb::Plan { format: Some(form), .. } if form != plan::RUNBOOK => {
+            Err(later(&format!("plan --format {form}")))
+        }
+        Verb::Plan { wish, output, detailed_exitcode, format } => {
+            let form = if format.is_some() { plan::Form::Runbook } else { plan::Form::Steps };
+            plan::run(session, &wish, output.as_deref(), detailed_exitcode, form)
         }
         Verb::Rollback { wish, plan, dry_run } => rollback::run(session, &wish, plan.as_deref(), dry_run),
         Verb::Recover { cancel_reboot: true, .. } => Err(later("recover --cancel-reboot")),

@@ -12,6 +12,7 @@ pub(crate) mod inventory;
 pub(crate) mod notice;
 pub(crate) mod plan;
 pub(crate) mod refusal;
+pub(crate) mod runbook;
 pub(crate) mod show;
 pub(crate) mod stuck;
 pub(crate) mod usage;
