@@ -153,7 +153,7 @@ pub(crate) enum Verb {
         /// End 2 if changes are pending.
         #[arg(long)]
         detailed_exitcode: bool,
-        /// Another form of the plan.
+        /// `runbook`: the procedure that does the same by hand on this machine.
         #[arg(long, value_name = "FORM")]
         format: Option<String>,
     },
@@ -182,6 +182,9 @@ pub(crate) enum Verb {
         /// Say what would be done.
         #[arg(long)]
         dry_run: bool,
+        /// What the system's service manager says when it runs the recovery at boot.
+        #[arg(long, hide = true)]
+        as_service: bool,
     },
     /// Takes a finished rollback back.
     Undo {
@@ -229,6 +232,12 @@ pub(crate) enum Verb {
     Boot {
         #[command(subcommand)]
         verb: BootVerb,
+    },
+    /// Copies this package to where only administrators may change it.
+    Install {
+        /// Into this folder [default: %ProgramFiles%\\backout, /usr/local/lib/backout].
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
     /// Lists, shows and checks profiles.
     Profile {
@@ -405,6 +414,8 @@ mod tests {
             "verify p --expect patched --watch 5m",
             "verify p --expect before",
             "doctor p",
+            "install",
+            "install --dir /opt/backout",
             "profile list",
             "profile show p",
             "profile check p.ron",

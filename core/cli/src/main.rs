@@ -4,6 +4,7 @@
 mod answer;
 mod args;
 mod command;
+mod events;
 mod exit_code;
 mod frame;
 mod given;
@@ -13,6 +14,7 @@ mod messages;
 mod parent;
 mod progress;
 mod request;
+mod service;
 mod session;
 mod signals;
 mod terminal;
@@ -45,11 +47,19 @@ fn main() -> ExitCode {
             if let Some(asking) = cli.global.worker {
                 return work(cli, asking);
             }
+            let told = events::wanted(&cli.verb);
             let run = catch_unwind(AssertUnwindSafe(|| {
+                if let Some(answer) = service::run(&cli) {
+                    return answer;
+                }
                 let by_worker = parent::wanted(&cli).then(|| parent::run(&cli)).flatten();
                 by_worker.unwrap_or_else(|| command::run(cli))
             }));
-            (run.unwrap_or_else(|_| bug()), how)
+            let answer = run.unwrap_or_else(|_| bug());
+            if let Some(verb) = told {
+                events::report(verb, &answer);
+            }
+            (answer, how)
         }
         Err(e) => match misread(&e) {
             Some(answer) => answer,

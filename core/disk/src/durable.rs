@@ -92,12 +92,30 @@ pub fn make_folder(parent: &Folder, name: &OsStr, mode: u32) -> Result<Folder, E
     below(parent, name)
 }
 
+/// Opens a folder of programs, making it durably if need be: everybody may read it, and only administrators (root) may
+/// change it. Of one that is there already nothing is changed.
+///
+/// # Errors
+/// The system's.
+pub fn ensure_program_folder(parent: &Folder, name: &OsStr) -> Result<Folder, Error> {
+    let path = parent.path().join(name);
+    let made = os::make_program_folder(&parent.handle, name)
+        .map_err(|e| Error::io("make the folder", &path, e))
+        .and_then(|()| parent.sync());
+    ensured(parent, name, made.and_then(|()| below(parent, name)))
+}
+
 /// Opens a folder, making it durably if need be.
 ///
 /// # Errors
 /// The system's.
 pub fn ensure_folder(parent: &Folder, name: &OsStr, mode: u32) -> Result<Folder, Error> {
-    match make_folder(parent, name, mode) {
+    ensured(parent, name, make_folder(parent, name, mode))
+}
+
+/// What was made, or was there.
+fn ensured(parent: &Folder, name: &OsStr, made: Result<Folder, Error>) -> Result<Folder, Error> {
+    match made {
         Err(e) if e.kind == ErrorKind::Exists => {
             // An earlier run may have died between making it and syncing its name.
             let folder = below(parent, name)?;

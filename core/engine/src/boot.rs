@@ -6,7 +6,7 @@ use crate::{
     state::{State, unusable},
 };
 use backout_disk::{Error, ErrorKind, Folder, durable};
-use backout_machine::startup::{self, StartupFile};
+use backout_machine::startup::{self, Registered, StartupFile};
 use backout_protocol::{HostPath, Notice, Plan, site::ServiceAccess};
 use std::path::{Path, PathBuf};
 
@@ -60,10 +60,14 @@ pub fn status(exe: &Path, state: &Path) -> Result<BootRecovery, Refusal> {
         }
     }
     Ok(match there {
-        0 => BootRecovery::Missing,
+        0 if !files.is_empty() => BootRecovery::Missing,
         n if n < files.len() => BootRecovery::Broken { why: "a part of it is missing".to_owned() },
-        _ if !startup::is_enabled() => BootRecovery::Broken { why: "it is not enabled".to_owned() },
-        _ => BootRecovery::Installed,
+        _ => match startup::registered(exe, &state).map_err(manager)? {
+            Registered::Ours => BootRecovery::Installed,
+            Registered::Missing => BootRecovery::Missing,
+            Registered::Broken { why } => BootRecovery::Broken { why },
+            Registered::Elsewhere { state } => BootRecovery::Elsewhere { state },
+        },
     })
 }
 
@@ -86,14 +90,14 @@ pub fn install(exe: &Path, state: &Path) -> Result<bool, Refusal> {
     for file in files(exe, &state)? {
         write(&file)?;
     }
-    startup::enable().map_err(|e| Refusal::BootManager { why: e.to_string() })?;
+    startup::enable(exe, &state).map_err(manager)?;
     Ok(true)
 }
 
 /// Takes the recovery at boot away. Says whether it was there.
 ///
 /// # Errors
-/// As [`install`].
+/// As [`install`]; [`Refusal::Unfinished`] where that would free what a run holds back.
 pub fn remove(exe: &Path, state: &Path) -> Result<bool, Refusal> {
     match status(exe, state)? {
         BootRecovery::NoManager => return Err(no_manager()),
@@ -101,20 +105,32 @@ pub fn remove(exe: &Path, state: &Path) -> Result<bool, Refusal> {
         BootRecovery::Missing => return Ok(false),
         BootRecovery::Installed | BootRecovery::Broken { .. } => {}
     }
-    // What cannot be disabled is not there to the manager; its file goes all the same.
-    if let Err(e) = startup::disable() {
-        log::warn!("{e}");
+    let files = files(exe, &crate::hold::real(state))?;
+    if startup::REMOVAL_FREES
+        && let Some(open) = State::look(state)?.map(|s| s.unfinished()).transpose()?.flatten()
+    {
+        // What is held back would come free on files of both states.
+        return Err(Refusal::Unfinished { run: open.run });
     }
-    for file in files(exe, &crate::hold::real(state))? {
+    match startup::disable() {
+        // What cannot be disabled is not there to the manager; its file goes all the same.
+        Err(e) if !files.is_empty() => log::warn!("{e}"),
+        disabled => disabled.map_err(manager)?,
+    }
+    for file in files {
         let (folder, name) = place(&file.path)?;
         durable::remove_tree(&folder, name.as_os_str()).map_err(|e| unusable(&file.path, &e))?;
     }
-    startup::reload().map_err(|e| Refusal::BootManager { why: e.to_string() })?;
+    startup::reload().map_err(manager)?;
     Ok(true)
 }
 
 fn files(exe: &Path, state: &Path) -> Result<Vec<StartupFile>, Refusal> {
-    startup::files(exe, state).map_err(|e| Refusal::BootManager { why: e.to_string() })
+    startup::files(exe, state).map_err(manager)
+}
+
+fn manager(error: startup::StartupError) -> Refusal {
+    Refusal::BootManager { why: error.to_string() }
 }
 
 fn no_manager() -> Refusal {

@@ -4,13 +4,26 @@
 //! again. While it exists the files that [`Services::holds`] names keep the system's manager from starting the run's
 //! services: at boot, by a timer, by hand. So no service ever runs on a mixture, whatever boots the machine.
 //!
+//! Where the manager reads no such files (Windows), the run's services need the recovery at boot besides what they need,
+//! just as long as `unsettled` exists. What each needed before stands in the transaction's folder from before the first
+//! change, so that it is put back as it was.
+//!
 //! `unsettled` is made early, in the transaction's folder, and only renamed into place and back, so that a full disk
 //! cannot keep it from appearing when it is needed.
 
-use crate::{failure::Failure, quiesce, state::State, transaction::Transaction, window::Run};
+use crate::{
+    failure::Failure,
+    quiesce,
+    state::State,
+    transaction::Transaction,
+    window::{Run, chain},
+};
 use backout_disk::{Error, ErrorKind, Folder, durable};
-use backout_machine::service::{Hold, ServiceError, Services};
-use backout_protocol::{HostPath, Plan, ServiceName};
+use backout_machine::service::{Hold, Needs, ServiceError, Services};
+use backout_protocol::{
+    HostPath, Plan, ServiceName,
+    text::{from_ron, to_ron},
+};
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
@@ -18,6 +31,8 @@ use std::{
 
 /// The file's name in the state folder and, while nothing is held, in the transaction's.
 pub const UNSETTLED: &str = "unsettled";
+/// What the run's services needed before it, in the transaction's folder; only where they are held back by that.
+const NEEDS: &str = "needs.ron";
 /// Longer than any file of ours that holds services back.
 const CAP: u64 = 64 * 1024;
 
@@ -28,6 +43,19 @@ const CAP: u64 = 64 * 1024;
 pub(crate) fn holds(plan: &Plan, services: &dyn Services, state: &Path) -> Result<Vec<Hold>, ServiceError> {
     let names: Vec<ServiceName> = plan.services.iter().map(|s| s.name.clone()).collect();
     if names.is_empty() { Ok(Vec::new()) } else { services.holds(&names, &state.join(UNSETTLED)) }
+}
+
+/// Whether the state folder at `state` has a run whose services are held back.
+pub fn is_unsettled(state: &Path) -> bool {
+    state.join(UNSETTLED).exists()
+}
+
+/// What the run's services needed before it, as far as they are held back by that.
+fn needs(tx: &Transaction) -> Result<Vec<Needs>, Error> {
+    let Some(bytes) = durable::read(&tx.folder, OsStr::new(NEEDS), CAP)? else { return Ok(Vec::new()) };
+    let spoilt = |why: &str| Error::unsupported("read", &tx.folder.path().join(NEEDS), why);
+    let text = String::from_utf8(bytes).map_err(|e| spoilt(&e.to_string()))?;
+    from_ron(NEEDS, &text).map_err(|e| spoilt(&e.to_string()))
 }
 
 /// What stands where one of ours is to be: by another state folder's run, or by somebody else.
@@ -94,10 +122,16 @@ impl Run<'_> {
     /// anywhere before [`Run::hold`], files are there that mean nothing as long as `unsettled` does not exist.
     pub(crate) fn prepare_hold(&mut self) -> Result<(), Failure> {
         let holds = holds(&self.tx.plan, self.services, self.state.path()).map_err(Failure::Service)?;
-        if holds.is_empty() {
+        let names: Vec<ServiceName> = self.tx.plan.services.iter().map(|s| s.name.clone()).collect();
+        let needs = self.services.needs(&names).map_err(Failure::Service)?;
+        if holds.is_empty() && needs.is_empty() {
             return Ok(());
         }
         let fail = |e: Error| Failure::Hold { why: e.to_string() };
+        if !needs.is_empty() {
+            let text = to_ron(&needs).map_err(|e| Failure::Hold { why: e.to_string() })?;
+            durable::write(&self.tx.folder, OsStr::new(NEEDS), text.as_bytes(), 0o600).map_err(fail)?;
+        }
         let run = self.tx.run.as_str().as_bytes();
         durable::write(&self.tx.folder, OsStr::new(UNSETTLED), run, 0o600).map_err(fail)?;
         for hold in &holds {
@@ -115,20 +149,24 @@ impl Run<'_> {
         self.services.reload().map_err(Failure::Service)
     }
 
-    /// From here on nothing but us starts the run's services. Durable once this returns.
+    /// From here on nothing but us starts the run's services. Durable once this returns. If we die in here, before any
+    /// file is touched, perhaps some of them need the recovery already.
     pub(crate) fn hold(&self) -> Result<(), Failure> {
         let fail = |e: Error| Failure::Hold { why: e.to_string() };
-        if self.tx.folder.stat(OsStr::new(UNSETTLED)).map_err(fail)?.is_none() {
-            // Nothing to hold back, or held already.
-            return Ok(());
-        }
         let name = OsStr::new(UNSETTLED);
-        durable::rename(&self.tx.folder, name, self.state.folder(), name).map_err(fail)
+        // Not there: nothing to hold back, or held already.
+        if self.tx.folder.stat(name).map_err(fail)?.is_some() {
+            durable::rename(&self.tx.folder, name, self.state.folder(), name).map_err(fail)?;
+        }
+        self.services.hold_back(&needs(self.tx).map_err(fail)?).map_err(Failure::Service)
     }
 
     /// The tree is settled: services may be started.
     pub(crate) fn release(&self) -> Result<(), Failure> {
-        release(self.state, self.tx).map_err(|e| Failure::Hold { why: e.to_string() })
+        let fail = |e: Error| Failure::Hold { why: e.to_string() };
+        // First, so that what needs the recovery never finds it content with a tree that nobody has settled.
+        self.services.let_go(&needs(self.tx).map_err(fail)?).map_err(Failure::Service)?;
+        release(self.state, self.tx).map_err(fail)
     }
 }
 
@@ -143,11 +181,26 @@ fn release(state: &State, tx: &Transaction) -> Result<(), Error> {
 /// The run is over, or given up: nothing of it holds anything back any more.
 ///
 /// # Errors
-/// The disk's, about `unsettled`. What is left of the rest is only worth a line: without `unsettled` it holds nothing.
+/// The disk's, about `unsettled`, and the manager's, about what the services need. What is left of the rest is only worth
+/// a line: without `unsettled` it holds nothing.
 pub(crate) fn lift(state: &State, tx: &Transaction) -> Result<(), Error> {
+    let needs = needs(tx)?;
+    let services = quiesce::open(&tx.plan);
+    if let (false, Ok(services)) = (needs.is_empty(), &services) {
+        let kept = |e: ServiceError| {
+            let why = chain(&e);
+            Error::unsupported(
+                "give services back what they need, as in",
+                &tx.folder.path().join(NEEDS),
+                &why,
+            )
+        };
+        services.let_go(&needs).map_err(kept)?;
+    }
+    durable::remove_tree(&tx.folder, OsStr::new(NEEDS))?;
     release(state, tx)?;
     durable::remove_tree(&tx.folder, OsStr::new(UNSETTLED))?;
-    let Ok(services) = quiesce::open(&tx.plan) else { return Ok(()) };
+    let Ok(services) = services else { return Ok(()) };
     // Where none could be written there are none.
     let holds = holds(&tx.plan, services.as_ref(), state.path()).unwrap_or_default();
     if holds.is_empty() {

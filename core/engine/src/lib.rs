@@ -17,6 +17,7 @@ pub mod faces;
 pub mod failure;
 pub mod history;
 pub mod hold;
+pub mod install;
 pub mod inventory;
 mod linger;
 pub mod load;

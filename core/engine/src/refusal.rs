@@ -259,6 +259,27 @@ pub enum Refusal {
         /// Which.
         state: String,
     },
+    /// There is nothing here to install.
+    NotAPackage {
+        /// The folder.
+        folder: HostPath,
+        /// Why.
+        why: String,
+    },
+    /// A file of the package is not as it was made.
+    PackageSpoilt {
+        /// Which.
+        file: HostPath,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file or folder cannot be installed. What was installed up to there stays.
+    InstallFailed {
+        /// Which.
+        path: HostPath,
+        /// Why.
+        why: String,
+    },
     /// A file that would hold services back is there already, and is not this state folder's.
     HeldElsewhere {
         /// The file.

@@ -11,7 +11,7 @@ use crate::{
 use backout_disk::locate::locate;
 use backout_machine::{
     Patience,
-    service::{self, Companion, Hold, ServiceError, ServiceState, Services},
+    service::{self, Companion, Hold, Needs, ServiceError, ServiceState, Services},
 };
 use backout_protocol::{
     ComponentId, HostPath, MachineType, Profile, ServiceName,
@@ -120,6 +120,18 @@ impl Services for Remembered {
 
     fn holds(&self, services: &[ServiceName], unsettled: &Path) -> Result<Vec<Hold>, ServiceError> {
         self.services.holds(services, unsettled)
+    }
+
+    fn needs(&self, services: &[ServiceName]) -> Result<Vec<Needs>, ServiceError> {
+        self.services.needs(services)
+    }
+
+    fn hold_back(&self, needs: &[Needs]) -> Result<(), ServiceError> {
+        self.services.hold_back(needs)
+    }
+
+    fn let_go(&self, needs: &[Needs]) -> Result<(), ServiceError> {
+        self.services.let_go(needs)
     }
 
     fn mark_stops(&self, held: Option<File>) {

@@ -22,7 +22,7 @@ use crate::{
     transaction::{Swap, Transaction},
 };
 use backout_disk::{Error, Folder, barrier, swap::Pair};
-use backout_journal::{Journal, JournalError, Record, Verdict};
+use backout_journal::{Journal, Record, Verdict};
 use backout_machine::service::Services;
 use backout_protocol::{
     Event, Notice, Place, ServiceName, Step,
@@ -407,9 +407,9 @@ pub(crate) fn stuck(failure: Failure) -> Stuck {
 }
 
 /// An error with its sources, in one line.
-pub(crate) fn chain(error: &JournalError) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(e) = source {
         text.push_str(&format!(": {e}"));
         source = e.source();

@@ -146,26 +146,25 @@ impl Installed {
         scm().state(&self.name).unwrap()
     }
     fn disable(&self) {
-        let wide: Vec<u16> = self.key.encode_utf16().chain([0]).collect();
+        self.configure(SERVICE_DISABLED, None);
+    }
+    /// Sets what it needs; the names end with a NUL each.
+    fn set_needs(&self, names: &str) {
+        self.configure(SERVICE_NO_CHANGE, Some(names));
+    }
+    fn configure(&self, start: u32, needs: Option<&str>) {
+        let wide = |text: &str| text.encode_utf16().chain([0]).collect::<Vec<u16>>();
+        let (key, needs) = (wide(&self.key), needs.map(wide));
         let (same, none) = (SERVICE_NO_CHANGE, ptr::null());
-        // SAFETY: the name ends with a NUL; nothing else is changed.
+        let needs = needs.as_ref().map_or(none, |n| n.as_ptr());
+        // SAFETY: the name ends with a NUL, the list with two; nothing else is changed.
         unsafe {
             let manager = OpenSCManagerW(none, none, SC_MANAGER_CONNECT);
-            let service = OpenServiceW(manager, wide.as_ptr(), SERVICE_CHANGE_CONFIG);
-            let done = ChangeServiceConfigW(
-                service,
-                same,
-                SERVICE_DISABLED,
-                same,
-                none,
-                none,
-                ptr::null_mut(),
-                none,
-                none,
-                none,
-                none,
-            );
-            assert!(done != 0, "a service that can be disabled");
+            let service = OpenServiceW(manager, key.as_ptr(), SERVICE_CHANGE_CONFIG);
+            let tag = ptr::null_mut();
+            let done =
+                ChangeServiceConfigW(service, same, start, same, none, none, tag, needs, none, none, none);
+            assert!(done != 0, "a service that can be changed");
             CloseServiceHandle(service);
             CloseServiceHandle(manager);
         }
@@ -272,4 +271,45 @@ fn services_do_what_they_do_and_are_seen_doing_it() {
     good.stop(LONG).unwrap();
     let start = good.start();
     assert!(matches!(start, Err(ServiceError::Disabled { .. })), "{start:?}");
+}
+
+/// What the manager keeps of what it needs, as it is kept.
+fn kept(service: &Installed) -> [Vec<String>; 2] {
+    let machine = winreg::RegKey::predef(winreg::enums::HKEY_LOCAL_MACHINE);
+    let key = format!(r"SYSTEM\CurrentControlSet\Services\{}", service.key);
+    let key = machine.open_subkey(key).unwrap();
+    ["DependOnService", "DependOnGroup"].map(|value| key.get_value(value).unwrap_or_default())
+}
+
+#[test]
+fn a_service_that_is_held_back_needs_the_recovery_and_gets_its_own_list_back() {
+    let plain = Installed::new("plain", &[]);
+    let needy = Installed::new("needy", &[]);
+    needy.set_needs("RpcSs\0EventLog\0+TDI\0");
+    let names = [plain.name.clone(), "Backout Test Nobody".parse().unwrap(), needy.name.clone()];
+    let before = [kept(&plain), kept(&needy)];
+    assert_eq!(before[1], [vec!["RpcSs".to_owned(), "EventLog".to_owned()], vec!["TDI".to_owned()]]);
+
+    let needs = scm().needs(&names).unwrap();
+    assert_eq!(needs.len(), 2, "one that is not installed needs nothing");
+    for _ in 0..2 {
+        scm().hold_back(&needs).unwrap();
+        assert_eq!(kept(&plain)[0], ["backout-recovery"]);
+        let [services, groups] = kept(&needy);
+        assert_eq!((services.len(), &groups), (3, &before[1][1]));
+        assert!(services.starts_with(&before[1][0]) && services.contains(&"backout-recovery".to_owned()));
+    }
+    // A run that was never let go of is not what they were installed with.
+    assert_eq!(scm().needs(&names).unwrap(), needs);
+    for _ in 0..2 {
+        scm().let_go(&needs).unwrap();
+        assert_eq!([kept(&plain), kept(&needy)], before);
+    }
+
+    // What somebody else has made it need meanwhile stays.
+    scm().hold_back(&needs).unwrap();
+    needy.set_needs("backout-recovery\0Spooler\0");
+    scm().let_go(&needs).unwrap();
+    assert_eq!(kept(&needy)[0], ["Spooler"]);
+    assert_eq!(kept(&plain), before[0]);
 }

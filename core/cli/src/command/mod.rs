@@ -4,6 +4,7 @@ mod boot;
 mod demo;
 mod doctor;
 mod history;
+mod install;
 mod inventory;
 mod plan;
 mod plugin;
@@ -35,9 +36,12 @@ pub(crate) fn run(cli: Cli) -> Answer {
 
 fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
     match verb {
-        Verb::Plan { format: Some(form), .. } => Err(later(&format!("plan --format {form}"))),
-        Verb::Plan { wish, output, detailed_exitcode, format: None } => {
-            plan::run(session, &wish, output.as_deref(), detailed_exitcode)
+        Verb::Plan { format: Some(form), .. } if form != plan::RUNBOOK => {
+            Err(later(&format!("plan --format {form}")))
+        }
+        Verb::Plan { wish, output, detailed_exitcode, format } => {
+            let form = if format.is_some() { plan::Form::Runbook } else { plan::Form::Steps };
+            plan::run(session, &wish, output.as_deref(), detailed_exitcode, form)
         }
         Verb::Rollback { wish, plan, dry_run } => rollback::run(session, &wish, plan.as_deref(), dry_run),
         Verb::Recover { cancel_reboot: true, .. } => Err(later("recover --cancel-reboot")),
@@ -52,6 +56,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::Verify { wish, expect, watch } => verify::run(session, &wish, expect, watch.as_deref()),
         Verb::Doctor { wish } => doctor::run(session, &wish),
         Verb::Boot { verb } => boot::run(session, verb),
+        Verb::Install { dir } => install::run(session, dir),
         Verb::Inventory => inventory::run(session),
         Verb::Profile { verb } => match verb {
             ProfileVerb::List => profile::list(session),

@@ -20,11 +20,24 @@ use std::path::Path;
 /// No saved plan is longer.
 const PLAN_CAP: u64 = 64 * 1024 * 1024;
 
+/// What `--format` calls the hand procedure.
+pub(crate) const RUNBOOK: &str = "runbook";
+
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Its steps.
+    Steps,
+    /// The procedure that does the same by hand.
+    Runbook,
+}
+
 pub(crate) fn run(
     session: &Session,
     wish: &Wish,
     output: Option<&Path>,
     detailed_exitcode: bool,
+    form: Form,
 ) -> Result<Answer, Stop> {
     let job = session.job(wish)?;
     apart::state(&job, &session.state).map_err(stop)?;
@@ -41,6 +54,10 @@ pub(crate) fn run(
     if let Some(ms) = window.flatten().filter(|_| !plan.is_empty()) {
         answer.text.push_str(&messages::plan::estimate(ms));
         answer.result.data["estimate_ms"] = json!(ms);
+    }
+    if form == Form::Runbook {
+        answer.text = messages::runbook::text(&plan);
+        answer.result.data["runbook"] = json!(answer.text);
     }
     if detailed_exitcode && !plan.is_empty() {
         answer.result.exit_code = exit_code::CHANGES_PENDING;

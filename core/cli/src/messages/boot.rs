@@ -1,6 +1,16 @@
 //! Words about the recovery at boot.
 
+use super::Said;
 use backout_engine::boot::BootRecovery;
+
+/// A call that only the service manager makes.
+pub(crate) fn no_service(why: &str) -> Said {
+    Said::new(
+        1100,
+        format!("the service of the recovery at boot cannot run: {why}; nothing was touched"),
+        "let the service manager start it (`sc start backout-recovery`), or run `backout recover`",
+    )
+}
 
 pub(crate) fn installed(changed: bool) -> String {
     let how = if changed { "is installed" } else { "was installed already" };

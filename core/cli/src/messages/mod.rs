@@ -7,11 +7,13 @@ pub(crate) mod abandon;
 pub(crate) mod boot;
 pub(crate) mod failure;
 pub(crate) mod history;
+pub(crate) mod install;
 pub(crate) mod inventory;
 pub(crate) mod notice;
 pub(crate) mod plan;
 pub(crate) mod refusal;
 pub(crate) mod request;
+pub(crate) mod runbook;
 pub(crate) mod show;
 pub(crate) mod stuck;
 pub(crate) mod usage;
@@ -121,6 +123,7 @@ mod tests {
             ("stuck", include_str!("stuck.rs")),
             ("notice", include_str!("notice.rs")),
             ("abandon", include_str!("abandon.rs")),
+            ("boot", include_str!("boot.rs")),
             ("history", include_str!("history.rs")),
             ("usage", include_str!("usage.rs")),
             ("worker", include_str!("worker.rs")),

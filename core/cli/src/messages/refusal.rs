@@ -307,6 +307,21 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("the recovery at boot is installed for the state folder `{state}`"),
             "run `backout boot remove` with that `--state-dir` first, if nobody needs it any more",
         ),
+        R::NotAPackage { folder, why } => Said::new(
+            1101,
+            format!("there is nothing to install in `{folder}`: {why}; nothing was touched"),
+            "unpack the whole package and run the program in it: `backout install`",
+        ),
+        R::PackageSpoilt { file, why } => Said::new(
+            1102,
+            format!("`{file}` is not as the package was made: {why}; nothing was installed"),
+            "get the package again, compare its digest, and unpack it into an empty folder",
+        ),
+        R::InstallFailed { path, why } => Said::new(
+            1103,
+            format!("`{path}` cannot be installed: {why}; what was installed before it stays, whole"),
+            "mend that and run `backout install` again; it goes on where it was",
+        ),
         R::HeldElsewhere { path } => Said::new(
             1091,
             format!("`{path}` holds services back and was not written for this state folder"),

@@ -142,6 +142,11 @@ pub(crate) fn make_folder(at: &Handle, name: &OsStr, mode: u32) -> io::Result<()
     Ok(rustix::fs::mkdirat(at, one(name)?, Mode::from_raw_mode(mode))?)
 }
 
+/// Makes a folder that was not there; everybody may read what comes to lie in it, and only we may change it.
+pub(crate) fn make_program_folder(at: &Handle, name: &OsStr) -> io::Result<()> {
+    make_folder(at, name, 0o755)
+}
+
 pub(crate) fn stat(at: &Handle, name: &OsStr) -> io::Result<Option<Raw>> {
     match statx(at, one(name)?, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(raw) => Ok(Some(raw)),

@@ -12,7 +12,7 @@ use std::{
 
 /// Why a file is not to be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` {why}", encode(path.as_os_str()))]
+#[error("`{}` {why}{}", encode(path.as_os_str()), mending(self))]
 pub struct Distrust {
     /// The file or the folder above it that is at fault.
     pub path: PathBuf,
@@ -41,6 +41,29 @@ pub enum Fault {
     /// It cannot be looked at.
     #[error("cannot be looked at: {0}")]
     Unreadable(String),
+}
+
+impl Distrust {
+    /// The command that mends it, where one is known that takes nothing else away: as an administrator of Windows types
+    /// it.
+    pub fn mend(&self) -> Option<String> {
+        let path = self.path.display().to_string();
+        // People's form of it; a backslash before the quotation mark would make that part of the path.
+        let path = path.strip_prefix(r"\\?\").unwrap_or(&path);
+        let path = path.strip_suffix('\\').map_or_else(|| path.to_owned(), |root| format!(r"{root}\\"));
+        match &self.why {
+            Fault::OwnedBy(_) => Some(format!("icacls \"{path}\" /setowner *S-1-5-32-544")),
+            Fault::ChangeableBy(sid) if sid.starts_with("S-1-") => {
+                Some(format!("icacls \"{path}\" /inheritance:d /remove:g *{sid}"))
+            }
+            Fault::ChangeableBy(_) => Some(format!("icacls \"{path}\" /reset")),
+            Fault::Owner(_) | Fault::Writable(_) | Fault::Missing | Fault::Unreadable(_) => None,
+        }
+    }
+}
+
+fn mending(distrust: &Distrust) -> String {
+    distrust.mend().map_or_else(String::new, |command| format!("; `{command}` mends that"))
 }
 
 /// How many links are followed before it is called a loop.
@@ -114,5 +137,22 @@ fn judge(path: &Path, meta: &fs::Metadata, part: Part) -> Result<(), Distrust> {
         Ok(None) => Ok(()),
         Ok(Some(why)) => Err(Distrust { path: path.to_owned(), why }),
         Err(e) => Err(fault(path, &e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_windows_mends_is_said_as_it_is_typed() {
+        let said = |path: &str, why: Fault| Distrust { path: path.into(), why }.to_string();
+        let users = Fault::ChangeableBy("S-1-5-32-545".to_owned());
+        let wanted = r#"; `icacls "C:\a b" /inheritance:d /remove:g *S-1-5-32-545` mends that"#;
+        assert!(said(r"\\?\C:\a b", users.clone()).ends_with(wanted));
+        assert!(said(r"C:\", users).contains(r#"icacls "C:\\" /inheritance:d"#));
+        let owned = said(r"D:\x", Fault::OwnedBy("S-1-5-21-1".to_owned()));
+        assert!(owned.ends_with(r#"; `icacls "D:\x" /setowner *S-1-5-32-544` mends that"#), "{owned}");
+        assert!(!said("/x", Fault::Writable(0o777)).contains("mends"));
     }
 }

@@ -188,6 +188,14 @@ pub enum ServiceError {
         /// Why.
         source: io::Error,
     },
+    /// The manager does not let it wait for the recovery at boot, or does not tell what it waits for.
+    #[error("the service manager does not let the service `{service}` depend on the recovery at boot")]
+    Needs {
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        source: io::Error,
+    },
     /// It runs, or is to run, and the system's service manager would not start it.
     #[error("the service `{service}` cannot be started: its start type is \"disabled\"")]
     Disabled {

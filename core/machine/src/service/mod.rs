@@ -91,6 +91,9 @@ pub struct Hold {
     pub text: String,
 }
 
+/// A service, and what it needs before it starts, in its manager's own names and order.
+pub type Needs = (ServiceName, Vec<String>);
+
 /// The services of this machine, however they are reached.
 pub trait Services: Send + Sync {
     /// Asks what a service is doing.
@@ -134,6 +137,23 @@ pub trait Services: Send + Sync {
     /// [`ServiceError::Unholdable`].
     fn holds(&self, _services: &[ServiceName], _unsettled: &Path) -> Result<Vec<Hold>, ServiceError> {
         Ok(Vec::new())
+    }
+
+    /// What these services need before they start, where they are held back by making them need the recovery at boot.
+    /// Empty where the manager knows another way. Fails where one could not be held back.
+    fn needs(&self, _services: &[ServiceName]) -> Result<Vec<Needs>, ServiceError> {
+        Ok(Vec::new())
+    }
+
+    /// Makes these services need the recovery at boot, besides what they need; durable once this returns.
+    fn hold_back(&self, _needs: &[Needs]) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
+    /// Takes back what [`Services::hold_back`] did, whole or in part: each needs again what it did. What somebody else has
+    /// made it need meanwhile stays.
+    fn let_go(&self, _needs: &[Needs]) -> Result<(), ServiceError> {
+        Ok(())
     }
 
     /// Makes the manager read its configuration again.

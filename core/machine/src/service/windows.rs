@@ -1,10 +1,10 @@
 //! Windows: the system's own manager knows services by display name.
 
-mod scm;
+pub(crate) mod scm;
 
 pub use scm::Scm;
 
-use super::{Companion, ServiceError, ServiceState, Services, Verb};
+use super::{Companion, Needs, ServiceError, ServiceState, Services, Verb};
 use backout_protocol::{ServiceName, profile::Timeouts};
 use std::collections::BTreeMap;
 

@@ -4,12 +4,14 @@
 //! is up and with nothing waiting for it.
 
 #[cfg_attr(unix, path = "systemd.rs")]
-#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
 mod os;
 
 #[cfg(unix)]
 pub(crate) use os::FILES_UNIT;
-pub use os::{disable, enable, files, is_enabled, is_there, reload};
+#[cfg(windows)]
+pub(crate) use os::SERVICE;
+pub use os::{REMOVAL_FREES, disable, enable, files, is_there, registered, reload, serve};
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,40 @@ pub struct StartupFile {
     pub path: PathBuf,
     /// Its text.
     pub text: String,
+}
+
+/// What the manager of the boot knows of us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Registered {
+    /// Everything, for this program and this state folder.
+    Ours,
+    /// Nothing.
+    Missing,
+    /// It would not work.
+    Broken {
+        /// What is wrong.
+        why: String,
+    },
+    /// It is for another state folder.
+    Elsewhere {
+        /// Which.
+        state: String,
+    },
+}
+
+/// The recovery at boot, as it goes on, where the manager runs it as a service of its own kind.
+pub trait Recovery: Send + Sync {
+    /// Brings every file to one side. The services that are held back start once this has returned, unless it fails.
+    ///
+    /// # Errors
+    /// The exit code.
+    fn files(&self) -> Result<(), u8>;
+
+    /// Starts what ran, and ends the run. Nothing waits for it.
+    ///
+    /// # Errors
+    /// The exit code.
+    fn services(&self) -> Result<(), u8>;
 }
 
 /// The manager of the boot could not be told.

@@ -1,6 +1,6 @@
 //! systemd: two units. The drop-ins that hold a run's services back order them behind the first.
 
-use super::{MARK, StartupError, StartupFile, marked};
+use super::{MARK, Recovery, Registered, StartupError, StartupFile, marked};
 use crate::{
     command::{self, Ended, Reach},
     patience::Patience,
@@ -13,6 +13,8 @@ use std::{path::Path, time::Duration};
 pub(crate) const FILES_UNIT: &str = "backout-recover-files.service";
 /// Starts what ran.
 const SERVICES_UNIT: &str = "backout-recover-services.service";
+/// Whether what is held back would come free with the units: the drop-ins do not need them.
+pub const REMOVAL_FREES: bool = false;
 /// Where units of the machine's owner lie.
 const UNITS: &str = "/etc/systemd/system";
 /// A manager that does not answer in this time is not going to.
@@ -110,11 +112,11 @@ fn services_unit(words: &Words) -> String {
     )
 }
 
-/// Makes the units part of the boot. Their files are there.
+/// Makes the units part of the boot. Their files, which name program and state folder, are there.
 ///
 /// # Errors
 /// [`StartupError`].
-pub fn enable() -> Result<(), StartupError> {
+pub fn enable(_exe: &Path, _state: &Path) -> Result<(), StartupError> {
     reload()?;
     tell(&["enable", "--quiet", FILES_UNIT, SERVICES_UNIT])
 }
@@ -135,10 +137,25 @@ pub fn disable() -> Result<(), StartupError> {
     tell(&["disable", "--quiet", FILES_UNIT, SERVICES_UNIT])
 }
 
-/// Whether both units are part of the boot.
-pub fn is_enabled() -> bool {
-    tell(&["is-enabled", "--quiet", FILES_UNIT]).is_ok()
-        && tell(&["is-enabled", "--quiet", SERVICES_UNIT]).is_ok()
+/// Whether both units are part of the boot. What they are for stands in their files.
+///
+/// # Errors
+/// Never.
+pub fn registered(_exe: &Path, _state: &Path) -> Result<Registered, StartupError> {
+    let enabled = |unit| tell(&["is-enabled", "--quiet", unit]).is_ok();
+    Ok(match enabled(FILES_UNIT) && enabled(SERVICES_UNIT) {
+        true => Registered::Ours,
+        false => Registered::Broken { why: "it is not enabled".to_owned() },
+    })
+}
+
+/// Units are plain programs.
+///
+/// # Errors
+/// Always.
+pub fn serve(_recovery: Box<dyn Recovery>) -> Result<(), StartupError> {
+    let why = "systemd runs plain programs as services".to_owned();
+    Err(StartupError { command: "recover --as-service".to_owned(), why })
 }
 
 fn tell(arguments: &[&str]) -> Result<(), StartupError> {

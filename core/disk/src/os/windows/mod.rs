@@ -18,8 +18,8 @@ pub(crate) use moves::{
     basic, exchange, hard_link, remove_file, remove_folder, rename, rename_new, set_basic,
 };
 pub(crate) use open::{
-    create_file, make_folder, may_write, open_below, open_file, open_for_heirs, open_or_create, open_root,
-    reopen,
+    create_file, make_folder, make_program_folder, may_write, open_below, open_file, open_for_heirs,
+    open_or_create, open_root, reopen,
 };
 pub(crate) use sync::{lock, lock_shared, sync_file, sync_file_system, sync_folder, sync_staged, write_at};
 

@@ -177,6 +177,16 @@ pub(crate) fn make_folder(at: &Handle, name: &OsStr, mode: u32) -> io::Result<()
     make(at, name, mode, FOLDER, FILE_DIRECTORY_FILE).map(drop)
 }
 
+/// Makes a folder that was not there; everybody may read what comes to lie in it, and only administrators and the system
+/// may change it, whatever the folder above says.
+pub(crate) fn make_program_folder(at: &Handle, name: &OsStr) -> io::Result<()> {
+    let (name, security) = (one(name)?, Descriptor::for_programs()?);
+    let (at, options) = (Some(at.as_handle()), FILE_DIRECTORY_FILE);
+    let ask =
+        Ask { at, name: &name, access: FOLDER, disposition: FILE_CREATE, options, security: Some(&security) };
+    patiently(|| open(&ask)).map(drop)
+}
+
 fn make(at: &Handle, name: &OsStr, mode: u32, access: u32, options: u32) -> io::Result<Handle> {
     let name = one(name)?;
     let private = match mode & 0o077 {

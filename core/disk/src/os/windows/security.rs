@@ -86,6 +86,12 @@ impl Descriptor {
         Self::parse(&format!("D:P(A;{below};FA;;;SY)(A;{below};FA;;;BA)(A;{below};FA;;;{us})"))
     }
 
+    /// For a folder of programs: the administrators' own; they and the system may change it, users may read and run what
+    /// is in it.
+    pub(crate) fn for_programs() -> io::Result<Self> {
+        Self::parse("O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)")
+    }
+
     fn parse(text: &str) -> io::Result<Self> {
         let wide: Vec<u16> = utf16(OsStr::new(text)).into_iter().chain([0]).collect();
         let mut made: PSECURITY_DESCRIPTOR = ptr::null_mut();

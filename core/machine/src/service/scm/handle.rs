@@ -8,19 +8,19 @@ use windows_sys::Win32::{
     Foundation::{ERROR_MORE_DATA, ERROR_SERVICE_DOES_NOT_EXIST},
     System::Services::{
         CloseServiceHandle, ControlService, ENUM_SERVICE_STATUSW, EnumDependentServicesW, GetServiceKeyNameW,
-        OpenSCManagerW, OpenServiceW, QUERY_SERVICE_CONFIGW, QueryServiceConfigW, QueryServiceStatusEx,
-        SC_HANDLE, SC_MANAGER_CONNECT, SC_STATUS_PROCESS_INFO, SERVICE_ACTIVE, SERVICE_CONTINUE_PENDING,
-        SERVICE_CONTROL_STOP, SERVICE_DISABLED, SERVICE_PAUSE_PENDING, SERVICE_PAUSED, SERVICE_RUNNING,
-        SERVICE_START_PENDING, SERVICE_STATUS, SERVICE_STATUS_PROCESS, SERVICE_STOP_PENDING, SERVICE_STOPPED,
-        SERVICE_WIN32_OWN_PROCESS, StartServiceW,
+        OpenSCManagerW, OpenServiceW, QueryServiceStatusEx, SC_HANDLE, SC_MANAGER_CONNECT,
+        SC_STATUS_PROCESS_INFO, SERVICE_ACTIVE, SERVICE_CONTINUE_PENDING, SERVICE_CONTROL_STOP,
+        SERVICE_PAUSE_PENDING, SERVICE_PAUSED, SERVICE_RUNNING, SERVICE_START_PENDING, SERVICE_STATUS,
+        SERVICE_STATUS_PROCESS, SERVICE_STOP_PENDING, SERVICE_STOPPED, SERVICE_WIN32_OWN_PROCESS,
+        StartServiceW,
     },
 };
 
 /// A handle of the manager's.
-struct Handle(SC_HANDLE);
+pub(super) struct Handle(pub(super) SC_HANDLE);
 
 impl Handle {
-    fn new(handle: SC_HANDLE) -> io::Result<Self> {
+    pub(super) fn new(handle: SC_HANDLE) -> io::Result<Self> {
         if handle.is_null() { Err(io::Error::last_os_error()) } else { Ok(Self(handle)) }
     }
 }
@@ -32,41 +32,70 @@ impl Drop for Handle {
     }
 }
 
-fn done(answer: i32) -> io::Result<()> {
+pub(super) fn done(answer: i32) -> io::Result<()> {
     if answer == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// The manager of services.
-pub(super) struct Manager(Handle);
+pub(crate) struct Manager(pub(super) Handle);
 
 impl Manager {
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
+        Self::open_for(SC_MANAGER_CONNECT)
+    }
+
+    pub(crate) fn open_for(access: u32) -> io::Result<Self> {
         // SAFETY: this machine's manager, its active database.
-        Handle::new(unsafe { OpenSCManagerW(ptr::null(), ptr::null(), SC_MANAGER_CONNECT) }).map(Self)
+        Handle::new(unsafe { OpenSCManagerW(ptr::null(), ptr::null(), access) }).map(Self)
     }
 
     /// Opens a service by its display name; `None`: there is none.
     pub(super) fn service(&self, name: &ServiceName, access: u32) -> io::Result<Option<Service>> {
-        let shown: Vec<u16> = name.to_string().encode_utf16().chain([0]).collect();
+        let shown = wide(&name.to_string());
         // A key name has at most 256 characters.
         let mut key = [0u16; 260];
         let mut len = key.len() as u32;
         // SAFETY: the name ends with a NUL, the buffer's length is told.
         let found = done(unsafe { GetServiceKeyNameW(self.0.0, shown.as_ptr(), key.as_mut_ptr(), &mut len) });
-        let opened = found.and_then(|()| {
-            // SAFETY: the manager ended the key with a NUL.
-            Handle::new(unsafe { OpenServiceW(self.0.0, key.as_ptr(), access) })
-        });
-        match opened {
-            Ok(handle) => Ok(Some(Service(handle))),
-            Err(e) if e.raw_os_error() == Some(ERROR_SERVICE_DOES_NOT_EXIST.cast_signed()) => Ok(None),
-            Err(e) => Err(e),
-        }
+        existing(found).and_then(|found| match found {
+            Some(()) => self.opened(&key, access),
+            None => Ok(None),
+        })
+    }
+
+    /// Opens a service by the name of its key; `None`: there is none.
+    pub(crate) fn by_key(&self, key: &str, access: u32) -> io::Result<Option<Service>> {
+        self.opened(&wide(key), access)
+    }
+
+    fn opened(&self, key: &[u16], access: u32) -> io::Result<Option<Service>> {
+        // SAFETY: the key ends with a NUL.
+        let opened = Handle::new(unsafe { OpenServiceW(self.0.0, key.as_ptr(), access) });
+        let name = key.split(|unit| *unit == 0).next().unwrap_or_default();
+        existing(opened.map(|handle| Service { handle, key: String::from_utf16_lossy(name) }))
     }
 }
 
+/// What is there: that a service is not is no error.
+fn existing<T>(asked: io::Result<T>) -> io::Result<Option<T>> {
+    match asked {
+        Ok(it) => Ok(Some(it)),
+        Err(e) if e.raw_os_error() == Some(ERROR_SERVICE_DOES_NOT_EXIST.cast_signed()) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// With the NUL that the manager wants.
+pub(super) fn wide(text: &str) -> Vec<u16> {
+    text.encode_utf16().chain([0]).collect()
+}
+
 /// An open service.
-pub(super) struct Service(Handle);
+pub(crate) struct Service {
+    pub(super) handle: Handle,
+    /// The name of its key.
+    pub(super) key: String,
+}
 
 impl Service {
     pub(super) fn status(&self) -> io::Result<Status> {
@@ -75,7 +104,7 @@ impl Service {
         // SAFETY: the buffer is the structure this class asks for, and its size is told.
         done(unsafe {
             let buffer = (&raw mut raw).cast();
-            QueryServiceStatusEx(self.0.0, SC_STATUS_PROCESS_INFO, buffer, size, &mut needed)
+            QueryServiceStatusEx(self.handle.0, SC_STATUS_PROCESS_INFO, buffer, size, &mut needed)
         })?;
         Ok(Status {
             state: raw.dwCurrentState,
@@ -92,23 +121,12 @@ impl Service {
     pub(super) fn send_stop(&self) -> io::Result<()> {
         let mut status = SERVICE_STATUS::default();
         // SAFETY: the structure is written whole or not at all.
-        done(unsafe { ControlService(self.0.0, SERVICE_CONTROL_STOP, &mut status) })
+        done(unsafe { ControlService(self.handle.0, SERVICE_CONTROL_STOP, &mut status) })
     }
 
     pub(super) fn send_start(&self) -> io::Result<()> {
         // SAFETY: no arguments.
-        done(unsafe { StartServiceW(self.0.0, 0, ptr::null()) })
-    }
-
-    pub(super) fn is_disabled(&self) -> io::Result<bool> {
-        // The strings behind the structure are at most 8 KiB in all.
-        let mut buffer = [0u64; 1024];
-        let (size, mut needed) = (size_of_val(&buffer) as u32, 0);
-        // SAFETY: the buffer's size is told; on success it begins with the structure.
-        unsafe {
-            done(QueryServiceConfigW(self.0.0, buffer.as_mut_ptr().cast(), size, &mut needed))?;
-            Ok((*buffer.as_ptr().cast::<QUERY_SERVICE_CONFIGW>()).dwStartType == SERVICE_DISABLED)
-        }
+        done(unsafe { StartServiceW(self.handle.0, 0, ptr::null()) })
     }
 
     /// Those that run and need this one, by display name. The manager gives them in the order to stop them.
@@ -120,7 +138,7 @@ impl Service {
             // SAFETY: the buffer's size is told.
             let asked = done(unsafe {
                 let list = buffer.as_mut_ptr().cast();
-                EnumDependentServicesW(self.0.0, SERVICE_ACTIVE, list, size, &mut needed, &mut count)
+                EnumDependentServicesW(self.handle.0, SERVICE_ACTIVE, list, size, &mut needed, &mut count)
             });
             match asked {
                 // SAFETY: on success the buffer begins with `count` structures, whose names lie behind them.
@@ -170,6 +188,11 @@ impl Status {
     /// Whether the manager calls it alive and its process is dead. A process that may not be looked at is alive.
     pub(super) fn is_dead(&self) -> bool {
         self.state != SERVICE_STOPPED && self.pid != 0 && Watched::is_nobody(self.pid)
+    }
+
+    /// Whether the manager is about to start it and has not begun: it waits for what it needs.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.state == SERVICE_START_PENDING && self.pid == 0
     }
 
     pub(super) fn own_process(&self) -> bool {

@@ -4,9 +4,11 @@
 //! a process that lingers still holds its files. One that the manager calls running and whose process is dead counts
 //! as stopped: some managers take a while to notice.
 
-mod handle;
+pub(crate) mod handle;
+pub(crate) mod needs;
+pub(crate) mod settings;
 
-use super::{Companion, ServiceError, ServiceState, Services, Verb};
+use super::{Companion, Needs, ServiceError, ServiceState, Services, Verb};
 use crate::{
     Patience,
     patience::{Look, Wait},
@@ -223,10 +225,15 @@ impl Services for Scm {
             if status.state != SERVICE_START_PENDING && status.state != SERVICE_STOP_PENDING {
                 break;
             }
+            // At boot it waits for the recovery, which would wait for it.
+            if status.is_waiting() && told.handle.needs().is_ok_and(|all| needs::waits(&all)) {
+                return Ok(ServiceState::Restarting);
+            }
             told.pause(&format!("the service manager calls it {}", status.words()))?;
         }
         // It runs, or is paused: its process and its files are in use.
-        if told.handle.is_disabled().map_err(|source| told.refused(source))? {
+        let settings = told.handle.settings().map_err(|source| told.refused(source))?;
+        if settings.is_disabled() {
             return Err(ServiceError::Disabled { service: service.clone() });
         }
         Ok(ServiceState::Running)
@@ -284,6 +291,18 @@ impl Services for Scm {
         let dependents =
             handle.active_dependents().map_err(|source| unreachable(service, Verb::Status, source))?;
         Ok(dependents.into_iter().map(|name| Companion { name, tie: Tie::Dependent }).collect())
+    }
+
+    fn needs(&self, services: &[ServiceName]) -> Result<Vec<Needs>, ServiceError> {
+        needs::read(services)
+    }
+
+    fn hold_back(&self, needs: &[Needs]) -> Result<(), ServiceError> {
+        needs::hold_back(needs)
+    }
+
+    fn let_go(&self, needs: &[Needs]) -> Result<(), ServiceError> {
+        needs::let_go(needs)
     }
 
     /// The manager runs what it was told at installation: nothing that is named here.
