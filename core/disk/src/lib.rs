@@ -10,7 +10,6 @@ pub mod durable;
 mod error;
 pub mod fingerprint;
 pub mod folder;
-
 pub mod locate;
 pub mod lock;
 mod metadata;

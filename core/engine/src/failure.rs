@@ -53,9 +53,9 @@ pub enum Failure {
         /// The target.
         target: Place,
         /// Why.
-        error: Error,
+        error: Box<Error>,
         /// Image and number of each process that holds it, as far as the system tells.
-        holders: Vec<(String, u32)>,
+        holders: Box<[(String, u32)]>,
     },
     /// A file is neither old nor new while a recovery goes forwards.
     InDoubt {
@@ -117,9 +117,9 @@ pub enum Stuck {
         /// Which.
         target: Place,
         /// Why.
-        error: Error,
+        error: Box<Error>,
         /// Image and number of each process that holds it, as far as the system tells.
-        holders: Vec<(String, u32)>,
+        holders: Box<[(String, u32)]>,
     },
     /// A file's before-image is nowhere to be found.
     BeforeImageLost {
@@ -157,14 +157,22 @@ pub enum Stuck {
 impl Failure {
     /// A name that could not be swapped, with those who stand in the way.
     pub(crate) fn swap(target: &Place, error: Error) -> Self {
-        Failure::Swap { holders: holders(target, &error), target: target.clone(), error }
+        Failure::Swap {
+            holders: holders(target, &error).into(),
+            target: target.clone(),
+            error: Box::new(error),
+        }
     }
 }
 
 impl Stuck {
     /// A file that cannot be put back, with those who stand in the way.
     pub(crate) fn target(target: &Place, error: Error) -> Self {
-        Stuck::Target { holders: holders(target, &error), target: target.clone(), error }
+        Stuck::Target {
+            holders: holders(target, &error).into(),
+            target: target.clone(),
+            error: Box::new(error),
+        }
     }
 }
 

@@ -294,7 +294,8 @@ fn who_holds_a_file_is_named() {
     for said in [failure::said(&failures().remove(6)), stuck::said(None, &stucks().remove(3))] {
         assert!(said.message.contains("it is held by `i` (process 7)"), "{}", said.message);
     }
-    let free = Failure::Swap { target: place(), error: disk(ErrorKind::Other), holders: Vec::new() };
+    let free =
+        Failure::Swap { target: place(), error: Box::new(disk(ErrorKind::Other)), holders: Box::default() };
     assert!(!failure::said(&free).message.contains("held by"));
 }
 

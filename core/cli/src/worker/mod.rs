@@ -53,7 +53,8 @@ fn write(output: &mut File, line: &[u8], must_arrive: bool) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::io::{BufRead, BufReader};
