@@ -1,6 +1,6 @@
 //! The log: on standard error as -q and -v say, and whole in the file of the run that goes on.
 
-use crate::{frame::Frame, progress::words, worker};
+use crate::{frame::Frame, progress::words, terminal::harmless, worker};
 use backout_protocol::Event;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::{
@@ -53,7 +53,11 @@ pub(crate) fn of_worker(level: &str, target: &str, text: &str) {
 
 /// Starts logging. `shown`: what goes to standard error.
 pub(crate) fn start(shown: LevelFilter) {
-    let shown = env_logger::Builder::new().filter_level(shown).format_timestamp_millis().build();
+    let harmless_line = |to: &mut env_logger::fmt::Formatter, record: &Record<'_>| {
+        let (at, level, target) = (to.timestamp_millis(), record.level(), record.target());
+        writeln!(to, "[{at} {level} {target}] {}", harmless(&record.args().to_string()))
+    };
+    let shown = env_logger::Builder::new().filter_level(shown).format(harmless_line).build();
     let most = shown.filter().max(KEPT);
     // A second logger is impossible here; if there were one, it would do.
     if log::set_boxed_logger(Box::new(Tee(shown))).is_ok() {
@@ -82,7 +86,7 @@ pub(crate) fn event(event: &Event) {
 /// One line of the run's file. A full disk changes nothing.
 pub(crate) fn line(text: &str) {
     if let Some(file) = kept().as_mut() {
-        let text = text.replace('\n', "\n    ");
+        let text = harmless(text).replace('\n', "\n    ");
         let _ = file.write_all(format!("{} {text}\n", when(now())).as_bytes());
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     frame::{Frame, NO, YES},
     logging,
     messages::{refusal, worker as messages},
+    request,
     session::{Session, after},
     signals, terminal,
 };
@@ -89,6 +90,10 @@ pub(crate) fn run(cli: &Cli) -> Option<Answer> {
         answer.result.run_id = attended.begun;
     }
     answer.result.request_id.clone_from(&cli.global.request_id);
+    // Whoever asks again is told the same. Where the lock cannot be had the records tell it, in other words.
+    if let Ok(locked) = State::lock(&session.state) {
+        request::remember(&locked, &answer, &session);
+    }
     Some(answer)
 }
 

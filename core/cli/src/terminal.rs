@@ -76,8 +76,10 @@ pub(crate) fn ask(question: &str, called_off: impl Fn() -> bool) -> Option<bool>
 }
 
 /// The same text without what would steer a terminal: names, commands and plugins may have put anything into it.
-fn harmless(text: &str) -> String {
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+pub(crate) fn harmless(text: &str) -> String {
+    // Marks that turn the direction of text round make a name look like another one.
+    let turns = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let steers = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || turns(c);
     let shown = |c: char| if steers(c) { c.escape_unicode().to_string() } else { c.to_string() };
     if text.contains(steers) { text.chars().map(shown).collect() } else { text.to_owned() }
 }
@@ -88,5 +90,6 @@ mod tests {
     fn what_would_steer_a_terminal_is_shown_instead() {
         assert_eq!(super::harmless("a\n\tb \u{1b}[31m\r"), "a\n\tb \\u{1b}[31m\\u{d}");
         assert_eq!(super::harmless("サーバー"), "サーバー");
+        assert_eq!(super::harmless("gpj.\u{202e}exe"), "gpj.\\u{202e}exe");
     }
 }

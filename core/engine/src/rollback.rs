@@ -140,7 +140,8 @@ fn retain(locked: &Locked) {
             for one in pruned {
                 match one.left {
                     None => log::info!("run {}: its time is over, it is removed", one.run),
-                    Some(why) => log::warn!("run {}: its time is over, but it stays: {why}", one.run),
+                    // Said by `history prune`, and not again at every run: a volume may be away for good.
+                    Some(why) => log::info!("run {}: its time is over, but it stays: {why}", one.run),
                 }
             }
         }

@@ -20,7 +20,7 @@ pub const FORMAT: (u16, u16) = (1, 0);
 const LOCK: &str = "lock";
 const FORMAT_FILE: &str = "format";
 const TRANSACTIONS: &str = "transactions";
-const HISTORY: &str = "history";
+pub(crate) const HISTORY: &str = "history";
 
 /// A state folder, open for reading.
 #[derive(Debug)]

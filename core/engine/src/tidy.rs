@@ -2,7 +2,7 @@
 
 use crate::{
     failure::Stuck,
-    hold,
+    history, hold,
     refusal::Refusal,
     stage::Stagings,
     state::{Locked, plain, unusable},
@@ -21,6 +21,9 @@ use std::ffi::OsStr;
 pub(crate) fn all(locked: &Locked) -> Result<(), Refusal> {
     let state = locked.state();
     let fail = |e: Error| unusable(state.path(), &e);
+    if let Err(e) = history::sweep(locked) {
+        log::warn!("what is left of removed runs stays: {e}");
+    }
     // Lifting what holds services back would lift it for the open run too: there is one `unsettled`, and one hold a unit.
     if state.unfinished()?.is_some() {
         return Ok(());

@@ -208,3 +208,103 @@ fn the_inventory_names_the_product_its_builds_and_the_ways_back() {
     assert_eq!(after["products"][0]["from"]["vendor"]["counts"]["replaced"], 0);
     assert_eq!(after["kept"][0]["run"], run.json["run_id"]);
 }
+
+#[test]
+fn a_damaged_entry_is_shown_as_one_and_hides_nothing() {
+    let world = World::small();
+    let good = id(&world.rollback(&[]).ends(0));
+    let history = world.state.join("history");
+    let (file, blank, empty) =
+        ("01jd0000000000000000000000", "01jd0000000000000000000001", "01jd0000000000000000000002");
+    fs::write(history.join(file), "x").unwrap();
+    for (run, journal) in [(blank, Some(vec![0; 64 * 1024])), (empty, None)] {
+        fs::create_dir(history.join(run)).unwrap();
+        if let Some(journal) = journal {
+            fs::write(history.join(run).join("journal"), journal).unwrap();
+        }
+    }
+    fs::write(history.join("notes.txt"), "x").unwrap();
+    let all = runs(&world);
+    let fates: Vec<(&str, &str)> =
+        all.iter().map(|r| (r["run"].as_str().unwrap(), r["fate"].as_str().unwrap())).collect();
+    let bad = "unreadable";
+    assert_eq!(fates, [(good.as_str(), "committed"), (empty, bad), (blank, bad), (file, bad)]);
+    for verb in [&["status"][..], &["inventory"], &["recover"], &["show", file], &["history", "prune"]] {
+        world.plain(verb).ends(0);
+    }
+    world.verb("plan", &[]).ends(0);
+    undo(&world, &[]).ends(0);
+    assert!(history.join(file).is_file() && history.join(blank).is_dir(), "nobody's to remove");
+}
+
+#[test]
+fn a_prune_that_is_killed_leaves_nothing_that_cannot_be_read_and_the_next_verb_sweeps() {
+    let mut swept = 0;
+    for n in 1.. {
+        let world = World::small();
+        world.rollback(&[]).ends(0);
+        let strace = ["-qq", "-f", "-o", "/dev/null", "-e", "trace=unlinkat,renameat", "-e"];
+        let mut prune_killed = std::process::Command::new("strace");
+        prune_killed.args(strace).arg(format!("inject=unlinkat,renameat:signal=KILL:when={n}"));
+        let call = world.command(&["history", "prune", "--keep", "0", "--days", "0", "--yes", "--json"]);
+        prune_killed.arg(call.get_program()).args(call.get_args());
+        let whole = Run::of(&prune_killed.output().unwrap()).code == Some(0);
+        assert!(runs(&world).iter().all(|run| run["fate"] == "committed"), "killed at {n}");
+        every_leftover_has_its_journal(&world);
+        prune(&world, 0, &["--yes"]).ends(0);
+        assert!(runs(&world).is_empty() && snapshot::leftovers(&world.home).is_empty(), "killed at {n}");
+        assert_eq!(fs::read_dir(world.state.join("history")).unwrap().count(), 0, "killed at {n}");
+        swept += 1;
+        if whole {
+            break;
+        }
+    }
+    assert!(swept > 5, "it makes more such calls than {swept}");
+}
+
+#[test]
+fn a_request_whose_worker_died_is_answered_as_it_was_then() {
+    let world = World::small();
+    world.services.hook("second", "start", "kill -KILL $PPID; rm -f \"$dir/$name.hook-start\"");
+    let first = world.rollback(&["--request-id", "k"]).ends(0);
+    let again = world.rollback(&["--request-id", "k"]).ends(0);
+    for field in ["run_id", "outcome", "changed", "warnings", "window_ms", "error"] {
+        assert_eq!(again.json[field], first.json[field], "{field}");
+    }
+    assert!(again.json["warnings"].to_string().contains("BKO-4030"));
+}
+
+#[test]
+fn following_while_somebody_merely_holds_the_lock_shows_no_old_run() {
+    let world = World::small();
+    world.rollback(&[]).ends(0);
+    let mut holder = std::process::Command::new("flock");
+    let held = world.path().join("held");
+    holder.arg(world.state.join("lock")).args(["sh", "-c"]);
+    holder.arg(format!("touch '{0}'; while [ -e '{0}' ]; do sleep 0.05; done", held.display()));
+    let mut holder = holder.spawn().unwrap();
+    while !held.exists() {
+        std::thread::yield_now();
+    }
+    let mut command = world.command(&["status", "--follow"]);
+    let mut follow = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(follow.stderr.take().unwrap());
+    let mut first = String::new();
+    std::io::BufRead::read_line(&mut said, &mut first).unwrap();
+    assert!(first.contains("has begun no run yet"), "{first}");
+    fs::remove_file(held).unwrap();
+    holder.wait().unwrap();
+    follow.wait().unwrap();
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
+    assert!(!rest.contains("stopping"), "{rest}");
+}
+
+#[test]
+fn doctor_says_that_the_state_folder_lies_in_the_product() {
+    let world = World::small();
+    let mut command = std::process::Command::new(&backout_kit::built().backout);
+    command.args(["doctor", &world.profile]).args(world.flags()).args(["--json", "--state-dir"]);
+    let run = Run::of(&command.arg(world.home.join("live/state")).output().unwrap()).ends(31);
+    assert!(run.json["data"]["problems"].to_string().contains("live/state"), "{run:?}");
+}

@@ -8,6 +8,7 @@ use crate::{
     session::{Session, Stop, stop},
 };
 use backout_engine::{
+    Refusal, apart,
     doctor::{self, Problem},
     presence::Presence,
 };
@@ -38,7 +39,10 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
         let problem = one.problem.as_ref().map_or_else(String::new, |p| format!("; {p}"));
         out.push_str(&format!("  {} {} {}{problem}\n", one.manifest.id, one.manifest.version, one.file));
     }
-    let problems: Vec<String> = seen.problems.iter().map(problem).collect();
+    let mut problems: Vec<String> = seen.problems.iter().map(problem).collect();
+    if let Err(misplaced @ Refusal::InTheWay { .. }) = apart::state(&job, &session.state) {
+        problems.push(refused(&misplaced));
+    }
     for one in &problems {
         out.push_str(&format!("Problem: {one}\n"));
     }
@@ -93,9 +97,11 @@ fn problem(problem: &Problem) -> String {
         Problem::FolderMissing { variable, folder } => {
             format!("`{folder}`, the value of `{variable}`, is not there")
         }
-        Problem::Refused(refused) | Problem::Plugin(refused) => {
-            let said = refusal::why(refused);
-            format!("{} ({}; {})", said.message, crate::messages::code(said.code), said.help)
-        }
+        Problem::Refused(why) | Problem::Plugin(why) => refused(why),
     }
+}
+
+fn refused(why: &Refusal) -> String {
+    let said = refusal::why(why);
+    format!("{} ({}; {})", said.message, crate::messages::code(said.code), said.help)
 }

@@ -11,6 +11,7 @@ use backout_journal::{Remedy, Status};
 use backout_protocol::{Event, Outcome, RunId};
 use serde_json::json;
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{Read, Seek, SeekFrom},
     path::Path,
@@ -33,17 +34,27 @@ pub(crate) fn run(session: &Session, follow: bool) -> Result<Answer, Stop> {
 /// How often a run that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Shows the log of the run that is under way, line by line, until nobody works here any more.
+/// Shows the log of the run that is under way, or of the one that begins next, line by line, until nobody works here any more.
 fn follow(session: &Session, state: &State) -> Result<(), Stop> {
     let mut shown: Option<(RunId, u64)> = None;
+    let open = state.unfinished().map_err(stop)?.map(|open| open.run);
+    let mut over: BTreeSet<RunId> = state.history_ids().map_err(stop)?.into_iter().collect();
+    over.extend(state.transaction_ids().map_err(stop)?.into_iter().filter(|run| Some(run) != open.as_ref()));
+    let mut waiting = false;
     loop {
         // Asked before the log is read: what is written before the lock goes is shown.
         let worker = state.worker().map_err(stop)?;
         if let Some((run, path)) = state.newest_log().map_err(stop)?
+            && !over.contains(&run)
             && (worker.is_some() || shown.as_ref().is_some_and(|(r, _)| *r == run))
         {
             let from = shown.as_ref().filter(|(r, _)| *r == run).map_or(0, |(_, from)| *from);
             shown = Some((run, from + show_lines(session, &path, from)));
+        }
+        if let (Some(process), None, false) = (worker, &shown, waiting) {
+            waiting = true;
+            let line = format!("process {process} is at work and has begun no run yet");
+            session.progress.event(&Event::Log { line });
         }
         if worker.is_none() || session.cancel.requested().is_some() {
             return Ok(());

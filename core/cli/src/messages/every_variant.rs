@@ -299,7 +299,9 @@ fn a_volume_that_is_not_mounted_is_to_be_mounted_first() {
 
 #[test]
 fn who_holds_a_file_is_named() {
-    for said in [failure::said(&failures().remove(6)), stuck::said(None, &stucks().remove(3))] {
+    let failed = failures().into_iter().find(|f| matches!(f, Failure::Swap { .. })).unwrap();
+    let back = stucks().into_iter().find(|s| matches!(s, Stuck::Target { .. })).unwrap();
+    for said in [failure::said(&failed), stuck::said(None, &back)] {
         assert!(said.message.contains("it is held by `i` (process 7)"), "{}", said.message);
     }
     let free =

@@ -3,13 +3,14 @@
 
 mod retention;
 
+pub(crate) use retention::sweep;
 pub use retention::{Pruned, Retention, due, prune};
 
 use crate::{
     failure::Failure,
     refusal::Refusal,
     report::{Ending, RunReport, counts},
-    state::{Locked, State, plain, unusable},
+    state::{self, Locked, State, plain, unusable},
     tidy::{by_plan_alone, digests},
     transaction::{Swap, Transaction},
 };
@@ -85,7 +86,7 @@ pub struct Kept {
 /// # Errors
 /// [`Refusal::State`].
 pub fn entries(state: &State) -> Result<Vec<Entry>, Refusal> {
-    state.history_ids()?.into_iter().rev().map(|run| entry(state, run)).collect()
+    Ok(state.history_ids()?.into_iter().rev().map(|run| entry(state, run)).collect())
 }
 
 /// One run, whether or not it is over; `None`: there is none of this id.
@@ -94,13 +95,13 @@ pub fn entries(state: &State) -> Result<Vec<Entry>, Refusal> {
 /// [`Refusal::State`].
 pub fn find(state: &State, run: &RunId) -> Result<Option<Entry>, Refusal> {
     if state.history_ids()?.contains(run) {
-        return entry(state, run.clone()).map(Some);
+        return Ok(Some(entry(state, run.clone())));
     }
     if !state.transaction_ids()?.contains(run) {
         return Ok(None);
     }
     let folder = state.transactions().and_then(|t| t.open_below(&plain(run.as_str())));
-    let mut entry = read_entry(folder.map_err(|e| unusable(state.path(), &e))?, run.clone())?;
+    let mut entry = read_entry(folder.map_err(|e| unusable(state.path(), &e))?, run.clone());
     if entry.fate == Fate::Abandoned {
         entry.fate = Fate::Open(entry.records.iter().fold(Status::Nothing, |status, (_, record)| {
             backout_journal::status::next(status, record).unwrap_or(status)
@@ -124,11 +125,34 @@ pub fn named(state: &State, start: &str) -> Result<RunId, Refusal> {
     }
 }
 
-fn entry(state: &State, run: RunId) -> Result<Entry, Refusal> {
-    read_entry(folder(state, &run)?, run)
+/// One entry. What cannot be read is an entry that says so: it hides no other.
+fn entry(state: &State, run: RunId) -> Entry {
+    let folder = match state.history().and_then(|h| h.open_below(&plain(run.as_str()))) {
+        Ok(folder) => folder,
+        Err(e) => {
+            let path = state.path().join(state::HISTORY).join(run.as_str());
+            return Entry {
+                folder: HostPath(path),
+                begun: made_at(&run),
+                fate: Fate::Unreadable { why: e.to_string() },
+                plan: None,
+                swaps: Vec::new(),
+                records: Vec::new(),
+                window_ms: None,
+                kept: Vec::new(),
+                bytes: 0,
+                run,
+            };
+        }
+    };
+    let mut entry = read_entry(folder, run);
+    if entry.records.is_empty() && entry.fate == Fate::Abandoned {
+        entry.fate = Fate::Unreadable { why: "its journal holds no record".to_owned() };
+    }
+    entry
 }
 
-fn read_entry(folder: Folder, run: RunId) -> Result<Entry, Refusal> {
+fn read_entry(folder: Folder, run: RunId) -> Entry {
     let at = HostPath(folder.path().to_owned());
     let reading = Journal::read(&folder, &run).map_err(|e| crate::window::chain(&e));
     let reading = reading.and_then(|r| r.ok_or_else(|| "its journal is missing".to_owned()));
@@ -149,7 +173,7 @@ fn read_entry(folder: Folder, run: RunId) -> Result<Entry, Refusal> {
     };
     let kept = tx.as_ref().map(kept_folders).unwrap_or_default();
     let records = reading.ok().map(|r| r.lines.into_iter().map(|l| (l.at, l.record)).collect());
-    Ok(Entry {
+    Entry {
         folder: at,
         records: records.unwrap_or_default(),
         swaps: tx.as_ref().map(|tx| tx.swaps.clone()).unwrap_or_default(),
@@ -160,7 +184,7 @@ fn read_entry(folder: Folder, run: RunId) -> Result<Entry, Refusal> {
         bytes: kept.iter().filter_map(|f| tree_size(&f.0).ok()).sum(),
         kept,
         run,
-    })
+    }
 }
 
 /// When an id was made: its first ten characters are the milliseconds since 1970.
@@ -246,14 +270,11 @@ fn newest(state: &State, wanted: impl Fn(&RunId, &Plan) -> bool) -> Result<Optio
     Ok(None)
 }
 
-/// How a run of the history ended, by its records. `None`: it is not there, or its records cannot be read.
+/// How a run ended, by its records. `None`: it is not there or not over, or its records cannot be read.
 ///
 /// # Errors
 /// [`Refusal::State`].
 pub fn report(state: &State, run: &RunId) -> Result<Option<RunReport>, Refusal> {
-    if !state.history_ids()?.contains(run) {
-        return Ok(None);
-    }
     let Some((reading, tx)) = read(state, run)? else { return Ok(None) };
     let (ending, changed) = match fate(&reading) {
         Fate::Committed => (Ending::Completed, true),
@@ -277,10 +298,10 @@ pub fn report(state: &State, run: &RunId) -> Result<Option<RunReport>, Refusal> 
 /// The disk's.
 pub fn remember(locked: &Locked, run: &RunId, result: &str) -> Result<(), Refusal> {
     let state = locked.state();
-    if !state.history_ids()?.contains(run) {
+    let Some(folder) = folder(state, run) else { return Ok(()) };
+    if !matches!(Journal::read(&folder, run), Ok(Some(reading)) if reading.status.is_over()) {
         return Ok(());
     }
-    let folder = folder(state, run)?;
     durable::write(&folder, OsStr::new(RESULT), result.as_bytes(), 0o600)
         .map_err(|e| unusable(state.path(), &e))
 }
@@ -290,19 +311,22 @@ pub fn remember(locked: &Locked, run: &RunId, result: &str) -> Result<(), Refusa
 /// # Errors
 /// [`Refusal::State`].
 pub fn remembered(state: &State, run: &RunId) -> Result<Option<String>, Refusal> {
-    let bytes = durable::read(&folder(state, run)?, OsStr::new(RESULT), CAP);
+    let Some(folder) = folder(state, run) else { return Ok(None) };
+    let bytes = durable::read(&folder, OsStr::new(RESULT), CAP);
     let bytes = bytes.map_err(|e| unusable(state.path(), &e))?;
     Ok(bytes.and_then(|b| String::from_utf8(b).ok()))
 }
 
-fn folder(state: &State, run: &RunId) -> Result<Folder, Refusal> {
-    let folder = state.history().and_then(|h| h.open_below(&plain(run.as_str())));
-    folder.map_err(|e| unusable(state.path(), &e))
+/// The folder of a run: in the history, or, while something of it is still to be tidied up, where it was carried out.
+fn folder(state: &State, run: &RunId) -> Option<Folder> {
+    let name = plain(run.as_str());
+    let over = state.history().and_then(|h| h.open_below(&name));
+    over.or_else(|_| state.transactions()?.open_below(&name)).ok()
 }
 
-/// A run of the history; `None`: its records cannot be read.
+/// A run; `None`: it is not there, or its records cannot be read.
 pub(crate) fn read(state: &State, run: &RunId) -> Result<Option<(Reading, Transaction)>, Refusal> {
-    let folder = folder(state, run)?;
+    let Some(folder) = folder(state, run) else { return Ok(None) };
     let Ok(Some(reading)) = Journal::read(&folder, run) else { return Ok(None) };
     let Some((plan, staged)) = digests(&reading) else { return Ok(None) };
     Ok(Transaction::open(run, folder, plan, staged).ok().map(|tx| (reading, tx)))

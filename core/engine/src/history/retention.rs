@@ -14,6 +14,8 @@ use backout_disk::{Error, Folder, durable, staging::PREFIX};
 use backout_protocol::RunId;
 use std::ffi::OsStr;
 
+/// How the name of a run begins whose records are being removed.
+const GONE: &str = ".gone-";
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// How long finished runs stay. One that fulfils either stays.
@@ -97,7 +99,22 @@ fn remove(locked: &Locked, run: &RunId) -> Result<(), Error> {
     for host in hosts {
         durable::remove_tree(&host, OsStr::new(&format!("{PREFIX}{run}")))?;
     }
-    durable::remove_tree(&history, OsStr::new(run.as_str()))
+    drop((folder, tx));
+    // Under a name that is no run's, so that a run of which some records are gone is never taken for a damaged one.
+    let gone = format!("{GONE}{run}");
+    durable::rename(&history, OsStr::new(run.as_str()), &history, OsStr::new(&gone))?;
+    durable::remove_tree(&history, OsStr::new(&gone))
+}
+
+/// Removes what is left of runs whose removal was cut off.
+pub(crate) fn sweep(locked: &Locked) -> Result<(), Error> {
+    let history = locked.state().history()?;
+    for entry in history.entries()? {
+        if entry.name.to_str().is_some_and(|name| name.starts_with(GONE)) {
+            durable::remove_tree(&history, &entry.name)?;
+        }
+    }
+    Ok(())
 }
 
 /// The folder that holds one of the run's. One that is not there may be on a volume that is away: then the run stays,
