@@ -6,6 +6,7 @@
 
 pub mod boot;
 mod command;
+pub mod delayed;
 pub mod holders;
 mod interpreter;
 pub mod patience;

@@ -80,6 +80,12 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "look at that file, then run it again",
         )
         .at("arm"),
+        Failure::Queue { why } => Said::new(
+            2023,
+            why.clone(),
+            "look at `PendingFileRenameOperations` of the session manager's key in the registry",
+        )
+        .at("reboot"),
         Failure::StopGoesOn => Said::new(
             2022,
             "a command that the run told to stop a service still goes on; it may stop the service at any moment",
