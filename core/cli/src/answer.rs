@@ -119,7 +119,7 @@ impl From<Refusal> for Answer {
     fn from(refused: Refusal) -> Self {
         let (code, outcome) = exit_code::of_refusal(&refused);
         let mut answer = Self::error(code, outcome, refusal::said(&refused));
-        if let Refusal::Unfinished { run } = refused {
+        if let Refusal::Unfinished { run } | Refusal::RebootPending { run } = refused {
             answer.result.run_id = Some(run);
         }
         answer
@@ -134,6 +134,7 @@ impl From<RunReport> for Answer {
             | Ending::NothingToDo
             | Ending::Completed
             | Ending::FilesSettled
+            | Ending::RebootPending(_)
             | Ending::RolledBack(_) => None,
             Ending::PutBack(why) => Some(failure::put_back(why)),
             Ending::Refused(refused) => Some(refusal::said(refused)),
@@ -153,6 +154,10 @@ impl From<RunReport> for Answer {
                 "every file is settled; `backout recover --boot=services` starts what ran and ends the run"
                     .to_owned(),
             ),
+            Ending::RebootPending(why) => lines.push(format!(
+                "the next reboot replaces the files; until then everything is as before the run ({why})\n\
+                 `backout recover --cancel-reboot` calls it off"
+            )),
             Ending::RolledBack(why) => {
                 lines.push(format!("settled: everything is as before the run ({why})"));
             }
@@ -169,8 +174,9 @@ impl From<RunReport> for Answer {
         lines.extend(report.reminders.iter().map(|r| format!("Remember: {}", text(r))));
         let mut answer = Self::plain(code, outcome, lines.join("\n"), serde_json::Value::Null);
         answer.result.changed = report.changed;
+        answer.result.reboot_required = code == exit_code::REBOOT;
         answer.result.run_id = match report.ending {
-            Ending::Refused(Refusal::Unfinished { run }) => Some(run),
+            Ending::Refused(Refusal::Unfinished { run } | Refusal::RebootPending { run }) => Some(run),
             // It was taken away again: there is nothing to look up.
             Ending::Refused(_) => None,
             _ => report.run,

@@ -62,6 +62,9 @@ pub(crate) struct Global {
     /// The caller's own id of this request; the same id again returns the first run's result.
     #[arg(long, value_name = "ID", global = true)]
     pub request_id: Option<String>,
+    /// Where a reboot is needed, end with the code that Windows' installers use for it (3010 instead of 30); on Windows only.
+    #[arg(long, global = true)]
+    pub msi_codes: bool,
     /// Carry the run out in this process, with nobody to settle it if it dies. For tests.
     #[arg(long, global = true, hide = true)]
     pub no_parent: bool,
@@ -176,8 +179,8 @@ pub(crate) enum Verb {
         /// Give the run up: change no file, keep its records, list every file.
         #[arg(long)]
         abandon: bool,
-        /// Take back what waits for a reboot.
-        #[arg(long)]
+        /// Call off what waits for a reboot.
+        #[arg(long, conflicts_with_all = ["boot", "abandon"])]
         cancel_reboot: bool,
         /// Say what would be done.
         #[arg(long)]
@@ -402,6 +405,7 @@ mod tests {
             "rollback --plan plan.ron --dry-run --json=stream",
             "rollback p --set home=/x --from vendor --from a=dir:/x --prefer f=a --include-unlisted --clear-hotfix",
             "rollback p --end-lingering --start-all --on-locked fail --jobs 1 --timeout 5 --lock-timeout 3 -q",
+            "rollback p --on-locked reboot --msi-codes",
             "rollback p --request-id 7 --lang ja --color never -vv",
             "recover",
             "recover --boot",

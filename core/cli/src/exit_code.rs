@@ -12,9 +12,18 @@ pub(crate) const NO_RIGHTS: u8 = 13;
 pub(crate) const PUT_BACK: u8 = 20;
 pub(crate) const UNFINISHED: u8 = 21;
 pub(crate) const STUCK: u8 = 22;
+pub(crate) const REBOOT: u8 = 30;
 pub(crate) const DIFFERENT: u8 = 31;
 pub(crate) const USAGE: u8 = 64;
 pub(crate) const BUG: u8 = 70;
+
+/// As Windows' installers say that a reboot is needed, `ERROR_SUCCESS_REBOOT_REQUIRED`.
+const MSI_REBOOT: i32 = 3010;
+
+/// The code that the process ends with; `msi`: in the words of Windows' installers, where codes can be so long.
+pub(crate) fn of_process(code: u8, msi: bool) -> i32 {
+    if code == REBOOT && msi && cfg!(windows) { MSI_REBOOT } else { code.into() }
+}
 
 /// The exit code and the outcome of a refusal.
 pub(crate) fn of_refusal(refusal: &Refusal) -> (u8, Outcome) {
@@ -23,6 +32,7 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> (u8, Outcome) {
         Refusal::PlanStale { .. } => (STALE, Outcome::Refused),
         Refusal::NoRights { .. } => (NO_RIGHTS, Outcome::Refused),
         Refusal::Unfinished { .. } => (UNFINISHED, Outcome::Unfinished),
+        Refusal::RebootPending { .. } => (UNFINISHED, Outcome::RebootPending),
         _ => (REFUSED, Outcome::Refused),
     }
 }
@@ -34,6 +44,7 @@ pub(crate) fn of(ending: &Ending) -> (u8, Outcome) {
         Ending::NothingToDo => (DONE, Outcome::NothingToDo),
         Ending::Completed => (DONE, Outcome::Completed),
         Ending::FilesSettled => (DONE, Outcome::Unfinished),
+        Ending::RebootPending(_) => (REBOOT, Outcome::RebootPending),
         Ending::RolledBack(_) => (DONE, Outcome::RolledBack),
         Ending::PutBack(_) => (PUT_BACK, Outcome::RolledBack),
         Ending::Refused(refusal) => of_refusal(refusal),
@@ -54,6 +65,7 @@ mod tests {
         assert_eq!(of(&Ending::Done), (0, Outcome::Done));
         assert_eq!(of(&Ending::NothingToDo), (0, Outcome::NothingToDo));
         assert_eq!(of(&Ending::Completed), (0, Outcome::Completed));
+        assert_eq!(of(&Ending::RebootPending(failure())), (30, Outcome::RebootPending));
         assert_eq!(of(&Ending::RolledBack(failure())), (0, Outcome::RolledBack));
         assert_eq!(of(&Ending::PutBack(failure())), (20, Outcome::RolledBack));
         assert_eq!(of(&Ending::Unfinished(failure())), (21, Outcome::Unfinished));
@@ -63,6 +75,14 @@ mod tests {
         assert_eq!(refused(Refusal::NoRights { path: std::path::PathBuf::from("/x").into() }), 13);
         let run = "01jd0000000000000000000000".parse().unwrap();
         assert_eq!(of_refusal(&Refusal::Unfinished { run }), (21, Outcome::Unfinished));
+        let run = "01jd0000000000000000000000".parse().unwrap();
+        assert_eq!(of_refusal(&Refusal::RebootPending { run }), (21, Outcome::RebootPending));
+    }
+
+    #[test]
+    fn only_a_reboot_has_an_installers_code() {
+        let reboot = if cfg!(windows) { 3010 } else { 30 };
+        assert_eq!((of_process(30, true), of_process(30, false), of_process(20, true)), (reboot, 30, 20));
     }
 
     #[test]
@@ -79,7 +99,7 @@ mod tests {
         let rows = page.lines().filter_map(|l| l.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok());
         let listed: Vec<u8> = rows.collect();
         let untouched = [DONE, CHANGES_PENDING, REFUSED, LOCKED, STALE, NO_RIGHTS];
-        let touched = [PUT_BACK, UNFINISHED, STUCK, 30, DIFFERENT, USAGE, BUG];
+        let touched = [PUT_BACK, UNFINISHED, STUCK, REBOOT, DIFFERENT, USAGE, BUG];
         assert_eq!(listed, [&untouched[..], &touched].concat());
     }
 }

@@ -40,9 +40,11 @@ fn main() -> ExitCode {
         // The one answer tells it; here it is only for those who ask for everything.
         log::debug!("{text}");
     }));
+    let mut msi = false;
     let (answer, how) = match Cli::try_parse() {
         Ok(cli) => {
             start_log(&cli);
+            msi = cli.global.msi_codes;
             let how = cli.global.json.or_else(wants_json);
             if let Some(asking) = cli.global.worker {
                 return work(cli, asking);
@@ -71,7 +73,15 @@ fn main() -> ExitCode {
             }
         },
     };
-    ExitCode::from(answer.print(how))
+    leave(answer.print(how), msi)
+}
+
+/// Ends the process. Everything is printed and closed.
+fn leave(code: u8, msi: bool) -> ExitCode {
+    match exit_code::of_process(code, msi) {
+        long if long > i32::from(u8::MAX) => std::process::exit(long),
+        _ => ExitCode::from(code),
+    }
 }
 
 /// Carries the call out for a parent, which prints the answer.

@@ -236,7 +236,11 @@ fn told(report: RunReport, how: &How, recovering: bool) -> Answer {
             let said = messages::not_settled(&how.words, &refusal::said(refused));
             return Answer::error(exit_code::UNFINISHED, Outcome::Unfinished, said);
         }
-        Ending::Done | Ending::NothingToDo | Ending::Completed | Ending::FilesSettled => true,
+        Ending::Done
+        | Ending::NothingToDo
+        | Ending::Completed
+        | Ending::FilesSettled
+        | Ending::RebootPending(_) => true,
         Ending::RolledBack(_) | Ending::PutBack(_) if recovering => true,
         Ending::RolledBack(_) | Ending::PutBack(_) => {
             let mut answer = Answer::from(report);

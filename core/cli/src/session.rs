@@ -13,7 +13,10 @@ use backout_engine::{
 };
 use backout_host::{Pinning, Plugins};
 use backout_protocol::{
-    ComponentId, Notice, Plan, plan::Ask, plan::Operator, profile::Role, report::Warning,
+    ComponentId, Notice, Plan,
+    plan::{self, Ask, Operator},
+    profile::Role,
+    report::Warning,
 };
 use std::{
     collections::BTreeMap,
@@ -84,6 +87,7 @@ impl Session {
     /// Refuses while a run is unfinished.
     pub(crate) fn nothing_open(&self, state: &State) -> Result<(), Stop> {
         match state.unfinished().map_err(stop)? {
+            Some(open) if open.waits_for_a_reboot() => Err(stop(Refusal::RebootPending { run: open.run })),
             Some(open) => Err(stop(Refusal::Unfinished { run: open.run })),
             None => Ok(()),
         }
@@ -93,6 +97,9 @@ impl Session {
     pub(crate) fn preflight(&self, plan: &Plan) -> Result<Vec<Notice>, Stop> {
         let mut notices = preflight::check(plan, &self.state, &self.faces()).map_err(stop)?;
         if let Ok(exe) = std::env::current_exe().and_then(std::fs::canonicalize) {
+            if plan.request.on_locked == plan::OnLocked::Reboot {
+                boot::may_defer(&exe, &self.state).map_err(stop)?;
+            }
             notices.extend(boot::warning(plan, &exe, &self.state).map_err(stop)?);
         }
         Ok(notices)
@@ -195,12 +202,13 @@ impl Session {
 
     /// The wishes, checked for their form.
     pub(crate) fn ask(&self, wish: &Wish) -> Result<Ask, Stop> {
-        if wish.on_locked == OnLocked::Reboot {
-            return Err(later("--on-locked reboot"));
-        }
         let mut ask = Ask {
             end_lingering: wish.end_lingering,
             start_all: wish.start_all,
+            on_locked: match wish.on_locked {
+                OnLocked::Fail => plan::OnLocked::Fail,
+                OnLocked::Reboot => plan::OnLocked::Reboot,
+            },
             site: self.global.site.as_deref().map(load::absolute),
             plugin_dirs: self.global.plugin_dir.iter().map(|d| load::absolute(d)).collect(),
             profile_dirs: self.global.profile_dir.iter().map(|d| load::absolute(d)).collect(),

@@ -44,11 +44,9 @@ fn what_is_not_in_this_version_says_so_in_text_and_in_json_wherever_the_flag_sta
         "plugin trust x",
         "plugin untrust x",
         "profile new x",
-        "recover --cancel-reboot",
         "plan P --from snapshot:1",
         "plan P --from normal-server=snapshot:1",
         "plan P --format html",
-        "rollback P --yes --on-locked reboot",
         "status --lang ja",
     ] {
         let words: Vec<&str> = later.split(' ').collect();

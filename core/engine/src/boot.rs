@@ -6,7 +6,10 @@ use crate::{
     state::{State, unusable},
 };
 use backout_disk::{Error, ErrorKind, Folder, durable};
-use backout_machine::startup::{self, Registered, StartupFile};
+use backout_machine::{
+    delayed,
+    startup::{self, Registered, StartupFile},
+};
 use backout_protocol::{HostPath, Notice, Plan, site::ServiceAccess};
 use std::path::{Path, PathBuf};
 
@@ -123,6 +126,24 @@ pub fn remove(exe: &Path, state: &Path) -> Result<bool, Refusal> {
     }
     startup::reload().map_err(manager)?;
     Ok(true)
+}
+
+/// Whether a run may leave files to the next reboot: the system must make such moves, and whatever it leaves half-done
+/// must be settled before the services start.
+///
+/// # Errors
+/// [`Refusal::NoDelayedMoves`], [`Refusal::RebootNotSettled`], [`Refusal::Look`].
+pub fn may_defer(exe: &Path, state: &Path) -> Result<(), Refusal> {
+    if !delayed::is_there() {
+        return Err(Refusal::NoDelayedMoves);
+    }
+    match status(exe, state)? {
+        BootRecovery::Installed => Ok(()),
+        BootRecovery::Missing
+        | BootRecovery::Broken { .. }
+        | BootRecovery::Elsewhere { .. }
+        | BootRecovery::NoManager => Err(Refusal::RebootNotSettled),
+    }
 }
 
 fn files(exe: &Path, state: &Path) -> Result<Vec<StartupFile>, Refusal> {

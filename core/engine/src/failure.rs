@@ -81,6 +81,11 @@ pub enum Failure {
         /// Why.
         why: String,
     },
+    /// The system's queue of moves for the next boot cannot be read or written.
+    Queue {
+        /// Why.
+        why: String,
+    },
     /// A command that was told to stop a service goes on although the run that gave it has died: it may stop the service
     /// at any moment. Nothing was changed.
     StopGoesOn,
@@ -206,6 +211,7 @@ impl fmt::Display for Failure {
             Failure::Cancelled(why) => write!(f, "stopped: {why:?}"),
             Failure::Journal { why } => write!(f, "journal: {why}"),
             Failure::Hold { why } => write!(f, "services cannot be held back: {why}"),
+            Failure::Queue { why } => f.write_str(why),
             Failure::StopGoesOn => f.write_str("a stop command of the run goes on"),
             Failure::NotMounted { folder } => write!(f, "`{folder}` is not there"),
             Failure::Joined { service } => {

@@ -12,6 +12,7 @@ mod builds;
 mod claims;
 mod companions;
 pub mod decide;
+mod defer;
 pub mod doctor;
 pub mod faces;
 pub mod failure;

@@ -4,6 +4,7 @@
 //! written anew, because a record seen only in the page cache must not be acted on.
 
 use crate::{
+    defer,
     faces::Faces,
     failure::{Failure, Stuck},
     history, hold,
@@ -89,7 +90,7 @@ pub fn after(path: &Path, whose: &Whose, extent: Extent, faces: &Faces<'_>) -> O
     }
 }
 
-fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Faces<'_>) -> RunReport {
+pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Faces<'_>) -> RunReport {
     faces.observer.event(&Event::Phase { phase: Phase::Recover });
     let mut report = match load(locked, &open) {
         Ok((tx, reading)) => {
@@ -103,7 +104,7 @@ fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Faces<'_>) -> 
 }
 
 /// The transaction as its journal speaks of it.
-fn load(locked: &Locked, open: &OpenRun) -> Result<(Transaction, Reading), Stuck> {
+pub(crate) fn load(locked: &Locked, open: &OpenRun) -> Result<(Transaction, Reading), Stuck> {
     let state = locked.state();
     let spoilt = |path: &Path, why: String| Stuck::Companion { path: HostPath(path.to_owned()), why };
     let folder = state.transactions().and_then(|t| t.open_below(&plain(open.run.as_str())));
@@ -134,9 +135,9 @@ fn were(reading: &Reading) -> Were {
 }
 
 /// Why the run goes back, in its own words.
-fn recorded(reading: &Reading) -> Failure {
+pub(crate) fn recorded(reading: &Reading) -> Failure {
     let why = reading.records().find_map(|r| match r {
-        Record::Undo { why } => Some(why.clone()),
+        Record::Undo { why } | Record::Deferring { why } => Some(why.clone()),
         _ => None,
     });
     let stopped = || "the run stopped before it had changed a file".to_owned();
@@ -163,7 +164,15 @@ fn go_on(
             return RunReport::of(Ending::Unfinished(Failure::Process { why: e.to_string() }));
         }
     };
-    if matches!(remedy, Remedy::DropStaging | Remedy::DropStagingAndResume)
+    let behind = match remedy {
+        Remedy::AwaitReboot => match defer::await_reboot(tx, reading, &stagings) {
+            Ok(behind) => Some(behind),
+            Err(ending) => return RunReport::of(ending),
+        },
+        _ => None,
+    };
+    if (matches!(remedy, Remedy::DropStaging | Remedy::DropStagingAndResume)
+        || behind == Some(defer::Behind::Nothing))
         && let Err(why) = tidy::sacred(tx)
     {
         return RunReport::of(Ending::Stuck { after: None, why });
@@ -182,6 +191,7 @@ fn go_on(
     }
     let direction = match remedy {
         Remedy::SwapOn | Remedy::ResumeForwards => Direction::Forwards,
+        Remedy::AwaitReboot if behind == Some(defer::Behind::Some) => Direction::Forwards,
         _ => Direction::Backwards,
     };
     let journal = match Journal::take_over(&tx.folder, &tx.run, reading, Record::Recovering { direction }) {
@@ -210,6 +220,9 @@ fn go_on(
         Remedy::ResumeForwards => run.resume_forwards(),
         Remedy::PutBack => run.put_back_all(recorded(reading)),
         Remedy::ResumeBackwards => run.resume_backwards(recorded(reading)),
+        Remedy::PutBackAndQueue => run.put_back_and_queue(recorded(reading)),
+        Remedy::ResumeAndQueue => run.resume_and_queue(recorded(reading)),
+        Remedy::AwaitReboot => run.behind_the_reboot(behind, recorded(reading)),
         Remedy::DropStaging | Remedy::DropStagingAndResume => run.close_untouched(recorded(reading)),
         Remedy::Forget | Remedy::TidyUp => Ending::NothingToDo,
     };
@@ -237,6 +250,40 @@ fn start_under_way(reading: &Reading) -> Option<ServiceName> {
     under_way
 }
 
+/// Calls off what waits for a reboot: takes the run's moves out of the system's queue and ends it as it is, old. Behind
+/// the reboot it is too late for that; then the run is settled like any other.
+pub fn cancel_reboot(path: &Path, faces: &Faces<'_>) -> RunReport {
+    match State::look(path) {
+        Ok(None) => return RunReport::of(Ending::NothingToDo),
+        Ok(Some(_)) => {}
+        Err(refusal) => return refusal.into(),
+    }
+    let locked = match State::lock(path) {
+        Ok(locked) => locked,
+        Err(refusal) => return refusal.into(),
+    };
+    let open = match locked.state().unfinished() {
+        Ok(None) => return RunReport::of(Ending::NothingToDo),
+        Ok(Some(open)) => open,
+        Err(refusal) => return refusal.into(),
+    };
+    if !open.waits_for_a_reboot() {
+        return Refusal::NoRebootPending { run: open.run }.into();
+    }
+    let (tx, reading) = match load(&locked, &open) {
+        Ok(loaded) => loaded,
+        Err(why) => return RunReport::of(Ending::Stuck { after: None, why }),
+    };
+    match defer::is_same_boot(&reading) {
+        Ok(true) => {}
+        Ok(false) => return settle(&locked, open, Extent::Whole, faces),
+        Err(failure) => return RunReport::of(Ending::Unfinished(failure)),
+    }
+    let mut report = RunReport::of(defer::call_off(&locked, &tx, &reading));
+    report.run = Some(open.run);
+    report
+}
+
 /// A program that may not be run, as the reason why a recovery cannot go on.
 fn untrusted(refusal: Refusal, tx: &Transaction) -> Stuck {
     match refusal {
@@ -249,7 +296,7 @@ fn untrusted(refusal: Refusal, tx: &Transaction) -> Stuck {
 }
 
 impl Run<'_> {
-    fn stop_and_swap_on(&mut self) -> Ending {
+    pub(crate) fn stop_and_swap_on(&mut self) -> Ending {
         // Where `Armed` was in doubt, services were started on the old files, and nothing was held any more.
         if let Err(failure) = self.hold() {
             return Ending::Unfinished(failure);
@@ -262,7 +309,7 @@ impl Run<'_> {
     }
 
     /// No file was touched: what ran is started, the record says so, and what was staged goes.
-    fn close_untouched(&mut self, failure: Failure) -> Ending {
+    pub(crate) fn close_untouched(&mut self, failure: Failure) -> Ending {
         if self.extent == Extent::Files {
             return self.files_settled();
         }
@@ -338,6 +385,9 @@ pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
     let files = tx.iter().flat_map(|tx| tx.swaps.iter().map(|swap| abandoned(tx, swap))).collect();
     let services = tx.as_ref().map(|tx| left_services(tx, &open)).unwrap_or_default();
     let state = locked.state();
+    if let (Some(tx), Ok(reading)) = (&tx, &open.reading) {
+        defer::take_out_of(tx, reading)?;
+    }
     if let Some(tx) = &tx {
         hold::lift(state, tx).map_err(|e| unusable(state.path(), &e))?;
     }

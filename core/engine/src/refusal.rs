@@ -367,6 +367,20 @@ pub enum Refusal {
     },
     /// A changing verb without a terminal to ask on and without `--yes`.
     NotConfirmed,
+    /// The system makes no moves at boot, so no reboot can replace a file in use.
+    NoDelayedMoves,
+    /// Nothing settles a run at boot, so none may wait for one.
+    RebootNotSettled,
+    /// A run waits for a reboot.
+    RebootPending {
+        /// Which.
+        run: RunId,
+    },
+    /// The open run does not wait for a reboot.
+    NoRebootPending {
+        /// Which.
+        run: RunId,
+    },
     /// Asked on the terminal, and the answer was no.
     Declined,
 }

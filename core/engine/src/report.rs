@@ -38,6 +38,8 @@ pub enum Ending {
     FilesSettled,
     /// recover: put back. Exit 0.
     RolledBack(Failure),
+    /// Everything is put back, and the next reboot replaces the files. Exit 30.
+    RebootPending(Failure),
     /// Failed; everything is put back. Exit 20.
     PutBack(Failure),
     /// Not begun. Exit 10 to 13 or 21.

@@ -170,7 +170,11 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
                 .and_then(|()| tidy::drop_staging(tx))
                 .and_then(|()| tidy::remove_transaction(locked, &tx.run))
         }
-        Ending::NothingToDo | Ending::FilesSettled | Ending::Unfinished(_) | Ending::Stuck { .. } => Ok(()),
+        Ending::NothingToDo
+        | Ending::FilesSettled
+        | Ending::RebootPending(_)
+        | Ending::Unfinished(_)
+        | Ending::Stuck { .. } => Ok(()),
     };
     if let Err(e) = tidied {
         log::warn!("run {}: {e}; the next verb tidies up", tx.run);

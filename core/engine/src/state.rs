@@ -44,6 +44,13 @@ pub struct OpenRun {
     pub reading: Result<Reading, JournalError>,
 }
 
+impl OpenRun {
+    /// Whether the next reboot is to replace its files, or has done so.
+    pub fn waits_for_a_reboot(&self) -> bool {
+        self.reading.as_ref().is_ok_and(|reading| reading.status == Status::RebootPending)
+    }
+}
+
 impl State {
     /// Opens the state folder at `path` for reading. `None`: there is none yet.
     ///

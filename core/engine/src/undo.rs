@@ -14,7 +14,7 @@ use crate::{
 use backout_disk::swap::Turn;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
-    plan::{FORMAT, Operator, PlanKind, PlannedService, Tie},
+    plan::{FORMAT, OnLocked, Operator, PlanKind, PlannedService, Tie},
     step::Source,
 };
 use std::cell::OnceCell;
@@ -70,6 +70,7 @@ pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
     plan.notes = Vec::new();
     plan.reminders = Vec::new();
     plan.request.start_all = false;
+    plan.request.on_locked = OnLocked::Fail;
     plan.request.by.clone_from(&asked.by);
     plan.request.request_id.clone_from(&asked.request_id);
     for component in &mut plan.components {

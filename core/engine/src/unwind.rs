@@ -61,7 +61,7 @@ impl Run<'_> {
         }
     }
 
-    fn files_back(&mut self) -> Result<(), Stuck> {
+    pub(crate) fn files_back(&mut self) -> Result<(), Stuck> {
         // Putting back matters more: without it somebody may start services on a mixture from here on.
         if let Err(failure) = self.hold() {
             log::warn!("run {}: {failure}", self.tx.run);
@@ -93,13 +93,24 @@ impl Run<'_> {
         if self.extent == Extent::Files {
             return self.files_settled();
         }
-        if let Err(why) = self.start_old() {
+        if let Err(why) = self.services_back() {
             return Ending::Stuck { after: Some(failure), why };
         }
+        self.undone(failure)
+    }
+
+    /// Starts what ran.
+    pub(crate) fn services_back(&mut self) -> Result<(), Stuck> {
+        self.start_old()?;
         // On the old tree a probe may well have been unhappy before: no more than a warning.
         if let Err(Failure::Probe { name, .. }) = self.quiesce().probes() {
             self.notices.push(Notice::ProbeFailed { probe: name });
         }
+        Ok(())
+    }
+
+    /// Files and services are as they were: the run is over.
+    pub(crate) fn undone(&mut self, failure: Failure) -> Ending {
         if let Err(e) = self.journal.append(Record::Undone { why: failure.to_string() }) {
             // Files are old and services run; only the record is in doubt. `recover` finds nothing left to do.
             log::warn!("run {}: {}", self.tx.run, chain(&e));

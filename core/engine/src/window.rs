@@ -144,6 +144,7 @@ impl Run<'_> {
         let swapped = swapped.and_then(|()| self.record(Record::Swapped));
         match swapped {
             Ok(()) => self.resume_forwards(),
+            Err(failure) if self.is_deferrable(&failure) => self.defer(failure),
             Err(failure) => self.unwind(failure),
         }
     }

@@ -36,7 +36,7 @@ pub struct Line {
 /// A line as bytes, with its checksum.
 pub fn encode(line: &Line) -> Result<(Vec<u8>, u32), ron::Error> {
     let mut line = line.clone();
-    if let Record::Undo { why } | Record::Undone { why } = &mut line.record {
+    if let Record::Undo { why } | Record::Deferring { why } | Record::Undone { why } = &mut line.record {
         *why = why.chars().take(MAX_WHY).collect();
     }
     let text = ron::to_string(&line)?;

@@ -66,6 +66,19 @@ pub enum Record {
         /// Why.
         why: String,
     },
+    /// As `Undo`, and once everything is as it was the next reboot is to replace the files. F.
+    Deferring {
+        /// Why.
+        why: String,
+    },
+    /// Files and services are as they were; from here on the moves may stand in the system's queue for the next boot. F,
+    /// before the queue is written.
+    RebootPending {
+        /// The boot in which they were queued.
+        boot: String,
+        /// How many moves.
+        entries: u32,
+    },
     /// Every name is back and every folder synced. F.
     Unswapped,
     /// Files and services are as they were. F.
@@ -112,6 +125,8 @@ impl Record {
             | Record::Committed
             | Record::Clean
             | Record::Undo { .. }
+            | Record::Deferring { .. }
+            | Record::RebootPending { .. }
             | Record::Unswapped
             | Record::Undone { .. } => true,
             Record::Starting { .. }
@@ -137,6 +152,8 @@ impl Record {
             Record::Committed => "Committed",
             Record::Clean => "Clean",
             Record::Undo { .. } => "Undo",
+            Record::Deferring { .. } => "Deferring",
+            Record::RebootPending { .. } => "RebootPending",
             Record::Unswapped => "Unswapped",
             Record::Undone { .. } => "Undone",
             Record::Recovering { .. } => "Recovering",

@@ -31,6 +31,12 @@ pub enum Status {
     Undoing,
     /// Every file is old; services are being started.
     Unswapped,
+    /// The way is backwards for now; files may be old or new. The next reboot is to replace them.
+    Deferring,
+    /// Every file is old; services are being started. Then the moves for the next reboot are queued.
+    Deferred,
+    /// Files and services are old; the next reboot replaces the files, or has done so.
+    RebootPending,
     /// The run is over: old.
     Undone,
     /// Over, old and tidied up.
@@ -54,6 +60,13 @@ pub enum Remedy {
     PutBack,
     /// Start what ran.
     ResumeBackwards,
+    /// Stop everything, put every file back, start what ran, queue the moves for the next reboot.
+    PutBackAndQueue,
+    /// Start what ran, queue the moves.
+    ResumeAndQueue,
+    /// In the same boot see to it that the moves are queued; behind the reboot go on forwards if any was made, else end
+    /// the run as it is.
+    AwaitReboot,
     /// Only tidy up: the run is over.
     TidyUp,
 }
@@ -97,6 +110,20 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
         (S::Unswapped, R::Undone { .. }) => Ok(S::Undone),
         (S::Undone, R::Clean) => Ok(S::UndoneClean),
 
+        // Only a swap meets files in use.
+        (S::Armed, R::Deferring { .. }) => Ok(S::Deferring),
+        (S::Deferring, R::Unswapped) => Ok(S::Deferred),
+        (S::Deferred, R::Starting { .. } | R::Started { .. } | R::Health { .. }) => Ok(S::Deferred),
+        (S::Deferred, R::RebootPending { .. }) => Ok(S::RebootPending),
+        // What cannot be deferred is undone.
+        (S::Deferring, R::Undo { .. }) => Ok(S::Undoing),
+        (S::Deferred, R::Undone { .. }) => Ok(S::Undone),
+        // Behind the reboot: some names are new, and the way is forwards.
+        (S::RebootPending, R::Armed) => Ok(S::Armed),
+        // Behind the reboot nothing is new, or it was called off before.
+        (S::RebootPending, R::Starting { .. } | R::Started { .. }) => Ok(S::RebootPending),
+        (S::RebootPending, R::Undone { .. }) => Ok(S::Undone),
+
         (
             S::Begun
             | S::Staged
@@ -107,7 +134,10 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
             | S::Applied(_)
             | S::Swapped
             | S::Undoing
-            | S::Unswapped,
+            | S::Unswapped
+            | S::Deferring
+            | S::Deferred
+            | S::RebootPending,
             R::Recovering { .. },
         ) => Ok(status),
 
@@ -125,6 +155,8 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
         | (_, R::Committed)
         | (_, R::Clean)
         | (_, R::Undo { .. })
+        | (_, R::Deferring { .. })
+        | (_, R::RebootPending { .. })
         | (_, R::Unswapped)
         | (_, R::Undone { .. })
         | (_, R::Recovering { .. }) => illegal,
@@ -150,6 +182,9 @@ impl Status {
             Status::Swapped => Remedy::ResumeForwards,
             Status::Undoing => Remedy::PutBack,
             Status::Unswapped => Remedy::ResumeBackwards,
+            Status::Deferring => Remedy::PutBackAndQueue,
+            Status::Deferred => Remedy::ResumeAndQueue,
+            Status::RebootPending => Remedy::AwaitReboot,
             Status::Committed | Status::CommittedClean | Status::Undone | Status::UndoneClean => {
                 Remedy::TidyUp
             }
@@ -189,6 +224,8 @@ mod tests {
             Record::Committed,
             Record::Clean,
             Record::Undo { why: String::new() },
+            Record::Deferring { why: String::new() },
+            Record::RebootPending { boot: String::new(), entries: 1 },
             Record::Unswapped,
             Record::Undone { why: String::new() },
             Record::Recovering { direction: Direction::Forwards },
@@ -202,13 +239,13 @@ mod tests {
     #[test]
     fn each_status_takes_exactly_these_records() {
         use Status as S;
-        let table: [(Status, &[&str]); 15] = [
+        let table: [(Status, &[&str]); 18] = [
             (S::Nothing, &["Begin"]),
             (S::Begun, &["Staged", "Undone", "Recovering"]),
             (S::Staged, &["Opening", "Undone", "Recovering"]),
             (S::Opening, &["Armed", "Starting", "Started", "Undone", "Recovering"]),
             (S::Reopening, &["Starting", "Started", "Undone", "Recovering"]),
-            (S::Armed, &["Applying", "Swapped", "Undo", "Recovering"]),
+            (S::Armed, &["Applying", "Swapped", "Undo", "Deferring", "Recovering"]),
             (S::Applying(0), &["Applied", "Undo", "Recovering"]),
             (S::Applied(0), &["Swapped", "Undo", "Recovering"]),
             (S::Swapped, &["Starting", "Started", "Health", "Committed", "Undo", "Recovering"]),
@@ -216,6 +253,9 @@ mod tests {
             (S::CommittedClean, &[]),
             (S::Undoing, &["Unswapped", "Recovering"]),
             (S::Unswapped, &["Starting", "Started", "Health", "Undone", "Recovering"]),
+            (S::Deferring, &["Undo", "Unswapped", "Recovering"]),
+            (S::Deferred, &["Starting", "Started", "Health", "RebootPending", "Undone", "Recovering"]),
+            (S::RebootPending, &["Armed", "Starting", "Started", "Undone", "Recovering"]),
             (S::Undone, &["Clean"]),
             (S::UndoneClean, &[]),
         ];
@@ -227,8 +267,13 @@ mod tests {
     #[test]
     fn an_undo_is_sticky() {
         for record in all_records() {
-            let after = next(Status::Undoing, &record);
-            assert!(!matches!(after, Ok(Status::Armed | Status::Swapped | Status::Committed)), "{record:?}");
+            for from in [Status::Undoing, Status::Deferring, Status::Deferred] {
+                let after = next(from, &record);
+                assert!(
+                    !matches!(after, Ok(Status::Armed | Status::Swapped | Status::Committed)),
+                    "{record:?}"
+                );
+            }
         }
     }
 }

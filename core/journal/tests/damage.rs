@@ -17,6 +17,31 @@ fn run() -> RunId {
 }
 
 fn records() -> Vec<Record> {
+    let mut records = armed();
+    records.extend([
+        Record::Undo { why: "a \"reason\"\nof two lines".into() },
+        Record::Unswapped,
+        Record::Undone { why: "done".into() },
+    ]);
+    records
+}
+
+/// A run that waits for a reboot, and goes on behind it.
+fn deferred() -> Vec<Record> {
+    let mut records = armed();
+    records.extend([
+        Record::Deferring { why: "`a.dll` is in use".into() },
+        Record::Unswapped,
+        Record::RebootPending { boot: "boot".into(), entries: 2 },
+        Record::Recovering { direction: Direction::Forwards },
+        Record::Armed,
+        Record::Swapped,
+        Record::Committed,
+    ]);
+    records
+}
+
+fn armed() -> Vec<Record> {
     vec![
         Record::Begin {
             format: format::FORMAT,
@@ -27,30 +52,38 @@ fn records() -> Vec<Record> {
         Record::Staged { staged: Digest([8; 32]) },
         Record::Opening { services: vec![("A Service".parse().unwrap(), Was::Running)] },
         Record::Armed,
-        Record::Undo { why: "a \"reason\"\nof two lines".into() },
-        Record::Unswapped,
-        Record::Undone { why: "done".into() },
     ]
 }
 
 /// The bytes of a journal with the first `count` records.
 fn written(count: usize) -> Vec<u8> {
+    journal_of(&records(), count)
+}
+
+fn journal_of(records: &[Record], count: usize) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
     let mut journal = Journal::create(&folder, &run()).unwrap();
-    for record in records().into_iter().take(count) {
-        journal.append(record).unwrap();
+    for record in records.iter().take(count) {
+        journal.append(record.clone()).unwrap();
     }
     fs::read(dir.path().join(NAME)).unwrap()
 }
 
+/// Every beginning of both, from so many records on; what they share once only.
+fn each(from: usize) -> Vec<(Vec<Record>, usize)> {
+    let undone = (from..=records().len()).map(|count| (records(), count));
+    let deferred = (armed().len() + 1..=deferred().len()).map(|count| (deferred(), count));
+    undone.chain(deferred).collect()
+}
+
 #[test]
 fn what_was_written_is_read() {
-    for count in 0..=records().len() {
-        let bytes = written(count);
+    for (records, count) in each(0) {
+        let bytes = journal_of(&records, count);
         assert_eq!(bytes.len(), format::LENGTH);
         let reading = read(&run(), &bytes).unwrap();
-        let expected: Vec<Record> = records().into_iter().take(count).collect();
+        let expected: Vec<Record> = records.into_iter().take(count).collect();
         assert_eq!(reading.records().cloned().collect::<Vec<_>>(), expected);
         assert_eq!((reading.status, reading.tail), (replay(&expected).unwrap(), Tail::Blank));
     }
@@ -58,11 +91,11 @@ fn what_was_written_is_read() {
 
 #[test]
 fn every_flipped_byte_is_torn_refused_or_right() {
-    for count in 1..=records().len() {
-        let bytes = written(count);
+    for (records, count) in each(1) {
+        let bytes = journal_of(&records, count);
         let end = bytes.iter().rposition(|b| *b != b'\n').unwrap() + 2;
-        let before = replay(&records()[..count - 1]).unwrap();
-        let whole = replay(&records()[..count]).unwrap();
+        let before = replay(&records[..count - 1]).unwrap();
+        let whole = replay(&records[..count]).unwrap();
         for at in 0..end + 8 {
             for mask in [0x01, 0xff] {
                 let mut damaged = bytes.clone();
@@ -86,13 +119,13 @@ fn every_flipped_byte_is_torn_refused_or_right() {
 
 #[test]
 fn a_line_torn_anywhere_is_as_if_it_had_not_been_written() {
-    for count in 1..=records().len() {
-        let long = written(count);
+    for (records, count) in each(1) {
+        let long = journal_of(&records, count);
         let end = long.iter().rposition(|b| *b != b'\n').unwrap() + 1;
         let start = long[..end].iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
         let mut short = long.clone();
         short[start..].fill(b'\n');
-        let before = replay(&records()[..count - 1]).unwrap();
+        let before = replay(&records[..count - 1]).unwrap();
         for cut in start..end {
             let mut head = short.clone();
             head[start..cut].copy_from_slice(&long[start..cut]);

@@ -6,6 +6,7 @@
 
 pub mod boot;
 mod command;
+pub mod delayed;
 pub mod event_log;
 pub mod holders;
 mod interpreter;

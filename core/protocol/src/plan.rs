@@ -112,6 +112,8 @@ pub struct Ask {
     pub end_lingering: bool,
     /// `--start-all`.
     pub start_all: bool,
+    /// `--on-locked`.
+    pub on_locked: OnLocked,
     /// The site file.
     pub site: Option<HostPath>,
     /// Plugin folders, in search order.
@@ -122,6 +124,17 @@ pub struct Ask {
     pub by: Option<Operator>,
     /// `--request-id`: the caller's own id of this request.
     pub request_id: Option<String>,
+}
+
+/// What becomes of a run that meets a file in use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnLocked {
+    /// Everything is put back.
+    #[default]
+    Fail,
+    /// Everything is put back, and the next reboot replaces the files.
+    Reboot,
 }
 
 /// Who asked for a run, as the operating system knows them. For people: nothing is decided by it, but the process, by

@@ -44,7 +44,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
             plan::run(session, &wish, output.as_deref(), detailed_exitcode, form)
         }
         Verb::Rollback { wish, plan, dry_run } => rollback::run(session, &wish, plan.as_deref(), dry_run),
-        Verb::Recover { cancel_reboot: true, .. } => Err(later("recover --cancel-reboot")),
+        Verb::Recover { cancel_reboot: true, dry_run: false, .. } => recover::cancel_reboot(session),
         Verb::Recover { boot, abandon, dry_run, .. } => recover::run(session, boot, abandon, dry_run),
         Verb::Undo { id, dry_run } => undo::run(session, id.as_deref(), dry_run),
         Verb::Status { follow } => status::run(session, follow),

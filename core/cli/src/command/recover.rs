@@ -42,6 +42,14 @@ pub(crate) fn run(
     Ok(recover::run(&session.state, extent, &session.faces()).into())
 }
 
+/// Calls off what waits for a reboot.
+pub(crate) fn cancel_reboot(session: &Session) -> Result<Answer, Stop> {
+    if State::look(&session.state).map_err(stop)?.is_some() {
+        drop(session.lock()?);
+    }
+    Ok(recover::cancel_reboot(&session.state, &session.faces()).into())
+}
+
 fn give_up(session: &Session) -> Result<Answer, Stop> {
     let Some(given_up) = recover::abandon(&session.state).map_err(stop)? else {
         return Ok(Answer::plain(exit_code::DONE, Outcome::NothingToDo, "nothing to do".into(), json!(null)));

@@ -10,7 +10,7 @@ use crate::{
     session::{Session, Stop, stop},
 };
 use backout_engine::{Job, Refusal, State, apart, load, planner, report::counts, rollback};
-use backout_protocol::{Outcome, Plan};
+use backout_protocol::{Outcome, Plan, plan::OnLocked};
 use serde_json::json;
 use std::path::Path;
 
@@ -80,6 +80,9 @@ fn job(session: &Session, wish: &Wish, saved: Option<&Plan>) -> Result<Job, Stop
     ask.options.extend(old.options.iter().cloned());
     ask.end_lingering |= old.end_lingering;
     ask.start_all |= old.start_all;
+    if old.on_locked == OnLocked::Reboot {
+        ask.on_locked = OnLocked::Reboot;
+    }
     session.job_of(profile, ask)
 }
 

@@ -125,8 +125,13 @@ fn standing(state: &State) -> Result<Answer, Stop> {
     let text = format!("the run {} is unfinished: {stands}\n`backout recover` will {will}", open.run);
     let data =
         json!({ "open": { "run": open.run, "stands": stands, "recover_will": will }, "kept": kept_json });
-    let mut answer = Answer::plain(exit_code::UNFINISHED, Outcome::Unfinished, text, data);
-    let said: Said = refusal::said(&Refusal::Unfinished { run: open.run.clone() });
+    let waits = open.waits_for_a_reboot();
+    let run = open.run.clone();
+    let refused = if waits { Refusal::RebootPending { run } } else { Refusal::Unfinished { run } };
+    let (code, outcome) = exit_code::of_refusal(&refused);
+    let mut answer = Answer::plain(code, outcome, text, data);
+    answer.result.reboot_required = waits;
+    let said: Said = refusal::said(&refused);
     answer.result.error = Some(said.info());
     answer.result.run_id = Some(open.run);
     Ok(answer)
@@ -145,6 +150,13 @@ fn words(status: Status) -> &'static str {
         Status::Swapped => "every file is new; services were being started",
         Status::Undoing => "files were being put back; some may be old, some new",
         Status::Unswapped => "every file is old again; services were being started",
+        Status::Deferring => {
+            "files were being put back, to be replaced by a reboot; some may be old, some new"
+        }
+        Status::Deferred => {
+            "every file is old again, to be replaced by a reboot; services were being started"
+        }
+        Status::RebootPending => "a reboot replaces its files, or has done so",
         Status::Committed | Status::CommittedClean => "it is over, every file is new",
         Status::Undone | Status::UndoneClean => "it is over, every file is old",
     }
@@ -159,6 +171,11 @@ fn remedy(remedy: Remedy) -> &'static str {
         Remedy::ResumeForwards => "start what ran and look at its health; or put everything back",
         Remedy::PutBack => "stop the services, put every file back, and start what ran",
         Remedy::ResumeBackwards => "start what ran",
+        Remedy::PutBackAndQueue => {
+            "stop the services, put every file back, start what ran, and leave the files to a reboot"
+        }
+        Remedy::ResumeAndQueue => "start what ran, and leave the files to a reboot",
+        Remedy::AwaitReboot => "do nothing before the reboot; behind it carry the run to its end",
         Remedy::TidyUp => "tidy up",
     }
 }

@@ -137,6 +137,10 @@ fn refusals() -> Vec<Refusal> {
         R::UndoDrift { targets: vec![place()] },
         R::BeforeImageLost { target: place() },
         R::NotConfirmed,
+        R::NoDelayedMoves,
+        R::RebootNotSettled,
+        R::RebootPending { run: run() },
+        R::NoRebootPending { run: run() },
         R::Declined,
     ];
     all.extend(host_errors().into_iter().map(R::Plugin));
@@ -165,6 +169,7 @@ fn failures() -> Vec<Failure> {
         F::Journal { why: why() },
         F::Hold { why: "w".into() },
         F::StopGoesOn,
+        F::Queue { why: why() },
         F::NotMounted { folder: path() },
         F::Recorded { why: why() },
     ]
@@ -259,8 +264,9 @@ fn every_error_and_warning_has_its_own_code_and_says_what_and_what_next() {
         assert_eq!(before, None, "BKO-{} is also {what}", said.code);
     };
     for one in refusals() {
-        // The one refusal whose exit code and class are those of an open run.
-        let from = if matches!(one, Refusal::Unfinished { .. }) { 3001..3002 } else { 1001..2000 };
+        // The refusals whose exit code and class are those of an open run.
+        let open = matches!(one, Refusal::Unfinished { .. } | Refusal::RebootPending { .. });
+        let from = if open { 3001..3004 } else { 1001..2000 };
         take(refusal::said(&one), from, format!("{one:?}"));
     }
     for one in failures() {
@@ -328,6 +334,7 @@ fn exit_codes_of_refusals_are_those_of_the_contract() {
             Refusal::PlanStale { .. } => (12, Outcome::Refused),
             Refusal::NoRights { .. } => (13, Outcome::Refused),
             Refusal::Unfinished { .. } => (21, Outcome::Unfinished),
+            Refusal::RebootPending { .. } => (21, Outcome::RebootPending),
             _ => (10, Outcome::Refused),
         };
         assert_eq!(exit_code::of_refusal(&one), wanted, "{one:?}");

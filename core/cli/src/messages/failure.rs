@@ -81,11 +81,17 @@ pub(crate) fn said(failure: &Failure) -> Said {
         )
         .at("arm"),
         Failure::Joined { service } => Said::new(
-            2023,
+            2024,
             format!("the service `{service}` has come up since the plan was made, and goes down with one of the run"),
             "run it again: the new plan will stop it and start it too",
         )
         .at("quiesce"),
+        Failure::Queue { why } => Said::new(
+            2023,
+            why.clone(),
+            "look at `PendingFileRenameOperations` of the session manager's key in the registry",
+        )
+        .at("reboot"),
         Failure::StopGoesOn => Said::new(
             2022,
             "a command that the run told to stop a service still goes on; it may stop the service at any moment",

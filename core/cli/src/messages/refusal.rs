@@ -24,6 +24,7 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
     let state = match refusal {
         // These say so themselves, as something had been begun and was taken away again, or was begun by another run.
         R::Unfinished { .. }
+        | R::RebootPending { .. }
         | R::Cancelled(_)
         | R::StageFailed(_)
         | R::BeforeStop(_)
@@ -452,6 +453,24 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             1066,
             format!("what `{target}` was before the run is no longer kept, or has changed"),
             "bring it back from a backup of your own",
+        ),
+        R::NoDelayedMoves => Said::new(
+            1072,
+            "`--on-locked reboot` is for Windows: here a file in use is replaced all the same",
+            "run it again without `--on-locked reboot`",
+        ),
+        R::RebootNotSettled => Said::new(
+            1073,
+            "nothing settles a run at boot, so no file can be left to the next reboot",
+            "run `backout boot install`, then this again; or run it without `--on-locked reboot`",
+        ),
+        R::NoRebootPending { run } => {
+            Said::new(1074, format!("the run {run} does not wait for a reboot"), "run `backout recover`")
+        }
+        R::RebootPending { run } => Said::new(
+            3003,
+            format!("the run {run} waits for a reboot, which replaces its files; nothing new is begun"),
+            "reboot; or run `backout recover --cancel-reboot`",
         ),
         R::NotConfirmed => Said::new(
             1067,
