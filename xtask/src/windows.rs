@@ -4,34 +4,61 @@
 //! for a DLL that Debian's Wine does not have. Debian's `rustc-web` brings the sources of `std` that such a target is
 //! built from. What the build needs in its environment is never exported: it would change host builds too.
 
-use crate::build::{PLUGINS, call, cargo, root, target};
+mod installer;
+
+use crate::{
+    build::{PLUGINS, call, cargo, root, target},
+    suite::has,
+};
 use std::{
     fs,
     path::PathBuf,
     process::{Command, Stdio},
 };
 
-const TARGET: &str = "x86_64-win7-windows-gnu";
+pub(crate) const TARGET: &str = "x86_64-win7-windows-gnu";
+/// For machines of 32 bits: built, and not run here.
+pub(crate) const TARGET_X86: &str = "i686-win7-windows-gnu";
 const RUSTC: &str = "/usr/bin/rustc";
 
-/// Programs (or files, by absolute path), and the Debian package each is in.
-pub(crate) const NEEDS: &[(&str, &str)] = &[
+/// Programs (or files, by absolute path) that the build takes, and the Debian package each is in.
+pub(crate) const BUILD_NEEDS: &[(&str, &str)] = &[
     (RUSTC, "rustc-web"),
     ("/usr/lib/rustlib/src/rust/library/Cargo.lock", "rust-web-src"),
     ("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64"),
-    ("wine", "wine"),
-    ("/usr/lib/wine/wine64", "wine64"),
 ];
+
+/// The same for the tests.
+pub(crate) const NEEDS: &[(&str, &str)] =
+    &[BUILD_NEEDS[0], BUILD_NEEDS[1], BUILD_NEEDS[2], ("wine", "wine"), ("/usr/lib/wine/wine64", "wine64")];
 
 /// What has been brought to Windows so far.
 const PACKAGES: &[&str] = &["backout-protocol", "backout-disk", "backout-journal", "backout-machine"];
 
-/// Builds and runs the tests of every package that has been brought to Windows, and the main job on its demo.
+/// Builds and runs the tests of every package that has been brought to Windows, the main job on its demo, the recovery
+/// at boot, and the installers.
 pub(crate) fn test() -> Result<(), String> {
     let server = prefix()?;
-    let tested = packages().and_then(|()| demo());
+    let tested = packages().and_then(|()| demo()).and_then(|()| boot()).and_then(|()| installers());
     drop(server);
     tested
+}
+
+/// The recovery at boot, on the program and the plugins that the demo was built of.
+fn boot() -> Result<(), String> {
+    let mut test = cargo(&["test", "--quiet", "-Zbuild-std", "--target", TARGET]);
+    call(environment(test.args(["--package", "backout", "--test", "boot"])))
+}
+
+/// What people install, where its packages can be made.
+fn installers() -> Result<(), String> {
+    if has("wixl") && has("msibuild") {
+        return installer::test();
+    }
+    println!(
+        "the installer is not tested: `wixl` and `msibuild` are not here (Debian: apt-get install wixl msitools)"
+    );
+    Ok(())
 }
 
 fn packages() -> Result<(), String> {
@@ -76,11 +103,12 @@ fn folder() -> PathBuf {
     target().join("wine")
 }
 
-fn environment(command: &mut Command) -> &mut Command {
+pub(crate) fn environment(command: &mut Command) -> &mut Command {
     command
         .env("RUSTC", RUSTC)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_X86_64_WIN7_WINDOWS_GNU_LINKER", "x86_64-w64-mingw32-gcc")
+        .env("CARGO_TARGET_I686_WIN7_WINDOWS_GNU_LINKER", "i686-w64-mingw32-gcc")
         .env("CARGO_TARGET_X86_64_WIN7_WINDOWS_GNU_RUNNER", "wine")
         // Set by the toolchain that runs this; the build above is another's.
         .env_remove("RUSTUP_TOOLCHAIN");

@@ -36,7 +36,12 @@ impl Shell {
     }
 
     pub(super) fn path(self, path: &Path) -> String {
-        self.quoted(path.as_os_str())
+        let quoted = self.quoted(path.as_os_str());
+        match self {
+            Self::Posix => quoted,
+            // The commands of `cmd.exe` take a slash for the beginning of a switch.
+            Self::Cmd => quoted.replace('/', r"\"),
+        }
     }
 
     /// Program and arguments of a command that the site names.
@@ -133,6 +138,7 @@ mod tests {
         assert_eq!(Shell::Posix.quoted(OsStr::new("/a b/it's")), r"'/a b/it'\''s'");
         assert_eq!(Shell::Posix.quoted(OsStr::new("a\nb'")), r"$'a\x0ab\''");
         assert_eq!(Shell::Cmd.quoted(OsStr::new(r"\\?\C:\a b")), r#""C:\a b""#);
+        assert_eq!(Shell::Cmd.path(std::path::Path::new(r"C:\a/b c")), r#""C:\a\b c""#);
         assert_eq!(Shell::Cmd.argv(&["C:\\c.exe".into(), "stop".into()]), r#""C:\c.exe" "stop""#);
     }
 }
