@@ -202,6 +202,9 @@ pub(crate) enum Verb {
         /// Show what the run that is under way does, until it ends.
         #[arg(long)]
         follow: bool,
+        /// For an installer that asks without rights: ends 0 unless a run is known to be open.
+        #[arg(long, hide = true, conflicts_with = "follow")]
+        if_known: bool,
     },
     /// Lists the runs that are over, newest first.
     History {

@@ -129,7 +129,13 @@ fn nothing_is_installed_where_others_may_change_it() {
 fn nothing_is_installed_while_a_run_is_open() {
     let package = Package::new();
     package.install(&[]).ends(0);
+    package.world.plain(&["status", "--if-known"]).ends(0);
     package.world.rollback(&[]).ends(0);
+    // What cannot be looked at is not known to be open.
+    fs::set_permissions(&package.world.state, fs::Permissions::from_mode(0o777)).unwrap();
+    package.world.plain(&["status"]).ends(10);
+    package.world.plain(&["status", "--if-known"]).ends(0);
+    fs::set_permissions(&package.world.state, fs::Permissions::from_mode(0o700)).unwrap();
     // A run whose journal is damaged is open until somebody settles it.
     let [from, to] = ["history", "transactions"].map(|name| package.world.state.join(name));
     let run = fs::read_dir(&from).unwrap().next().unwrap().unwrap().file_name();
@@ -140,5 +146,6 @@ fn nothing_is_installed_while_a_run_is_open() {
     fs::write(&journal, bytes).unwrap();
     fs::write(package.to.join("README.txt"), "older").unwrap();
     package.refused(21, "BKO-3001");
+    package.world.plain(&["status", "--if-known"]).ends(21);
     assert_eq!(fs::read(package.to.join("README.txt")).unwrap(), b"older");
 }

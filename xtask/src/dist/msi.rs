@@ -14,15 +14,18 @@ use std::{
 const UPGRADES: &str = "6B6F4B0C-3C0E-5D0B-8E0B-BAC0075E0F11";
 
 /// What `wixl` has no words for.
-const QUERIES: [&str; 3] = [
-    // It would take the version before away when all is over; what refuses to go would then have been overwritten.
-    "UPDATE `InstallExecuteSequence` SET `Sequence` = 1510 WHERE `Action` = 'RemoveExistingProducts'",
-    // Not every installer minds that the version before refuses to go: it is asked before. A program in a folder (34), in
-    // the installation's script (1024), as the system (2048).
+const QUERIES: [&str; 5] = [
+    // Asked once before the installer has done anything at all, so that nothing is to be rolled back: a program in a
+    // folder (34). It runs as the caller, whose rights may not do to see a run.
     "INSERT INTO `CustomAction` (`Action`, `Type`, `Source`, `Target`) \
-     VALUES ('NothingIsOpenThere', 3106, 'INSTALLDIR', '\"[INSTALLDIR]backout.exe\" status')",
+     VALUES ('NothingIsKnown', 34, 'INSTALLDIR', '\"[INSTALLDIR]backout.exe\" status --if-known')",
     "INSERT INTO `InstallExecuteSequence` (`Action`, `Condition`, `Sequence`) \
-     VALUES ('NothingIsOpenThere', 'WIX_UPGRADE_DETECTED AND NOT REMOVE', 1505)",
+     VALUES ('NothingIsKnown', 'REMOVE=\"ALL\" OR (WIX_UPGRADE_DETECTED AND NOT REMOVE)', 1450)",
+    // The version before is taken away, and asked by itself, as the first part of the same transaction: `wixl` would do it
+    // when all is over, and what refuses to go would have been overwritten. Nothing may be in the script before that.
+    "UPDATE `InstallExecuteSequence` SET `Sequence` = 1501 WHERE `Action` = 'RemoveExistingProducts'",
+    "UPDATE `InstallExecuteSequence` SET `Sequence` = 1502 WHERE `Action` = 'NothingIsOpen'",
+    "UPDATE `InstallExecuteSequence` SET `Sequence` = 1503 WHERE `Action` = 'NotAtBoot'",
 ];
 
 /// Makes the file `to` of a package's folder.

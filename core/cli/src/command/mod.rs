@@ -47,7 +47,8 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::Recover { cancel_reboot: true, dry_run: false, .. } => recover::cancel_reboot(session),
         Verb::Recover { boot, abandon, dry_run, .. } => recover::run(session, boot, abandon, dry_run),
         Verb::Undo { id, dry_run } => undo::run(session, id.as_deref(), dry_run),
-        Verb::Status { follow } => status::run(session, follow),
+        Verb::Status { if_known: true, .. } => Ok(status::known(session)),
+        Verb::Status { follow, .. } => status::run(session, follow),
         Verb::History { verb: None } => history::list(session),
         Verb::History { verb: Some(HistoryVerb::Prune { keep, days, dry_run }) } => {
             history::prune(session, Retention { newest: keep, days }, dry_run)

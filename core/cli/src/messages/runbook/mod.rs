@@ -177,6 +177,9 @@ impl Book<'_> {
             self.remark(&format!("{} must end with 0:", probe.name));
             self.command(&self.shell.argv(&probe.run));
         }
+        for reminder in &self.plan.reminders {
+            self.remark(super::text(reminder).as_str());
+        }
     }
 
     fn go_back(&mut self) {
