@@ -7,6 +7,7 @@
 
 mod build;
 mod docs;
+mod reboot;
 mod suite;
 mod windows;
 
