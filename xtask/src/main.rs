@@ -8,6 +8,7 @@
 mod build;
 mod dist;
 mod docs;
+mod reboot;
 mod suite;
 mod windows;
 

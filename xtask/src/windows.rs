@@ -36,12 +36,13 @@ pub(crate) const NEEDS: &[(&str, &str)] =
 const PACKAGES: &[&str] = &["backout-protocol", "backout-disk", "backout-journal", "backout-machine"];
 
 /// Builds and runs the tests of every package that has been brought to Windows, the main job on its demo, the recovery
-/// at boot, and the installers.
+/// at boot, the installers, and a reboot.
 pub(crate) fn test() -> Result<(), String> {
     let server = prefix()?;
     let tested = packages().and_then(|()| demo()).and_then(|()| boot()).and_then(|()| installers());
     drop(server);
-    tested
+    tested?;
+    crate::reboot::test()
 }
 
 /// The recovery at boot, on the program and the plugins that the demo was built of.
@@ -99,7 +100,7 @@ fn demo() -> Result<(), String> {
 }
 
 /// A Windows of our own: nothing of the user's is changed.
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     target().join("wine")
 }
 
@@ -115,12 +116,12 @@ pub(crate) fn environment(command: &mut Command) -> &mut Command {
     wine(command)
 }
 
-fn wine(command: &mut Command) -> &mut Command {
+pub(crate) fn wine(command: &mut Command) -> &mut Command {
     command.env("WINEPREFIX", folder()).env("WINEDEBUG", "-all").env_remove("DISPLAY")
 }
 
 /// Makes the prefix where there is none, and keeps its server alive: without one each test would start its own.
-fn prefix() -> Result<Server, String> {
+pub(crate) fn prefix() -> Result<Server, String> {
     let folder = folder();
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let quiet = |command: &mut Command| {
@@ -138,10 +139,13 @@ fn prefix() -> Result<Server, String> {
 }
 
 /// A server that stays until it is dropped; its services go with it.
-struct Server;
+pub(crate) struct Server;
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = wine(&mut Command::new("wineserver")).arg("-k").current_dir(root()).status();
+        // The second waits for its end: what starts next is to meet no half of it.
+        for how in ["-k", "-w"] {
+            let _ = wine(&mut Command::new("wineserver")).arg(how).current_dir(root()).status();
+        }
     }
 }

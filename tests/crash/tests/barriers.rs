@@ -80,6 +80,7 @@ fn noticed(built: &Path, scenario: Scenario, barrier: &str) -> Option<String> {
 }
 
 #[test]
+#[ignore = "takes most of an hour on two processors; `cargo xtask nightly` runs it"]
 fn every_barrier_that_is_left_out_is_noticed() {
     if !have_strace() || !can_be_parted() {
         return;
