@@ -1,4 +1,4 @@
-//! Build chores: `cargo xtask demo`, `cargo xtask test [SUITE…]`, `cargo xtask dist [PLATFORM…]`.
+//! Build chores: `cargo xtask demo`, `cargo xtask test [SUITE…]`, `cargo xtask nightly`, `cargo xtask dist [PLATFORM…]`.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -16,14 +16,15 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let done =
-        match args.first().map(String::as_str) {
-            Some("demo") => build::demo(&args[1..]).map(|()| true),
-            Some("dist") => dist::run(&args[1..]).map(|()| true),
-            Some("test") => suite::run(&args[1..]),
-            _ => Err("cargo xtask demo [FLAG…] | cargo xtask test [SUITE…] | cargo xtask dist [PLATFORM…]"
-                .to_owned()),
-        };
+    let done = match args.first().map(String::as_str) {
+        Some("demo") => build::demo(&args[1..]).map(|()| true),
+        Some("dist") => dist::run(&args[1..]).map(|()| true),
+        Some("test") => suite::run(&args[1..]),
+        Some("nightly") => suite::nightly().map(|()| true),
+        _ => Err("cargo xtask demo [FLAG…] | cargo xtask test [SUITE…] | cargo xtask nightly | \
+                      cargo xtask dist [PLATFORM…]"
+            .to_owned()),
+    };
     match done {
         Ok(true) => ExitCode::SUCCESS,
         // What failed has been told.

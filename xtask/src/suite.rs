@@ -96,6 +96,11 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     Ok(failed.is_empty())
 }
 
+/// What takes too long for every day: the tests' own test, every barrier left out once.
+pub(crate) fn nightly() -> Result<(), String> {
+    call(&mut cargo(&["test", "--package", "backout-crash", "--", "--ignored", "--nocapture"]))
+}
+
 /// Why a suite did not pass.
 enum Missing {
     Program(String),
