@@ -158,7 +158,14 @@ impl Run<'_> {
         if self.tx.folder.stat(name).map_err(fail)?.is_some() {
             durable::rename(&self.tx.folder, name, self.state.folder(), name).map_err(fail)?;
         }
-        self.services.hold_back(&needs(self.tx).map_err(fail)?).map_err(Failure::Service)
+        self.hold_back()
+    }
+
+    /// Where services are held back by what they need: from the next start on they wait for the recovery, whether or not
+    /// anything is unsettled by then. Those that run go on. Durable once this returns.
+    pub(crate) fn hold_back(&self) -> Result<(), Failure> {
+        let needs = needs(self.tx).map_err(|e| Failure::Hold { why: e.to_string() })?;
+        self.services.hold_back(&needs).map_err(Failure::Service)
     }
 
     /// The tree is settled: services may be started.

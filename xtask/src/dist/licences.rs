@@ -28,6 +28,13 @@ pub(super) fn text(triple: Option<&str>) -> Result<String, String> {
          share stand once, at the end.\n\n\
          The standard library of Rust is in every program here: MIT OR Apache-2.0, https://www.rust-lang.org\n\n",
     );
+    if triple.is_some() {
+        out.push_str(
+            "Programs for Windows are linked with start-up code of mingw-w64 (public domain, and the Zope Public License\n\
+             2.1 with parts under BSD and MIT licences, https://www.mingw-w64.org) and with libgcc of the GNU compilers\n\
+             (GPL 3 or later with the GCC Runtime Library Exception, https://gcc.gnu.org).\n\n",
+        );
+    }
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for package in shipped(&metadata)? {
         let name = format!("{} {}", package.name, package.version);
