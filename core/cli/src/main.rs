@@ -67,6 +67,7 @@ fn main() -> ExitCode {
 }
 
 /// Ends the process. Everything is printed and closed.
+#[expect(clippy::disallowed_methods, reason = "this is the binary's main; a longer code leaves no other way")]
 fn leave(code: u8, msi: bool) -> ExitCode {
     match exit_code::of_process(code, msi) {
         long if long > i32::from(u8::MAX) => std::process::exit(long),

@@ -103,8 +103,8 @@ pub(crate) fn await_reboot(
     tx: &Transaction,
     reading: &Reading,
     stagings: &Stagings,
-) -> Result<Behind, Ending> {
-    if !is_same_boot(reading).map_err(Ending::Unfinished)? {
+) -> Result<Behind, Box<Ending>> {
+    if !is_same_boot(reading).map_err(|failure| Box::new(Ending::Unfinished(failure)))? {
         return behind(tx, stagings);
     }
     let moves = moves(tx).unwrap_or_default();
@@ -114,20 +114,21 @@ pub(crate) fn await_reboot(
         Ok(Standing::Some | Standing::None) => enqueue(&moves),
         Err(e) => Err(queue(&e)),
     };
-    Err(match stands {
+    Err(Box::new(match stands {
         Ok(()) => Ending::RebootPending(recorded(reading)),
         Err(failure) => Ending::Unfinished(failure),
-    })
+    }))
 }
 
 /// Looks at every name behind the reboot.
-fn behind(tx: &Transaction, stagings: &Stagings) -> Result<Behind, Ending> {
+fn behind(tx: &Transaction, stagings: &Stagings) -> Result<Behind, Box<Ending>> {
     for swap in &tx.swaps {
         let Some(staging) = stagings.get(&swap.host()) else { continue };
         let seen = match swap.pair(staging).and_then(|pair| pair.sight()) {
             Ok(seen) => seen,
             Err(error) => {
-                return Err(Ending::Stuck { after: None, why: Stuck::target(&swap.target, error) });
+                let why = Stuck::target(&swap.target, error);
+                return Err(Box::new(Ending::Stuck { after: None, why }));
             }
         };
         if matches!(onward(swap, &seen), Onward::Done | Onward::Appear) {

@@ -10,6 +10,10 @@ use backout_machine::{holders, service::ServiceError};
 use backout_protocol::{HostPath, Place, ServiceName, text::Text};
 use std::fmt;
 
+/// Image and number of each process that holds a file, as far as the system tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holders(pub Vec<(String, u32)>);
+
 /// Why a run that had stopped services went back.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -49,8 +53,8 @@ pub enum Failure {
         target: Place,
         /// Why.
         error: Error,
-        /// Image and number of each process that holds it, as far as the system tells.
-        holders: Vec<(String, u32)>,
+        /// Who holds it.
+        holders: Box<Holders>,
     },
     /// A file is neither old nor new while a recovery goes forwards.
     InDoubt {
@@ -118,8 +122,8 @@ pub enum Stuck {
         target: Place,
         /// Why.
         error: Error,
-        /// Image and number of each process that holds it, as far as the system tells.
-        holders: Vec<(String, u32)>,
+        /// Who holds it.
+        holders: Box<Holders>,
     },
     /// A file's before-image is nowhere to be found.
     BeforeImageLost {
@@ -169,12 +173,13 @@ impl Stuck {
 }
 
 /// Who holds a file that is refused because it is in use. That may also be called "access denied".
-fn holders(target: &Place, error: &Error) -> Vec<(String, u32)> {
+fn holders(target: &Place, error: &Error) -> Box<Holders> {
     match error.kind {
         ErrorKind::Busy | ErrorKind::Denied => {
-            holders::of(&target.path()).into_iter().map(|h| (h.image, h.pid)).collect()
+            let found = holders::of(&target.path()).into_iter();
+            Box::new(Holders(found.map(|h| (h.image, h.pid)).collect()))
         }
-        _ => Vec::new(),
+        _ => Box::default(),
     }
 }
 

@@ -167,7 +167,7 @@ fn go_on(
     let behind = match remedy {
         Remedy::AwaitReboot => match defer::await_reboot(tx, reading, &stagings) {
             Ok(behind) => Some(behind),
-            Err(ending) => return RunReport::of(ending),
+            Err(ending) => return RunReport::of(*ending),
         },
         _ => None,
     };

@@ -6,6 +6,7 @@ use backout_disk::{Error, ErrorKind};
 use backout_engine::{
     Failure, Refusal, Stuck,
     faces::{Cancelled, HostError},
+    failure::Holders,
     refusal::{NotUndoable, Trusted, Wanting},
 };
 use backout_journal::Unreadable;
@@ -152,7 +153,11 @@ fn failures() -> Vec<Failure> {
         F::Process { why: why() },
         F::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
         F::Drift { targets: vec![place()] },
-        F::Swap { target: place(), error: disk(ErrorKind::Busy), holders: vec![("i".into(), 7)] },
+        F::Swap {
+            target: place(),
+            error: disk(ErrorKind::Busy),
+            holders: Box::new(Holders(vec![("i".into(), 7)])),
+        },
         F::InDoubt { target: place() },
         F::Probe { name: "p".into(), why: why() },
         F::Cancelled(Cancelled::Deadline),
@@ -172,7 +177,11 @@ fn stucks() -> Vec<Stuck> {
         S::Died { service: "S".parse().unwrap() },
         S::Service(spawn()),
         S::Process { why: why() },
-        S::Target { target: place(), error: disk(ErrorKind::Busy), holders: vec![("i".into(), 7)] },
+        S::Target {
+            target: place(),
+            error: disk(ErrorKind::Busy),
+            holders: Box::new(Holders(vec![("i".into(), 7)])),
+        },
         S::BeforeImageLost { target: place() },
         S::RecordLost { target: place(), at: path() },
         S::Journal { path: path(), why: Unreadable::TooNew { found: (9, 0) } },
@@ -293,7 +302,7 @@ fn who_holds_a_file_is_named() {
     for said in [failure::said(&failures().remove(6)), stuck::said(None, &stucks().remove(3))] {
         assert!(said.message.contains("it is held by `i` (process 7)"), "{}", said.message);
     }
-    let free = Failure::Swap { target: place(), error: disk(ErrorKind::Other), holders: Vec::new() };
+    let free = Failure::Swap { target: place(), error: disk(ErrorKind::Other), holders: Box::default() };
     assert!(!failure::said(&free).message.contains("held by"));
 }
 
