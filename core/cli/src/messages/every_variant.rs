@@ -209,6 +209,7 @@ fn notices() -> Vec<Notice> {
         N::RightsChanged { target: place(), what: "its owner was changed".into() },
         N::DriftKept { target: place(), kept: Some(path()) },
         N::DriftKept { target: place(), kept: None },
+        N::RewrittenBeforeReboot { target: place(), kept: path() },
         N::ProbeFailed { probe: "p".into() },
         N::EndedProcess { image: "i".into(), pid: 7 },
         N::CommandsNotHeldAtBoot,
