@@ -46,14 +46,20 @@ fn leave() -> Result<(), String> {
         call(quiet(&mut role))?;
     }
     recovers(LOCKED, 30, "reboot-pending")?;
-    holds(LOCKED, &OLD)
+    holds(LOCKED, &OLD)?;
+    // Somebody rewrites a target before the reboot.
+    let rewritten = drive().join(LOCKED).join("home").join("live").join("a");
+    fs::write(&rewritten, "drift").map_err(|e| format!("{}: {e}", rewritten.display()))
 }
 
 /// Behind the reboot.
 fn settle() -> Result<(), String> {
     call(quiet(Command::new("wine").args(["wineboot", "-r"])))?;
-    recovers(LOCKED, 0, "completed")?;
+    let told = recovers(LOCKED, 0, "completed")?;
     holds(LOCKED, &NEW)?;
+    if !told.contains(DRIFT_KEPT) {
+        return Err(format!("{LOCKED}: a file that was rewritten is not told of: {told}"));
+    }
     recovers(LOST, 0, "rolled-back")?;
     holds(LOST, &OLD)?;
     println!("behind the reboot: one run is wholly new, one wholly old");
@@ -87,8 +93,11 @@ fn holds(name: &str, files: &Files) -> Result<(), String> {
     if home.join("runs").exists() { Ok(()) } else { Err(format!("{name}: the service does not run")) }
 }
 
-/// `backout.exe recover` ends with this code and outcome.
-fn recovers(name: &str, code: i32, outcome: &str) -> Result<(), String> {
+/// The warning that a rewritten file is kept, and where.
+const DRIFT_KEPT: &str = "BKO-4016";
+
+/// `backout.exe recover` ends with this code and outcome. Gives what it said.
+fn recovers(name: &str, code: i32, outcome: &str) -> Result<String, String> {
     let said = drive().join("recover.json");
     let fail = |e: std::io::Error| format!("{}: {e}", said.display());
     // To a file: what Wine leaves behind may hold a pipe open for ever.
@@ -100,7 +109,7 @@ fn recovers(name: &str, code: i32, outcome: &str) -> Result<(), String> {
     let text = fs::read_to_string(&said).map_err(fail)?;
     let told = text.contains(&format!("\"outcome\":\"{outcome}\""));
     if told && ended.code() == Some(code) {
-        return Ok(());
+        return Ok(text);
     }
     Err(format!("{name}: recover ended {ended}, not {code} with `{outcome}`: {text}"))
 }

@@ -34,7 +34,6 @@ pub(crate) fn run(cli: &Cli) -> Option<Answer> {
 }
 
 /// What a part ends with whose files wait for a reboot: until then they are old, all of them.
-const REBOOT_PENDING: u8 = 30;
 
 /// Both parts, for one state folder.
 struct AtBoot {
@@ -62,7 +61,7 @@ impl AtBoot {
 impl Recovery for AtBoot {
     fn files(&self) -> Result<(), u8> {
         match self.part("files") {
-            exit_code::DONE | REBOOT_PENDING => Ok(()),
+            exit_code::DONE | exit_code::REBOOT => Ok(()),
             // A run under way has the lock, and somebody starts one of its services: they wait until it is settled.
             exit_code::LOCKED if !hold::is_unsettled(&self.state) => Ok(()),
             code => Err(code),
@@ -71,7 +70,7 @@ impl Recovery for AtBoot {
 
     fn services(&self) -> Result<(), u8> {
         match self.part("services") {
-            exit_code::DONE | REBOOT_PENDING | exit_code::LOCKED => Ok(()),
+            exit_code::DONE | exit_code::REBOOT | exit_code::LOCKED => Ok(()),
             code => Err(code),
         }
     }

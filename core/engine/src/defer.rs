@@ -30,7 +30,7 @@ use backout_machine::{
     boot_id,
     delayed::{self, Delayed, QueueError, Standing, Taken},
 };
-use backout_protocol::{Event, Fingerprint, plan::OnLocked};
+use backout_protocol::{Event, Fingerprint, HostPath, Notice, plan::OnLocked};
 use std::path::Path;
 
 /// What is found behind the reboot.
@@ -230,6 +230,11 @@ impl Run<'_> {
             // Nothing is queued. On disk: `Unswapped` or `RebootPending`; either way a recovery queues the moves.
             return Ending::Unfinished(unsure);
         }
+        // Behind the reboot the tree may be of both states: then the services wait for the recovery.
+        if let Err(refused) = self.hold_back() {
+            log::warn!("run {}: {refused}", self.tx.run);
+            return self.undone(failure);
+        }
         // If we die before the queue is written, a recovery in this boot writes it; one in the next finds nothing new.
         if let Err(refused) = enqueue(&moves) {
             log::warn!("run {}: {refused}", self.tx.run);
@@ -249,6 +254,20 @@ impl Run<'_> {
         })
     }
 
+    /// A file that was rewritten between the queue's writing and the reboot was moved away as it was then: it lies where
+    /// the before-image should.
+    fn tell_of_drift(&mut self) {
+        for swap in &self.tx.swaps {
+            let Ok(seen) = self.pair(swap).and_then(|pair| pair.sight()) else { continue };
+            let slot = swap.slot_path(&self.tx.run);
+            let Some(old) = slot.file_name().map(old_name) else { continue };
+            if swap.turn() == Turn::Exchange && !seen.old.is_absent() && seen.old != swap.before {
+                let (target, kept) = (swap.target.clone(), HostPath(slot.with_file_name(old)));
+                self.notices.push(Notice::RewrittenBeforeReboot { target, kept });
+            }
+        }
+    }
+
     /// Behind the reboot.
     pub(crate) fn behind_the_reboot(&mut self, behind: Option<Behind>, failure: Failure) -> Ending {
         // A queue that outlived the reboot would make its moves at the next one, on a tree that is settled by then.
@@ -257,7 +276,10 @@ impl Run<'_> {
         }
         match behind {
             Some(Behind::Some) => match self.record(Record::Armed) {
-                Ok(()) => self.stop_and_swap_on(),
+                Ok(()) => {
+                    self.tell_of_drift();
+                    self.stop_and_swap_on()
+                }
                 Err(unsure) => Ending::Unfinished(unsure),
             },
             Some(Behind::Nothing) | None => self.close_untouched(failure),

@@ -10,6 +10,10 @@ use backout_machine::{holders, service::ServiceError};
 use backout_protocol::{HostPath, Place, ServiceName, text::Text};
 use std::fmt;
 
+/// Image and number of each process that holds a file, as far as the system tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holders(pub Vec<(String, u32)>);
+
 /// Why a run that had stopped services went back.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -53,9 +57,9 @@ pub enum Failure {
         /// The target.
         target: Place,
         /// Why.
-        error: Box<Error>,
-        /// Image and number of each process that holds it, as far as the system tells.
-        holders: Box<[(String, u32)]>,
+        error: Error,
+        /// Who holds it.
+        holders: Box<Holders>,
     },
     /// A file is neither old nor new while a recovery goes forwards.
     InDoubt {
@@ -122,9 +126,9 @@ pub enum Stuck {
         /// Which.
         target: Place,
         /// Why.
-        error: Box<Error>,
-        /// Image and number of each process that holds it, as far as the system tells.
-        holders: Box<[(String, u32)]>,
+        error: Error,
+        /// Who holds it.
+        holders: Box<Holders>,
     },
     /// A file's before-image is nowhere to be found.
     BeforeImageLost {
@@ -162,32 +166,25 @@ pub enum Stuck {
 impl Failure {
     /// A name that could not be swapped, with those who stand in the way.
     pub(crate) fn swap(target: &Place, error: Error) -> Self {
-        Failure::Swap {
-            holders: holders(target, &error).into(),
-            target: target.clone(),
-            error: Box::new(error),
-        }
+        Failure::Swap { holders: holders(target, &error), target: target.clone(), error }
     }
 }
 
 impl Stuck {
     /// A file that cannot be put back, with those who stand in the way.
     pub(crate) fn target(target: &Place, error: Error) -> Self {
-        Stuck::Target {
-            holders: holders(target, &error).into(),
-            target: target.clone(),
-            error: Box::new(error),
-        }
+        Stuck::Target { holders: holders(target, &error), target: target.clone(), error }
     }
 }
 
 /// Who holds a file that is refused because it is in use. That may also be called "access denied".
-fn holders(target: &Place, error: &Error) -> Vec<(String, u32)> {
+fn holders(target: &Place, error: &Error) -> Box<Holders> {
     match error.kind {
         ErrorKind::Busy | ErrorKind::Denied => {
-            holders::of(&target.path()).into_iter().map(|h| (h.image, h.pid)).collect()
+            let found = holders::of(&target.path()).into_iter();
+            Box::new(Holders(found.map(|h| (h.image, h.pid)).collect()))
         }
-        _ => Vec::new(),
+        _ => Box::default(),
     }
 }
 

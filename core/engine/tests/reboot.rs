@@ -219,7 +219,7 @@ fn a_file_in_use_is_left_to_the_next_reboot_until_that_is_called_off() {
 
     let report = world.rollback();
     let Ending::RebootPending(Failure::Swap { holders, .. }) = &report.ending else { panic!("{report:?}") };
-    assert!(holders.iter().any(|(_, pid)| *pid == holding.0.id()), "{holders:?}");
+    assert!(holders.0.iter().any(|(_, pid)| *pid == holding.0.id()), "{holders:?}");
     assert_eq!(world.tree(), tree, "wholly old, and the service runs");
     let queued = queue().unwrap();
     assert!(queued.bytes.len() > before.bytes.len());
@@ -259,7 +259,7 @@ fn without_that_wish_everything_is_put_back_and_the_holder_is_named() {
     let holding = Holding::new(&world.home.join("live").join("b"));
     let report = world.rollback();
     let Ending::PutBack(Failure::Swap { holders, .. }) = &report.ending else { panic!("{report:?}") };
-    assert!(holders.iter().any(|(_, pid)| *pid == holding.0.id()), "{holders:?}");
+    assert!(holders.0.iter().any(|(_, pid)| *pid == holding.0.id()), "{holders:?}");
     assert_eq!((world.tree(), world.staging_folders()), (tree, 0));
     drop(holding);
     assert!(matches!(world.rollback().ending, Ending::Done));

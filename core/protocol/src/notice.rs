@@ -90,6 +90,13 @@ pub enum Notice {
         /// Where its drifted content lies; `None`: it stays in place, it was never swapped.
         kept: Option<HostPath>,
     },
+    /// A file was rewritten before the reboot that replaced it.
+    RewrittenBeforeReboot {
+        /// The file.
+        target: Place,
+        /// Where what was found lies.
+        kept: HostPath,
+    },
     /// A probe that failed while going backwards.
     ProbeFailed {
         /// Which.

@@ -1,9 +1,5 @@
 //! Whatever is read from outside, mangled: it is refused, or read as what it is. Never a panic, never another meaning.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests make files and stop at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "tests make files and stop at the first surprise")]
 
 use backout_disk::Folder;
 use backout_journal::{Journal, Record, reader, status::replay, writer::NAME};

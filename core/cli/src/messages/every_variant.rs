@@ -6,6 +6,7 @@ use backout_disk::{Error, ErrorKind};
 use backout_engine::{
     Failure, Refusal, Stuck,
     faces::{Cancelled, HostError},
+    failure::Holders,
     refusal::{NotUndoable, Trusted, Wanting},
 };
 use backout_journal::Unreadable;
@@ -160,8 +161,8 @@ fn failures() -> Vec<Failure> {
         F::Drift { targets: vec![place()] },
         F::Swap {
             target: place(),
-            error: Box::new(disk(ErrorKind::Busy)),
-            holders: [("i".into(), 7)].into(),
+            error: disk(ErrorKind::Busy),
+            holders: Box::new(Holders(vec![("i".into(), 7)])),
         },
         F::InDoubt { target: place() },
         F::Probe { name: "p".into(), why: why() },
@@ -184,8 +185,8 @@ fn stucks() -> Vec<Stuck> {
         S::Process { why: why() },
         S::Target {
             target: place(),
-            error: Box::new(disk(ErrorKind::Busy)),
-            holders: [("i".into(), 7)].into(),
+            error: disk(ErrorKind::Busy),
+            holders: Box::new(Holders(vec![("i".into(), 7)])),
         },
         S::BeforeImageLost { target: place() },
         S::RecordLost { target: place(), at: path() },
@@ -215,6 +216,7 @@ fn notices() -> Vec<Notice> {
         N::RightsChanged { target: place(), what: "its owner was changed".into() },
         N::DriftKept { target: place(), kept: Some(path()) },
         N::DriftKept { target: place(), kept: None },
+        N::RewrittenBeforeReboot { target: place(), kept: path() },
         N::ProbeFailed { probe: "p".into() },
         N::EndedProcess { image: "i".into(), pid: 7 },
         N::CommandsNotHeldAtBoot,
@@ -310,8 +312,7 @@ fn who_holds_a_file_is_named() {
     for said in [failure::said(&failed), stuck::said(None, &back)] {
         assert!(said.message.contains("it is held by `i` (process 7)"), "{}", said.message);
     }
-    let free =
-        Failure::Swap { target: place(), error: Box::new(disk(ErrorKind::Other)), holders: Box::default() };
+    let free = Failure::Swap { target: place(), error: disk(ErrorKind::Other), holders: Box::default() };
     assert!(!failure::said(&free).message.contains("held by"));
 }
 

@@ -1,7 +1,7 @@
 //! Failures inside the window: everything was put back.
 
 use super::{Said, lines, refusal::cancelled, text, whole};
-use backout_engine::Failure;
+use backout_engine::{Failure, failure::Holders};
 use backout_machine::ServiceError;
 
 /// What is said of a failure.
@@ -43,7 +43,7 @@ pub(crate) fn said(failure: &Failure) -> Said {
         Failure::Swap { target, error, holders } => Said::new(
             2006,
             format!("`{target}` could not be swapped: {error}{}", held(holders)),
-            match holders.is_empty() {
+            match holders.0.is_empty() {
                 true => "look at that file, then run it again",
                 false => "close what holds the file, then run it again",
             },
@@ -111,8 +111,8 @@ pub(crate) fn processes(all: &[(String, u32)]) -> String {
 }
 
 /// Who holds a file, to be put behind a sentence; nothing if nobody is known to.
-pub(crate) fn held(holders: &[(String, u32)]) -> String {
-    if holders.is_empty() { String::new() } else { format!("; it is held by {}", processes(holders)) }
+pub(crate) fn held(holders: &Holders) -> String {
+    if holders.0.is_empty() { String::new() } else { format!("; it is held by {}", processes(&holders.0)) }
 }
 
 /// The failure, with everything put back.

@@ -48,6 +48,13 @@ fn said(notice: &Notice) -> (u16, String) {
         Notice::DriftKept { target, kept: None } => {
             (4010, format!("`{target}` was changed by somebody else meanwhile (drift) and stays as it is"))
         }
+        Notice::RewrittenBeforeReboot { target, kept } => (
+            4016,
+            format!(
+                "`{target}` was rewritten between the run and the reboot that replaced it; what it held then is kept as `{}`",
+                encode(kept.0.as_os_str())
+            ),
+        ),
         Notice::ProbeFailed { probe } => (4011, format!("the health probe `{probe}` is not content on the old files either")),
         Notice::EndedProcess { image, pid } => (4012, format!("the process `{image}` ({pid}) was ended, as you said")),
         Notice::CommandsNotHeldAtBoot => (
