@@ -33,8 +33,6 @@ pub(crate) fn run(cli: &Cli) -> Option<Answer> {
     })
 }
 
-/// What a part ends with whose files wait for a reboot: until then they are old, all of them.
-
 /// Both parts, for one state folder.
 struct AtBoot {
     state: PathBuf,
@@ -61,6 +59,7 @@ impl AtBoot {
 impl Recovery for AtBoot {
     fn files(&self) -> Result<(), u8> {
         match self.part("files") {
+            // What waits for a reboot is old until then, all of it.
             exit_code::DONE | exit_code::REBOOT => Ok(()),
             // A run under way has the lock, and somebody starts one of its services: they wait until it is settled.
             exit_code::LOCKED if !hold::is_unsettled(&self.state) => Ok(()),
