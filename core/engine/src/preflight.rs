@@ -13,8 +13,10 @@ use backout_disk::{
     folder::{Kind, Stat},
     staging::Staging,
 };
-use backout_machine::process;
-use backout_protocol::{Event, HostPath, Notice, Place, Plan, plan::Closed, report::Phase, text::from_ron};
+use backout_machine::{delayed, process};
+use backout_protocol::{
+    Event, HostPath, Notice, Place, Plan, Step, plan::Closed, report::Phase, text::from_ron,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
@@ -69,9 +71,27 @@ pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>
         );
     }
     held_elsewhere(plan, state)?;
+    moved_at_boot(plan)?;
     state_folder(state, plan, &mut space)?;
     space.check()?;
     Ok(notices)
+}
+
+/// What the next boot moves in place of a target, or away, is not known to anybody who looks at it now.
+fn moved_at_boot(plan: &Plan) -> Result<(), Refusal> {
+    if !delayed::is_there() {
+        return Ok(());
+    }
+    let targets = plan.file_steps().filter_map(Step::target);
+    let paths: Vec<String> = targets.filter_map(|t| t.path().to_str().map(str::to_owned)).collect();
+    match delayed::moves_any(&paths) {
+        Ok(None) => Ok(()),
+        Ok(Some(path)) => Err(Refusal::MovedAtBoot { path: HostPath(path.into()) }),
+        Err(e) => {
+            log::warn!("whether the next boot moves files of the plan is not known: {e}");
+            Ok(())
+        }
+    }
 }
 
 /// What would hold the services back must not be there already with another meaning: by an unfinished run of another

@@ -365,6 +365,11 @@ pub enum Refusal {
         /// Whose.
         target: Place,
     },
+    /// A target that the system moves, replaces or removes at its next boot: somebody's installer waits for that.
+    MovedAtBoot {
+        /// Which.
+        path: HostPath,
+    },
     /// A changing verb without a terminal to ask on and without `--yes`.
     NotConfirmed,
     /// The system makes no moves at boot, so no reboot can replace a file in use.

@@ -132,6 +132,7 @@ fn refusals() -> Vec<Refusal> {
         R::BeforeStop(Failure::Journal { why: why() }),
         R::SourceChanged { source: place() },
         R::JournalFailed { why: why() },
+        R::MovedAtBoot { path: path() },
         R::NothingToUndo,
         R::RunUnknown { run: "x".into() },
         R::RunNotUndoable { run: run(), why: NotUndoable::IsAnUndo },

@@ -416,6 +416,13 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("the journal cannot be written: {why}; no service was stopped and no file was changed"),
             "look at the file system of the state folder",
         ),
+        R::MovedAtBoot { path } => Said::new(
+            1076,
+            format!(
+                "`{path}` is moved, replaced or removed at the next boot, as an installer has left it to the system"
+            ),
+            "reboot, then run it again",
+        ),
         R::NothingToUndo => Said::new(
             1062,
             "there is no finished rollback that could be undone",

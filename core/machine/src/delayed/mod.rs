@@ -11,7 +11,7 @@ mod queue;
 pub use os::is_there;
 pub use queue::{Delayed, Malformed, Taken};
 
-use queue::{add, bytes, count, parse, remove};
+use queue::{add, bytes, count, named, parse, remove};
 use std::io;
 
 /// The system's queue, and a second one that is carried out behind it. Ours only ever stand in the first.
@@ -83,6 +83,16 @@ pub fn standing(moves: &[Delayed]) -> Result<Standing, QueueError> {
     let mut all = read(QUEUES[0])?;
     all.extend(read(QUEUES[1])?);
     Ok(count(&all, moves))
+}
+
+/// The first of `paths` that the next boot moves, replaces or removes by itself, or with a folder above it.
+///
+/// # Errors
+/// [`QueueError`].
+pub fn moves_any(paths: &[String]) -> Result<Option<String>, QueueError> {
+    let mut all = read(QUEUES[0])?;
+    all.extend(read(QUEUES[1])?);
+    Ok(named(&all, paths).cloned())
 }
 
 fn read(queue: &str) -> Result<Vec<queue::Entry>, QueueError> {

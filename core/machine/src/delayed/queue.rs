@@ -114,6 +114,25 @@ pub(super) fn remove(queue: &[Entry], moves: &[Delayed]) -> Vec<Entry> {
     queue.iter().filter(|entry| !ours.contains(entry)).cloned().collect()
 }
 
+/// The first of `paths` that an entry moves, replaces or removes, or that lies below what one does.
+pub(super) fn named<'a>(queue: &[Entry], paths: &'a [String]) -> Option<&'a String> {
+    let folded = |text: &str| text.chars().flat_map(char::to_uppercase).collect::<String>();
+    let name = |units: &[u16]| {
+        let text = String::from_utf16_lossy(units);
+        // The mark that a name may be taken, or that of the second queue: `*1`.
+        let text = text.trim_start_matches(|c: char| c == '!' || c == '*' || c.is_ascii_digit());
+        folded(text.trim_end_matches('\\'))
+    };
+    let names = queue.iter().flat_map(|entry| [name(&entry.from), name(&entry.to)]);
+    let names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+    paths.iter().find(|path| {
+        let path = folded(&native(path));
+        names
+            .iter()
+            .any(|name| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('\\')))
+    })
+}
+
 /// How many of `moves` stand in the queue.
 pub(super) fn count(queue: &[Entry], moves: &[Delayed]) -> super::Standing {
     let ours: Vec<Entry> = moves.iter().map(Entry::from).collect();
@@ -136,6 +155,28 @@ mod tests {
     fn value(texts: &str) -> Vec<u8> {
         texts.encode_utf16().flat_map(u16::to_le_bytes).collect()
     }
+    #[test]
+    fn a_path_that_somebody_moves_at_the_next_boot_is_found() {
+        let text = "\\??\\C:\\Program Files\\Trend\\eng50.dll\0\0\
+                    \\??\\C:\\Temp\\new.tmp\0!\\??\\C:\\Other\\App.exe\0*1\\??\\C:\\Old\0\0\0";
+        let queue = parse(&value(text)).unwrap();
+        let found = |path: &str| named(&queue, &[path.to_owned()]).is_some();
+        for path in [
+            r"C:\PROGRAM FILES\Trend\ENG50.dll",
+            r"\\?\C:\Program Files\Trend\eng50.dll",
+            r"c:\temp\new.tmp",
+            r"C:\Other\app.EXE",
+            r"C:\Old\deep\in\it.txt",
+        ] {
+            assert!(found(path), "{path}");
+        }
+        for path in
+            [r"C:\Program Files\Trend\eng50.dll2", r"C:\Other", r"C:\Older\it.txt", r"D:\Temp\new.tmp"]
+        {
+            assert!(!found(path), "{path}");
+        }
+    }
+
     fn moved(from: &str, to: &str, taken: Taken) -> Delayed {
         Delayed { from: from.into(), to: to.into(), taken }
     }
