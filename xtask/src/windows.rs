@@ -40,10 +40,14 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
 const PACKAGES: &[&str] = &["backout-protocol", "backout-disk", "backout-journal", "backout-machine"];
 
 /// Builds and runs the tests of every package that has been brought to Windows, the main job on its demo, the recovery
-/// at boot, the installers, and a reboot.
+/// at boot, the end-to-end tests that are not Linux's alone, the installers, and a reboot.
 pub(crate) fn test() -> Result<(), String> {
     let server = prefix()?;
-    let tested = packages().and_then(|()| demo()).and_then(|()| boot()).and_then(|()| installers());
+    let tested = packages()
+        .and_then(|()| demo())
+        .and_then(|()| boot())
+        .and_then(|()| whole())
+        .and_then(|()| installers());
     drop(server);
     tested?;
     crate::reboot::test()
@@ -53,6 +57,14 @@ pub(crate) fn test() -> Result<(), String> {
 fn boot() -> Result<(), String> {
     let mut test = cargo(&["test", "--quiet", "-Zbuild-std", "--target", TARGET]);
     call(environment(test.args(["--package", "backout", "--test", "boot"])))
+}
+
+/// The end-to-end tests, on the program and the plugins that the demo was built of and the kit's own programs.
+fn whole() -> Result<(), String> {
+    let build = ["build", "--quiet", "-Zbuild-std", "--target", TARGET, "--package", "backout-kit"];
+    call(environment(cargo(&build).args(["--bin", "ctl", "--bin", "service"])))?;
+    let mut test = cargo(&["test", "--quiet", "-Zbuild-std", "--target", TARGET]);
+    call(environment(test.args(["--package", "backout-e2e", "--tests", "--", "--nocapture"])))
 }
 
 /// What people install.

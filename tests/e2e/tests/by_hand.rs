@@ -1,4 +1,5 @@
 //! The hand procedure does what a run does, and its last part takes it back.
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
 use backout_kit::{Snapshot, World, snapshot};

@@ -1,4 +1,5 @@
 //! The handbook's examples and tables are true.
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use backout_kit::World;

@@ -1,4 +1,5 @@
 //! What an unfinished run holds back stays so, and starts on what was settled.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! What was done can be asked for, and old before-images go away by rule.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! The house: which crate may lean on which. An arrow turned round fails here.
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use cargo_metadata::{DependencyKind, MetadataCommand};

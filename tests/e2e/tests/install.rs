@@ -1,4 +1,5 @@
 //! A package is installed whole or not at all, and never under a run.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! Services that are not simply up or down: broken by the patch, at work, come up meanwhile, half gone, half started.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! Commands that outlive the process that gave them are waited for before anything is taken for settled.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

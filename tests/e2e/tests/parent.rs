@@ -1,4 +1,5 @@
 //! The small parent: whatever ends the process that carries a run out, the run is settled and one result is printed.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! Recovery where more went wrong than a crash.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! Refused with a clear error and nothing touched.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! The main job: ServerProtect 5.8 Patch 3, rolled back and undone.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! Services that a real systemd manages, and what happens to an unfinished run at boot.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! Failing inside the window: everything is put back and the exit code is 20, or 22 where a service stays down.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

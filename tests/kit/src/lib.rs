@@ -6,20 +6,29 @@
 )]
 
 pub mod binary;
+#[cfg(unix)]
 pub mod machine;
+mod place;
+#[cfg(windows)]
+pub mod scm;
 pub mod serverprotect;
 pub mod service;
 pub mod snapshot;
+#[cfg(unix)]
 pub mod systemd;
+#[cfg(unix)]
 pub mod twin;
 pub mod world;
 
 pub use binary::{Run, built};
+#[cfg(unix)]
 pub use machine::Machine;
 pub use serverprotect::ServerProtect;
 pub use service::Services;
 pub use snapshot::{Snapshot, snapshot};
+#[cfg(unix)]
 pub use systemd::{Booted, Systemd};
+#[cfg(unix)]
 pub use twin::Twin;
 pub use world::World;
 

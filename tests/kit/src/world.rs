@@ -2,12 +2,12 @@
 
 use crate::{
     binary::{Run, built},
+    place,
     service::Services,
     snapshot::{Snapshot, snapshot},
 };
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -50,7 +50,7 @@ pub(crate) const SMALL: &str = r#"(
 impl World {
     /// An empty world with these services: (display name, name in the control script).
     pub fn new(services: &[(&str, &str)]) -> Self {
-        Self::in_folder(TempDir::with_prefix("backout-world-").unwrap(), services)
+        Self::in_folder(TempDir::with_prefix_in("backout-world-", place::worlds()).unwrap(), services)
     }
 
     fn in_folder(dir: TempDir, services: &[(&str, &str)]) -> Self {
@@ -61,7 +61,7 @@ impl World {
         for library in &built().plugins {
             let to = plugins.join(library.file_name().unwrap());
             fs::copy(library, &to).unwrap();
-            fs::set_permissions(&to, fs::Permissions::from_mode(0o644)).unwrap();
+            place::shield(&to);
         }
         let ctl = Services::new(dir.path().join("services"));
         let world = Self {
@@ -105,7 +105,7 @@ impl World {
 
     /// The small product, patched, without services.
     pub fn without_services() -> Self {
-        Self::without_services_in(&std::env::temp_dir())
+        Self::without_services_in(&place::worlds())
     }
 
     /// The same, in a folder of its own below `above`.
@@ -140,7 +140,7 @@ impl World {
 
     /// `VERB PROFILE` with everything it needs, and `--yes --json`.
     pub fn verb(&self, verb: &str, more: &[&str]) -> Run {
-        Run::of(&self.verb_command(verb, more).output().unwrap())
+        Run::to_its_end(&mut self.verb_command(verb, more))
     }
 
     /// The same, not run yet.
@@ -165,7 +165,7 @@ impl World {
         if args[0] == "undo" {
             command.arg("--yes");
         }
-        Run::of(&command.output().unwrap())
+        Run::to_its_end(&mut command)
     }
 
     /// The product's files.

@@ -1,17 +1,21 @@
-//! A whole tree as it can be compared: names, kinds, owners, modes, times, contents.
+//! A whole tree as it can be compared: names, kinds, owners, modes or attributes, times, contents.
 
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod marks;
+
+use filetime::FileTime;
+use marks::Marks;
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// Everything of one name that a rollback must restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// `f`, `d` or `l`.
     pub kind: char,
-    /// Mode bits.
-    pub mode: u32,
-    /// Owner and group.
-    pub owner: (u32, u32),
+    /// What the system keeps of it besides.
+    marks: Marks,
     /// Modification time in seconds and nanoseconds; 0 for folders, whose time tells nothing.
     pub mtime: (i64, i64),
     /// Length and digest of the contents.
@@ -39,9 +43,10 @@ pub fn snapshot(root: &Path) -> Snapshot {
             'f' => format!("{:x?}", Sha256::digest(fs::read(entry.path()).unwrap())),
             _ => String::new(),
         };
-        let mtime = if kind == 'd' { (0, 0) } else { (meta.mtime(), meta.mtime_nsec()) };
+        let time = FileTime::from_last_modification_time(&meta);
+        let mtime = if kind == 'd' { (0, 0) } else { (time.seconds(), i64::from(time.nanoseconds())) };
         let name = entry.path().strip_prefix(root).unwrap().to_string_lossy().into_owned();
-        (name, Entry { kind, mode: meta.mode(), owner: (meta.uid(), meta.gid()), mtime, content })
+        (name, Entry { kind, marks: Marks::of(&meta), mtime, content })
     })
     .collect()
 }
