@@ -16,7 +16,6 @@ use tempfile::TempDir;
 /// A throw-away machine.
 #[derive(Debug)]
 pub struct World {
-    dir: TempDir,
     /// The product's folder.
     pub home: PathBuf,
     /// The state folder.
@@ -31,6 +30,8 @@ pub struct World {
     pub services: Services,
     /// Names of the services in the control script.
     pub names: Vec<String>,
+    // The last, as fields are dropped in their order: the services are found by what lies in it, and ended before it goes.
+    dir: TempDir,
 }
 
 /// A small product with one of every kind of change: replaced, created, in a new folder, consumed.

@@ -1,0 +1,201 @@
+//! Faults in the window that take a shell, a signal or `strace`: everything is put back as well.
+#![cfg(unix)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_kit::{Run, World};
+use std::{
+    fs,
+    process::{Child, Stdio},
+};
+
+/// The rollback fails and everything is as before.
+#[track_caller]
+fn put_back(world: &World, more: &[&str]) -> Run {
+    let before = world.files();
+    let run = world.rollback(more).ends(20);
+    assert_eq!(run.json["outcome"], "rolled-back");
+    assert_eq!(run.json["changed"], false);
+    assert!(!run.json["error"]["message"].as_str().unwrap().is_empty());
+    let after = world.files();
+    assert!(after == before, "{}", backout_kit::snapshot::differences(&before, &after).join("\n"));
+    assert!(backout_kit::snapshot::leftovers(&world.home).is_empty());
+    world.plain(&["status"]).ends(0);
+    run
+}
+
+#[test]
+fn a_service_that_fails_to_start_on_the_new_files() {
+    let world = World::small();
+    let live = world.home.join("live/a.conf");
+    world.services.hook("second", "start", &format!("grep -q old {} && exit 1", live.display()));
+    let run = put_back(&world, &[]);
+    assert!(run.json["error"].to_string().contains("Second"));
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn a_service_that_dies_right_after_its_start() {
+    let world = World::small();
+    world.write_site(&[("First", "first"), ("Second", "second")], "timeouts: (settle: 2, status: 20)");
+    let live = world.home.join("live/a.conf");
+    let fault = world.services.dir().join("second.die");
+    let lines = format!("rm -f {0}; grep -q old {1} && touch {0}", fault.display(), live.display());
+    world.services.hook("second", "start", &lines);
+    put_back(&world, &[]);
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn a_target_that_changes_before_it_is_armed() {
+    let world = World::small();
+    let live = world.home.join("live/b.conf");
+    world.services.hook("first", "stop", &format!("printf drifted >{}", live.display()));
+    let run = world.rollback(&[]).ends(20);
+    assert!(run.json["error"].to_string().contains("b.conf"));
+    assert_eq!(fs::read(&live).unwrap(), b"drifted", "what somebody wrote stays");
+    assert_eq!(fs::read(world.home.join("live/a.conf")).unwrap(), b"patched a");
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn a_service_that_rewrites_its_own_file_before_the_health_check_fails() {
+    let world = World::small();
+    let live = world.home.join("live/b.conf");
+    world.services.hook(
+        "first",
+        "start",
+        &format!("grep -q old {0} && printf rewritten >{0}", live.display()),
+    );
+    world.services.hook(
+        "second",
+        "start",
+        &format!("grep -q old {} && exit 1", world.home.join("live/a.conf").display()),
+    );
+    let run = world.rollback(&[]).ends(20);
+    assert_eq!(fs::read(&live).unwrap(), b"patched b", "the before-image is back");
+    let left = backout_kit::snapshot::leftovers(&world.home);
+    assert_eq!(left.len(), 1, "{left:?}");
+    let drift = fs::read_dir(format!("{}/drift", left[0])).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(fs::read(&drift).unwrap(), b"rewritten", "what the service wrote is kept");
+    assert!(run.json["warnings"].to_string().contains("drift"), "{run:?}");
+    assert_eq!(world.running(), [true, true]);
+}
+
+/// Starts a rollback and waits until the first service's stop has been reached; it goes on when `go` is made.
+fn held_in_the_window(world: &World, more: &[&str]) -> (Child, std::path::PathBuf) {
+    let (reached, go) = (world.path().join("reached"), world.path().join("go"));
+    let wait = format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", reached.display(), go.display());
+    world.services.hook("first", "stop", &wait);
+    let mut command = world.verb_command("rollback", more);
+    let mut run = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    while !reached.exists() {
+        assert!(run.try_wait().unwrap().is_none(), "the run ended early");
+        std::thread::yield_now();
+    }
+    (run, go)
+}
+
+fn signal(child: &Child, signal: &str) {
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("/bin/kill").args([signal, &pid]).status().unwrap().success());
+}
+
+#[test]
+fn ctrl_c_in_the_window_puts_everything_back() {
+    let world = World::small();
+    let before = world.files();
+    let (run, go) = held_in_the_window(&world, &[]);
+    signal(&run, "-INT");
+    fs::write(&go, "").unwrap();
+    let run = Run::of(&run.wait_with_output().unwrap()).ends(20);
+    assert_eq!(run.json["outcome"], "rolled-back");
+    assert_eq!(world.files(), before);
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn a_hangup_changes_nothing() {
+    let world = World::small();
+    let (run, go) = held_in_the_window(&world, &[]);
+    signal(&run, "-HUP");
+    fs::write(&go, "").unwrap();
+    Run::of(&run.wait_with_output().unwrap()).ends(0);
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn a_time_out_in_the_window_puts_everything_back() {
+    let world = World::small();
+    world.services.hook("first", "stop", "sleep 3");
+    put_back(&world, &["--timeout", "1"]);
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn a_killed_run_is_open_until_recover_settles_it() {
+    let world = World::small();
+    let before = world.files();
+    let (mut run, go) = held_in_the_window(&world, &["--no-parent"]);
+    signal(&run, "-KILL");
+    run.wait().unwrap();
+    fs::write(&go, "").unwrap();
+    world.plain(&["status"]).ends(21);
+    let refused = world.rollback(&[]).ends(21);
+    assert_eq!(refused.json["outcome"], "unfinished");
+    let run = world.plain(&["recover"]).ends(0);
+    assert_eq!(run.json["outcome"], "rolled-back");
+    assert_eq!(world.files(), before);
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn a_rename_that_fails_half_way_puts_everything_back() {
+    let works = std::process::Command::new("strace")
+        .args(["-o", "/dev/null", "true"])
+        .output()
+        .is_ok_and(|o| o.status.success());
+    if !works {
+        assert!(std::env::var_os("CI").is_none(), "CI needs strace");
+        return;
+    }
+    let world = World::small();
+    let before = world.files();
+    let plain = world.verb_command("rollback", &["--no-parent"]);
+    let mut failed = 0;
+    for n in 1..=8 {
+        let mut command = std::process::Command::new("strace");
+        let inject = format!("inject=renameat2:error=EIO:when={n}");
+        command.args(["-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", &inject, "--"]);
+        command.arg(plain.get_program()).args(plain.get_args()).stdin(Stdio::null());
+        let run = Run::of(&command.output().unwrap());
+        match run.code {
+            Some(20) => {
+                failed += 1;
+                assert_eq!(world.files(), before, "rename no. {n}");
+            }
+            Some(0) => {
+                world.plain(&["undo"]).ends(0);
+            }
+            Some(10) => assert_eq!(world.files(), before, "rename no. {n}"),
+            _ => panic!("rename no. {n}: {run:?}"),
+        }
+        assert_eq!(world.running(), [true, true], "rename no. {n}");
+        world.plain(&["status"]).ends(0);
+    }
+    assert!(failed > 0, "no rename of the window was hit");
+}
+
+#[test]
+fn a_service_that_somebody_starts_while_another_stops_is_stopped_again() {
+    let world = World::small();
+    // A watchdog: the service that is down already is up again before the last one is down.
+    world.services.hook("second", "stop", "\"$dir/ctl\" start first");
+    world.rollback(&[]).ends(0);
+    let expected = ["stop first", "stop second", "start first", "stop first", "start first", "start second"];
+    assert_eq!(world.services.log(), expected);
+    assert_eq!(world.running(), [true, true]);
+}

@@ -1,0 +1,34 @@
+//! What a world leaves behind: nothing.
+#![cfg(unix)]
+
+use backout_kit::World;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// The image of a process that runs.
+fn image(pid: &str) -> Option<PathBuf> {
+    fs::read_link(Path::new("/proc").join(pid).join("exe")).ok()
+}
+
+#[test]
+fn the_services_of_a_world_end_with_it() {
+    let world = World::small();
+    let folder = world.path().to_owned();
+    let pid = |name: &str| {
+        let text = fs::read_to_string(world.services.dir().join(format!("{name}.pid"))).unwrap();
+        text.split_whitespace().next().unwrap().to_owned()
+    };
+    let pids = ["first", "second"].map(pid);
+    let runs = |pid: &String| image(pid).is_some_and(|i| i.starts_with(&folder));
+    assert!(pids.iter().all(runs));
+    drop(world);
+    assert!(!folder.exists());
+    let end = Instant::now() + Duration::from_secs(20);
+    while pids.iter().any(runs) {
+        assert!(Instant::now() < end, "a service outlives its world");
+        std::thread::yield_now();
+    }
+}
