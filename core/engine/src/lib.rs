@@ -6,6 +6,7 @@
 //! commit. [`recover`] enters at the window with what the journal's reader gives. The engine names no plugin and no
 //! product, prints nothing, and never exits.
 
+pub mod abandon;
 pub mod apart;
 pub mod boot;
 mod builds;

@@ -9,7 +9,7 @@
 
 use backout_engine::{
     Cancel, Ending, Faces, Failure, HostError, Job, Listed, LoadedProfile, Observer, PluginHost, RunReport,
-    State, planner, preflight, recover, rollback, window::Extent,
+    State, abandon, planner, preflight, recover, rollback, window::Extent,
 };
 use backout_machine::delayed::{Delayed, Taken, enqueue, take_out};
 use backout_protocol::{
@@ -243,7 +243,7 @@ fn a_file_in_use_is_left_to_the_next_reboot_until_that_is_called_off() {
 
     // What is given up is called off too.
     assert!(matches!(world.rollback().ending, Ending::RebootPending(_)));
-    recover::abandon(&world.state).unwrap().unwrap();
+    abandon::abandon(&world.state).unwrap().unwrap();
     assert_eq!((world.tree(), queue().unwrap().bytes), (tree.clone(), before.bytes.clone()));
 
     take_out(&others).unwrap();

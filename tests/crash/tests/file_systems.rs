@@ -13,11 +13,14 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 use tempfile::TempDir;
 
 /// How many cuts of each file system, spread over the whole run.
 const CUTS: usize = 24;
+
+static LOOP: Mutex<()> = Mutex::new(());
 
 /// A file system of its own, in a file.
 struct Medium {
@@ -70,9 +73,13 @@ impl Medium {
     fn mount(&self) -> bool {
         // Copies of one xfs look like one disk that is there twice.
         let options = if self.kind == "xfs" { "loop,nouuid" } else { "loop" };
-        let mut mount = Command::new("mount");
-        mount.args(["-t", self.kind, "-o", options]).arg(&self.image).arg(self.mounted());
-        mount.stdin(Stdio::null()).status().is_ok_and(|s| s.success())
+        // Free loop devices are found and taken in two steps: one at a time, and again if somebody else was faster.
+        let _one = LOOP.lock().unwrap_or_else(PoisonError::into_inner);
+        (0..5).any(|_| {
+            let mut mount = Command::new("mount");
+            mount.args(["-t", self.kind, "-o", options]).arg(&self.image).arg(self.mounted());
+            mount.stdin(Stdio::null()).status().is_ok_and(|s| s.success())
+        })
     }
 
     fn unmount(&self) -> bool {

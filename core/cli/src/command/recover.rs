@@ -8,7 +8,7 @@ use crate::{
     messages::abandon as words,
     session::{Session, Stop, stop},
 };
-use backout_engine::{State, recover, window::Extent};
+use backout_engine::{State, abandon, recover, window::Extent};
 use backout_protocol::Outcome;
 use serde_json::json;
 
@@ -51,7 +51,7 @@ pub(crate) fn cancel_reboot(session: &Session) -> Result<Answer, Stop> {
 }
 
 fn give_up(session: &Session) -> Result<Answer, Stop> {
-    let Some(given_up) = recover::abandon(&session.state).map_err(stop)? else {
+    let Some(given_up) = abandon::abandon(&session.state).map_err(stop)? else {
         return Ok(Answer::plain(exit_code::DONE, Outcome::NothingToDo, "nothing to do".into(), json!(null)));
     };
     let files: Vec<_> = given_up

@@ -1,7 +1,7 @@
 //! Words about a run that was given up.
 
 use super::code;
-use backout_engine::recover::{Abandonment, LeftService};
+use backout_engine::abandon::{Abandonment, LeftService};
 use backout_machine::service::ServiceState;
 use backout_protocol::{plan::Was, report::Warning};
 

@@ -1,0 +1,122 @@
+//! Abandon: an unfinished run is given up as it stands. What a person needs to go on by hand is said file by file and
+//! service by service.
+
+use crate::{
+    defer, hold, quiesce,
+    recover::{load, were},
+    refusal::Refusal,
+    state::{OpenRun, State, plain, unusable},
+    survey::check_programs,
+    tidy,
+    transaction::{Swap, Transaction},
+};
+use backout_disk::{Folder, durable};
+use backout_machine::service::ServiceState;
+use backout_protocol::{
+    Fingerprint, HostPath, Place, RunId, ServiceName,
+    plan::{PlannedService, Was},
+};
+use std::{ffi::OsStr, path::Path};
+
+/// A run that was given up.
+#[derive(Debug)]
+pub struct Abandonment {
+    /// Which.
+    pub run: RunId,
+    /// Its files.
+    pub files: Vec<Abandoned>,
+    /// Its services, as far as its records name them: what each was, what it is now, and the command that starts it.
+    pub services: Vec<LeftService>,
+}
+
+/// A service of an abandoned run.
+#[derive(Debug)]
+pub struct LeftService {
+    /// Which.
+    pub name: ServiceName,
+    /// What it was before the run.
+    pub was: Was,
+    /// What it is now; `None`: it cannot be asked.
+    pub now: Option<ServiceState>,
+    /// The command with which a person starts it.
+    pub start: String,
+}
+
+/// One file of an abandoned run.
+#[derive(Debug, Clone)]
+pub struct Abandoned {
+    /// The name.
+    pub target: Place,
+    /// What it holds now; `None`: it cannot be looked at.
+    pub live: Option<Fingerprint>,
+    /// What it held before the run.
+    pub before: Fingerprint,
+    /// Where the before-image lies, if the run had got so far.
+    pub before_image: Option<HostPath>,
+    /// What it was to hold.
+    pub after: Fingerprint,
+}
+
+/// Gives the unfinished run up as it stands: changes no product file, moves its journal to the history, leaves every
+/// staging folder where it is, and lists every file and service. Nothing holds its services back any more.
+///
+/// # Errors
+/// [`Refusal`]: no run is open, or the state folder cannot be used.
+pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
+    if State::look(path)?.is_none() {
+        return Ok(None);
+    }
+    let locked = State::lock(path)?;
+    let Some(open) = locked.state().unfinished()? else { return Ok(None) };
+    let tx = match load(&locked, &open) {
+        Ok((tx, _)) => Some(tx),
+        // Damaged records are when this is needed most: the plan alone still names every file.
+        Err(_) => {
+            let folder = locked.state().transactions().and_then(|t| t.open_below(&plain(open.run.as_str())));
+            folder.and_then(|f| tidy::by_plan_alone(&open.run, &f)).ok().flatten()
+        }
+    };
+    let files = tx.iter().flat_map(|tx| tx.swaps.iter().map(|swap| abandoned(tx, swap))).collect();
+    let services = tx.as_ref().map(|tx| left_services(tx, &open)).unwrap_or_default();
+    let state = locked.state();
+    if let (Some(tx), Ok(reading)) = (&tx, &open.reading) {
+        defer::take_out_of(tx, reading)?;
+    }
+    if let Some(tx) = &tx {
+        hold::lift(state, tx).map_err(|e| unusable(state.path(), &e))?;
+    }
+    let moved = state.transactions().and_then(|from| {
+        let to = state.history()?;
+        durable::rename(&from, OsStr::new(open.run.as_str()), &to, OsStr::new(open.run.as_str()))
+    });
+    moved.map_err(|e| unusable(state.path(), &e))?;
+    hold::clear(state).map_err(|e| unusable(state.path(), &e))?;
+    Ok(Some(Abandonment { run: open.run, files, services }))
+}
+
+/// What the run's services were and are. Programs that others could have changed are not run for it.
+fn left_services(tx: &Transaction, open: &OpenRun) -> Vec<LeftService> {
+    let were = open.reading.as_ref().map(were).unwrap_or_default();
+    let asked = quiesce::open(&tx.plan).ok().filter(|s| check_programs(s.as_ref(), &[]).is_ok());
+    let left = |service: &PlannedService| LeftService {
+        name: service.name.clone(),
+        was: were.iter().find(|(name, _)| *name == service.name).map_or(service.was, |(_, was)| *was),
+        now: asked.as_ref().and_then(|s| s.state(&service.name).ok()),
+        start: asked.as_ref().map(|s| s.start_hint(&service.name)).unwrap_or_default(),
+    };
+    tx.plan.services.iter().map(left).collect()
+}
+
+fn abandoned(tx: &Transaction, swap: &Swap) -> Abandoned {
+    let slot = swap.slot_path(&tx.run);
+    let in_slot = slot.parent().zip(slot.file_name()).and_then(|(folder, name)| {
+        backout_disk::fingerprint::fingerprint_in(&Folder::open_root(folder).ok()?, name).ok()
+    });
+    Abandoned {
+        target: swap.target.clone(),
+        live: backout_disk::fingerprint::fingerprint(&swap.target).ok(),
+        before: swap.before,
+        before_image: (in_slot == Some(swap.before) && !swap.before.is_absent()).then_some(HostPath(slot)),
+        after: swap.after,
+    }
+}
