@@ -6,7 +6,7 @@
     reason = "writes the files that units look at, and stops at the first surprise"
 )]
 
-use backout_kit::{Booted, Systemd, Twin, binary::example};
+use backout_kit::{Booted, Systemd, Twin, binary::example, place};
 use std::{
     collections::BTreeSet,
     fs,
@@ -471,8 +471,7 @@ esac
 ";
 
 fn stand_in(exe: &Path) {
-    fs::write(exe, STAND_IN.replace("PROGRAM", program().to_str().unwrap())).unwrap();
-    fs::set_permissions(exe, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    place::script(&STAND_IN.replace("PROGRAM", program().to_str().unwrap()), exe);
 }
 
 #[test]

@@ -6,7 +6,7 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_kit::{Run, World, built};
+use backout_kit::{Run, World, built, place};
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -26,7 +26,7 @@ impl Package {
         let world = World::small();
         let folder = world.path().join("backout-0.0.0-test");
         fs::create_dir_all(folder.join("plugins")).unwrap();
-        fs::copy(&built().backout, folder.join("backout")).unwrap();
+        place::program(&built().backout, &folder.join("backout"));
         for library in &built().plugins {
             fs::copy(library, folder.join("plugins").join(library.file_name().unwrap())).unwrap();
         }

@@ -7,10 +7,11 @@
 )]
 
 use backout_demo::TreeSpec;
-use backout_kit::{Run, ServerProtect, serverprotect::version, snapshot, write};
+use backout_kit::{Run, ServerProtect, place, serverprotect::version, snapshot, write};
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -62,7 +63,7 @@ fn an_undo_tells_of_rights_that_were_changed_since() {
 /// A rollback while a process of the console runs.
 fn with_the_console_open(sp: &ServerProtect) -> Run {
     let console = sp.live("Admin.exe");
-    fs::copy("/bin/sleep", &console).unwrap();
+    place::program(Path::new("/bin/sleep"), &console);
     let mut open = std::process::Command::new(&console).arg("1000").spawn().unwrap();
     let run = sp.world.rollback(&[]);
     open.kill().unwrap();
@@ -82,7 +83,7 @@ fn an_open_console_is_refused() {
 fn a_console_opened_in_the_window_puts_everything_back() {
     let sp = ServerProtect::new(&TreeSpec::default());
     let console = sp.live("Admin.exe");
-    fs::copy("/bin/sleep", &console).unwrap();
+    place::program(Path::new("/bin/sleep"), &console);
     let pid = sp.world.services.dir().join("console.pid");
     let open = format!("{} 1000 </dev/null >/dev/null 2>&1 & echo $! >{}", console.display(), pid.display());
     sp.world.services.hook("agent", "stop", &format!("[ -e {} ] || {{ {open}; }}", pid.display()));
@@ -119,7 +120,7 @@ fn lingering() -> ServerProtect {
     let sp = ServerProtect::new(&TreeSpec::default());
     let image = sp.tree.home.join("EarthAgent.exe");
     fs::remove_file(sp.live("Earthagent.exe")).unwrap();
-    fs::copy("/bin/sleep", &image).unwrap();
+    place::program(Path::new("/bin/sleep"), &image);
     let start = format!(
         "{} 100000 </dev/null >/dev/null 2>&1 & echo $! >{}/linger.pid",
         image.display(),

@@ -8,7 +8,7 @@
 pub mod binary;
 #[cfg(unix)]
 pub mod machine;
-mod place;
+pub mod place;
 #[cfg(windows)]
 pub mod scm;
 pub mod serverprotect;

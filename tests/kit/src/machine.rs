@@ -3,6 +3,7 @@
 
 use crate::{
     binary::{Run, built},
+    place,
     snapshot::{Snapshot, snapshot},
     systemd::{Booted, Systemd as _},
     world::{SMALL, small_tree},
@@ -67,9 +68,8 @@ impl Machine {
             fs::copy(library, &to).unwrap();
             fs::set_permissions(&to, fs::Permissions::from_mode(0o644)).unwrap();
         }
-        fs::copy(&built().backout, at.join("backout")).unwrap();
-        fs::write(at.join("service"), SERVICE).unwrap();
-        fs::set_permissions(at.join("service"), fs::Permissions::from_mode(0o755)).unwrap();
+        place::program(&built().backout, &at.join("backout"));
+        place::script(SERVICE, &at.join("service"));
         fs::write(at.join("small.ron"), SMALL).unwrap();
         let units = r#"units: { "First": "first.service", "Second": "second" }"#;
         let site = format!(

@@ -3,11 +3,10 @@
 //! Persistent are its `/etc` and the shared folders, which are at the same paths inside and outside; everything else is
 //! gone after a power cut. Only targets of the distribution are there: no journal, no udev, no tmpfiles.
 
-use crate::write;
+use crate::{place, write};
 use std::{
     fs,
     io::Read,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::OnceLock,
@@ -96,8 +95,7 @@ impl Booted {
         }
         let folder = tempfile::Builder::new().prefix("backout-booted-").tempdir().unwrap();
         let root = folder.path();
-        write(&root.join("boot.sh"), BOOT);
-        fs::set_permissions(root.join("boot.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+        place::script(BOOT, &root.join("boot.sh"));
         fs::create_dir_all(root.join("etc/systemd/system")).unwrap();
         write(&root.join("etc/machine-id"), "b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0\n");
         for file in ["passwd", "group", "nsswitch.conf", "ld.so.cache"] {

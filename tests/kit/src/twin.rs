@@ -1,9 +1,8 @@
 //! The twin of `systemctl` at the real one's place, in a mount namespace of its own for each command.
 
-use crate::{binary, systemd::Systemd, write};
+use crate::{binary, place, systemd::Systemd, write};
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Command, Stdio},
     sync::OnceLock,
@@ -33,15 +32,14 @@ impl Twin {
         static TWIN: OnceLock<PathBuf> = OnceLock::new();
         let twin = TWIN.get_or_init(|| binary::program("backout-kit", "twin-systemctl"));
         fs::create_dir(folder.path().join("bin")).unwrap();
-        fs::copy(twin, folder.path().join("bin/systemctl")).unwrap();
+        place::program(twin, &folder.path().join("bin/systemctl"));
         Some(Self { folder })
     }
 
     /// What its journal says about any unit.
     pub fn journal(&self, text: &str) {
         let file = self.folder.path().join("bin/journalctl");
-        write(&file, format!("#!/bin/sh\ncat <<'END'\n{text}\nEND\n"));
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        place::script(&format!("#!/bin/sh\ncat <<'END'\n{text}\nEND\n"), &file);
     }
 
     /// Makes it misbehave, or behave again with "".

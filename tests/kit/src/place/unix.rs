@@ -1,4 +1,10 @@
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, path::PathBuf};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 /// Where worlds are made.
 pub(crate) fn worlds() -> PathBuf {
@@ -8,4 +14,24 @@ pub(crate) fn worlds() -> PathBuf {
 /// Takes what others may do to a file away.
 pub(crate) fn shield(file: &Path) {
     fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+}
+
+/// Copies a program to where it is run from.
+///
+/// By another process: what we ourselves have open for writing, a child that another test forks at that moment has too,
+/// and until that child has become a program of its own the kernel runs no such file (`ETXTBSY`).
+#[track_caller]
+pub fn program(from: &Path, to: &Path) {
+    let status = Command::new("install").args(["-m", "755"]).args([from, to]).status();
+    assert!(status.unwrap().success(), "no copy of {} as {}", from.display(), to.display());
+}
+
+/// Writes a script that can be run at once, as [`program`] does.
+#[track_caller]
+pub fn script(text: &str, to: &Path) {
+    let mut install = Command::new("install");
+    let mut install =
+        install.args(["-m", "755", "/dev/stdin"]).arg(to).stdin(Stdio::piped()).spawn().unwrap();
+    install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(install.wait().unwrap().success(), "no script {}", to.display());
 }

@@ -1,7 +1,8 @@
 //! A POSIX shell script.
 
 use super::Services;
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use crate::place;
+use std::{fs, path::Path, process::Command};
 
 pub(super) const NAME: &str = "ctl";
 pub(super) const LOG: &str = "log";
@@ -60,11 +61,9 @@ exit 64
 "#;
 
 pub(super) fn install(dir: &Path) {
-    let ctl = dir.join(NAME);
-    fs::write(&ctl, CTL).unwrap();
-    fs::set_permissions(&ctl, fs::Permissions::from_mode(0o755)).unwrap();
+    place::script(CTL, &dir.join(NAME));
     // The service process: a copy, so that its image is this world's own.
-    fs::copy("/bin/sleep", dir.join("holder")).unwrap();
+    place::program(Path::new("/bin/sleep"), &dir.join("holder"));
 }
 
 impl Services {

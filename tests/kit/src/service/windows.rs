@@ -1,6 +1,6 @@
 //! A program of the kit.
 
-use crate::binary::program;
+use crate::{binary::program, place};
 use backout_demo::service;
 use std::{fs, path::Path};
 
@@ -8,7 +8,7 @@ pub(super) const NAME: &str = "ctl.exe";
 pub(super) const LOG: &str = service::LOG;
 
 pub(super) fn install(dir: &Path) {
-    fs::copy(program("backout-kit", "ctl"), dir.join(NAME)).unwrap();
+    place::program(&program("backout-kit", "ctl"), &dir.join(NAME));
 }
 
 /// Ends what still runs of them.
