@@ -23,6 +23,16 @@ pub(crate) fn test() -> Result<(), String> {
     found
 }
 
+/// The roles of the end-to-end tests: a server with services of the service manager.
+const LEAVE: &str = "leave_to_the_reboot";
+const SETTLED: &str = "settled_behind_the_reboot";
+
+fn role(name: &str) -> Result<(), String> {
+    let mut test = cargo(&["test", "--quiet", "-Zbuild-std", "--target", TARGET]);
+    test.args(["--package", "backout-e2e", "--test", "locked_windows", "--"]);
+    call(environment(test.args(["--ignored", "--exact", "--nocapture", name])))
+}
+
 /// The folder of a run whose moves are made, and of one whose moves somebody took out of the queue.
 const LOCKED: &str = "locked";
 const LOST: &str = "lost";
@@ -45,6 +55,7 @@ fn leave() -> Result<(), String> {
         role.arg(&program).args(["--exact", "leave_to_the_reboot", &format!(r"world:C:\{name}")]);
         call(quiet(&mut role))?;
     }
+    role(LEAVE)?;
     recovers(LOCKED, 30, "reboot-pending")?;
     holds(LOCKED, &OLD)?;
     // Somebody rewrites a target before the reboot.
@@ -63,7 +74,7 @@ fn settle() -> Result<(), String> {
     recovers(LOST, 0, "rolled-back")?;
     holds(LOST, &OLD)?;
     println!("behind the reboot: one run is wholly new, one wholly old");
-    Ok(())
+    role(SETTLED)
 }
 
 /// What the files of such a run hold before and after it; `None`: there is no such file.

@@ -15,16 +15,6 @@ struct Suite {
     /// Programs it cannot do without, and the Debian package each is in.
     needs: &'static [(&'static str, &'static str)],
     run: fn() -> Result<(), String>,
-    asked: Asked,
-}
-
-/// When a suite is run.
-#[derive(PartialEq, Eq)]
-enum Asked {
-    /// With all others.
-    Always,
-    /// Only when it is named.
-    ByName,
 }
 
 /// Kills and fails at single system calls.
@@ -33,31 +23,24 @@ const STRACE: (&str, &str) = ("strace", "strace");
 const SYSTEMD: (&str, &str) = ("systemctl", "systemd");
 
 const SUITES: [Suite; 7] = [
-    Suite {
-        name: "fmt",
-        needs: &[],
-        run: || call(&mut cargo(&["fmt", "--all", "--check"])),
-        asked: Asked::Always,
-    },
-    Suite { name: "clippy", needs: &[], run: clippy, asked: Asked::Always },
-    Suite { name: "unit", needs: &[SYSTEMD], run: unit, asked: Asked::Always },
+    Suite { name: "fmt", needs: &[], run: || call(&mut cargo(&["fmt", "--all", "--check"])) },
+    Suite { name: "clippy", needs: &[], run: clippy },
+    Suite { name: "unit", needs: &[SYSTEMD], run: unit },
     Suite {
         name: "e2e",
         needs: &[STRACE, SYSTEMD, ("chattr", "e2fsprogs"), ("setfacl", "acl")],
         run: || tests("backout-e2e"),
-        asked: Asked::Always,
     },
     Suite {
         name: "crash",
         needs: &[STRACE, SYSTEMD, ("xfs_io", "xfsprogs"), ("mkfs.btrfs", "btrfs-progs")],
         run: || tests("backout-crash"),
-        asked: Asked::Always,
     },
-    Suite { name: "docs", needs: &[], run: docs::check, asked: Asked::Always },
-    Suite { name: "windows", needs: windows::NEEDS, run: windows::test, asked: Asked::ByName },
+    Suite { name: "docs", needs: &[], run: docs::check },
+    Suite { name: "windows", needs: windows::NEEDS, run: windows::test },
 ];
 
-/// Runs the named suites, or all that need not be named. Says whether none failed.
+/// Runs the named suites, or all. Says whether none failed.
 pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     let known: Vec<&str> = SUITES.iter().map(|s| s.name).collect();
     if let Some(unknown) = names.iter().find(|n| !known.contains(&n.as_str())) {
@@ -65,7 +48,7 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     }
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
     let wanted = |s: &&Suite| match names {
-        [] => s.asked == Asked::Always,
+        [] => true,
         names => names.iter().any(|n| n == s.name),
     };
     for suite in SUITES.iter().filter(wanted) {

@@ -137,11 +137,14 @@ pub(crate) fn prefix() -> Result<Server, String> {
     let quiet = |command: &mut Command| {
         call(wine(command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))
     };
-    quiet(Command::new("wineserver").arg("-p"))?;
-    let server = Server;
     if !folder.join("system.reg").exists() {
         quiet(Command::new("wine").args(["wineboot", "-i"]))?;
+        // What the making started goes with its server. The first program starts a service manager again: two of one
+        // Windows would each know a part of the services.
+        drop(Server);
     }
+    quiet(Command::new("wineserver").arg("-p"))?;
+    let server = Server;
     // The first program starts the system's own services, which keep its output open as long as they live: whoever reads
     // ours through a pipe would wait for them.
     quiet(Command::new("wine").args(["cmd", "/c", "exit"]))?;

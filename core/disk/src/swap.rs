@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn b17_a_foreign_old_name_is_not_taken_for_its_own() {
+    fn a_foreign_old_name_is_not_taken_for_its_own() {
         let (_dir, pair) = world();
         put(&pair.folder, "f", "live");
         put(&pair.staging, "0000-f", "new");

@@ -108,15 +108,17 @@ fn left_services(tx: &Transaction, open: &OpenRun) -> Vec<LeftService> {
 }
 
 fn abandoned(tx: &Transaction, swap: &Swap) -> Abandoned {
-    let slot = swap.slot_path(&tx.run);
-    let in_slot = slot.parent().zip(slot.file_name()).and_then(|(folder, name)| {
-        backout_disk::fingerprint::fingerprint_in(&Folder::open_root(folder).ok()?, name).ok()
-    });
+    let slots = swap.slot_paths(&tx.run);
+    let in_slot = |slot: &Path| {
+        let folder = Folder::open_root(slot.parent()?).ok()?;
+        backout_disk::fingerprint::fingerprint_in(&folder, slot.file_name()?).ok()
+    };
+    let kept = slots.into_iter().find(|slot| in_slot(slot) == Some(swap.before));
     Abandoned {
         target: swap.target.clone(),
         live: backout_disk::fingerprint::fingerprint(&swap.target).ok(),
         before: swap.before,
-        before_image: (in_slot == Some(swap.before) && !swap.before.is_absent()).then_some(HostPath(slot)),
+        before_image: kept.filter(|_| !swap.before.is_absent()).map(HostPath),
         after: swap.after,
     }
 }

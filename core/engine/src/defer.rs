@@ -21,10 +21,7 @@ use crate::{
     transaction::{Swap, Transaction},
     window::{Extent, Run, chain},
 };
-use backout_disk::{
-    ErrorKind,
-    swap::{Turn, old_name},
-};
+use backout_disk::{ErrorKind, swap::Turn};
 use backout_journal::{Direction, Journal, Reading, Record, Status};
 use backout_machine::{
     boot_id,
@@ -49,8 +46,7 @@ pub(crate) enum Behind {
 /// placeholder; the old file's name in the staging folder is free or holds the before-image.
 fn moves(tx: &Transaction) -> Option<Vec<Delayed>> {
     let of = |swap: &Swap| {
-        let slot = swap.slot_path(&tx.run);
-        let old = slot.with_file_name(old_name(slot.file_name()?));
+        let [slot, old] = swap.slot_paths(&tx.run);
         let target = swap.target.path();
         let delayed = |from: &Path, to: &Path, taken| {
             Some(Delayed { from: from.to_str()?.to_owned(), to: to.to_str()?.to_owned(), taken })
@@ -259,10 +255,9 @@ impl Run<'_> {
     fn tell_of_drift(&mut self) {
         for swap in &self.tx.swaps {
             let Ok(seen) = self.pair(swap).and_then(|pair| pair.sight()) else { continue };
-            let slot = swap.slot_path(&self.tx.run);
-            let Some(old) = slot.file_name().map(old_name) else { continue };
+            let [_, old] = swap.slot_paths(&self.tx.run);
             if swap.turn() == Turn::Exchange && !seen.old.is_absent() && seen.old != swap.before {
-                let (target, kept) = (swap.target.clone(), HostPath(slot.with_file_name(old)));
+                let (target, kept) = (swap.target.clone(), HostPath(old));
                 self.notices.push(Notice::RewrittenBeforeReboot { target, kept });
             }
         }

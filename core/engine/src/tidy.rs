@@ -166,7 +166,9 @@ pub(crate) fn first_before_image(
             Err(e) => return Err(e),
         };
         if holds_before_image(swap, &seen) {
-            return Ok(Some((swap.target.clone(), HostPath(swap.slot_path(&tx.run)))));
+            let [slot, second] = swap.slot_paths(&tx.run);
+            let kept = if seen.slot == swap.before { slot } else { second };
+            return Ok(Some((swap.target.clone(), HostPath(kept))));
         }
     }
     Ok(None)

@@ -4,7 +4,9 @@
 //! `.backout-<id>/` with `id` and one slot per swap. Before the swap a slot holds the new file (or an empty
 //! placeholder where a name goes away), after it the before-image.
 
-use backout_disk::{Error, Folder, durable, fingerprint, staging::Staging, swap::Pair, swap::Turn};
+use backout_disk::{
+    Error, Folder, durable, fingerprint, staging::Staging, swap::Pair, swap::Turn, swap::old_name,
+};
 use backout_protocol::{
     Digest, Fingerprint, HostPath, Place, Plan, RelPath, RunId, Step,
     path::encode,
@@ -131,6 +133,14 @@ impl Swap {
     /// Its slot as one path, for people.
     pub fn slot_path(&self, run: &RunId) -> PathBuf {
         self.host().path().0.join(format!("{}{run}", backout_disk::staging::PREFIX)).join(self.slot.as_path())
+    }
+
+    /// Where its before-image may lie, for people: in its slot, or under the slot's second name where the file system has
+    /// no exchange.
+    pub(crate) fn slot_paths(&self, run: &RunId) -> [PathBuf; 2] {
+        let slot = self.slot_path(run);
+        let second = slot.with_file_name(old_name(self.slot.name()));
+        [slot, second]
     }
 
     /// Its two names, held open.

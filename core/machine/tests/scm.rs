@@ -16,7 +16,7 @@ use std::{
     process::Command,
     ptr,
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicPtr, AtomicU32, Ordering},
     },
     time::Duration,
@@ -37,6 +37,10 @@ const MARK: &str = "as-service:";
 static HOW: Mutex<String> = Mutex::new(String::new());
 static HANDLE: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(ptr::null_mut());
 static TOLD: AtomicU32 = AtomicU32::new(0);
+
+/// One test at a time: two threads of a process whose first calls of the manager fall together are told by Wine that a
+/// handle is invalid, as each has a connection of its own and handles belong to one.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Not a test of its own: the service's program.
 #[test]
@@ -191,6 +195,7 @@ fn scm() -> Scm {
 /// All in one: their processes are told apart by the one program they share.
 #[test]
 fn services_do_what_they_do_and_are_seen_doing_it() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let unknown: ServiceName = "Backout Test Nobody".parse().unwrap();
     assert_eq!(scm().state(&unknown).unwrap(), ServiceState::NotInstalled);
     assert!(matches!(scm().start(&unknown, &Patience::firm(LONG)), Err(ServiceError::NotInstalled { .. })));
@@ -283,6 +288,7 @@ fn kept(service: &Installed) -> [Vec<String>; 2] {
 
 #[test]
 fn a_service_that_is_held_back_needs_the_recovery_and_gets_its_own_list_back() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let plain = Installed::new("plain", &[]);
     let needy = Installed::new("needy", &[]);
     needy.set_needs("RpcSs\0EventLog\0+TDI\0");

@@ -1,5 +1,4 @@
 //! What was done can be asked for, and old before-images go away by rule.
-#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -20,13 +19,13 @@ fn id(run: &Run) -> String {
 }
 
 fn undo(world: &World, more: &[&str]) -> Run {
-    Run::of(&world.command(&["undo", "--yes", "--json"]).args(more).output().unwrap())
+    world.plain(&[&["undo"], more].concat())
 }
 
 fn prune(world: &World, keep: usize, more: &[&str]) -> Run {
     let keep = keep.to_string();
     let mut command = world.command(&["history", "prune", "--keep", &keep, "--days", "0", "--json"]);
-    Run::of(&command.args(more).output().unwrap())
+    Run::to_its_end(command.args(more))
 }
 
 /// Every folder beside a target belongs to a run whose journal is there.
@@ -81,7 +80,9 @@ fn a_run_can_be_shown_with_who_when_what_and_every_file() {
     assert_eq!(shown["plugins"][0]["sha256"].as_str().unwrap().len(), 64);
     assert!(shown["window_ms"].is_u64());
     let files = shown["files"].as_array().unwrap();
-    let a = files.iter().find(|f| f["target"].to_string().contains("live/a.conf")).unwrap();
+    let name = Path::new("live").join("a.conf");
+    let is_a = |f: &&Value| f["target"]["rel"] == name.to_str().unwrap();
+    let a = files.iter().find(is_a).unwrap();
     assert_eq!(a["what"], "replaced");
     assert_eq!(a["before"]["bytes"], "patched a".len());
     assert_eq!(a["after"]["bytes"], "old a".len());
@@ -99,9 +100,8 @@ fn a_run_can_be_shown_with_who_when_what_and_every_file() {
     assert_eq!(runs.len(), 2);
     assert_eq!((&runs[0]["kind"], &runs[0]["undoes"]), (&"undo".into(), &id(&run).into()));
     assert_eq!(runs[1]["undone_by"], id(&undone).as_str());
-    let text = world.command(&["show", &id(&run)[..20]]).output().unwrap();
-    let text = String::from_utf8(text.stdout).unwrap();
-    assert!(text.contains("live/a.conf") && text.contains("undone by"), "{text}");
+    let text = Run::to_its_end(&mut world.command(&["show", &id(&run)[..20]])).stdout;
+    assert!(text.contains(name.to_str().unwrap()) && text.contains("undone by"), "{text}");
     world.plain(&["show", "zz"]).ends(10);
 }
 
@@ -187,8 +187,7 @@ fn a_run_whose_volume_is_away_stays_until_it_is_back() {
 fn the_inventory_names_the_product_its_builds_and_the_ways_back() {
     let sp = ServerProtect::new(&TreeSpec::default());
     let take = || {
-        let run =
-            Run::of(&sp.world.command(&["inventory", "--json"]).args(sp.world.flags()).output().unwrap());
+        let run = Run::to_its_end(sp.world.command(&["inventory", "--json"]).args(sp.world.flags()));
         run.ends(0).json["data"].clone()
     };
     let seen = take();
@@ -239,34 +238,9 @@ fn a_damaged_entry_is_shown_as_one_and_hides_nothing() {
 }
 
 #[test]
-fn a_prune_that_is_killed_leaves_nothing_that_cannot_be_read_and_the_next_verb_sweeps() {
-    let mut swept = 0;
-    for n in 1.. {
-        let world = World::small();
-        world.rollback(&[]).ends(0);
-        let strace = ["-qq", "-f", "-o", "/dev/null", "-e", "trace=unlinkat,renameat", "-e"];
-        let mut prune_killed = std::process::Command::new("strace");
-        prune_killed.args(strace).arg(format!("inject=unlinkat,renameat:signal=KILL:when={n}"));
-        let call = world.command(&["history", "prune", "--keep", "0", "--days", "0", "--yes", "--json"]);
-        prune_killed.arg(call.get_program()).args(call.get_args());
-        let whole = Run::of(&prune_killed.output().unwrap()).code == Some(0);
-        assert!(runs(&world).iter().all(|run| run["fate"] == "committed"), "killed at {n}");
-        every_leftover_has_its_journal(&world);
-        prune(&world, 0, &["--yes"]).ends(0);
-        assert!(runs(&world).is_empty() && snapshot::leftovers(&world.home).is_empty(), "killed at {n}");
-        assert_eq!(fs::read_dir(world.state.join("history")).unwrap().count(), 0, "killed at {n}");
-        swept += 1;
-        if whole {
-            break;
-        }
-    }
-    assert!(swept > 5, "it makes more such calls than {swept}");
-}
-
-#[test]
 fn a_request_whose_worker_died_is_answered_as_it_was_then() {
     let world = World::small();
-    world.services.hook("second", "start", "kill -KILL $PPID; rm -f \"$dir/$name.hook-start\"");
+    world.services.kills("second", "start");
     let first = world.rollback(&["--request-id", "k"]).ends(0);
     let again = world.rollback(&["--request-id", "k"]).ends(0);
     for field in ["run_id", "outcome", "changed", "warnings", "window_ms", "error"] {
@@ -276,36 +250,11 @@ fn a_request_whose_worker_died_is_answered_as_it_was_then() {
 }
 
 #[test]
-fn following_while_somebody_merely_holds_the_lock_shows_no_old_run() {
-    let world = World::small();
-    world.rollback(&[]).ends(0);
-    let mut holder = std::process::Command::new("flock");
-    let held = world.path().join("held");
-    holder.arg(world.state.join("lock")).args(["sh", "-c"]);
-    holder.arg(format!("touch '{0}'; while [ -e '{0}' ]; do sleep 0.05; done", held.display()));
-    let mut holder = holder.spawn().unwrap();
-    while !held.exists() {
-        std::thread::yield_now();
-    }
-    let mut command = world.command(&["status", "--follow"]);
-    let mut follow = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let mut said = std::io::BufReader::new(follow.stderr.take().unwrap());
-    let mut first = String::new();
-    std::io::BufRead::read_line(&mut said, &mut first).unwrap();
-    assert!(first.contains("has begun no run yet"), "{first}");
-    fs::remove_file(held).unwrap();
-    holder.wait().unwrap();
-    follow.wait().unwrap();
-    let mut rest = String::new();
-    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
-    assert!(!rest.contains("stopping"), "{rest}");
-}
-
-#[test]
 fn doctor_says_that_the_state_folder_lies_in_the_product() {
     let world = World::small();
     let mut command = std::process::Command::new(&backout_kit::built().backout);
     command.args(["doctor", &world.profile]).args(world.flags()).args(["--json", "--state-dir"]);
-    let run = Run::of(&command.arg(world.home.join("live/state")).output().unwrap()).ends(31);
-    assert!(run.json["data"]["problems"].to_string().contains("live/state"), "{run:?}");
+    let state = world.home.join("live").join("state");
+    let run = Run::to_its_end(command.arg(&state)).ends(31);
+    assert!(run.json["data"]["problems"][0].as_str().unwrap().contains(state.to_str().unwrap()), "{run:?}");
 }

@@ -1,22 +1,6 @@
-//! Files in use: what is told of whoever holds one, and what is not for this system.
-#![cfg(unix)]
+//! Files in use: nothing that waits for a reboot.
 
 use backout_kit::World;
-
-#[test]
-fn a_reboot_replaces_nothing_here_and_that_is_said_before_anything_is_touched() {
-    let world = World::small();
-    let before = world.files();
-    world.services.clear_log();
-    for more in [&["--dry-run"][..], &[]] {
-        let run = world.rollback(&[more, &["--on-locked", "reboot"]].concat()).ends(10);
-        assert_eq!(run.error_code(), "BKO-1072");
-        assert!(run.json["error"]["message"].to_string().contains("nothing was touched"), "{run:?}");
-    }
-    assert_eq!(world.files(), before);
-    assert_eq!(world.running(), [true, true]);
-    assert_eq!(world.services.log(), [] as [String; 0], "nobody was told anything");
-}
 
 #[test]
 fn nothing_that_waits_for_a_reboot_is_nothing_to_call_off() {
@@ -24,9 +8,8 @@ fn nothing_that_waits_for_a_reboot_is_nothing_to_call_off() {
     let run = world.plain(&["recover", "--cancel-reboot"]).ends(0);
     assert_eq!(run.json["outcome"], "nothing-to-do");
     // A run that is unfinished for another reason is recovered, not called off.
-    world.services.hook("first", "stop", "kill -KILL $PPID");
-    let killed = world.rollback(&["--no-parent"]);
-    assert_eq!(killed.code, None, "{killed:?}");
+    world.services.kills("first", "stop");
+    world.rollback(&["--no-parent"]);
     let run = world.plain(&["recover", "--cancel-reboot"]).ends(10);
     assert_eq!(run.error_code(), "BKO-1074");
     world.plain(&["recover"]).ends(0);

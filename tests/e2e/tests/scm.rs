@@ -3,7 +3,7 @@
 #![cfg(windows)]
 
 use backout_kit::{
-    Run, Snapshot,
+    Run, Snapshot, process,
     scm::{self, Installed},
     snapshot::{differences, leftovers},
 };
@@ -33,7 +33,7 @@ fn everything_goes_back_and_forth_under_the_service_manager() {
         assert!(back.is_ok_and(|b| b == file.before), "{} is not as before", file.live.display());
     }
     assert!(all_run(&machine));
-    assert!(ran.iter().all(|pid| !scm::is_there(*pid)), "each was stopped and started");
+    assert!(ran.iter().all(|pid| !process::is_there(*pid)), "each was stopped and started");
     let rolled = world.files();
 
     let ran = processes(&machine);
@@ -93,7 +93,7 @@ fn a_service_that_never_stops_needs_a_person_and_recover_closes_the_run() {
     same(&world.files(), &before);
 
     machine.services[1].behaves("");
-    scm::kill(machine.services[1].process());
+    process::kill(machine.services[1].process());
     let run = world.plain(&["recover"]).ends(0);
     assert_eq!(run.json["outcome"], "rolled-back");
     same(&world.files(), &before);
@@ -109,9 +109,19 @@ fn a_process_that_outlives_its_service_is_named_and_left_alone() {
     let run = ends_old(&machine, &before, 20, "Trend ServerProtect Agent");
     let error = run.json["error"].to_string();
     assert!(error.contains(&left.to_string()) && error.contains("--end-lingering"), "{error}");
-    assert!(scm::is_there(left));
+    assert!(process::is_there(left));
     settled(&machine);
-    scm::kill(left);
+    process::kill(left);
+}
+
+#[test]
+fn a_process_that_outlives_its_service_is_ended_where_that_is_wished() {
+    let machine = Installed::new();
+    machine.services[1].restart("lingers");
+    let left = machine.services[1].process();
+    machine.product.world.rollback(&["--end-lingering"]).ends(0);
+    assert!(!process::is_there(left));
+    settled(&machine);
 }
 
 #[test]

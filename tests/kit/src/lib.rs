@@ -6,9 +6,11 @@
 )]
 
 pub mod binary;
+pub mod killed;
 #[cfg(unix)]
 pub mod machine;
 pub mod place;
+pub mod process;
 #[cfg(windows)]
 pub mod scm;
 pub mod serverprotect;
@@ -20,7 +22,7 @@ pub mod systemd;
 pub mod twin;
 pub mod world;
 
-pub use binary::{Run, built};
+pub use binary::{Run, Running, built};
 #[cfg(unix)]
 pub use machine::Machine;
 pub use serverprotect::ServerProtect;

@@ -16,6 +16,8 @@ use tempfile::TempDir;
 /// A throw-away machine.
 #[derive(Debug)]
 pub struct World {
+    /// The binary.
+    pub program: PathBuf,
     /// The product's folder.
     pub home: PathBuf,
     /// The state folder.
@@ -66,6 +68,7 @@ impl World {
         }
         let ctl = Services::new(dir.path().join("services"));
         let world = Self {
+            program: built().backout.clone(),
             home,
             state: dir.path().join("state"),
             plugins,
@@ -127,7 +130,7 @@ impl World {
 
     /// A call of the binary with this world's state folder; nothing is added but `args`.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&built().backout);
+        let mut command = Command::new(&self.program);
         command.args(args).arg("--state-dir").arg(&self.state);
         command.stdin(Stdio::null()).env_remove("BACKOUT_STATE_DIR");
         command

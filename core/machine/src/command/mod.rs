@@ -140,8 +140,8 @@ pub(crate) fn absolute(argv: &[String]) -> Result<&Path, String> {
 /// A command as a person types it.
 pub(crate) fn typed(argv: &[String]) -> String {
     let plain =
-        |a: &str| !a.is_empty() && a.bytes().all(|b| b.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&b));
-    let word = |a: &String| if plain(a) { a.clone() } else { format!("'{}'", a.replace('\'', r"'\''")) };
+        |a: &str| !a.is_empty() && a.bytes().all(|b| b.is_ascii_alphanumeric() || os::PLAIN.contains(&b));
+    let word = |a: &String| if plain(a) { a.clone() } else { os::quoted(a) };
     argv.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 

@@ -13,6 +13,14 @@ use std::{
 /// The group has its leader's number.
 pub(super) struct Group;
 
+/// What a shell leaves as it is, besides letters and digits.
+pub(super) const PLAIN: &[u8] = b"%+,-./:=@_";
+
+/// A word that may hold anything, for a shell.
+pub(super) fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 pub(super) fn root() -> PathBuf {
     PathBuf::from("/")
 }

@@ -35,6 +35,14 @@ unsafe extern "system" {
 /// The job of a command; `None` where we are in a job ourselves that lets nobody out (before Windows 8).
 pub(super) struct Group(Option<OwnedHandle>);
 
+/// What `cmd.exe` leaves as it is, besides letters and digits.
+pub(super) const PLAIN: &[u8] = b"+-./:@_\\";
+
+/// A word that may hold anything but a quote, which no path holds, for `cmd.exe`.
+pub(super) fn quoted(word: &str) -> String {
+    format!("\"{word}\"")
+}
+
 /// The root of the system's own drive: the current one may be taken away meanwhile.
 pub(super) fn root() -> PathBuf {
     let mut buffer = [0u16; 260];

@@ -9,7 +9,7 @@ use std::{
     fs::File,
     io::{Read, Seek},
     path::PathBuf,
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
     sync::OnceLock,
 };
 
@@ -60,14 +60,9 @@ pub struct Run {
 }
 
 impl Run {
-    /// Runs a command to its end. It writes to files: a pipe would stay open as long as whatever the command leaves
-    /// behind, on systems where every child inherits it.
+    /// Runs a command to its end.
     pub fn to_its_end(command: &mut Command) -> Self {
-        let sink = || tempfile::tempfile().unwrap();
-        let (mut out, mut err) = (sink(), sink());
-        command.stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
-        let status = command.status().unwrap();
-        Self::of(&Output { status, stdout: said(&mut out), stderr: said(&mut err) })
+        Running::start(command).to_its_end()
     }
 
     /// Reads what a finished process left.
@@ -89,6 +84,32 @@ impl Run {
     /// The stable code of the error, or "".
     pub fn error_code(&self) -> &str {
         self.json["error"]["code"].as_str().unwrap_or("")
+    }
+}
+
+/// A call of the binary that goes on. It writes to files: a pipe would stay open as long as whatever the call leaves
+/// behind, on systems where every child inherits it.
+#[derive(Debug)]
+pub struct Running {
+    /// The process.
+    pub child: Child,
+    out: File,
+    err: File,
+}
+
+impl Running {
+    /// Starts a command.
+    pub fn start(command: &mut Command) -> Self {
+        let sink = || tempfile::tempfile().unwrap();
+        let (out, err) = (sink(), sink());
+        command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
+        Self { child: command.spawn().unwrap(), out, err }
+    }
+
+    /// Waits for its end.
+    pub fn to_its_end(mut self) -> Run {
+        let status = self.child.wait().unwrap();
+        Run::of(&Output { status, stdout: said(&mut self.out), stderr: said(&mut self.err) })
     }
 }
 

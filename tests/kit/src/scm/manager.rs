@@ -2,21 +2,11 @@
 #![expect(unsafe_code, reason = "the system's calls")]
 
 use std::{io, path::Path, ptr};
-use windows_sys::Win32::{
-    Foundation::{CloseHandle, WAIT_OBJECT_0},
-    System::{
-        Services::{
-            CloseServiceHandle, ControlService, CreateServiceW, DeleteService, GetServiceKeyNameW,
-            OpenSCManagerW, OpenServiceW, QueryServiceStatusEx, SC_HANDLE, SC_MANAGER_ALL_ACCESS,
-            SC_STATUS_PROCESS_INFO, SERVICE_ALL_ACCESS, SERVICE_CONTROL_STOP, SERVICE_DEMAND_START,
-            SERVICE_ERROR_NORMAL, SERVICE_STATUS, SERVICE_STATUS_PROCESS, SERVICE_WIN32_OWN_PROCESS,
-            StartServiceW,
-        },
-        Threading::{
-            INFINITE, OpenProcess, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, TerminateProcess,
-            WaitForSingleObject,
-        },
-    },
+use windows_sys::Win32::System::Services::{
+    CloseServiceHandle, ControlService, CreateServiceW, DeleteService, GetServiceKeyNameW, OpenSCManagerW,
+    OpenServiceW, QueryServiceStatusEx, SC_HANDLE, SC_MANAGER_ALL_ACCESS, SC_STATUS_PROCESS_INFO,
+    SERVICE_ALL_ACCESS, SERVICE_CONTROL_STOP, SERVICE_DEMAND_START, SERVICE_ERROR_NORMAL, SERVICE_STATUS,
+    SERVICE_STATUS_PROCESS, SERVICE_WIN32_OWN_PROCESS, StartServiceW,
 };
 
 /// A handle of the manager's.
@@ -115,38 +105,6 @@ pub(super) fn status(key: &str) -> io::Result<(u32, u32)> {
         QueryServiceStatusEx(service.0, SC_STATUS_PROCESS_INFO, bytes, length, &mut needed)
     })?;
     Ok((status.dwCurrentState, status.dwProcessId))
-}
-
-/// Whether a process runs.
-pub(super) fn is_there(pid: u32) -> bool {
-    with(pid, |process| {
-        // SAFETY: the handle is open.
-        unsafe { WaitForSingleObject(process, 0) != WAIT_OBJECT_0 }
-    })
-    .unwrap_or(false)
-}
-
-/// Ends a process and returns once it is gone.
-pub(super) fn kill(pid: u32) {
-    with(pid, |process| {
-        // SAFETY: the handle is open.
-        unsafe {
-            TerminateProcess(process, 1);
-            WaitForSingleObject(process, INFINITE);
-        }
-    });
-}
-
-fn with<T>(pid: u32, work: impl FnOnce(windows_sys::Win32::Foundation::HANDLE) -> T) -> Option<T> {
-    // SAFETY: the handle is closed below.
-    let process = unsafe { OpenProcess(PROCESS_SYNCHRONIZE | PROCESS_TERMINATE, 0, pid) };
-    if process.is_null() {
-        return None;
-    }
-    let result = work(process);
-    // SAFETY: it is open and nobody else's.
-    unsafe { CloseHandle(process) };
-    Some(result)
 }
 
 /// A command line of a program and its arguments.

@@ -1,11 +1,15 @@
 //! A ServerProtect as it is installed: below `C:\Program Files\Trend`, its services registered with the system's own
 //! service manager by their display names.
 
+mod holding;
 mod manager;
+
+pub use holding::Holding;
 
 use crate::{
     ServerProtect, World,
     binary::program,
+    process,
     serverprotect::{SERVICES, rows},
 };
 use backout_demo::{Tree, TreeSpec};
@@ -76,6 +80,27 @@ impl Installed {
         let this = Self { product, services, _alone: alone };
         this.services.iter().for_each(Registered::start);
         this
+    }
+
+    /// Leaves everything behind, for what comes after a reboot.
+    pub fn leave(self) {
+        std::mem::forget(self);
+    }
+
+    /// What was left by [`Installed::leave`] goes.
+    pub fn clear() {
+        for (shown, name) in SERVICES {
+            if manager::key_of(shown).is_some_and(|there| there == key(name)) {
+                remove(&key(name));
+            }
+        }
+        let _ = fs::remove_dir_all(HOME);
+        let _ = fs::remove_file(OURS);
+    }
+
+    /// Whether each of the services runs that were left.
+    pub fn left_running() -> Vec<bool> {
+        SERVICES.iter().map(|(_, name)| runs(&key(name))).collect()
     }
 
     /// Whether each service runs.
@@ -152,8 +177,7 @@ impl Registered {
 
     /// Whether the manager says that it runs, and its process does.
     pub fn runs(&self) -> bool {
-        manager::status(&self.key)
-            .is_ok_and(|(state, pid)| state == SERVICE_RUNNING && manager::is_there(pid))
+        runs(&self.key)
     }
 
     /// Whether it was told to stop and has not.
@@ -173,23 +197,17 @@ impl Drop for Registered {
     }
 }
 
+fn runs(key: &str) -> bool {
+    manager::status(key).is_ok_and(|(state, pid)| state == SERVICE_RUNNING && process::is_there(pid))
+}
+
 /// Takes a service away, whatever it is doing.
 fn remove(key: &str) {
     let pid = manager::status(key).map_or(0, |(_, pid)| pid);
     if pid != 0 {
-        kill(pid);
+        process::kill(pid);
     }
     let _ = manager::delete(key);
-}
-
-/// Ends a process and returns once it is gone.
-pub fn kill(pid: u32) {
-    manager::kill(pid);
-}
-
-/// Whether a process runs.
-pub fn is_there(pid: u32) -> bool {
-    manager::is_there(pid)
 }
 
 /// Waits for something that comes by itself.

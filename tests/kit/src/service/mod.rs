@@ -47,6 +47,28 @@ impl Services {
         let _ = fs::remove_file(self.dir.join(format!("{name}.{fault}")));
     }
 
+    /// The next such verb of a service ends whoever called for it, and goes on.
+    pub fn kills(&self, name: &str, verb: &str) {
+        self.fault(name, &format!("kills-{verb}"));
+    }
+
+    /// The next such verb of a service waits before it does anything, until [`Services::go_on`].
+    pub fn waits(&self, name: &str, verb: &str) {
+        self.mend(name, "waiting");
+        self.mend(name, "go");
+        self.fault(name, &format!("waits-{verb}"));
+    }
+
+    /// Whether a service waits.
+    pub fn waiting(&self, name: &str) -> bool {
+        self.dir.join(format!("{name}.waiting")).exists()
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self, name: &str) {
+        self.fault(name, "go");
+    }
+
     /// Runs one verb and says its exit code.
     pub fn ctl(&self, verb: &str, name: &str) -> i32 {
         let mut ctl = Command::new(self.dir.join(control::NAME));

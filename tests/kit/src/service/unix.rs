@@ -26,6 +26,11 @@ alive() {
   { read -r p then <"$dir/$name.pid"; } 2>/dev/null
   [ -n "$p" ] && born "$p" && [ "$born" = "$then" ]
 }
+[ -e "$dir/$name.kills-$verb" ] && { rm -f "$dir/$name.kills-$verb"; kill -KILL $PPID; }
+[ -e "$dir/$name.waits-$verb" ] && {
+  mv "$dir/$name.waits-$verb" "$dir/$name.waiting"
+  while [ -e "$dir/$name.waiting" ] && [ ! -e "$dir/$name.go" ]; do sleep 0.01; done
+}
 case $verb in
 status)
   [ -e "$dir/$name.nonsense" ] && exit 7

@@ -1,0 +1,82 @@
+//! Recovery of runs that were killed at a system call, and what takes mode bits.
+#![cfg(unix)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_kit::{World, killed, snapshot};
+use std::{fs, path::PathBuf};
+
+fn transaction(world: &World) -> PathBuf {
+    fs::read_dir(world.state.join("transactions")).unwrap().next().unwrap().unwrap().path()
+}
+
+#[test]
+fn a_run_killed_in_the_swap_is_carried_to_its_end() {
+    let Some((world, _)) = killed::in_the_swap(3) else { return };
+    let run = world.plain(&["recover"]).ends(0);
+    assert_eq!(run.json["outcome"], "completed");
+    assert_eq!(fs::read(world.home.join("live/a.conf")).unwrap(), b"old a");
+    assert_eq!(world.running(), [true, true]);
+    world.plain(&["undo"]).ends(0);
+    assert_eq!(fs::read(world.home.join("live/a.conf")).unwrap(), b"patched a");
+}
+
+#[test]
+fn services_that_boot_started_on_a_mixture_are_stopped_first() {
+    let Some((world, _)) = killed::in_the_swap(3) else { return };
+    world.services.ctl("start", "first");
+    world.services.ctl("start", "second");
+    world.services.clear_log();
+    world.plain(&["recover"]).ends(0);
+    assert_eq!(world.services.log(), ["stop first", "stop second", "start first", "start second"]);
+}
+
+#[test]
+fn a_file_that_somebody_changed_after_the_crash_turns_the_run_back() {
+    let Some((world, before)) = killed::in_the_swap(2) else { return };
+    // Swaps are done in order, so the last file of the plan is not swapped yet.
+    let drifted = world.home.join("live/sub/c.conf");
+    fs::write(&drifted, "somebody was here").unwrap();
+    let run = world.plain(&["recover"]).ends(0);
+    assert_eq!(run.json["outcome"], "rolled-back");
+    assert!(run.json["warnings"].to_string().contains("c.conf"), "{run:?}");
+    assert_eq!(fs::read(&drifted).unwrap(), b"somebody was here", "what was never swapped stays as it is");
+    let differ = snapshot::differences(&before, &world.files());
+    assert!(differ.len() == 1 && differ[0].starts_with("live/sub/c.conf"), "{differ:?}");
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn a_program_that_others_may_change_is_not_run_by_a_recovery() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some((world, _)) = killed::in_the_swap(3) else { return };
+    let ctl = world.services.dir().join("ctl");
+    fs::set_permissions(&ctl, fs::Permissions::from_mode(0o777)).unwrap();
+    world.services.clear_log();
+    world.plain(&["recover"]).ends(22);
+    assert!(world.services.log().is_empty());
+    fs::set_permissions(&ctl, fs::Permissions::from_mode(0o755)).unwrap();
+    world.plain(&["recover"]).ends(0);
+}
+
+#[test]
+fn a_run_without_a_record_whose_product_is_gone_keeps_nobody_from_working() {
+    let world = World::small();
+    // The first write of the journal preallocates it, the second is its first record.
+    if !killed::at(&world, "pwrite64", 2) {
+        return;
+    }
+    let left = transaction(&world);
+    assert!(left.join("plan.ron").exists());
+    assert!(!fs::read_to_string(left.join("journal")).unwrap_or_default().contains("Begin"));
+    let away = world.path().join("away");
+    fs::rename(&world.home, &away).unwrap();
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "nothing-to-do");
+    world.plain(&["history", "prune"]).ends(0);
+    fs::rename(&away, &world.home).unwrap();
+    world.rollback(&[]).ends(0);
+    assert!(!left.exists());
+}
