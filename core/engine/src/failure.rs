@@ -8,11 +8,18 @@ use backout_disk::{Error, ErrorKind};
 use backout_journal::Unreadable;
 use backout_machine::{holders, service::ServiceError};
 use backout_protocol::{HostPath, Place, ServiceName, text::Text};
-use std::fmt;
+use std::{fmt, path::Path};
 
 /// Image and number of each process that holds a file, as far as the system tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holders(pub Vec<(String, u32)>);
+
+impl Holders {
+    /// Those of this file.
+    pub(crate) fn of(path: &Path) -> Self {
+        Self(holders::of(path).into_iter().map(|h| (h.image, h.pid)).collect())
+    }
+}
 
 /// Why a run that had stopped services went back.
 #[derive(Debug)]
@@ -180,10 +187,7 @@ impl Stuck {
 /// Who holds a file that is refused because it is in use. That may also be called "access denied".
 fn holders(target: &Place, error: &Error) -> Box<Holders> {
     match error.kind {
-        ErrorKind::Busy | ErrorKind::Denied => {
-            let found = holders::of(&target.path()).into_iter();
-            Box::new(Holders(found.map(|h| (h.image, h.pid)).collect()))
-        }
+        ErrorKind::Busy | ErrorKind::Denied => Box::new(Holders::of(&target.path())),
         _ => Box::default(),
     }
 }

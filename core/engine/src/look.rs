@@ -1,6 +1,6 @@
 //! Looks at files: fingerprint, version, machine type.
 
-use crate::refusal::Refusal;
+use crate::{failure::Holders, refusal::Refusal};
 use backout_disk::{Error, ErrorKind, fingerprint::digest_file, folder::open_place};
 use backout_protocol::{Fingerprint, HostPath, Image, Place, RelPath, message::Reject};
 use std::{
@@ -53,6 +53,7 @@ pub(crate) fn refusal(error: Error) -> Refusal {
         ErrorKind::Symlink => Refusal::Symlink { path: path() },
         ErrorKind::NotAFile | ErrorKind::NotAFolder => Refusal::NotAFile { path: path() },
         ErrorKind::Denied => Refusal::NoRights { path: path() },
+        ErrorKind::Busy => Refusal::InUse { holders: Holders::of(&error.path), path: path() },
         _ => Refusal::Look(error),
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     Failure,
     faces::{Cancelled, HostError},
+    failure::Holders,
 };
 use backout_machine::service::ServiceError;
 use backout_protocol::{
@@ -322,6 +323,13 @@ pub enum Refusal {
     PlanStale {
         /// What differs.
         drift: Vec<PlanDrift>,
+    },
+    /// A file cannot be looked at, as somebody has it open and lets nobody else read it.
+    InUse {
+        /// Which.
+        path: HostPath,
+        /// Who, as far as the system tells.
+        holders: Holders,
     },
     /// A file cannot be looked at.
     Look(backout_disk::Error),

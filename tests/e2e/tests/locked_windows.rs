@@ -66,6 +66,17 @@ fn whoever_holds_a_file_is_named_and_everything_is_put_back() {
 }
 
 #[test]
+fn whoever_lets_nobody_read_a_file_is_named_before_anything_is_touched() {
+    let machine = Installed::new();
+    let file = a_target(&machine);
+    let holding = Holding::alone(&file);
+    let run = machine.product.world.rollback(&[]).ends(10);
+    assert_eq!(run.error_code(), "BKO-1077", "{}", run.json);
+    names(&run, &file, holding.process());
+    assert_eq!(machine.running(), [true; 3]);
+}
+
+#[test]
 fn what_is_left_to_a_reboot_changes_nothing_before_it_and_can_be_called_off() {
     let mut machine = Installed::new();
     let file = a_target(&machine);

@@ -125,6 +125,7 @@ fn refusals() -> Vec<Refusal> {
         R::Unfinished { run: run() },
         R::Locked { pid: Some(7) },
         R::PlanStale { drift: vec![PlanDrift::Profile] },
+        R::InUse { path: path(), holders: Holders(vec![("i".into(), 7)]) },
         R::Look(disk(ErrorKind::Other)),
         R::Cancelled(Cancelled::Asked),
         R::StageFailed(disk(ErrorKind::NoSpace)),

@@ -379,6 +379,11 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             ),
             "make a new one with `backout plan -o FILE`, look at it, and run that",
         ),
+        R::InUse { path, holders } => Said::new(
+            1077,
+            format!("`{path}` is in use, and nobody else may read it{}", failure::held(holders)),
+            "end that program or stop its service, and run it again",
+        ),
         R::Look(e) => Said::new(1055, e.to_string(), "look at that file and its permissions"),
         R::Cancelled(why) => Said::new(
             1056,

@@ -7,15 +7,25 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Its file may be read and written meanwhile, not moved. It does not outlive its test.
+/// It does not outlive its test.
 #[derive(Debug)]
 pub struct Holding(Child);
 
 impl Holding {
-    /// Starts it and sees it hold the file.
+    /// The file may be read and written meanwhile, not moved.
     pub fn new(file: &Path) -> Self {
+        Self::start("hold", file)
+    }
+
+    /// Nobody else can open the file meanwhile.
+    pub fn alone(file: &Path) -> Self {
+        Self::start("close-off", file)
+    }
+
+    /// Starts it and sees it hold the file.
+    fn start(verb: &str, file: &Path) -> Self {
         let mut command = Command::new(program("backout-kit", "ctl"));
-        let command = command.arg("hold").arg(file).stdin(Stdio::null()).stdout(Stdio::piped());
+        let command = command.arg(verb).arg(file).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut said = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();

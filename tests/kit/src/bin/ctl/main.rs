@@ -1,6 +1,6 @@
 //! `ctl VERB NAME`: a service of a real process that commands start, stop and ask, where there is no shell script.
 //!
-//! `ctl hold FILE` has a file open until it is ended.
+//! `ctl hold FILE` has a file open until it is ended, `ctl close-off FILE` so that nobody else can read it.
 //!
 //! The services' folders and the log lie beside this program. Files `NAME.refuse-stop`, `NAME.ignore-stop`,
 //! `NAME.refuse-start`, `NAME.die` and `NAME.nonsense` make a service misbehave; `NAME.kills-VERB` ends whoever calls for the
@@ -34,8 +34,8 @@ fn main() -> io::Result<ExitCode> {
     else {
         return Ok(NO_SUCH_VERB.into());
     };
-    if verb == "hold" {
-        let _held = held::open(Path::new(&name))?;
+    if verb == "hold" || verb == "close-off" {
+        let _held = held::open(Path::new(&name), verb == "hold")?;
         println!("held");
         loop {
             std::thread::park();

@@ -1,6 +1,6 @@
 use std::{fs::File, io, path::Path};
 
-/// Opens a file so that nobody moves it: nothing keeps anybody from that here.
-pub(crate) fn open(file: &Path) -> io::Result<File> {
+/// Opens a file: nothing keeps anybody from moving or reading it here.
+pub(crate) fn open(file: &Path, _shared: bool) -> io::Result<File> {
     File::open(file)
 }
