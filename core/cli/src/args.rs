@@ -68,6 +68,12 @@ pub(crate) struct Global {
     /// Carry the run out in this process, with nobody to settle it if it dies. For tests.
     #[arg(long, global = true, hide = true)]
     pub no_parent: bool,
+    /// How many seconds a plugin may take for one answer.
+    #[arg(long, value_name = "S", global = true, default_value_t = 60)]
+    pub plugin_timeout: u64,
+    /// Run the plugins' code in this process, for a debugger.
+    #[arg(long, global = true)]
+    pub in_process: bool,
     /// What a parent tells its worker: whether somebody can be asked.
     #[arg(long, value_name = "ASKING", global = true, hide = true)]
     pub worker: Option<Asking>,
@@ -143,9 +149,15 @@ pub(crate) struct Wish {
     pub on_locked: OnLocked,
 }
 
+/// The verb that the processes of plugins are started with.
+pub(crate) const PLUGIN_HOST: &str = "plugin-host";
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Is the process that a plugin's code runs in; it is told the rest by whoever has started it.
+    #[command(name = PLUGIN_HOST, hide = true)]
+    PluginHost,
     /// Shows what a rollback would do; changes nothing.
     Plan {
         #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use crate::{
     answer::Answer,
-    args::{Global, OnLocked, Wish},
+    args::{Global, OnLocked, PLUGIN_HOST, Wish},
     exit_code, given,
     messages::{self, notice, usage},
     progress::Progress,
@@ -11,7 +11,7 @@ use crate::{
 use backout_engine::{
     Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, boot, faces::Cancelled, load, preflight,
 };
-use backout_host::{Pinning, Plugins};
+use backout_host::{Hosting, Pinning, Plugins, Spawner};
 use backout_protocol::{
     ComponentId, Notice, Plan,
     plan::{self, Ask, Operator},
@@ -39,6 +39,21 @@ pub(crate) struct Session {
     pub state: PathBuf,
 }
 
+/// Where the plugins' code runs. Without a name for this program, which nothing can be done about, it is here.
+fn hosting(global: &Global) -> Hosting {
+    // The name that stands for this very program, even where another has been put in its place meanwhile.
+    let program =
+        if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
+    match program {
+        Ok(program) if !global.in_process => Hosting::Child(Spawner {
+            program,
+            arguments: vec![PLUGIN_HOST.to_owned(), "--quiet".to_owned()],
+            deadline: Duration::from_secs(global.plugin_timeout),
+        }),
+        _ => Hosting::Here,
+    }
+}
+
 /// Why a command has no other answer than an error.
 pub(crate) type Stop = Box<Answer>;
 
@@ -52,7 +67,7 @@ impl Session {
         let deadline = global.timeout.and_then(|s| after(Duration::from_secs(s)));
         let state = global.state_dir.clone().unwrap_or_else(default_state);
         Self {
-            plugins: Plugins::new(plugin_folders(&global), Pinning::default()),
+            plugins: Plugins::new(plugin_folders(&global), Pinning::default(), hosting(&global)),
             progress: Progress::new(global.json, global.quiet),
             cancel: Cancel::new(signals::flag(), deadline),
             state,

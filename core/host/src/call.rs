@@ -3,27 +3,31 @@
 use crate::{error::HostError, load::Loaded};
 use backout_protocol::{
     abi::DONE,
-    message::{Answer, PlanRequest, Proposal, Request},
+    message::{Answer, Proposal, Request},
 };
 use core::ffi::c_void;
 
 /// No answer is longer.
-const LIMIT: usize = 64 * 1024 * 1024;
+pub(crate) const LIMIT: usize = 64 * 1024 * 1024;
 
-/// Asks for a plan.
+/// What an answer to a question for a plan says.
 ///
 /// # Errors
-/// [`HostError::Broken`], [`HostError::BadAnswer`], [`HostError::Failed`].
-pub(crate) fn plan(loaded: Loaded, id: &str, request: &PlanRequest) -> Result<Proposal, HostError> {
-    let bad = |why: String| HostError::BadAnswer { plugin: id.to_owned(), why };
-    match ask(loaded, id, &Request::Plan(request.clone()))? {
+/// [`HostError::BadAnswer`], [`HostError::Failed`].
+pub(crate) fn proposal(answer: Answer, id: &str) -> Result<Proposal, HostError> {
+    let bad = |why: &str| HostError::BadAnswer { plugin: id.to_owned(), why: why.to_owned() };
+    match answer {
         Answer::Proposal(proposal) => Ok(proposal),
         Answer::Failed(failure) => Err(HostError::Failed { plugin: id.to_owned(), failure }),
-        Answer::Manifest(_) => Err(bad("a manifest where a proposal was asked for".to_owned())),
+        Answer::Manifest(_) => Err(bad("a manifest where a proposal was asked for")),
     }
 }
 
-fn ask(loaded: Loaded, id: &str, request: &Request) -> Result<Answer, HostError> {
+/// Asks a plugin in this process.
+///
+/// # Errors
+/// [`HostError::Broken`], [`HostError::BadAnswer`].
+pub(crate) fn ask(loaded: Loaded, id: &str, request: &Request) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: id.to_owned(), what };
     let bad = |why: String| HostError::BadAnswer { plugin: id.to_owned(), why };
     let request =

@@ -1,9 +1,10 @@
 //! What can be wrong with a plugin.
 
 use backout_protocol::{Digest, HostPath, message::Failure};
+use serde::{Deserialize, Serialize};
 
 /// Why a plugin cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum HostError {
     /// No plugin has this id.

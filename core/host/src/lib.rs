@@ -5,6 +5,7 @@
 //! from the same opened file that was digested, and never unloaded.
 
 mod call;
+mod child;
 mod error;
 mod find;
 mod library;
@@ -13,6 +14,7 @@ mod pins;
 mod plugins;
 mod section;
 
+pub use child::{Spawner, serve};
 pub use error::HostError;
 pub use pins::{LOCK_FILE, Pinning};
-pub use plugins::Plugins;
+pub use plugins::{Hosting, Plugins};

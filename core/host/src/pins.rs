@@ -2,13 +2,14 @@
 
 use crate::error::HostError;
 use backout_protocol::{Digest, HostPath, text::from_ron};
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs, io, path::Path};
 
 /// The lock file's name.
 pub const LOCK_FILE: &str = "plugins.lock";
 
 /// Whether a plugin must be pinned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Pinning {
     /// A pin binds where there is one.
     #[default]

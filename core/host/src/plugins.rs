@@ -2,6 +2,7 @@
 
 use crate::{
     call,
+    child::{self, Spawner},
     error::HostError,
     find,
     library::{Digested, LibraryFile},
@@ -11,7 +12,7 @@ use crate::{
 use backout_engine::{Listed, PluginHost};
 use backout_protocol::{
     Digest, HostPath,
-    message::{PlanRequest, Proposal},
+    message::{Answer, PlanRequest, Proposal, Request},
     plan::PluginRef,
 };
 use std::{
@@ -23,11 +24,21 @@ use std::{
 /// A plugin by its id and the digest of its file.
 type Key = (String, Digest);
 
-/// Plugins of some folders. Each is loaded at most once, when it is first asked.
+/// Where a plugin's code runs.
+#[derive(Debug, Clone)]
+pub enum Hosting {
+    /// In a child for each question: whatever it does there, this process goes on.
+    Child(Spawner),
+    /// In this process, where a debugger finds it. Each is loaded at most once, when it is first asked.
+    Here,
+}
+
+/// Plugins of some folders.
 #[derive(Debug)]
 pub struct Plugins {
     folders: Vec<PathBuf>,
     pinning: Pinning,
+    hosting: Hosting,
     /// Found and kept open, so that what was digested is what is loaded.
     found: Mutex<BTreeMap<Key, Digested>>,
     loaded: Mutex<BTreeMap<Key, Loaded>>,
@@ -35,10 +46,15 @@ pub struct Plugins {
 
 impl Plugins {
     /// Plugins of these folders; of those with the same id the first folder's.
-    pub fn new(folders: impl IntoIterator<Item = PathBuf>, pinning: Pinning) -> Self {
+    pub fn new(folders: impl IntoIterator<Item = PathBuf>, pinning: Pinning, hosting: Hosting) -> Self {
         let absolute = |folder: PathBuf| std::path::absolute(&folder).unwrap_or(folder);
         let folders = folders.into_iter().map(absolute).collect();
-        Self { folders, pinning, found: Mutex::default(), loaded: Mutex::default() }
+        Self { folders, pinning, hosting, found: Mutex::default(), loaded: Mutex::default() }
+    }
+
+    /// No folders: plugins that were found elsewhere, asked in this process.
+    pub(crate) fn here(pinning: Pinning) -> Self {
+        Self::new([], pinning, Hosting::Here)
     }
 
     /// The plugin with this manifest id, checked and trusted. None of its code runs.
@@ -64,8 +80,18 @@ impl Plugins {
     /// # Errors
     /// [`HostError`]: it has changed, cannot be loaded, breaks, or answers nonsense.
     pub fn plan(&self, plugin: &PluginRef, request: &PlanRequest) -> Result<Proposal, HostError> {
-        let loaded = self.loaded(plugin)?;
-        call::plan(loaded, &plugin.id, request)
+        call::proposal(self.ask(plugin, &Request::Plan(request.clone()))?, &plugin.id)
+    }
+
+    /// Asks a plugin that was found.
+    ///
+    /// # Errors
+    /// As [`Plugins::plan`].
+    pub(crate) fn ask(&self, plugin: &PluginRef, request: &Request) -> Result<Answer, HostError> {
+        match &self.hosting {
+            Hosting::Child(spawner) => child::ask(spawner, plugin, self.pinning, request),
+            Hosting::Here => call::ask(self.loaded(plugin)?, &plugin.id, request),
+        }
     }
 
     fn loaded(&self, wanted: &PluginRef) -> Result<Loaded, HostError> {

@@ -6,7 +6,7 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_host::{HostError, LOCK_FILE, Pinning, Plugins};
+use backout_host::{HostError, Hosting, LOCK_FILE, Pinning, Plugins};
 use backout_protocol::{
     HostPath, NameRule,
     abi::API,
@@ -65,7 +65,7 @@ fn folder(libraries: &[(&str, &str)]) -> TempDir {
 }
 
 fn plugins(dirs: &[&TempDir]) -> Plugins {
-    Plugins::new(dirs.iter().map(|d| d.path().to_owned()), Pinning::WhereListed)
+    Plugins::new(dirs.iter().map(|d| d.path().to_owned()), Pinning::WhereListed, Hosting::Here)
 }
 
 fn request(config: &str) -> PlanRequest {
@@ -170,7 +170,7 @@ fn a_pin_binds_where_there_is_one() {
     let dir = folder(&[("backout_file_set", "a"), ("rude", "b")]);
     let lock = dir.path().join(LOCK_FILE);
     let lax = plugins(&[&dir]);
-    let strict = Plugins::new([dir.path().to_owned()], Pinning::Required);
+    let strict = Plugins::new([dir.path().to_owned()], Pinning::Required, Hosting::Here);
     let digest = lax.find("file-set").unwrap().sha256;
 
     assert!(matches!(strict.find("file-set"), Err(HostError::NotPinned { .. })));
@@ -205,7 +205,7 @@ fn a_plugin_that_is_not_there_is_said_with_the_folders_searched() {
     let dir = folder(&[("rude", "a")]);
     let error = plugins(&[&dir]).find("file-set").unwrap_err();
     assert!(error.to_string().contains(dir.path().to_str().unwrap()), "{error}");
-    let nowhere = Plugins::new([PathBuf::from("/nowhere/plugins")], Pinning::WhereListed);
+    let nowhere = Plugins::new([PathBuf::from("/nowhere/plugins")], Pinning::WhereListed, Hosting::Here);
     assert!(matches!(nowhere.find("file-set"), Err(HostError::NotFound { .. })));
     assert!(nowhere.list().is_empty());
 }

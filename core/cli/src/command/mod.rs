@@ -75,6 +75,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
             PluginVerb::Trust(_) => Err(later("plugin trust")),
             PluginVerb::Untrust(_) => Err(later("plugin untrust")),
         },
+        Verb::PluginHost => plugin::host(),
         Verb::Demo { keep, dir } => demo::run(session, keep, dir),
         Verb::DemoService { verb, folder, hold } => demo::service(&verb, &folder, &hold),
         Verb::Snapshot(_) => Err(later("snapshot")),

@@ -1,11 +1,20 @@
-//! `backout plugin list`: the plugins that can be seen. Runs none of their code.
+//! `backout plugin list`: the plugins that can be seen. Runs none of their code. And the process that it runs in.
 
 use crate::{
     answer::Answer,
+    messages::usage,
     session::{Session, Stop},
 };
 use backout_engine::PluginHost;
 use serde_json::json;
+
+/// Is the process that a plugin's code runs in. Whoever started it reads its reply and looks at nothing else.
+pub(crate) fn host() -> Result<Answer, Stop> {
+    match backout_host::serve() {
+        Ok(()) => Ok(Answer::read(String::new(), serde_json::Value::Null)),
+        Err(e) => Err(Box::new(Answer::usage(usage::no_host(&e.to_string())))),
+    }
+}
 
 pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
     let all = PluginHost::list(&session.plugins);

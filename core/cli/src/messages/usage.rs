@@ -16,6 +16,15 @@ pub(crate) fn usage(why: &str) -> Said {
     Said::new(9001, format!("{why}; nothing was done"), "`backout --help` shows verbs and flags")
 }
 
+/// The process of a plugin that nobody tells what to do.
+pub(crate) fn no_host(why: &str) -> Said {
+    Said::new(
+        9003,
+        format!("nobody says which plugin is to run here: {why}; nothing was done"),
+        "this verb is backout's own; `backout --help` shows those for people",
+    )
+}
+
 /// A panic.
 pub(crate) fn bug(why: &str) -> Said {
     Said::new(

@@ -1,0 +1,157 @@
+//! A plugin's code runs in a child of the same binary. Whatever it does there (crash, hang, exit, print, eat memory), this
+//! process gets its answer or a clean error, and the child is ended and reaped.
+//!
+//! The thread that asks starts the child and waits for its end, so it outlives it: where the system ends a child with its
+//! parent, the parent is a thread.
+
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+mod os;
+mod printed;
+mod serve;
+mod silence;
+mod wire;
+
+pub use serve::serve;
+
+use crate::{Pinning, error::HostError};
+use backout_protocol::{
+    message::{Answer, Request},
+    plan::PluginRef,
+};
+use printed::Printed;
+use silence::Silence;
+use std::{
+    io::{self, Read},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    thread,
+    time::{Duration, Instant},
+};
+use wire::{Order, Reply};
+
+/// How children are made.
+#[derive(Debug, Clone)]
+pub struct Spawner {
+    /// This binary.
+    pub program: PathBuf,
+    /// What makes it [`serve`].
+    pub arguments: Vec<String>,
+    /// How long an answer may take.
+    pub deadline: Duration,
+}
+
+/// How long a child that says nothing more may take to end, and then what it has printed to arrive: something that it has
+/// left behind may hold the pipe open.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What is seen of a child.
+enum Seen {
+    Replied(io::Result<Reply>),
+    Printed(Vec<u8>),
+}
+
+/// Asks a plugin in a child of its own.
+///
+/// # Errors
+/// What the child found of the plugin, or how it ended.
+pub(crate) fn ask(
+    spawner: &Spawner,
+    plugin: &PluginRef,
+    pinning: Pinning,
+    request: &Request,
+) -> Result<Answer, HostError> {
+    let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
+    let order =
+        Order { plugin: plugin.clone(), pinning, request: request.clone(), parent: std::process::id() };
+    let (mut running, seen) = Running::start(spawner, order)
+        .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
+    let mut printed = Printed::new(&plugin.id);
+    let replied = listen(&seen, spawner.deadline, &mut printed);
+    let grace = if matches!(replied, Err(Silence::Ended)) { LAST_WORDS } else { Duration::ZERO };
+    let ended = running.end(grace);
+    printed.rest(&seen, LAST_WORDS);
+    match replied {
+        Ok(Reply::Answer(answer)) => Ok(*answer),
+        Ok(Reply::Failed(error)) => Err(error),
+        Err(silence) => Err(broken(silence.why(request, ended, printed.last()))),
+    }
+}
+
+fn listen(seen: &Receiver<Seen>, deadline: Duration, printed: &mut Printed) -> Result<Reply, Silence> {
+    let until = Instant::now() + deadline;
+    loop {
+        match seen.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Seen::Replied(Ok(reply))) => return Ok(reply),
+            Ok(Seen::Replied(Err(e))) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(Silence::Ended);
+            }
+            Ok(Seen::Replied(Err(e))) => return Err(Silence::Nonsense(e.to_string())),
+            Ok(Seen::Printed(more)) if printed.take(&more) => {}
+            Ok(Seen::Printed(_)) => return Err(Silence::TooMuch),
+            Err(RecvTimeoutError::Timeout) => return Err(Silence::TimeUp(deadline)),
+            Err(RecvTimeoutError::Disconnected) => return Err(Silence::Ended),
+        }
+    }
+}
+
+/// A child that runs. It is ended and reaped with this.
+struct Running {
+    child: Child,
+    group: os::Group,
+}
+
+impl Running {
+    fn start(spawner: &Spawner, order: Order) -> io::Result<(Self, Receiver<Seen>)> {
+        let mut command = Command::new(&spawner.program);
+        command.args(&spawner.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (child, group) = os::spawn(&mut command)?;
+        let mut running = Self { child, group };
+        let pipes = (running.child.stdin.take(), running.child.stdout.take(), running.child.stderr.take());
+        let (Some(mut orders), Some(mut replies), Some(prints)) = pipes else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        // So few that whoever prints without end waits for us, and not our memory for him.
+        let (tell, seen) = sync_channel(4);
+        let told = tell.clone();
+        thread::spawn(move || forward(prints, &told));
+        thread::spawn(move || {
+            let replied = order.write(&mut orders).and_then(|()| Reply::read(&mut replies));
+            // The child stays until its orders end, so that its end comes from us.
+            let _ = tell.send(Seen::Replied(replied));
+            drop(orders);
+        });
+        Ok((running, seen))
+    }
+
+    /// Ends it with everything that it has started. Gives how it ended, if it did so by itself within `grace`.
+    fn end(&mut self, grace: Duration) -> Option<ExitStatus> {
+        let until = Instant::now() + grace;
+        let by_itself = loop {
+            match os::has_ended(&mut self.child) {
+                true => break true,
+                false if Instant::now() >= until => break false,
+                false => thread::park_timeout(Duration::from_millis(5)),
+            }
+        };
+        // Before it is reaped: so long its number, and its group's, are its own.
+        self.group.kill(&mut self.child);
+        self.child.wait().ok().filter(|_| by_itself)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}
+
+fn forward(mut prints: impl Read, told: &SyncSender<Seen>) {
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = prints.read(&mut buffer) {
+        if told.send(Seen::Printed(buffer[..n].to_vec())).is_err() {
+            return;
+        }
+    }
+}

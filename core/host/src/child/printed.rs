@@ -1,0 +1,66 @@
+//! What a plugin prints. It goes to the log, line by line, and no further.
+
+use super::Seen;
+use std::{
+    sync::mpsc::Receiver,
+    time::{Duration, Instant},
+};
+
+/// No plugin prints more for one answer.
+pub(super) const LIMIT: usize = 64 * 1024;
+
+/// What was printed so far.
+pub(super) struct Printed {
+    id: String,
+    total: usize,
+    /// What no line end has come for yet.
+    line: Vec<u8>,
+    last: String,
+}
+
+impl Printed {
+    /// Of this plugin.
+    pub(super) fn new(id: &str) -> Self {
+        Self { id: id.to_owned(), total: 0, line: Vec::new(), last: String::new() }
+    }
+
+    /// Takes more. `false`: that is too much.
+    pub(super) fn take(&mut self, more: &[u8]) -> bool {
+        self.total += more.len();
+        for byte in more {
+            match byte {
+                b'\n' => self.end_line(),
+                other => self.line.push(*other),
+            }
+        }
+        self.total <= LIMIT
+    }
+
+    /// Takes what still comes within `limit`.
+    pub(super) fn rest(&mut self, seen: &Receiver<Seen>, limit: Duration) {
+        let until = Instant::now() + limit;
+        while let Ok(more) = seen.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            if let Seen::Printed(more) = more
+                && !self.take(&more)
+            {
+                break;
+            }
+        }
+        self.end_line();
+    }
+
+    /// The last line that is not empty.
+    pub(super) fn last(&self) -> &str {
+        &self.last
+    }
+
+    fn end_line(&mut self) {
+        let line = String::from_utf8_lossy(&self.line);
+        let line = line.trim();
+        if !line.is_empty() {
+            log::info!("the plugin {} printed: {line}", self.id);
+            line.clone_into(&mut self.last);
+        }
+        self.line.clear();
+    }
+}

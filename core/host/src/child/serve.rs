@@ -1,0 +1,37 @@
+//! The child's end.
+
+use super::{
+    os,
+    wire::{Order, Reply},
+};
+use crate::{error::HostError, plugins::Plugins};
+use std::io::Read;
+
+/// Carries out one order of a host: confines this process, loads the plugin and asks it. Returns when the host wants no
+/// more, or is gone; the exit code means nothing, only a reply does.
+///
+/// Whatever the plugin prints goes to standard error from here on.
+///
+/// # Errors
+/// The host cannot be heard or told.
+pub fn serve() -> std::io::Result<()> {
+    let (mut orders, mut replies) = os::take_channel()?;
+    let order = Order::read(&mut orders)?;
+    let reply = match os::confine(order.parent) {
+        Ok(()) => carry_out(&order),
+        Err(e) => Reply::Failed(HostError::Broken {
+            plugin: order.plugin.id,
+            what: format!("its process cannot be confined: {e}"),
+        }),
+    };
+    reply.write(&mut replies)?;
+    // What the plugin has registered for the end of a process is not run: the host ends this one.
+    orders.read_to_end(&mut Vec::new()).map(drop)
+}
+
+fn carry_out(order: &Order) -> Reply {
+    match Plugins::here(order.pinning).ask(&order.plugin, &order.request) {
+        Ok(answer) => Reply::Answer(Box::new(answer)),
+        Err(error) => Reply::Failed(error),
+    }
+}

@@ -1,0 +1,191 @@
+//! A plugin's code in a child: whatever it does there, its host gets an answer or a clean error, and nothing is left.
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_host::{HostError, Hosting, Pinning, Plugins, Spawner};
+use backout_kit::binary::example;
+use backout_protocol::{
+    NameRule,
+    message::{BackupSource, PlanRequest, Proposal},
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// Long enough for whoever answers at all.
+const LONG: Duration = Duration::from_secs(120);
+/// Not long for somebody who never does.
+const SHORT: Duration = Duration::from_secs(2);
+
+/// The C plugin in a folder of its own. A constructor of it makes the file `mark`, if one is named.
+fn folder(mark: Option<&Path>) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let library = dir.path().join("bad.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plugins/bad.c");
+    let mut cc = Command::new("cc");
+    cc.args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-shared", "-fPIC", "-o"]).arg(&library).arg(source);
+    if let Some(mark) = mark {
+        cc.arg(format!("-DMARK=\"{}\"", mark.display()));
+    }
+    assert!(cc.status().unwrap().success());
+    fs::set_permissions(&library, fs::Permissions::from_mode(0o644)).unwrap();
+    dir
+}
+
+fn plugins(dir: &TempDir, deadline: Duration) -> Plugins {
+    let spawner = Spawner { program: example("backout-host", "serve"), arguments: Vec::new(), deadline };
+    Plugins::new([dir.path().to_owned()], Pinning::WhereListed, Hosting::Child(spawner))
+}
+
+fn request(config: &str) -> PlanRequest {
+    PlanRequest {
+        component: "part".parse().unwrap(),
+        config: config.to_owned(),
+        folders: BTreeMap::new(),
+        names: NameRule::Exact,
+        listed: Vec::new(),
+        services: Vec::new(),
+        source: BackupSource::Vendor,
+        options: Default::default(),
+    }
+}
+
+fn ask(plugins: &Plugins, config: &str) -> Result<Proposal, HostError> {
+    plugins.plan(&plugins.find("bad").unwrap(), &request(config))
+}
+
+/// What is said of a plugin that gave no answer: its id, what it was doing, and how it ended.
+#[track_caller]
+fn broken(plugins: &Plugins, config: &str) -> String {
+    match ask(plugins, config) {
+        Err(HostError::Broken { plugin, what }) if plugin == "bad" => {
+            assert!(what.contains("planned component `part`"), "{what}");
+            what
+        }
+        other => panic!("{config}: {other:?}"),
+    }
+}
+
+/// How many processes have a library of this folder in memory.
+fn left_in(dir: &TempDir) -> usize {
+    let maps = |entry: fs::DirEntry| fs::read_to_string(entry.path().join("maps")).unwrap_or_default();
+    let name = dir.path().to_str().unwrap();
+    fs::read_dir("/proc").unwrap().flatten().map(maps).filter(|m| m.contains(name)).count()
+}
+
+#[test]
+fn an_answer_comes_over_and_what_is_printed_does_not() {
+    let dir = folder(None);
+    let plugins = plugins(&dir, LONG);
+    for config in ["behave", "print-a-little", "read-input", "leave-a-child"] {
+        assert_eq!(ask(&plugins, config).unwrap(), Proposal::default(), "{config}");
+    }
+    assert_eq!(left_in(&dir), 0, "nothing of it runs any more");
+}
+
+#[test]
+fn however_a_plugin_ends_it_is_said_what_it_did_and_how() {
+    let dir = folder(None);
+    let patient = plugins(&dir, LONG);
+    for (config, said) in [
+        ("segfault", "was ended by SIGSEGV"),
+        (
+            "abort-it",
+            "was ended by SIGABRT before it gave an answer; the last it printed: something is wrong",
+        ),
+        ("overflow", "stack overflow"),
+        ("exit-zero", "ended with exit code 0 before it gave an answer"),
+        ("print-without-end", "printed more than"),
+        ("allocate-without-end", "was ended by SIG"),
+    ] {
+        let what = broken(&patient, config);
+        assert!(what.contains(said), "{config}: {what}");
+    }
+    let begun = Instant::now();
+    let what = broken(&plugins(&dir, SHORT), "loop");
+    assert!(what.contains("no answer within 2 s"), "{what}");
+    assert!(begun.elapsed() < LONG);
+    assert_eq!(left_in(&dir), 0, "nothing of it runs any more");
+    assert_eq!(ask(&patient, "behave").unwrap(), Proposal::default(), "the host goes on");
+}
+
+#[test]
+fn the_kernel_keeps_a_plugin_from_writing_while_it_plans() {
+    let dir = folder(None);
+    let plugins = plugins(&dir, LONG);
+    let (file, new) = (dir.path().join("file"), dir.path().join("new"));
+    fs::write(&file, "untouched").unwrap();
+    let said = |what: &str, path: &Path| match ask(&plugins, &format!("{what} {} .", path.display())) {
+        Err(HostError::Failed { failure, .. }) => failure.message,
+        other => panic!("{what}: {other:?}"),
+    };
+    if !enforced() {
+        return;
+    }
+    assert_eq!(said("create", &new), "nothing can be created");
+    assert_eq!(said("append", &file), "nothing can be written");
+    assert_eq!(said("remove", &file), "nothing can be removed");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "untouched");
+    assert!(!new.exists());
+}
+
+#[test]
+fn code_of_a_library_that_is_not_trusted_does_not_run() {
+    let mark = TempDir::new().unwrap();
+    let mark = mark.path().join("mark");
+    let dir = folder(Some(&mark));
+    let library = dir.path().join("bad.so");
+    let lock = dir.path().join(backout_host::LOCK_FILE);
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let hosts =
+        || [plugins(&dir, LONG), Plugins::new([dir.path().to_owned()], Pinning::WhereListed, Hosting::Here)];
+    type Change<'a> = &'a dyn Fn(bool);
+    let open_file: Change<'_> = &|on| mode(&library, if on { 0o666 } else { 0o644 });
+    let open_folder: Change<'_> = &|on| mode(dir.path(), if on { 0o777 } else { 0o700 });
+    let pin: Change<'_> = &|on| {
+        if on {
+            fs::write(&lock, format!("{{ \"bad\": \"{}\" }}", "0".repeat(64))).unwrap();
+            mode(&lock, 0o600);
+        } else {
+            fs::remove_file(&lock).unwrap();
+        }
+    };
+    for host in hosts() {
+        for change in [open_file, open_folder, pin] {
+            // Found while all was well, asked when it is not.
+            let found = host.find("bad").unwrap();
+            change(true);
+            let refused = host.plan(&found, &request("behave"));
+            assert!(
+                matches!(refused, Err(HostError::Distrusted { .. } | HostError::Pinned { .. })),
+                "{refused:?}"
+            );
+            assert!(host.find("bad").is_err());
+            change(false);
+        }
+    }
+    assert!(!mark.exists(), "its constructor has not run");
+    assert_eq!(ask(&hosts()[1], "behave").unwrap(), Proposal::default());
+    assert!(mark.exists(), "where it is loaded it does");
+}
+
+/// Whether this kernel has Landlock: elsewhere that part is left out, and said so.
+#[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
+fn enforced() -> bool {
+    let there = fs::read_to_string("/proc/kallsyms").is_ok_and(|k| k.contains("landlock_create_ruleset"))
+        || fs::read_to_string("/sys/kernel/security/lsm").is_ok_and(|l| l.contains("landlock"));
+    if !there {
+        eprintln!("skipped: this kernel has no Landlock");
+    }
+    there
+}
