@@ -121,7 +121,7 @@ fn a_process_that_outlives_its_service_is_ended_where_that_is_wished() {
     let left = machine.services[1].process();
     machine.product.world.rollback(&["--end-lingering"]).ends(0);
     assert!(!process::is_there(left));
-    settled(&machine);
+    assert!(all_run(&machine), "{:?}", machine.running());
 }
 
 #[test]

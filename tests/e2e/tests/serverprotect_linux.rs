@@ -161,3 +161,34 @@ fn what_is_back_already_gives_nothing_up_and_needs_no_closed_console() {
     assert_eq!(run.json["warnings"].as_array().unwrap().len(), 0, "{run:?}");
     assert!(!run.json["data"]["left_alone"].is_null());
 }
+
+#[test]
+fn two_backup_folders_whose_names_fold_alike_are_refused() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let (own, twin) = (sp.tree.home.join("is_backup"), sp.tree.home.join("IS_BACKUP"));
+    fs::create_dir_all(twin.join("filegroup10")).unwrap();
+    let before = sp.world.files();
+    let both_named = || {
+        let run = sp.world.rollback(&[]).ends(10);
+        let text = run.json["error"].to_string();
+        assert_eq!(run.error_code(), "BKO-1034", "{text}");
+        assert!(text.contains("is_backup") && text.contains("IS_BACKUP"), "{text}");
+    };
+    both_named();
+    assert_eq!(sp.world.files(), before);
+    // The backups in the other one.
+    fs::remove_dir_all(&twin).unwrap();
+    fs::rename(&own, &twin).unwrap();
+    fs::create_dir(&own).unwrap();
+    both_named();
+    fs::remove_dir(&own).unwrap();
+    sp.world.rollback(&[]).ends(0);
+}
+
+#[test]
+fn two_live_names_that_fold_alike_are_refused() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    fs::copy(sp.live("StCommon.dll"), sp.tree.home.join("STCOMMON.DLL")).unwrap();
+    let run = sp.world.rollback(&[]).ends(10);
+    assert!(run.json["error"].to_string().contains("STCOMMON.DLL"));
+}
