@@ -36,7 +36,7 @@ use wire::{Order, Reply};
 pub struct Spawner {
     /// This binary.
     pub program: PathBuf,
-    /// What makes it [`serve`].
+    /// What makes it [`serve()`].
     pub arguments: Vec<String>,
     /// How long an answer may take.
     pub deadline: Duration,
