@@ -14,6 +14,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Output, Stdio},
+    time::SystemTime,
 };
 
 /// Every system call by which the binary touches files. Those a run does not make cost nothing.
@@ -107,18 +108,7 @@ impl Verb {
 
     /// The same in a world that is ready for it, and is behind it afterwards.
     pub fn calls_in(self, world: &World) -> BTreeMap<&'static str, u64> {
-        let log = world.path().join("strace");
-        let filter = format!("trace={}", CALLS.map(|c| format!("?{c}")).join(","));
-        let run = under_strace(&self.command(world), &["-o", log.to_str().unwrap(), "-e", &filter]);
-        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-        let mut counts = BTreeMap::new();
-        for line in fs::read_to_string(log).unwrap().lines() {
-            let name = line.split('(').next().unwrap_or("");
-            if let Some(call) = CALLS.iter().find(|c| **c == name) {
-                *counts.entry(*call).or_insert(0) += 1;
-            }
-        }
-        counts
+        calls(&self.command(world), world.path())
     }
 
     /// Runs the verb with `what` done to the `n`th call of `call`, counted from 1.
@@ -128,11 +118,41 @@ impl Verb {
     }
 }
 
+/// How often each call is made by a command that does well; its log goes into `folder`.
+pub fn calls(command: &Command, folder: &Path) -> BTreeMap<&'static str, u64> {
+    let log = folder.join("strace");
+    let filter = format!("trace={}", CALLS.map(|c| format!("?{c}")).join(","));
+    let run = under_strace(command, &["-o", log.to_str().unwrap(), "-e", &filter]);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let mut counts = BTreeMap::new();
+    for line in fs::read_to_string(log).unwrap().lines() {
+        let name = line.split('(').next().unwrap_or("");
+        if let Some(call) = CALLS.iter().find(|c| **c == name) {
+            *counts.entry(*call).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
 /// Only the binary's own first thread is traced, never the services it starts.
-fn under_strace(command: &Command, options: &[&str]) -> Output {
+pub fn under_strace(command: &Command, options: &[&str]) -> Output {
     let mut traced = Command::new("strace");
     traced.arg("-qq").args(options).arg("--").arg(command.get_program()).args(command.get_args());
     traced.stdin(Stdio::null()).output().unwrap()
+}
+
+/// Of so many points at most so many, evenly apart; each day others. `BACKOUT_ALL` takes all of them, `BACKOUT_SEED` those of
+/// another day.
+pub fn drawn<T>(points: Vec<T>, most: usize) -> Vec<T> {
+    if std::env::var_os("BACKOUT_ALL").is_some() || points.len() <= most {
+        return points;
+    }
+    let step = points.len().div_ceil(most);
+    let seed = std::env::var("BACKOUT_SEED").ok().and_then(|s| s.parse().ok());
+    let seed = seed.unwrap_or_else(|| SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400);
+    eprintln!("of {} points every {step}th; BACKOUT_SEED={seed}", points.len());
+    let first = usize::try_from(seed).unwrap_or_default() % step;
+    points.into_iter().skip(first).step_by(step).collect()
 }
 
 /// How a world ended.

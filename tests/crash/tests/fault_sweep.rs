@@ -1,41 +1,80 @@
-//! A system call of a run fails once: the disk is full, or broken. The run says so with the right exit code, and a
-//! recovery finds nothing left to do or does it.
+//! A system call of a run fails once: the disk is full, broken or read-only, rights or descriptors are missing, a signal
+//! came in between. The run says so with the right exit code, and a recovery finds nothing left to do or does it.
 #![expect(clippy::print_stderr, reason = "a test prints its figures")]
 
-use backout_crash::{Side, Verb, have_strace, settled};
+use backout_crash::{Side, Verb, drawn, have_strace, settled};
 use backout_kit::{Run, snapshot::leftovers};
 use std::collections::BTreeMap;
 
-/// Calls that change files, whose failure a run must survive.
-const CALLS: [&str; 9] =
+/// Calls that change files, and how they may fail.
+const CHANGES: [&str; 9] =
     ["mkdirat", "write", "pwrite64", "fsync", "syncfs", "renameat", "renameat2", "unlinkat", "fchmod"];
+const MEDIUM: [&str; 3] = ["ENOSPC", "EIO", "EROFS"];
+/// Calls that find files, and how they may fail.
+const LOOKS: [&str; 4] = ["openat", "openat2", "flock", "ioctl"];
+const RIGHTS: [&str; 4] = ["EACCES", "EMFILE", "EINTR", "EIO"];
+/// What else may become of a change.
+const ODD: [&str; 2] = ["EACCES", "EINTR"];
 
-#[test]
-fn a_rollback_survives_every_failing_call() {
-    if !have_strace() {
-        return;
-    }
-    let verb = Verb::Rollback;
-    let (calls, new) = (verb.calls(), verb.after());
+/// Every call of these failing in each of these ways, one at a time.
+fn points(
+    verb: Verb,
+    calls: &[&'static str],
+    errors: &[&'static str],
+) -> Vec<(&'static str, &'static str, u64)> {
+    let made = verb.calls();
+    let made = made.into_iter().filter(|(call, _)| calls.contains(call));
+    let failing =
+        |(call, count)| errors.iter().flat_map(move |error| (1..=count).map(move |n| (call, *error, n)));
+    made.flat_map(failing).collect()
+}
+
+fn sweep(verb: Verb, points: &[(&str, &str, u64)]) {
+    let new = verb.after();
     let mut ends: BTreeMap<Option<i32>, u64> = BTreeMap::new();
-    for (call, count) in calls.iter().filter(|(call, _)| CALLS.contains(call)) {
-        for (error, n) in ["ENOSPC", "EIO"].iter().flat_map(|e| (1..=*count).map(move |n| (e, n))) {
-            let (world, old) = verb.before();
-            let at = format!("{call} no. {n} fails with {error}");
-            let run = Run::of(&verb.injected(&world, call, &format!("error={error}"), n));
-            *ends.entry(run.code).or_insert(0) += 1;
-            let left = leftovers(&world.home);
-            let side = settled(&world, &old, &new, &at);
-            match run.code {
-                Some(0) => assert_eq!(side, Side::New, "{at}: it says that it is done"),
-                Some(10 | 13 | 20) => {
-                    assert_eq!(side, Side::Old, "{at}: it says that nothing has changed: {run:?}");
-                    assert!(left.is_empty(), "{at}: {left:?}");
-                }
-                Some(21 | 22) => {}
-                other => panic!("{at}: ended {other:?}: {run:?}"),
+    for (call, error, n) in points {
+        let (world, old) = verb.before();
+        let at = format!("{verb:?}: {call} no. {n} fails with {error}");
+        let run = Run::of(&verb.injected(&world, call, &format!("error={error}"), *n));
+        *ends.entry(run.code).or_insert(0) += 1;
+        let left = leftovers(&world.home);
+        let side = settled(&world, &old, &new, &at);
+        match run.code {
+            Some(0) => assert_eq!(side, Side::New, "{at}: it says that it is done"),
+            Some(10 | 11 | 13 | 20) => {
+                assert_eq!(side, Side::Old, "{at}: it says that nothing has changed: {run:?}");
+                assert!(verb == Verb::Undo || left.is_empty(), "{at}: {left:?}");
             }
+            Some(21 | 22) => {}
+            other => panic!("{at}: ended {other:?}: {run:?}"),
         }
     }
-    eprintln!("faults: {} injected, 0 violations; by exit code: {ends:?}", ends.values().sum::<u64>());
+    let injected = ends.values().sum::<u64>();
+    eprintln!("{verb:?}: {injected} faults, 0 violations; by exit code: {ends:?}");
+    assert!(injected > 0);
+}
+
+#[test]
+fn a_rollback_survives_a_medium_that_fails() {
+    if have_strace() {
+        sweep(Verb::Rollback, &drawn(points(Verb::Rollback, &CHANGES, &MEDIUM), 160));
+    }
+}
+
+#[test]
+fn a_rollback_survives_calls_that_fail_for_other_reasons() {
+    if have_strace() {
+        let mut all = points(Verb::Rollback, &LOOKS, &RIGHTS);
+        all.extend(points(Verb::Rollback, &CHANGES, &ODD));
+        sweep(Verb::Rollback, &drawn(all, 110));
+    }
+}
+
+#[test]
+fn an_undo_survives_calls_that_fail() {
+    if have_strace() {
+        let mut all = points(Verb::Undo, &CHANGES, &[&MEDIUM[..], &ODD[..]].concat());
+        all.extend(points(Verb::Undo, &LOOKS, &RIGHTS));
+        sweep(Verb::Undo, &drawn(all, 80));
+    }
 }
