@@ -1,0 +1,65 @@
+//! A run is killed, and then its recovery is killed too, at every system call by which it changes something; then `recover`.
+#![expect(clippy::print_stderr, reason = "a test stops at the first surprise and prints its figures")]
+
+use backout_crash::{Side, Verb, calls, drawn, have_strace, settled, under_strace};
+use backout_kit::{Snapshot, World};
+use std::process::Command;
+
+/// Calls by which a recovery changes something.
+const CALLS: [&str; 10] = [
+    "mkdirat",
+    "write",
+    "pwrite64",
+    "fsync",
+    "syncfs",
+    "renameat",
+    "renameat2",
+    "unlinkat",
+    "fchmod",
+    "flock",
+];
+
+fn recover(world: &World) -> Command {
+    world.command(&["recover", "--json", "--jobs", "1", "--no-parent"])
+}
+
+/// A rollback that was killed at the `n`th call of `call`.
+fn killed(call: &str, n: u64) -> (World, Snapshot) {
+    let (world, old) = Verb::Rollback.before();
+    let run = Verb::Rollback.injected(&world, call, "signal=KILL", n);
+    assert!(!run.status.success(), "it was to be killed at {call} no. {n}");
+    world.plain(&["status"]).ends(21);
+    (world, old)
+}
+
+#[test]
+fn a_recovery_that_is_killed_too_ends_old_or_new() {
+    if !have_strace() {
+        return;
+    }
+    let new = Verb::Rollback.after();
+    let made = Verb::Rollback.calls();
+    let (mut all, mut sides) = (Vec::new(), [0, 0]);
+    // In the swaps the recovery goes forwards. Where Armed, the record behind Begin, Staged and Opening, is not written it
+    // goes back.
+    for (call, at) in [("renameat2", made["renameat2"] / 2), ("pwrite64", 5)] {
+        let (world, _) = killed(call, at);
+        let counts = calls(&recover(&world), world.path());
+        let counts = counts.into_iter().filter(|(deep, _)| CALLS.contains(deep));
+        all.extend(counts.flat_map(|(deep, count)| (1..=count).map(move |n| (call, at, deep, n))));
+    }
+    let points = drawn(all, 70);
+    for (call, at, deep, n) in &points {
+        let (world, old) = killed(call, *at);
+        let (trace, inject) = (format!("trace={deep}"), format!("inject={deep}:signal=KILL:when={n}"));
+        under_strace(&recover(&world), &["-o", "/dev/null", "-e", &trace, "-e", &inject]);
+        let at = format!("killed at {call} no. {at}, its recovery at {deep} no. {n}");
+        match settled(&world, &old, &new, &at) {
+            Side::Old => sides[0] += 1,
+            Side::New => sides[1] += 1,
+        }
+    }
+    let points = points.len();
+    eprintln!("two deep: {points} kills, {} ended old, {} ended new, 0 violations", sides[0], sides[1]);
+    assert!(points > 20 && sides.iter().all(|s| *s > 0), "{points} {sides:?}");
+}
