@@ -6,6 +6,7 @@
     reason = "test support: stops at the first surprise, prints its figures"
 )]
 
+pub mod damage;
 pub mod power;
 
 use backout_kit::{Snapshot, World, snapshot};
@@ -109,6 +110,13 @@ impl Verb {
     /// The same in a world that is ready for it, and is behind it afterwards.
     pub fn calls_in(self, world: &World) -> BTreeMap<&'static str, u64> {
         calls(&self.command(world), world.path())
+    }
+
+    /// A world in which the verb was killed at the `n`th call of `call`, and its files before. `None`: there is no such call.
+    pub fn killed(self, call: &str, n: u64) -> Option<(World, Snapshot)> {
+        let (world, old) = self.before();
+        let run = self.injected(&world, call, "signal=KILL", n);
+        (!run.status.success()).then_some((world, old))
     }
 
     /// Runs the verb with `what` done to the `n`th call of `call`, counted from 1.
