@@ -2,7 +2,7 @@
 #![expect(clippy::print_stderr, reason = "a test stops at the first surprise and prints its figures")]
 
 use backout_crash::{Side, Verb, calls, drawn, have_strace, settled, under_strace};
-use backout_kit::{Snapshot, World};
+use backout_kit::World;
 use std::process::Command;
 
 /// Calls by which a recovery changes something.
@@ -23,15 +23,6 @@ fn recover(world: &World) -> Command {
     world.command(&["recover", "--json", "--jobs", "1", "--no-parent"])
 }
 
-/// A rollback that was killed at the `n`th call of `call`.
-fn killed(call: &str, n: u64) -> (World, Snapshot) {
-    let (world, old) = Verb::Rollback.before();
-    let run = Verb::Rollback.injected(&world, call, "signal=KILL", n);
-    assert!(!run.status.success(), "it was to be killed at {call} no. {n}");
-    world.plain(&["status"]).ends(21);
-    (world, old)
-}
-
 #[test]
 fn a_recovery_that_is_killed_too_ends_old_or_new() {
     if !have_strace() {
@@ -43,14 +34,15 @@ fn a_recovery_that_is_killed_too_ends_old_or_new() {
     // In the swaps the recovery goes forwards. Where Armed, the record behind Begin, Staged and Opening, is not written it
     // goes back.
     for (call, at) in [("renameat2", made["renameat2"] / 2), ("pwrite64", 5)] {
-        let (world, _) = killed(call, at);
+        let (world, _) = Verb::Rollback.killed(call, at).unwrap();
+        world.plain(&["status"]).ends(21);
         let counts = calls(&recover(&world), world.path());
         let counts = counts.into_iter().filter(|(deep, _)| CALLS.contains(deep));
         all.extend(counts.flat_map(|(deep, count)| (1..=count).map(move |n| (call, at, deep, n))));
     }
     let points = drawn(all, 70);
     for (call, at, deep, n) in &points {
-        let (world, old) = killed(call, *at);
+        let (world, old) = Verb::Rollback.killed(call, *at).unwrap();
         let (trace, inject) = (format!("trace={deep}"), format!("inject={deep}:signal=KILL:when={n}"));
         under_strace(&recover(&world), &["-o", "/dev/null", "-e", &trace, "-e", &inject]);
         let at = format!("killed at {call} no. {at}, its recovery at {deep} no. {n}");
