@@ -232,6 +232,19 @@ impl Folder {
         os::file_system(&self.handle).map_err(|e| Error::io("look at the file system of", &self.path, e))
     }
 
+    /// Sees to it that a file is where it is changed, where a file system has layers and copies a file up before the first
+    /// change of it: so that a rename of it costs no bytes. What is no file costs none, or cannot be brought up.
+    ///
+    /// # Errors
+    /// As [`Folder::open_file`], or there is no room for it.
+    pub fn bring_up(&self, name: &OsStr) -> Result<(), Error> {
+        match self.open_file(name) {
+            Ok(file) => os::copy_up(&file).map_err(|e| Error::io("bring up", &self.path.join(name), e)),
+            Err(e) if matches!(e.kind, ErrorKind::NotAFile | ErrorKind::NotFound) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
     /// Whether the effective user may add and remove names here.
     ///
     /// # Errors

@@ -24,6 +24,9 @@ use std::{
     path::Path,
 };
 
+/// A file system that copies a file up into its own layer before the file's first change, a rename too.
+const LAYERED: &str = "overlay";
+
 /// The staging folders of a run, held open.
 pub(crate) type Stagings = BTreeMap<Host, Staging>;
 
@@ -37,10 +40,13 @@ pub(crate) fn stage(
     faces.observer.event(&Event::Phase { phase: Phase::Stage });
     let fail = Refusal::StageFailed;
     let marker = to_ron(&tx.marker(state)).map_err(|e| Refusal::JournalFailed { why: e.to_string() })?;
-    let mut stagings = Stagings::new();
+    let (mut stagings, mut layered) = (Stagings::new(), BTreeSet::new());
     let mut folders = Vec::new();
     for host in tx.hosts() {
         let folder = host.open().map_err(fail)?;
+        if folder.file_system().map_err(fail)?.kind == LAYERED {
+            layered.insert(host.clone());
+        }
         let staging = Staging::create(&folder, &tx.run, marker.as_bytes()).map_err(fail)?;
         folders.push(folder);
         stagings.insert(host, staging);
@@ -55,6 +61,10 @@ pub(crate) fn stage(
         }
         let Some(staging) = stagings.get(&swap.host()) else { continue };
         let (swap, notes) = fill(staging, swap, &content, saved)?;
+        if layered.contains(&swap.host()) && !swap.before.is_absent() {
+            let folder = Folder::open_parent_of(&swap.target).map_err(fail)?;
+            folder.bring_up(swap.target.rel.name()).map_err(fail)?;
+        }
         notices.extend(
             notes.into_iter().map(|what| Notice::MetadataDiffers { target: swap.target.clone(), what }),
         );

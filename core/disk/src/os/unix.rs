@@ -330,6 +330,13 @@ pub(crate) fn remove_attribute(file: &File, name: &OsStr) -> io::Result<()> {
     Ok(rustix::fs::fremovexattr(file, name)?)
 }
 
+/// Brings a file of a lower layer up into the layer that is written to, as any change of it would; nothing of it changes but
+/// the time of that.
+pub(crate) fn copy_up(file: &File) -> io::Result<()> {
+    let mode = rustix::fs::fstat(file)?.st_mode;
+    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode & 0o7777))?)
+}
+
 /// Whether the effective user may add and remove names here.
 pub(crate) fn may_write(at: &Handle) -> io::Result<bool> {
     use rustix::fs::Access;

@@ -26,6 +26,11 @@ alive() {
   { read -r p then <"$dir/$name.pid"; } 2>/dev/null
   [ -n "$p" ] && born "$p" && [ "$born" = "$then" ]
 }
+[ -e "$dir/fails" ] && {
+  read -r first last <"$dir/fails"
+  echo "$((first - 1)) $((last - 1))" >"$dir/fails"
+  [ "$first" -le 1 ] && [ "$last" -ge 1 ] && { echo "out of order"; exit 1; }
+}
 [ -e "$dir/$name.kills-$verb" ] && { rm -f "$dir/$name.kills-$verb"; kill -KILL $PPID; }
 [ -e "$dir/$name.waits-$verb" ] && {
   mv "$dir/$name.waits-$verb" "$dir/$name.waiting"
@@ -72,6 +77,19 @@ pub(super) fn install(dir: &Path) {
 }
 
 impl Services {
+    /// The calls from this on to that one fail, whatever they ask, counted from 1 over all services.
+    pub fn fail(&self, calls: std::ops::RangeInclusive<u32>) {
+        fs::write(self.dir.join("fails"), format!("{} {}\n", calls.start(), calls.end())).unwrap();
+    }
+
+    /// No call fails any more. Gives how many calls there were since [`Services::fail`], if it was given this beginning.
+    pub fn mended(&self, first: u32) -> i64 {
+        let file = self.dir.join("fails");
+        let left = fs::read_to_string(&file).unwrap();
+        fs::remove_file(file).unwrap();
+        i64::from(first) - left.split_whitespace().next().unwrap().parse::<i64>().unwrap()
+    }
+
     /// Runs shell lines inside the next `start` or `stop` of a service.
     pub fn hook(&self, name: &str, verb: &str, lines: &str) {
         fs::write(self.dir.join(format!("{name}.hook-{verb}")), lines).unwrap();

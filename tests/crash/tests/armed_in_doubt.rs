@@ -1,0 +1,104 @@
+//! The sync of `Armed` fails: the record may be seen, and yet a power cut may take it away. The run starts its services on
+//! the old files and is left to a recovery; until that has made the journal durable anew it acts on nothing.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test damages files, stops at the first surprise and prints its figures"
+)]
+
+use backout_crash::{Side, Verb, calls, damage::transaction, have_strace, settled, under_strace};
+use backout_kit::{Snapshot, World};
+use std::{fs, os::unix::fs::MetadataExt, path::Path, process::Command};
+
+/// Calls between which a recovery can die before and behind its new journal.
+const CALLS: [&str; 5] = ["pwrite64", "write", "fsync", "renameat", "renameat2"];
+
+/// Which fsync of a rollback is that of `Armed`, counted from 1.
+fn sync_of_armed() -> u64 {
+    let (world, _) = Verb::Rollback.before();
+    let log = world.path().join("strace");
+    let options = ["-s", "200", "-o", log.to_str().unwrap(), "-e", "trace=fsync,pwrite64"];
+    assert!(under_strace(&Verb::Rollback.command(&world), &options).status.success());
+    let text = fs::read_to_string(log).unwrap();
+    let before = text.lines().take_while(|line| !line.contains("record:Armed"));
+    before.filter(|line| line.starts_with("fsync")).count() as u64 + 1
+}
+
+/// A rollback whose `Armed` is written and not synced.
+fn in_doubt(nth: u64) -> (World, Snapshot) {
+    let (world, old) = Verb::Rollback.before();
+    let run = Verb::Rollback.injected(&world, "fsync", "error=EIO", nth);
+    assert_eq!(run.status.code(), Some(21), "{}", String::from_utf8_lossy(&run.stdout));
+    assert!(world.files() == old, "nothing was swapped");
+    assert_eq!(world.running(), [true, true], "services run on the old files");
+    assert!(fs::read_to_string(journal(&world)).unwrap().contains("record:Armed"));
+    (world, old)
+}
+
+fn journal(world: &World) -> std::path::PathBuf {
+    transaction(world).unwrap().join("journal")
+}
+
+/// The power goes: what `Armed` wrote is lost.
+fn lose_armed(journal: &Path) {
+    let text = fs::read_to_string(journal).unwrap();
+    let lost =
+        text.lines().map(|l| if l.contains("record:Armed") { " ".repeat(l.len()) } else { l.to_owned() });
+    let lost = lost.collect::<Vec<_>>().join("\n");
+    fs::write(journal, format!("{lost}\n")).unwrap();
+}
+
+fn recover(world: &World) -> Command {
+    world.command(&["recover", "--json", "--jobs", "1", "--no-parent"])
+}
+
+#[test]
+fn the_run_is_settled_in_the_same_boot_and_behind_a_cut() {
+    if !have_strace() {
+        return;
+    }
+    let (nth, new) = (sync_of_armed(), Verb::Rollback.after());
+    let (world, old) = in_doubt(nth);
+    assert_eq!(settled(&world, &old, &new, "same boot"), Side::New);
+    let (world, old) = in_doubt(nth);
+    lose_armed(&journal(&world));
+    assert_eq!(settled(&world, &old, &new, "behind a cut"), Side::Old);
+}
+
+#[test]
+fn a_recovery_that_is_cut_off_has_acted_on_nothing_that_the_cut_takes_away() {
+    if !have_strace() {
+        return;
+    }
+    let (nth, new) = (sync_of_armed(), Verb::Rollback.after());
+    let made = {
+        let (world, _) = in_doubt(nth);
+        calls(&recover(&world), world.path())
+    };
+    let (mut lost, mut durable) = (0, 0);
+    for call in CALLS {
+        for n in 1..=made.get(call).copied().unwrap_or(0).min(12) {
+            let (world, old) = in_doubt(nth);
+            let written = fs::metadata(journal(&world)).unwrap().ino();
+            let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={n}"));
+            under_strace(&recover(&world), &["-o", "/dev/null", "-e", &trace, "-e", &inject]);
+            let at = format!("recovery cut at {call} no. {n}");
+            let there =
+                transaction(&world).map(|folder| folder.join("journal")).filter(|path| path.is_file());
+            if let Some(path) = there.filter(|path| fs::metadata(path).unwrap().ino() == written) {
+                assert!(world.files() == old, "{at}: acted on a record that may be lost");
+                lose_armed(&path);
+                assert_eq!(settled(&world, &old, &new, &at), Side::Old, "{at}");
+                lost += 1;
+            } else {
+                settled(&world, &old, &new, &at);
+                durable += 1;
+            }
+        }
+    }
+    eprintln!(
+        "armed in doubt: {lost} cuts took it away, {durable} came behind the new journal, 0 violations"
+    );
+    assert!(lost > 0 && durable > 0, "{lost} {durable}");
+}
