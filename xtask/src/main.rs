@@ -6,6 +6,7 @@
 )]
 
 mod build;
+mod crash;
 mod dist;
 mod docs;
 mod reboot;

@@ -2,7 +2,7 @@
 
 use crate::{
     build::{call, cargo},
-    docs, windows,
+    crash, docs, windows,
 };
 use std::{
     process::{Command, Stdio},
@@ -50,7 +50,7 @@ const SUITES: [Suite; 7] = [
     Suite {
         name: "crash",
         needs: &[STRACE, SYSTEMD, ("xfs_io", "xfsprogs"), ("mkfs.btrfs", "btrfs-progs")],
-        run: || tests("backout-crash"),
+        run: || crash::test(crash::Extent::Daily),
         asked: Asked::Always,
     },
     Suite { name: "docs", needs: &[], run: docs::check, asked: Asked::Always },
@@ -96,9 +96,9 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     Ok(failed.is_empty())
 }
 
-/// What takes too long for every day: the tests' own test, every barrier left out once.
+/// What takes too long for every day: the crash suite with everything that is only drawn from otherwise.
 pub(crate) fn nightly() -> Result<(), String> {
-    call(&mut cargo(&["test", "--package", "backout-crash", "--", "--ignored", "--nocapture"]))
+    crash::test(crash::Extent::Whole)
 }
 
 /// Why a suite did not pass.

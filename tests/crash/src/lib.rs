@@ -7,6 +7,8 @@
 )]
 
 pub mod power;
+pub mod shard;
+pub mod tally;
 
 use backout_kit::{Snapshot, World, snapshot};
 use std::{

@@ -2,7 +2,7 @@
 //! recovery finds nothing left to do or does it.
 #![expect(clippy::print_stderr, reason = "a test prints its figures")]
 
-use backout_crash::{Side, Verb, have_strace, settled};
+use backout_crash::{Side, Verb, have_strace, settled, tally};
 use backout_kit::{Run, snapshot::leftovers};
 use std::collections::BTreeMap;
 
@@ -37,5 +37,6 @@ fn a_rollback_survives_every_failing_call() {
             }
         }
     }
+    tally::add("failing calls", ends.values().sum());
     eprintln!("faults: {} injected, 0 violations; by exit code: {ends:?}", ends.values().sum::<u64>());
 }
