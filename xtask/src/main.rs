@@ -9,6 +9,7 @@ mod build;
 mod crash;
 mod dist;
 mod docs;
+mod guards;
 mod reboot;
 mod suite;
 mod windows;

@@ -7,6 +7,7 @@
 )]
 
 pub mod power;
+pub mod seeds;
 pub mod shard;
 pub mod tally;
 
