@@ -6,8 +6,10 @@
 )]
 
 mod build;
+mod crash;
 mod dist;
 mod docs;
+mod guards;
 mod reboot;
 mod suite;
 mod windows;

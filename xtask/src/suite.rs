@@ -2,7 +2,7 @@
 
 use crate::{
     build::{call, cargo},
-    docs, windows,
+    crash, docs, guards, windows,
 };
 use std::{
     process::{Command, Stdio},
@@ -14,6 +14,8 @@ struct Suite {
     name: &'static str,
     /// Programs it cannot do without, and the Debian package each is in.
     needs: &'static [(&'static str, &'static str)],
+    /// What else it cannot do without, and tries to provide; skipped without it, in CI too: it takes a network.
+    provide: Option<fn() -> Result<(), String>>,
     run: fn() -> Result<(), String>,
 }
 
@@ -22,22 +24,25 @@ const STRACE: (&str, &str) = ("strace", "strace");
 /// A real service manager, booted in namespaces of its own.
 const SYSTEMD: (&str, &str) = ("systemctl", "systemd");
 
-const SUITES: [Suite; 7] = [
-    Suite { name: "fmt", needs: &[], run: || call(&mut cargo(&["fmt", "--all", "--check"])) },
-    Suite { name: "clippy", needs: &[], run: clippy },
-    Suite { name: "unit", needs: &[SYSTEMD], run: unit },
+const SUITES: [Suite; 8] = [
+    Suite { name: "fmt", needs: &[], provide: None, run: || call(&mut cargo(&["fmt", "--all", "--check"])) },
+    Suite { name: "clippy", needs: &[], provide: None, run: clippy },
+    Suite { name: "unit", needs: &[SYSTEMD], provide: None, run: unit },
     Suite {
         name: "e2e",
         needs: &[STRACE, SYSTEMD, ("chattr", "e2fsprogs"), ("setfacl", "acl")],
+        provide: None,
         run: || tests("backout-e2e"),
     },
     Suite {
         name: "crash",
         needs: &[STRACE, SYSTEMD, ("xfs_io", "xfsprogs"), ("mkfs.btrfs", "btrfs-progs")],
-        run: || tests("backout-crash"),
+        provide: None,
+        run: || crash::test(crash::Extent::Daily),
     },
-    Suite { name: "docs", needs: &[], run: docs::check },
-    Suite { name: "windows", needs: windows::NEEDS, run: windows::test },
+    Suite { name: "deny", needs: &[], provide: Some(guards::can_deny), run: guards::deny },
+    Suite { name: "docs", needs: &[], provide: None, run: docs::check },
+    Suite { name: "windows", needs: windows::NEEDS, provide: None, run: windows::test },
 ];
 
 /// Runs the named suites, or all. Says whether none failed.
@@ -54,16 +59,19 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     for suite in SUITES.iter().filter(wanted) {
         println!("== {}", suite.name);
         let begun = Instant::now();
-        match provide(suite.needs).and_then(|()| (suite.run)().map_err(Missing::Failed)) {
+        let provided = provide(suite.needs);
+        let provided = provided.and_then(|()| suite.provide.map_or(Ok(()), |p| p().map_err(Missing::Tool)));
+        match provided.and_then(|()| (suite.run)().map_err(Missing::Failed)) {
             Ok(()) => {
                 passed += 1;
                 println!("== {} passed in {} s", suite.name, begun.elapsed().as_secs());
             }
-            Err(Missing::Program(why)) if !ci() => {
+            Err(why) if why.is_skipped() => {
+                let (Missing::Program(why) | Missing::Tool(why) | Missing::Failed(why)) = why;
                 println!("== {} skipped: {why}", suite.name);
                 skipped.push(suite.name);
             }
-            Err(Missing::Program(why) | Missing::Failed(why)) => {
+            Err(Missing::Program(why) | Missing::Tool(why) | Missing::Failed(why)) => {
                 println!("== {} FAILED: {why}", suite.name);
                 failed.push(suite.name);
             }
@@ -79,15 +87,28 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     Ok(failed.is_empty())
 }
 
-/// What takes too long for every day: the tests' own test, every barrier left out once.
+/// What takes too long for every day: the crash suite with everything that is only drawn from otherwise, and mutants.
 pub(crate) fn nightly() -> Result<(), String> {
-    call(&mut cargo(&["test", "--package", "backout-crash", "--", "--ignored", "--nocapture"]))
+    crash::test(crash::Extent::Whole)?;
+    guards::mutants()
 }
 
 /// Why a suite did not pass.
 enum Missing {
     Program(String),
+    /// That needs a network.
+    Tool(String),
     Failed(String),
+}
+
+impl Missing {
+    fn is_skipped(&self) -> bool {
+        match self {
+            Missing::Program(_) => !ci(),
+            Missing::Tool(_) => true,
+            Missing::Failed(_) => false,
+        }
+    }
 }
 
 fn ci() -> bool {

@@ -8,6 +8,9 @@
 
 pub mod damage;
 pub mod power;
+pub mod seeds;
+pub mod shard;
+pub mod tally;
 
 use backout_kit::{Snapshot, World, snapshot};
 use std::{
@@ -149,10 +152,10 @@ pub fn under_strace(command: &Command, options: &[&str]) -> Output {
     traced.stdin(Stdio::null()).output().unwrap()
 }
 
-/// Of so many points at most so many, evenly apart; each day others. `BACKOUT_ALL` takes all of them, `BACKOUT_SEED` those of
+/// Of so many points at most so many, evenly apart; each day others. `BACKOUT_WHOLE` takes all of them, `BACKOUT_SEED` those of
 /// another day.
 pub fn drawn<T>(points: Vec<T>, most: usize) -> Vec<T> {
-    if std::env::var_os("BACKOUT_ALL").is_some() || points.len() <= most {
+    if std::env::var_os("BACKOUT_WHOLE").is_some() || points.len() <= most {
         return points;
     }
     let step = points.len().div_ceil(most);

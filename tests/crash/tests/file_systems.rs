@@ -7,7 +7,7 @@
     reason = "tests make files, stop at the first surprise and print their figures"
 )]
 
-use backout_crash::{Side, Verb, have_strace, settled};
+use backout_crash::{Side, Verb, have_strace, settled, tally};
 use backout_kit::{Snapshot, World};
 use std::{
     fs::File,
@@ -146,6 +146,7 @@ fn survives(kind: &'static str) {
             Side::New => new_side += 1,
         }
     }
+    tally::add("power cuts of real file systems", old_side + new_side);
     eprintln!(
         "{kind}: {} power cuts, {old_side} ended old, {new_side} ended new, 0 violations",
         old_side + new_side

@@ -7,7 +7,7 @@
     reason = "a test makes files, stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{Side, Verb, settled};
+use backout_crash::{Side, Verb, settled, tally};
 use backout_kit::{Run, Snapshot, World, snapshot, write};
 use std::{
     collections::BTreeMap,
@@ -110,6 +110,7 @@ fn a_folder_that_becomes_a_link_under_a_run_leads_it_nowhere() {
         assert!(everything(&elsewhere) == before, "{at}: a recovery changed something elsewhere");
         assert!(snapshot::leftovers(&elsewhere).is_empty(), "{at}");
     }
+    tally::add("folders turned into links under a run", turns);
     eprintln!("flips: {turns} in {RUNS} runs, 0 violations; by exit code: {codes:?}");
     assert!(codes.len() > 1, "flips came too late or too early: {codes:?}");
 }

@@ -9,7 +9,7 @@
 use backout_crash::{
     Verb,
     damage::{Verdict, recovered, transaction},
-    drawn, have_strace,
+    drawn, have_strace, tally,
 };
 use backout_journal::{Tail, reader};
 use std::fs;
@@ -54,6 +54,7 @@ fn every_byte_flipped_at_every_stage_is_torn_refused_or_right() {
             }
         }
     }
+    tally::add("journals with a flipped byte", right + torn + refused);
     eprintln!(
         "journal: {} flips, {right} read as they were, {torn} torn, {refused} refused",
         right + torn + refused

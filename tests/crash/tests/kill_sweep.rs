@@ -1,7 +1,7 @@
 //! The real binary is killed at every system call of a run that touches files, one call at a time; then `recover`.
 #![expect(clippy::print_stderr, reason = "a test prints its figures")]
 
-use backout_crash::{Side, Verb, have_strace, settled};
+use backout_crash::{Side, Verb, have_strace, settled, shard, tally};
 use backout_kit::snapshot::leftovers;
 
 fn sweep(verb: Verb) {
@@ -9,21 +9,23 @@ fn sweep(verb: Verb) {
         return;
     }
     let (calls, new) = (verb.calls(), verb.after());
-    let (mut points, mut old_side, mut new_side) = (0, 0, 0);
-    for (call, n) in calls.iter().flat_map(|(call, count)| (1..=*count).map(move |n| (call, n))) {
+    let points: Vec<_> =
+        calls.iter().flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect();
+    let sides = shard::over(points, |(call, n)| {
         let (world, old) = verb.before();
         let at = format!("{verb:?} killed at {call} no. {n}");
         let run = verb.injected(&world, call, "signal=KILL", n);
-        points += 1;
-        match settled(&world, &old, &new, &at) {
-            Side::Old => {
-                old_side += 1;
-                assert!(!run.status.success(), "{at}: it says that it is done, and yet everything is old");
-                assert!(verb == Verb::Undo || leftovers(&world.home).is_empty(), "{at}: something is left");
-            }
-            Side::New => new_side += 1,
+        let side = settled(&world, &old, &new, &at);
+        if side == Side::Old {
+            assert!(!run.status.success(), "{at}: it says that it is done, and yet everything is old");
+            assert!(verb == Verb::Undo || leftovers(&world.home).is_empty(), "{at}: something is left");
         }
-    }
+        side
+    });
+    let points = sides.len();
+    let old_side = sides.iter().filter(|side| **side == Side::Old).count();
+    let new_side = points - old_side;
+    tally::add("kills", points as u64);
     eprintln!(
         "{verb:?}: {points} kills, {old_side} ended old, {new_side} ended new, 0 violations; {calls:?}"
     );

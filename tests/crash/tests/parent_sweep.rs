@@ -7,7 +7,7 @@
     reason = "a test stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{Verb, have_strace};
+use backout_crash::{Verb, have_strace, shard, tally};
 use backout_kit::{Run, World, snapshot};
 use std::{
     collections::BTreeMap,
@@ -80,30 +80,34 @@ fn sweep(verb: Verb) {
         return;
     }
     let (calls, new) = (verb.calls(), verb.after());
+    let points = calls.iter().filter(|(call, _)| CALLS.contains(call));
+    let points = points.flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect();
+    let codes = shard::over(points, |(call, n)| {
+        let (world, old) = verb.before();
+        let at = format!("{verb:?}, worker killed at {call} no. {n}");
+        let run = killed(verb, &world, call, n);
+        let code = run.code.unwrap_or(-1);
+        let results = run.stdout.lines().count();
+        assert_eq!((results, &run.json["exit_code"]), (1, &code.into()), "{at}: {run:?}");
+        let expected = match code {
+            0 => &new,
+            10 | 20 => &old,
+            _ => panic!("{at}: {run:?}"),
+        };
+        let files = world.files();
+        let differ = snapshot::differences(&files, expected);
+        assert!(differ.is_empty(), "{at}: ended {code}\n{}", differ.join("\n"));
+        assert!(world.running().iter().all(|r| *r), "{at}: a service that ran does not run");
+        assert_eq!(world.plain(&["status"]).code, Some(0), "{at}");
+        let again = world.plain(&["recover"]);
+        assert_eq!(again.json["outcome"], "nothing-to-do", "{at}: {again:?}");
+        code
+    });
     let mut ends: BTreeMap<i32, u64> = BTreeMap::new();
-    for (call, count) in calls.iter().filter(|(call, _)| CALLS.contains(call)) {
-        for n in 1..=*count {
-            let (world, old) = verb.before();
-            let at = format!("{verb:?}, worker killed at {call} no. {n}");
-            let run = killed(verb, &world, call, n);
-            let code = run.code.unwrap_or(-1);
-            *ends.entry(code).or_insert(0) += 1;
-            let results = run.stdout.lines().count();
-            assert_eq!((results, &run.json["exit_code"]), (1, &code.into()), "{at}: {run:?}");
-            let expected = match code {
-                0 => &new,
-                10 | 20 => &old,
-                _ => panic!("{at}: {run:?}"),
-            };
-            let files = world.files();
-            let differ = snapshot::differences(&files, expected);
-            assert!(differ.is_empty(), "{at}: ended {code}\n{}", differ.join("\n"));
-            assert!(world.running().iter().all(|r| *r), "{at}: a service that ran does not run");
-            assert_eq!(world.plain(&["status"]).code, Some(0), "{at}");
-            let again = world.plain(&["recover"]);
-            assert_eq!(again.json["outcome"], "nothing-to-do", "{at}: {again:?}");
-        }
+    for code in codes {
+        *ends.entry(code).or_insert(0) += 1;
     }
+    tally::add("kills", ends.values().sum());
     eprintln!("{verb:?}: workers killed, by exit code: {ends:?}; 0 violations");
     assert!(ends.contains_key(&0) && ends.contains_key(&20), "{ends:?}");
 }

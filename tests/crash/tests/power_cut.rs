@@ -7,7 +7,7 @@
     reason = "a test stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::have_strace;
+use backout_crash::{have_strace, tally};
 use backout_kit::{Machine, Snapshot, snapshot};
 use std::fs;
 
@@ -88,6 +88,7 @@ fn sweep(verb: &str) {
         cuts += 1;
         sides[usize::from(settled(&machine, &old, &new, opened, &at) == "new")] += 1;
     }
+    tally::add("power cuts of a machine that boots again", cuts);
     eprintln!("{verb}: {cuts} power cuts and boots, {} ended old, {} new; 0 violations", sides[0], sides[1]);
     assert!(cuts > 20 && sides[0] > 0 && sides[1] > 0, "{cuts} {sides:?}");
 }

@@ -2,7 +2,7 @@
 //! there on. The run ends old or new, and each service runs that ran.
 #![expect(clippy::print_stderr, reason = "a test prints its figures")]
 
-use backout_crash::{Side, Verb, settled};
+use backout_crash::{Side, Verb, settled, tally};
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
 /// How often services are called in a run is not known before.
@@ -26,6 +26,7 @@ fn sweep(what: &str, failing: fn(u32) -> RangeInclusive<u32>) {
             Some(21 | 22) => {}
             _ => panic!("{at}"),
         }
+        tally::add("failing services", 1);
         if calls < i64::from(n) {
             assert_eq!(run.code, Some(0), "{at}: nothing failed");
             eprintln!(

@@ -1,7 +1,7 @@
 //! A run is killed, and then its recovery is killed too, at every system call by which it changes something; then `recover`.
 #![expect(clippy::print_stderr, reason = "a test stops at the first surprise and prints its figures")]
 
-use backout_crash::{Side, Verb, calls, drawn, have_strace, settled, under_strace};
+use backout_crash::{Side, Verb, calls, drawn, have_strace, settled, shard, tally, under_strace};
 use backout_kit::World;
 use std::process::Command;
 
@@ -30,7 +30,7 @@ fn a_recovery_that_is_killed_too_ends_old_or_new() {
     }
     let new = Verb::Rollback.after();
     let made = Verb::Rollback.calls();
-    let (mut all, mut sides) = (Vec::new(), [0, 0]);
+    let mut all = Vec::new();
     // In the swaps the recovery goes forwards. Where Armed, the record behind Begin, Staged and Opening, is not written it
     // goes back.
     for (call, at) in [("renameat2", made["renameat2"] / 2), ("pwrite64", 5)] {
@@ -40,18 +40,15 @@ fn a_recovery_that_is_killed_too_ends_old_or_new() {
         let counts = counts.into_iter().filter(|(deep, _)| CALLS.contains(deep));
         all.extend(counts.flat_map(|(deep, count)| (1..=count).map(move |n| (call, at, deep, n))));
     }
-    let points = drawn(all, 70);
-    for (call, at, deep, n) in &points {
-        let (world, old) = Verb::Rollback.killed(call, *at).unwrap();
+    let ended = shard::over(drawn(all, 70), |(call, at, deep, n)| {
+        let (world, old) = killed(call, at);
         let (trace, inject) = (format!("trace={deep}"), format!("inject={deep}:signal=KILL:when={n}"));
         under_strace(&recover(&world), &["-o", "/dev/null", "-e", &trace, "-e", &inject]);
-        let at = format!("killed at {call} no. {at}, its recovery at {deep} no. {n}");
-        match settled(&world, &old, &new, &at) {
-            Side::Old => sides[0] += 1,
-            Side::New => sides[1] += 1,
-        }
-    }
-    let points = points.len();
+        settled(&world, &old, &new, &format!("killed at {call} no. {at}, its recovery at {deep} no. {n}"))
+    });
+    let points = ended.len();
+    let sides = [Side::Old, Side::New].map(|side| ended.iter().filter(|e| **e == side).count());
+    tally::add("kills of a run and of its recovery", points as u64);
     eprintln!("two deep: {points} kills, {} ended old, {} ended new, 0 violations", sides[0], sides[1]);
     assert!(points > 20 && sides.iter().all(|s| *s > 0), "{points} {sides:?}");
 }

@@ -8,7 +8,7 @@ use super::{
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeSet, HashSet},
-    ops::ControlFlow,
+    ops::{ControlFlow, RangeInclusive},
 };
 
 /// How many mixtures are drawn at each point.
@@ -27,13 +27,22 @@ pub struct Cut {
 
 /// Every distinct state that a cut behind any of the calls can leave, each with the first cut that leaves it. `each` is
 /// told of them one by one, until it has seen enough.
-pub fn every(
+pub fn every(disk: Disk, calls: &[Call], each: impl FnMut(Cut) -> ControlFlow<()>) -> ControlFlow<()> {
+    within(disk, calls, 0..=calls.len(), each)
+}
+
+/// The same, of the cuts behind so many calls as the range has.
+pub fn within(
     mut disk: Disk,
     calls: &[Call],
+    range: RangeInclusive<usize>,
     mut each: impl FnMut(Cut) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
     let mut at = |disk: &Disk, calls: usize| {
+        if !range.contains(&calls) {
+            return ControlFlow::Continue(());
+        }
         for (what, keeps, bytes) in choices(disk, calls) {
             let tree = disk.after(&keeps, |at| bytes.at(at));
             if seen.insert(digest(&tree)) {

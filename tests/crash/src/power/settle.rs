@@ -52,6 +52,33 @@ pub struct Found {
     pub violations: Vec<String>,
 }
 
+/// A part of the states of a recorded run.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Part {
+    /// Which of the parts, from 0 on.
+    pub nth: u64,
+    /// How many parts there are: every so manyth state is in this one.
+    pub of: u64,
+    /// Only cuts behind at least so many calls.
+    pub from: usize,
+    /// And at most so many.
+    pub to: usize,
+    /// The first violation is enough.
+    pub until_violated: bool,
+}
+
+impl Part {
+    /// One of so many parts of all states.
+    pub fn of(nth: u64, of: u64) -> Self {
+        Self { nth, of, from: 0, to: usize::MAX, until_violated: false }
+    }
+
+    /// The states near a call, on both sides of it.
+    pub fn near(call: usize) -> Self {
+        Self { from: call.saturating_sub(5), to: call + 60, ..Self::of(0, 1) }
+    }
+}
+
 impl Found {
     /// Both together.
     pub fn and(mut self, other: Found) -> Found {
@@ -75,13 +102,14 @@ impl Recorded {
         Disk::new(&self.root, &tree::capture(&self.before, &LEFT_OUT))
     }
 
-    /// Settles every `of`th state, from the `nth` on. States are laid out where the run was: the caller sees to it that
-    /// nobody else uses that folder. Ends with the first violation if `enough` says so.
-    pub fn settle(&self, nth: u64, of: u64, enough: bool) -> Found {
+    /// Settles the states of one part. They are laid out where the run was: the caller sees to it that nobody else uses
+    /// that folder.
+    pub fn settle(&self, part: &Part) -> Found {
+        let Part { nth, of, from, to, until_violated } = *part;
         let ends: Vec<Snapshot> = self.ends.iter().map(|at| snapshot(&at.join("home"))).collect();
         let calls = self.calls();
         let (mut found, mut number) = (Found::default(), 0);
-        let _ = cut::every(self.disk(), &calls, |cut| {
+        let _ = cut::within(self.disk(), &calls, from..=to, |cut| {
             number += 1;
             if number % of != nth {
                 return ControlFlow::Continue(());
@@ -95,7 +123,7 @@ impl Recorded {
                 Ok(end) => *found.ends.entry(end).or_insert(0) += 1,
                 Err(why) => found.violations.push(format!("{}: {why}", told(&cut, &calls))),
             }
-            if enough && !found.violations.is_empty() {
+            if until_violated && !found.violations.is_empty() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -167,7 +195,15 @@ fn settled(root: &Path, medium: &Tree, ends: &[Snapshot]) -> Result<usize, Strin
     if open != 0 {
         return Err(format!("{open} transactions are left"));
     }
-    for folder in snapshot::leftovers(&home) {
+    let left = snapshot::leftovers(&home);
+    for run in fs::read_dir(state.join("history")).into_iter().flatten().map(Result::unwrap) {
+        let journal = fs::read_to_string(run.path().join("journal")).unwrap();
+        let id = run.file_name().to_str().unwrap().to_owned();
+        if journal.contains("record:Committed") && !left.iter().any(|folder| folder.ends_with(&id)) {
+            return Err(format!("run {id} is done and its before-images are gone"));
+        }
+    }
+    for folder in left {
         let run = folder.rsplit(".backout-").next().unwrap_or_default();
         if !state.join("history").join(run).join("journal").is_file() {
             return Err(format!("{folder} without its journal"));

@@ -1,7 +1,7 @@
 //! Worlds that a run is recorded in, and what is kept of them.
 
 use super::{
-    settle::{Found, LEFT_OUT, Recorded},
+    settle::{Found, LEFT_OUT, Part, Recorded},
     strace, tree,
 };
 use backout_kit::{World, snapshot};
@@ -47,6 +47,7 @@ impl Shelf {
             String::from_utf8_lossy(&output.stdout)
         );
         let after = self.keep(world.path(), &format!("{name}-after"));
+        tells_all(&before, &after);
         let ends = if ends.is_empty() { vec![before.clone(), after.clone()] } else { ends.to_vec() };
         let files = |at: &Path| snapshot(&at.join("home"));
         let done = ends.iter().rposition(|end| files(end) == files(&after)).expect("neither old nor new");
@@ -62,13 +63,33 @@ impl Shelf {
     }
 }
 
+/// What people read in the history: each run that is over says so last, and one that was begun and committed in one go
+/// says before that what it found of its services' health.
+fn tells_all(before: &Path, after: &Path) {
+    let Ok(runs) = std::fs::read_dir(after.join("state/history")) else { return };
+    for run in runs.map(Result::unwrap) {
+        let journal = std::fs::read_to_string(run.path().join("journal")).unwrap();
+        let records: Vec<&str> = journal.lines().filter_map(|l| l.split("record:").nth(1)).collect();
+        let at = |name: &str| records.iter().position(|r| r.starts_with(name));
+        assert!(
+            records.last().is_some_and(|r| r.starts_with("Clean")),
+            "it is over and does not say so: {records:?}"
+        );
+        // A recovery writes the journal anew, without it.
+        let recovered = before.join("state/transactions").join(run.file_name()).exists();
+        if let (Some(committed), false) = (at("Committed"), recovered) {
+            assert!(at("Health").is_some_and(|health| health < committed), "health is not told: {records:?}");
+        }
+    }
+}
+
 /// Whether parts can have the run's folder each for itself.
 pub fn can_be_parted() -> bool {
     Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|o| o.status.success())
 }
 
-/// Settles one of `of` parts of the states of a recorded run, with the program `settle_states`.
-pub fn settle_part(settle_states: &Command, recorded: &Recorded, nth: u64, of: u64) -> Found {
+/// Settles one part of the states of a recorded run, with the program `settle_states`.
+pub fn settle_part(settle_states: &Command, recorded: &Recorded, part: &Part) -> Found {
     let json = serde_json::to_string(recorded).unwrap();
     let mut command = Command::new("unshare");
     if can_be_parted() {
@@ -76,15 +97,14 @@ pub fn settle_part(settle_states: &Command, recorded: &Recorded, nth: u64, of: u
         command.args(["-m", "--propagation", "private", "sh", "-c", mount]).arg(&recorded.root);
         command.arg(settle_states.get_program()).args(settle_states.get_args());
     } else {
-        assert_eq!(of, 1, "parts need a folder each");
         command = Command::new(settle_states.get_program());
         command.args(settle_states.get_args());
     }
     for (name, value) in settle_states.get_envs() {
         command.env(name, value.unwrap_or_default());
     }
-    let output = command.arg(json).args([nth.to_string(), of.to_string()]).stderr(Stdio::inherit()).output();
-    let output = output.unwrap();
+    let part = serde_json::to_string(part).unwrap();
+    let output = command.args([json, part]).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "a part ended {}", output.status);
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -94,7 +114,7 @@ pub fn settle(settle_states: &Command, recorded: &Recorded) -> Found {
     let parts = if can_be_parted() { 2 } else { 1 };
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..parts)
-            .map(|nth| scope.spawn(move || settle_part(settle_states, recorded, nth, parts)))
+            .map(|nth| scope.spawn(move || settle_part(settle_states, recorded, &Part::of(nth, parts))))
             .collect();
         running.into_iter().map(|part| part.join().unwrap()).fold(Found::default(), Found::and)
     })
