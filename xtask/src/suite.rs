@@ -14,7 +14,7 @@ struct Suite {
     name: &'static str,
     /// Programs it cannot do without, and the Debian package each is in.
     needs: &'static [(&'static str, &'static str)],
-    /// What else it cannot do without, and tries to provide; skipped without it, in CI too: it takes a network.
+    /// What else it cannot do without; skipped without it, in CI too.
     provide: Option<fn() -> Result<(), String>>,
     run: fn() -> Result<(), String>,
 }

@@ -41,7 +41,7 @@ fn a_recovery_that_is_killed_too_ends_old_or_new() {
         all.extend(counts.flat_map(|(deep, count)| (1..=count).map(move |n| (call, at, deep, n))));
     }
     let ended = shard::over(drawn(all, 70), |(call, at, deep, n)| {
-        let (world, old) = killed(call, at);
+        let (world, old) = Verb::Rollback.killed(call, at).expect("it was killed there before");
         let (trace, inject) = (format!("trace={deep}"), format!("inject={deep}:signal=KILL:when={n}"));
         under_strace(&recover(&world), &["-o", "/dev/null", "-e", &trace, "-e", &inject]);
         settled(&world, &old, &new, &format!("killed at {call} no. {at}, its recovery at {deep} no. {n}"))
