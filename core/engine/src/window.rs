@@ -370,6 +370,10 @@ impl Run<'_> {
         if let Err(why) = self.start_old() {
             return Ending::Stuck { after: Some(failure), why };
         }
+        if self.journal.is_poisoned() {
+            // On disk: `Opening` or a start. Everything is as it was; `recover` says so durably.
+            return Ending::Unfinished(failure);
+        }
         if let Err(why) = self.abandon(failure.to_string()) {
             return Ending::Stuck { after: Some(failure), why };
         }
