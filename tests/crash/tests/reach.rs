@@ -1,6 +1,10 @@
 //! Whatever profile, site, flags and saved plan name, nothing outside of the product's folders and the state folder is
 //! touched: paths that climb are refused, and so are names that are no names.
-#![expect(clippy::disallowed_methods, reason = "a test makes files")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test makes files and stops at the first surprise"
+)]
 
 use backout_crash::Verb;
 use backout_kit::{Run, Snapshot, World, snapshot, write};
