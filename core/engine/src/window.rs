@@ -189,6 +189,10 @@ impl Run<'_> {
 
     /// Starts the wanted services that do not run, each with its two records.
     pub(crate) fn start(&mut self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
+        self.start_with(wanted, Records::Needed)
+    }
+
+    fn start_with(&mut self, wanted: impl Fn(&ServiceName) -> bool, records: Records) -> Result<(), Failure> {
         self.release()?;
         self.read_units_again()?;
         let quiesce = Quiesce {
@@ -207,7 +211,13 @@ impl Run<'_> {
                 ServiceAction::Starting => Record::Starting { service },
                 _ => Record::Started { service },
             };
-            journal.append(record).map_err(|e| Failure::Journal { why: chain(&e) })
+            match journal.append(record) {
+                Err(e) if records == Records::Wanted => {
+                    log::warn!("a start is not recorded: {}", chain(&e));
+                    Ok(())
+                }
+                told => told.map_err(|e| Failure::Journal { why: chain(&e) }),
+            }
         })?;
         self.window_ms = self.opened.map(|at| at.elapsed().as_millis() as u64);
         Ok(())
@@ -360,6 +370,10 @@ impl Run<'_> {
         if let Err(why) = self.start_old() {
             return Ending::Stuck { after: Some(failure), why };
         }
+        if self.journal.is_poisoned() {
+            // On disk: `Opening` or a start. Everything is as it was; `recover` says so durably.
+            return Ending::Unfinished(failure);
+        }
         if let Err(why) = self.abandon(failure.to_string()) {
             return Ending::Stuck { after: Some(failure), why };
         }
@@ -372,16 +386,19 @@ impl Run<'_> {
 
     /// Starts what ran; for the way back. A service that was told to stop and did not in time may still do so after
     /// it was seen running, so one that stops by itself now is started once more.
+    ///
+    /// Every file is old, for good or because nothing was swapped: a journal that takes nothing more keeps no service down.
+    /// On disk is then what it took last, and a recovery looks at the services itself.
     pub(crate) fn start_old(&mut self) -> Result<(), Stuck> {
         self.cancellable = false;
         let were = self.were.clone();
-        self.start(stayed_up(&were)).map_err(stuck)?;
+        self.start_with(stayed_up(&were), Records::Wanted).map_err(stuck)?;
         // What fell over and was started again before the run is not to be well now: that may be what the run was for.
         let going = self.quiesce().set_going(&were).map_err(stuck)?;
         self.notices.extend(going.into_iter().map(|service| Notice::LeftRestarting { service }));
         match self.quiesce().runs(stayed_up(&were)) {
             Err(Failure::Died { .. }) => {
-                self.start(stayed_up(&were)).map_err(stuck)?;
+                self.start_with(stayed_up(&were), Records::Wanted).map_err(stuck)?;
                 self.quiesce().runs(stayed_up(&were)).map_err(stuck)
             }
             other => other.map_err(stuck),
@@ -396,6 +413,13 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether services may be started where that cannot be recorded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Records {
+    Needed,
+    Wanted,
 }
 
 /// A failure on the way back is one that needs a person.

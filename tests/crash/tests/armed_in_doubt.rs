@@ -1,5 +1,6 @@
 //! The sync of `Armed` fails: the record may be seen, and yet a power cut may take it away. The run starts its services on
-//! the old files and is left to a recovery; until that has made the journal durable anew it acts on nothing.
+//! the old files and is left to a recovery; until that has made the journal durable anew it acts on nothing. So it is with
+//! the record of a start.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -16,12 +17,16 @@ const CALLS: [&str; 5] = ["pwrite64", "write", "fsync", "renameat", "renameat2"]
 
 /// Which fsync of a rollback is that of `Armed`, counted from 1.
 fn sync_of_armed() -> u64 {
-    let (world, _) = Verb::Rollback.before();
+    sync_of("record:Armed", &Verb::Rollback.before().0, 0)
+}
+
+/// Which fsync of a rollback in this world, which ends so, is that of the first such record.
+fn sync_of(record: &str, world: &World, code: i32) -> u64 {
     let log = world.path().join("strace");
     let options = ["-s", "200", "-o", log.to_str().unwrap(), "-e", "trace=fsync,pwrite64"];
-    assert!(under_strace(&Verb::Rollback.command(&world), &options).status.success());
+    assert_eq!(under_strace(&Verb::Rollback.command(world), &options).status.code(), Some(code));
     let text = fs::read_to_string(log).unwrap();
-    let before = text.lines().take_while(|line| !line.contains("record:Armed"));
+    let before = text.lines().take_while(|line| !line.contains(record));
     before.filter(|line| line.starts_with("fsync")).count() as u64 + 1
 }
 
@@ -101,4 +106,27 @@ fn a_recovery_that_is_cut_off_has_acted_on_nothing_that_the_cut_takes_away() {
         "armed in doubt: {lost} cuts took it away, {durable} came behind the new journal, 0 violations"
     );
     assert!(lost > 0 && durable > 0, "{lost} {durable}");
+}
+
+#[test]
+fn services_come_back_also_where_their_start_cannot_be_recorded() {
+    if !have_strace() {
+        return;
+    }
+    // Somebody writes to a target in the window: the run goes back before anything is armed.
+    let drifting = || {
+        let (world, old) = Verb::Rollback.before();
+        let target = world.home.join("live/a.conf");
+        let lines = format!("cp -p '{0}' '{0}.kept'; echo more >>'{0}'", target.display());
+        world.services.hook("second", "stop", &lines);
+        let mend = format!("[ -e '{0}.kept' ] && mv '{0}.kept' '{0}'", target.display());
+        world.services.hook("second", "start", &mend);
+        (world, old)
+    };
+    let nth = sync_of("record:Starting", &drifting().0, 20);
+    let (world, old) = drifting();
+    let run = Verb::Rollback.injected(&world, "fsync", "error=EIO", nth);
+    assert_eq!(run.status.code(), Some(21), "{}", String::from_utf8_lossy(&run.stdout));
+    assert_eq!(world.running(), [true, true]);
+    assert_eq!(settled(&world, &old, &Verb::Rollback.after(), "start not recorded"), Side::Old);
 }

@@ -80,6 +80,7 @@ fn a_site_and_flags_cannot_either() {
     let run = beside.world.rollback(&["--from", "dir:../outside/backup"]);
     assert!(snapshot(&beside.world.path().join("outside")) == beside.outside, "{run:?}");
     let beside = Beside::new();
+    let home = beside.world.home.display().to_string();
     edit(&beside.world.site, &home, &format!("{home}/../outside"));
     beside.refused(&beside.world.rollback(&[]), "site");
 }
