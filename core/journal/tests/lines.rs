@@ -50,6 +50,16 @@ fn a_journal_of_a_newer_format_is_refused_and_one_of_this_is_read() {
 }
 
 #[test]
+fn bytes_far_behind_the_last_line_are_named_by_their_place() {
+    let (mut bytes, _) = line(0, 0, begin(FORMAT));
+    let place = bytes.len() + format::MAX_LINE + 3;
+    bytes.resize(place, format::BLANK);
+    bytes.push(b'x');
+    let refused = read(&run(), &bytes);
+    assert!(matches!(&refused, Err(Unreadable::Corrupt { at, .. }) if *at == place), "{place}: {refused:?}");
+}
+
+#[test]
 fn a_line_of_many_services_has_room_and_one_that_is_too_long_is_not_written() {
     let opening = |count: usize| {
         let service = |n: usize| (format!("A Service Of A Long Name {n:04}").parse().unwrap(), Was::Running);

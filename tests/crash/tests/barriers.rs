@@ -1,8 +1,9 @@
 //! The tests are tested: every barrier of the code is left out once, and a power cut or a service must notice.
 #![expect(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stderr,
-    reason = "tests make files, stop at the first surprise and print their figures"
+    reason = "tests are told how much to do, stop at the first surprise and print their figures"
 )]
 
 use backout_crash::{
