@@ -9,6 +9,7 @@
 
 use backout_crash::{
     have_strace,
+    power::shelf::ONE_IS_ENOUGH,
     seeds::{SEEDS, Seed},
     tally,
 };
@@ -68,7 +69,8 @@ impl Copy {
     fn test(&self, suite: &[&str], more: &[&str]) -> Output {
         let mut test = Command::new(option_env!("CARGO").unwrap_or("cargo"));
         test.current_dir(&self.at).env("CARGO_TARGET_DIR", &self.built).env_remove("BACKOUT_TALLY");
-        test.args(["test", "--quiet"]).args(suite).args(more).stdin(Stdio::null()).output().unwrap()
+        test.env(ONE_IS_ENOUGH, "1");
+        test.args(["test", "--quiet"]).args(more).args(suite).stdin(Stdio::null()).output().unwrap()
     }
 
     /// It must build, or nothing is shown.

@@ -102,7 +102,9 @@ fn last_record(tree: &Tree) -> Option<String> {
         name.starts_with("state/transactions") && name.file_name().is_some_and(|n| n == "journal")
     };
     let journal = tree.iter().find(|(name, _)| is_journal(name))?.1.data.as_ref()?;
-    let text = String::from_utf8_lossy(journal).into_owned();
+    // Most of the file is blanks, each of them a line end.
+    let end = journal.iter().rposition(|b| !matches!(b, b'\n' | 0))?;
+    let text = String::from_utf8_lossy(&journal[..=end]);
     let record = text.lines().rfind(|line| line.contains("record:"))?.split("record:").nth(1)?;
     Some(record.chars().take_while(|c| c.is_alphanumeric()).collect())
 }
