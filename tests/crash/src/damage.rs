@@ -1,8 +1,12 @@
 //! Damaged journals of runs that were killed, and what a recovery makes of them.
 
-use crate::settled;
+use crate::{settled, tree};
 use backout_kit::{Snapshot, World, snapshot};
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The folder of the run that is open, if it came so far.
 pub fn transaction(world: &World) -> Option<PathBuf> {
@@ -13,17 +17,8 @@ pub fn transaction(world: &World) -> Option<PathBuf> {
 pub fn everything(world: &World) -> (Snapshot, BTreeMap<PathBuf, Vec<u8>>) {
     let mut kept = BTreeMap::new();
     for folder in snapshot::leftovers(&world.home) {
-        let mut open = vec![world.home.join(folder)];
-        while let Some(folder) = open.pop() {
-            for entry in fs::read_dir(&folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    open.push(path);
-                } else {
-                    kept.insert(path.clone(), fs::read(path).unwrap());
-                }
-            }
-        }
+        let files = tree(Path::new(&folder)).into_iter().filter(|path| !path.is_dir());
+        kept.extend(files.map(|path| (path.clone(), fs::read(path).unwrap())));
     }
     (world.files(), kept)
 }

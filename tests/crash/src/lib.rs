@@ -12,12 +12,14 @@ pub mod seeds;
 pub mod shard;
 pub mod tally;
 
-use backout_kit::{Snapshot, World, snapshot};
+pub use backout_kit::strace::works as have_strace;
+
+use backout_kit::{Snapshot, World, snapshot, strace};
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
-    process::{Command, Output, Stdio},
+    path::{Path, PathBuf},
+    process::{Command, Output},
     time::SystemTime,
 };
 
@@ -68,17 +70,6 @@ pub enum Verb {
     Undo,
 }
 
-/// Whether strace works here. In CI it must.
-pub fn have_strace() -> bool {
-    let works =
-        Command::new("strace").args(["-o", "/dev/null", "true"]).output().is_ok_and(|o| o.status.success());
-    if !works {
-        assert!(std::env::var_os("CI").is_none(), "CI needs strace, and it does not work here");
-        eprintln!("skipped: strace does not work here");
-    }
-    works
-}
-
 impl Verb {
     /// A world in the state before the verb, and its files.
     pub fn before(self) -> (World, Snapshot) {
@@ -124,8 +115,7 @@ impl Verb {
 
     /// Runs the verb with `what` done to the `n`th call of `call`, counted from 1.
     pub fn injected(self, world: &World, call: &str, what: &str, n: u64) -> Output {
-        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{what}:when={n}"));
-        under_strace(&self.command(world), &["-o", "/dev/null", "-e", &trace, "-e", &inject])
+        strace::injected(&self.command(world), call, what, n).output().unwrap()
     }
 }
 
@@ -133,7 +123,7 @@ impl Verb {
 pub fn calls(command: &Command, folder: &Path) -> BTreeMap<&'static str, u64> {
     let log = folder.join("strace");
     let filter = format!("trace={}", CALLS.map(|c| format!("?{c}")).join(","));
-    let run = under_strace(command, &["-o", log.to_str().unwrap(), "-e", &filter]);
+    let run = strace::under(command, &["-o", log.to_str().unwrap(), "-e", &filter]).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let mut counts = BTreeMap::new();
     for line in fs::read_to_string(log).unwrap().lines() {
@@ -145,11 +135,14 @@ pub fn calls(command: &Command, folder: &Path) -> BTreeMap<&'static str, u64> {
     counts
 }
 
-/// Only the binary's own first thread is traced, never the services it starts.
-pub fn under_strace(command: &Command, options: &[&str]) -> Output {
-    let mut traced = Command::new("strace");
-    traced.arg("-qq").args(options).arg("--").arg(command.get_program()).args(command.get_args());
-    traced.stdin(Stdio::null()).output().unwrap()
+/// `recover`, with nobody to settle it if it dies.
+pub fn recover(world: &World) -> Command {
+    world.command(&["recover", "--json", "--jobs", "1", "--no-parent"])
+}
+
+/// A folder and every name below it; links are not followed.
+pub fn tree(folder: &Path) -> Vec<PathBuf> {
+    walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap().into_path()).collect()
 }
 
 /// Of so many points at most so many, evenly apart; each day others. `BACKOUT_WHOLE` takes all of them, `BACKOUT_SEED` those of

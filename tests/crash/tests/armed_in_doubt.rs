@@ -8,9 +8,9 @@
     reason = "a test damages files, stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{Side, Verb, calls, damage::transaction, have_strace, settled, under_strace};
-use backout_kit::{Snapshot, World};
-use std::{fs, os::unix::fs::MetadataExt, path::Path, process::Command};
+use backout_crash::{Side, Verb, calls, damage::transaction, have_strace, recover, settled};
+use backout_kit::{Snapshot, World, strace};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 /// Calls between which a recovery can die before and behind its new journal.
 const CALLS: [&str; 5] = ["pwrite64", "write", "fsync", "renameat", "renameat2"];
@@ -24,7 +24,8 @@ fn sync_of_armed() -> u64 {
 fn sync_of(record: &str, world: &World, code: i32) -> u64 {
     let log = world.path().join("strace");
     let options = ["-s", "200", "-o", log.to_str().unwrap(), "-e", "trace=fsync,pwrite64"];
-    assert_eq!(under_strace(&Verb::Rollback.command(world), &options).status.code(), Some(code));
+    let run = strace::under(&Verb::Rollback.command(world), &options).output().unwrap();
+    assert_eq!(run.status.code(), Some(code));
     let text = fs::read_to_string(log).unwrap();
     let before = text.lines().take_while(|line| !line.contains(record));
     before.filter(|line| line.starts_with("fsync")).count() as u64 + 1
@@ -52,10 +53,6 @@ fn lose_armed(journal: &Path) {
         text.lines().map(|l| if l.contains("record:Armed") { " ".repeat(l.len()) } else { l.to_owned() });
     let lost = lost.collect::<Vec<_>>().join("\n");
     fs::write(journal, format!("{lost}\n")).unwrap();
-}
-
-fn recover(world: &World) -> Command {
-    world.command(&["recover", "--json", "--jobs", "1", "--no-parent"])
 }
 
 #[test]
@@ -86,8 +83,7 @@ fn a_recovery_that_is_cut_off_has_acted_on_nothing_that_the_cut_takes_away() {
         for n in 1..=made.get(call).copied().unwrap_or(0).min(12) {
             let (world, old) = in_doubt(nth);
             let written = fs::metadata(journal(&world)).unwrap().ino();
-            let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={n}"));
-            under_strace(&recover(&world), &["-o", "/dev/null", "-e", &trace, "-e", &inject]);
+            strace::injected(&recover(&world), call, "signal=KILL", n).output().unwrap();
             let at = format!("recovery cut at {call} no. {n}");
             let there =
                 transaction(&world).map(|folder| folder.join("journal")).filter(|path| path.is_file());

@@ -7,7 +7,7 @@
     reason = "a test makes files, stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{Side, Verb, settled, tally};
+use backout_crash::{Side, Verb, settled, tally, tree};
 use backout_kit::{Run, Snapshot, World, snapshot, write};
 use std::{
     collections::BTreeMap,
@@ -23,18 +23,8 @@ const RUNS: usize = 40;
 
 /// Everything below a folder, staging folders too: names, kinds, contents.
 fn everything(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
-    let mut found = BTreeMap::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path.clone());
-            }
-            found.insert(path.clone(), fs::read(path).ok());
-        }
-    }
-    found
+    let with_contents = |path: PathBuf| (path.clone(), fs::read(path).ok());
+    tree(folder).into_iter().map(with_contents).collect()
 }
 
 /// A folder that takes turns with a link.

@@ -86,9 +86,7 @@ fn each_damage_of_the_corpus_has_its_verdict() {
     let new = Verb::Rollback.after();
     let middle = Verb::Rollback.calls()["renameat2"] / 2;
     for (name, damage, verdict) in CORPUS {
-        let (world, old) = Verb::Rollback.before();
-        let run = Verb::Rollback.injected(&world, "renameat2", "signal=KILL", middle);
-        assert!(!run.status.success());
+        let (world, old) = Verb::Rollback.killed("renameat2", middle).unwrap();
         let journal = transaction(&world).unwrap().join("journal");
         let whole = fs::read(&journal).unwrap();
         let text = String::from_utf8(whole.clone()).unwrap();
@@ -111,8 +109,7 @@ fn a_line_of_a_gibibyte_is_refused_and_not_kept_in_memory() {
         return;
     }
     let new = Verb::Rollback.after();
-    let (world, old) = Verb::Rollback.before();
-    Verb::Rollback.injected(&world, "renameat2", "signal=KILL", 3);
+    let (world, old) = Verb::Rollback.killed("renameat2", 3).unwrap();
     let journal = transaction(&world).unwrap().join("journal");
     let whole = fs::read(&journal).unwrap();
     let file = File::options().write(true).open(&journal).unwrap();

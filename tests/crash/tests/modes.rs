@@ -7,7 +7,7 @@
     reason = "a test sets rights, stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{Verb, have_strace, settled};
+use backout_crash::{Verb, have_strace, settled, tree};
 use backout_kit::{Snapshot, World, snapshot};
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -19,7 +19,7 @@ const CALLS: [&str; 9] =
 fn secret() -> (World, Snapshot) {
     let (world, _) = Verb::Rollback.before();
     let rights = |folder: &str, mode: u32| {
-        for entry in walk(&world.home.join(folder)).iter().filter(|e| e.is_file()) {
+        for entry in tree(&world.home.join(folder)).iter().filter(|e| e.is_file()) {
             fs::set_permissions(entry, fs::Permissions::from_mode(mode)).unwrap();
         }
     };
@@ -27,19 +27,6 @@ fn secret() -> (World, Snapshot) {
     rights("backup", 0o666);
     let files = world.files();
     (world, files)
-}
-
-fn walk(root: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = vec![root.to_owned()];
-    let mut at = 0;
-    while at < found.len() {
-        if found[at].is_dir() {
-            let below = fs::read_dir(&found[at]).unwrap();
-            found.extend(below.map(|e| e.unwrap().path()));
-        }
-        at += 1;
-    }
-    found
 }
 
 fn mode(path: &Path) -> u32 {
@@ -51,11 +38,11 @@ fn closed(world: &World, at: &str) -> usize {
     let (mut looked, mut ours) = (0, Vec::new());
     for folder in snapshot::leftovers(&world.home) {
         assert_eq!(mode(Path::new(&folder)), 0o700, "{at}: {folder}");
-        ours.extend(walk(Path::new(&folder)));
+        ours.extend(tree(Path::new(&folder)));
     }
     if world.state.exists() {
         assert_eq!(mode(&world.state), 0o700, "{at}: the state folder");
-        ours.extend(walk(&world.state).into_iter().filter(|p| p.is_dir()));
+        ours.extend(tree(&world.state).into_iter().filter(|p| p.is_dir()));
     }
     for path in ours {
         // Files that are new to the product take their rights from a backup, within those of their folder. They, and folders

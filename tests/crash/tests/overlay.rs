@@ -7,7 +7,7 @@
     reason = "a test makes files, stops at the first surprise and says what it could not do"
 )]
 
-use backout_crash::{Side, Verb, settled};
+use backout_crash::{Side, Verb, settled, tree};
 use std::{
     collections::BTreeSet,
     fs,
@@ -26,20 +26,8 @@ impl Drop for Mounted {
 
 /// The files of the layer above, by what stays the same when one is renamed.
 fn files(layer: &Path) -> BTreeSet<u64> {
-    let mut found = BTreeSet::new();
-    let mut open = vec![layer.to_owned()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            let metadata = path.symlink_metadata().unwrap();
-            if metadata.is_dir() {
-                open.push(path);
-            } else if metadata.is_file() {
-                found.insert(metadata.ino());
-            }
-        }
-    }
-    found
+    let metadata = tree(layer).into_iter().map(|path| path.symlink_metadata().unwrap());
+    metadata.filter(|metadata| metadata.is_file()).map(|metadata| metadata.ino()).collect()
 }
 
 #[test]

@@ -8,7 +8,7 @@
 )]
 
 use backout_crash::{Verb, have_strace, shard, tally};
-use backout_kit::{Run, World, snapshot};
+use backout_kit::{Run, World, snapshot, strace};
 use std::{
     collections::BTreeMap,
     fs,
@@ -60,9 +60,9 @@ fn killed(verb: Verb, world: &World, call: &str, n: u64) -> Run {
     command.args(["--lock-timeout", "60"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut parent = command.spawn().unwrap();
     let pid = worker(&mut parent);
-    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={n}"));
+    let (trace, kill) = (format!("trace={call}"), strace::injection(call, "signal=KILL", n));
     let mut strace = Command::new("strace");
-    strace.args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject, "-p", &pid]);
+    strace.args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &kill, "-p", &pid]);
     let mut strace = strace.stderr(Stdio::null()).spawn().unwrap();
     while !is_traced(&pid) {
         assert!(strace.try_wait().unwrap().is_none(), "strace did not attach");

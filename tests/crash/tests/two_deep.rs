@@ -1,9 +1,8 @@
 //! A run is killed, and then its recovery is killed too, at every system call by which it changes something; then `recover`.
 #![expect(clippy::print_stderr, reason = "a test stops at the first surprise and prints its figures")]
 
-use backout_crash::{Side, Verb, calls, drawn, have_strace, settled, shard, tally, under_strace};
-use backout_kit::World;
-use std::process::Command;
+use backout_crash::{Side, Verb, calls, drawn, have_strace, recover, settled, shard, tally};
+use backout_kit::strace;
 
 /// Calls by which a recovery changes something.
 const CALLS: [&str; 10] = [
@@ -18,10 +17,6 @@ const CALLS: [&str; 10] = [
     "fchmod",
     "flock",
 ];
-
-fn recover(world: &World) -> Command {
-    world.command(&["recover", "--json", "--jobs", "1", "--no-parent"])
-}
 
 #[test]
 fn a_recovery_that_is_killed_too_ends_old_or_new() {
@@ -42,8 +37,7 @@ fn a_recovery_that_is_killed_too_ends_old_or_new() {
     }
     let ended = shard::over(drawn(all, 70), |(call, at, deep, n)| {
         let (world, old) = Verb::Rollback.killed(call, at).expect("it was killed there before");
-        let (trace, inject) = (format!("trace={deep}"), format!("inject={deep}:signal=KILL:when={n}"));
-        under_strace(&recover(&world), &["-o", "/dev/null", "-e", &trace, "-e", &inject]);
+        strace::injected(&recover(&world), deep, "signal=KILL", n).output().unwrap();
         settled(&world, &old, &new, &format!("killed at {call} no. {at}, its recovery at {deep} no. {n}"))
     });
     let points = ended.len();

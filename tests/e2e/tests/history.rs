@@ -6,13 +6,10 @@
 )]
 
 use backout_demo::TreeSpec;
+use backout_e2e::{every_leftover_has_its_journal, prune, runs};
 use backout_kit::{Run, ServerProtect, World, snapshot};
 use serde_json::Value;
 use std::{fs, path::Path};
-
-fn runs(world: &World) -> Vec<Value> {
-    world.plain(&["history"]).ends(0).json["data"]["runs"].as_array().unwrap().clone()
-}
 
 fn id(run: &Run) -> String {
     run.json["run_id"].as_str().unwrap().to_owned()
@@ -20,23 +17,6 @@ fn id(run: &Run) -> String {
 
 fn undo(world: &World, more: &[&str]) -> Run {
     world.plain(&[&["undo"], more].concat())
-}
-
-fn prune(world: &World, keep: usize, more: &[&str]) -> Run {
-    let keep = keep.to_string();
-    let mut command = world.command(&["history", "prune", "--keep", &keep, "--days", "0", "--json"]);
-    Run::to_its_end(command.args(more))
-}
-
-/// Every folder beside a target belongs to a run whose journal is there.
-fn every_leftover_has_its_journal(world: &World) {
-    for folder in snapshot::leftovers(&world.home) {
-        let name = Path::new(&folder).file_name().unwrap().to_str().unwrap().to_owned();
-        let run = name.trim_start_matches(".backout-");
-        let over = world.state.join("history").join(run).join("journal").is_file();
-        let open = world.state.join("transactions").join(run).join("journal").is_file();
-        assert!(over || open, "{folder} without its journal");
-    }
 }
 
 #[test]

@@ -1,35 +1,10 @@
 //! What is asked and pruned while somebody works here or dies of it.
 #![cfg(unix)]
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests make files and stop at the first surprise"
-)]
+#![expect(clippy::disallowed_methods, reason = "tests make files")]
 
-use backout_kit::{Run, World, snapshot};
-use serde_json::Value;
-use std::{fs, path::Path};
-
-fn runs(world: &World) -> Vec<Value> {
-    world.plain(&["history"]).ends(0).json["data"]["runs"].as_array().unwrap().clone()
-}
-
-fn prune(world: &World, keep: usize, more: &[&str]) -> Run {
-    let keep = keep.to_string();
-    let mut command = world.command(&["history", "prune", "--keep", &keep, "--days", "0", "--json"]);
-    Run::of(&command.args(more).output().unwrap())
-}
-
-/// Every folder beside a target belongs to a run whose journal is there.
-fn every_leftover_has_its_journal(world: &World) {
-    for folder in snapshot::leftovers(&world.home) {
-        let name = Path::new(&folder).file_name().unwrap().to_str().unwrap().to_owned();
-        let run = name.trim_start_matches(".backout-");
-        let over = world.state.join("history").join(run).join("journal").is_file();
-        let open = world.state.join("transactions").join(run).join("journal").is_file();
-        assert!(over || open, "{folder} without its journal");
-    }
-}
+use backout_e2e::{every_leftover_has_its_journal, prune, runs};
+use backout_kit::{Run, World, snapshot, strace};
+use std::fs;
 
 #[test]
 fn a_prune_that_is_killed_leaves_nothing_that_cannot_be_read_and_the_next_verb_sweeps() {
@@ -37,12 +12,10 @@ fn a_prune_that_is_killed_leaves_nothing_that_cannot_be_read_and_the_next_verb_s
     for n in 1.. {
         let world = World::small();
         world.rollback(&[]).ends(0);
-        let strace = ["-qq", "-f", "-o", "/dev/null", "-e", "trace=unlinkat,renameat", "-e"];
-        let mut prune_killed = std::process::Command::new("strace");
-        prune_killed.args(strace).arg(format!("inject=unlinkat,renameat:signal=KILL:when={n}"));
         let call = world.command(&["history", "prune", "--keep", "0", "--days", "0", "--yes", "--json"]);
-        prune_killed.arg(call.get_program()).args(call.get_args());
-        let whole = Run::of(&prune_killed.output().unwrap()).code == Some(0);
+        let (calls, kill) = ("unlinkat,renameat", strace::injection("unlinkat,renameat", "signal=KILL", n));
+        let options = ["-f", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &kill];
+        let whole = Run::of(&strace::under(&call, &options).output().unwrap()).code == Some(0);
         assert!(runs(&world).iter().all(|run| run["fate"] == "committed"), "killed at {n}");
         every_leftover_has_its_journal(&world);
         prune(&world, 0, &["--yes"]).ends(0);

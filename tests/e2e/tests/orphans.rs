@@ -6,10 +6,9 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_kit::{Run, Systemd, Twin, World, write};
+use backout_kit::{Run, Systemd, Twin, World, place};
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -25,8 +24,7 @@ fn slow_stop(twin: &Twin, at: &Path) {
          while [ ! -e {at}/go ]; do sleep 0.01; done\n  /usr/bin/twin \"$@\"; code=$?\n  touch {at}/done\n  \
          exit $code; }} ;;\nesac\nexec /usr/bin/twin \"$@\"\n"
     );
-    write(&bin.join("systemctl"), script);
-    fs::set_permissions(bin.join("systemctl"), fs::Permissions::from_mode(0o755)).unwrap();
+    place::script(&script, &bin.join("systemctl"));
 }
 
 #[test]

@@ -1,29 +1,8 @@
 //! The small parent: whatever ends the process that carries a run out, the run is settled and one result is printed.
-#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
+use backout_e2e::{held, held_by, worker};
 use backout_kit::{Running, World, process, write};
-use std::{fs, process::Command};
-
-/// A rollback that is stopping its first service and does not go on before that is let.
-fn held(world: &World, more: &[&str]) -> Running {
-    held_by(world, world.verb_command("rollback", more))
-}
-
-fn held_by(world: &World, mut command: Command) -> Running {
-    world.services.waits("first", "stop");
-    let mut run = Running::start(&mut command);
-    while !world.services.waiting("first") {
-        assert!(run.child.try_wait().unwrap().is_none(), "the run ended early");
-        std::thread::yield_now();
-    }
-    run
-}
-
-/// The process that carries the run out that is under way.
-fn worker(world: &World) -> u32 {
-    let status = world.plain(&["status"]).ends(11);
-    u32::try_from(status.json["data"]["under_way"]["process"].as_u64().unwrap()).unwrap()
-}
+use std::fs;
 
 #[test]
 fn a_killed_worker_is_settled_by_its_parent_and_one_result_is_printed() {

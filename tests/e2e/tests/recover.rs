@@ -1,16 +1,9 @@
 //! Recovery where more went wrong than a crash.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests make files and stop at the first surprise"
-)]
+#![expect(clippy::disallowed_methods, reason = "tests make files")]
 
+use backout_e2e::transaction;
 use backout_kit::{Running, World, killed, snapshot};
-use std::{fs, path::PathBuf};
-
-fn transaction(world: &World) -> PathBuf {
-    fs::read_dir(world.state.join("transactions")).unwrap().next().unwrap().unwrap().path()
-}
+use std::fs;
 
 #[test]
 fn a_damaged_journal_is_left_alone_and_can_be_given_up() {

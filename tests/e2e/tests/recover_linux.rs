@@ -1,17 +1,10 @@
 //! Recovery of runs that were killed at a system call, and what takes mode bits.
 #![cfg(unix)]
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests make files and stop at the first surprise"
-)]
+#![expect(clippy::disallowed_methods, reason = "tests make files")]
 
+use backout_e2e::transaction;
 use backout_kit::{World, killed, snapshot};
-use std::{fs, path::PathBuf};
-
-fn transaction(world: &World) -> PathBuf {
-    fs::read_dir(world.state.join("transactions")).unwrap().next().unwrap().unwrap().path()
-}
+use std::fs;
 
 #[test]
 fn a_run_killed_in_the_swap_is_carried_to_its_end() {

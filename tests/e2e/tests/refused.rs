@@ -1,27 +1,9 @@
 //! Refused with a clear error and nothing touched.
 #![expect(clippy::disallowed_methods, reason = "tests make files")]
 
+use backout_e2e::refused;
 use backout_kit::{Run, World, write};
 use std::fs;
-
-/// The verb is refused with `code`, names what it is about, and nothing has changed.
-#[track_caller]
-fn refused(world: &World, code: i32, says: &str, more: &[&str]) -> Run {
-    let before = world.files();
-    let running = world.running();
-    world.services.clear_log();
-    let run = world.rollback(more).ends(code);
-    let error = run.json["error"].to_string();
-    assert!(error.contains(says), "`{says}` is not in {error}");
-    assert!(run.error_code().starts_with("BKO-"), "{error}");
-    assert!(!run.json["error"]["help"].is_null(), "what to do next is missing: {error}");
-    assert_eq!(run.json["changed"], false);
-    assert_eq!(world.files(), before);
-    assert!(world.services.log().is_empty(), "no service may be touched");
-    assert_eq!(world.running(), running);
-    assert!(backout_kit::snapshot::leftovers(&world.home).is_empty());
-    run
-}
 
 #[test]
 fn an_unknown_profile_component_or_variable() {

@@ -7,19 +7,12 @@
 )]
 
 use backout_demo::TreeSpec;
-use backout_kit::{Run, ServerProtect, place, serverprotect::version, snapshot, write};
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Command, Stdio},
-};
+use backout_kit::{Run, ServerProtect, place, serverprotect::version, snapshot, strace, write};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 #[test]
 fn what_hotfix_held_survives_a_kill_in_the_swap() {
-    let works = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
-    if !works.is_ok_and(|o| o.status.success()) {
-        assert!(std::env::var_os("CI").is_none(), "CI needs strace");
+    if !strace::works() {
         return;
     }
     let sp = ServerProtect::new(&TreeSpec::default());
@@ -30,11 +23,8 @@ fn what_hotfix_held_survives_a_kill_in_the_swap() {
         .world
         .verb_command("rollback", &["--component", "information-server", "--clear-hotfix", "--no-parent"]);
     // Format, plan and list of swaps are renamed into place before the first file that goes away.
-    let inject = "inject=renameat:signal=KILL:when=5";
-    let mut command = Command::new("strace");
-    command.args(["-qq", "-o", "/dev/null", "-e", "trace=renameat", "-e", inject, "--"]);
-    command.arg(plain.get_program()).args(plain.get_args()).stdin(Stdio::null());
-    assert!(!command.output().unwrap().status.success(), "it was to be killed");
+    let run = strace::injected(&plain, "renameat", "signal=KILL", 5).output().unwrap();
+    assert!(!run.status.success(), "it was to be killed");
     assert!(!hotfix.join("Hotfix.ini").exists() && hotfix.join("sub").exists(), "killed in the middle");
     let run = sp.world.plain(&["recover"]).ends(0);
     assert_eq!(run.json["outcome"], "completed");
@@ -64,7 +54,7 @@ fn an_undo_tells_of_rights_that_were_changed_since() {
 fn with_the_console_open(sp: &ServerProtect) -> Run {
     let console = sp.live("Admin.exe");
     place::program(Path::new("/bin/sleep"), &console);
-    let mut open = std::process::Command::new(&console).arg("1000").spawn().unwrap();
+    let mut open = Command::new(&console).arg("1000").spawn().unwrap();
     let run = sp.world.rollback(&[]);
     open.kill().unwrap();
     open.wait().unwrap();
@@ -126,7 +116,7 @@ fn lingering() -> ServerProtect {
         image.display(),
         sp.world.services.dir().display()
     );
-    let done = std::process::Command::new("/bin/sh").args(["-c", &start]).status().unwrap();
+    let done = Command::new("/bin/sh").args(["-c", &start]).status().unwrap();
     assert!(done.success());
     sp
 }

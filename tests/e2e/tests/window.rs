@@ -1,22 +1,7 @@
 //! Failing inside the window: everything is put back and the exit code is 20, or 22 where a service stays down.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use backout_kit::{Run, World};
-
-/// The rollback fails and everything is as before.
-#[track_caller]
-fn put_back(world: &World, more: &[&str]) -> Run {
-    let before = world.files();
-    let run = world.rollback(more).ends(20);
-    assert_eq!(run.json["outcome"], "rolled-back");
-    assert_eq!(run.json["changed"], false);
-    assert!(!run.json["error"]["message"].as_str().unwrap().is_empty());
-    let after = world.files();
-    assert!(after == before, "{}", backout_kit::snapshot::differences(&before, &after).join("\n"));
-    assert!(backout_kit::snapshot::leftovers(&world.home).is_empty());
-    world.plain(&["status"]).ends(0);
-    run
-}
+use backout_e2e::put_back;
+use backout_kit::World;
 
 fn patience(world: &World) {
     world

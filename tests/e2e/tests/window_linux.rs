@@ -1,31 +1,9 @@
 //! Faults in the window that take a shell, a signal or `strace`: everything is put back as well.
 #![cfg(unix)]
-#![expect(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    reason = "tests make files and stop at the first surprise"
-)]
 
-use backout_kit::{Run, World};
-use std::{
-    fs,
-    process::{Child, Stdio},
-};
-
-/// The rollback fails and everything is as before.
-#[track_caller]
-fn put_back(world: &World, more: &[&str]) -> Run {
-    let before = world.files();
-    let run = world.rollback(more).ends(20);
-    assert_eq!(run.json["outcome"], "rolled-back");
-    assert_eq!(run.json["changed"], false);
-    assert!(!run.json["error"]["message"].as_str().unwrap().is_empty());
-    let after = world.files();
-    assert!(after == before, "{}", backout_kit::snapshot::differences(&before, &after).join("\n"));
-    assert!(backout_kit::snapshot::leftovers(&world.home).is_empty());
-    world.plain(&["status"]).ends(0);
-    run
-}
+use backout_e2e::{held, put_back};
+use backout_kit::{Run, World, process, strace};
+use std::fs;
 
 #[test]
 fn a_service_that_fails_to_start_on_the_new_files() {
@@ -85,33 +63,14 @@ fn a_service_that_rewrites_its_own_file_before_the_health_check_fails() {
     assert_eq!(world.running(), [true, true]);
 }
 
-/// Starts a rollback and waits until the first service's stop has been reached; it goes on when `go` is made.
-fn held_in_the_window(world: &World, more: &[&str]) -> (Child, std::path::PathBuf) {
-    let (reached, go) = (world.path().join("reached"), world.path().join("go"));
-    let wait = format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", reached.display(), go.display());
-    world.services.hook("first", "stop", &wait);
-    let mut command = world.verb_command("rollback", more);
-    let mut run = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    while !reached.exists() {
-        assert!(run.try_wait().unwrap().is_none(), "the run ended early");
-        std::thread::yield_now();
-    }
-    (run, go)
-}
-
-fn signal(child: &Child, signal: &str) {
-    let pid = child.id().to_string();
-    assert!(std::process::Command::new("/bin/kill").args([signal, &pid]).status().unwrap().success());
-}
-
 #[test]
 fn ctrl_c_in_the_window_puts_everything_back() {
     let world = World::small();
     let before = world.files();
-    let (run, go) = held_in_the_window(&world, &[]);
-    signal(&run, "-INT");
-    fs::write(&go, "").unwrap();
-    let run = Run::of(&run.wait_with_output().unwrap()).ends(20);
+    let run = held(&world, &[]);
+    process::signal(run.child.id(), "-INT");
+    world.services.go_on("first");
+    let run = run.to_its_end().ends(20);
     assert_eq!(run.json["outcome"], "rolled-back");
     assert_eq!(world.files(), before);
     assert_eq!(world.running(), [true, true]);
@@ -120,10 +79,10 @@ fn ctrl_c_in_the_window_puts_everything_back() {
 #[test]
 fn a_hangup_changes_nothing() {
     let world = World::small();
-    let (run, go) = held_in_the_window(&world, &[]);
-    signal(&run, "-HUP");
-    fs::write(&go, "").unwrap();
-    Run::of(&run.wait_with_output().unwrap()).ends(0);
+    let run = held(&world, &[]);
+    process::signal(run.child.id(), "-HUP");
+    world.services.go_on("first");
+    run.to_its_end().ends(0);
     assert_eq!(world.running(), [true, true]);
 }
 
@@ -139,10 +98,10 @@ fn a_time_out_in_the_window_puts_everything_back() {
 fn a_killed_run_is_open_until_recover_settles_it() {
     let world = World::small();
     let before = world.files();
-    let (mut run, go) = held_in_the_window(&world, &["--no-parent"]);
-    signal(&run, "-KILL");
-    run.wait().unwrap();
-    fs::write(&go, "").unwrap();
+    let mut run = held(&world, &["--no-parent"]);
+    process::kill(run.child.id());
+    run.child.wait().unwrap();
+    world.services.go_on("first");
     world.plain(&["status"]).ends(21);
     let refused = world.rollback(&[]).ends(21);
     assert_eq!(refused.json["outcome"], "unfinished");
@@ -154,12 +113,7 @@ fn a_killed_run_is_open_until_recover_settles_it() {
 
 #[test]
 fn a_rename_that_fails_half_way_puts_everything_back() {
-    let works = std::process::Command::new("strace")
-        .args(["-o", "/dev/null", "true"])
-        .output()
-        .is_ok_and(|o| o.status.success());
-    if !works {
-        assert!(std::env::var_os("CI").is_none(), "CI needs strace");
+    if !strace::works() {
         return;
     }
     let world = World::small();
@@ -167,11 +121,7 @@ fn a_rename_that_fails_half_way_puts_everything_back() {
     let plain = world.verb_command("rollback", &["--no-parent"]);
     let mut failed = 0;
     for n in 1..=8 {
-        let mut command = std::process::Command::new("strace");
-        let inject = format!("inject=renameat2:error=EIO:when={n}");
-        command.args(["-qq", "-o", "/dev/null", "-e", "trace=renameat2", "-e", &inject, "--"]);
-        command.arg(plain.get_program()).args(plain.get_args()).stdin(Stdio::null());
-        let run = Run::of(&command.output().unwrap());
+        let run = Run::of(&strace::injected(&plain, "renameat2", "error=EIO", n).output().unwrap());
         match run.code {
             Some(20) => {
                 failed += 1;

@@ -17,6 +17,8 @@ pub mod serverprotect;
 pub mod service;
 pub mod snapshot;
 #[cfg(unix)]
+pub mod strace;
+#[cfg(unix)]
 pub mod systemd;
 #[cfg(unix)]
 pub mod twin;

@@ -1,9 +1,10 @@
 //! System calls as strace prints them.
 
+use backout_kit::strace;
 use std::{
     fs,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Output},
 };
 
 /// Every call that changes a file system or says which handle is which. Those a run does not make cost nothing.
@@ -49,16 +50,9 @@ impl Call {
 
 /// Runs a command of the binary's first thread under strace, and says which calls it made.
 pub fn record(command: &Command, log: &Path) -> (Vec<Call>, Output) {
-    let mut traced = Command::new("strace");
-    traced.args(["-qq", "-xx", "-s", "1000000", "-o"]).arg(log).args(["-e", &format!("trace={CALLS}"), "--"]);
-    traced.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => traced.env(name, value),
-            None => traced.env_remove(name),
-        };
-    }
-    let output = traced.output().unwrap();
+    let (log_to, calls) = (log.to_str().unwrap(), format!("trace={CALLS}"));
+    let options = ["-xx", "-s", "1000000", "-o", log_to, "-e", &calls];
+    let output = strace::under(command, &options).output().unwrap();
     (read(log), output)
 }
 

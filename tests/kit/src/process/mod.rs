@@ -4,6 +4,8 @@
 #[cfg_attr(windows, path = "windows.rs")]
 mod system;
 
+#[cfg(unix)]
+pub use system::signal;
 pub use system::{is_there, kill, parent};
 
 /// Waits until a process is gone.

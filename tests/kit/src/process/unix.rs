@@ -2,7 +2,12 @@ use std::{os::unix::process::parent_id, path::PathBuf, process::Command};
 
 /// Ends a process, without a word to it.
 pub fn kill(pid: u32) {
-    assert!(Command::new("/bin/kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+    signal(pid, "-KILL");
+}
+
+/// Sends a signal, named as `kill` takes it.
+pub fn signal(pid: u32, signal: &str) {
+    assert!(Command::new("/bin/kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
 /// Whether a process is there.

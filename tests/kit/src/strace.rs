@@ -1,0 +1,39 @@
+//! `strace`: looks at the system calls of a program, kills it at one, or lets one fail.
+
+use std::process::{Command, Stdio};
+
+/// Whether it works here. In CI it must.
+#[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
+pub fn works() -> bool {
+    let works = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
+    let works = works.is_ok_and(|o| o.status.success());
+    if !works {
+        assert!(std::env::var_os("CI").is_none(), "CI needs strace, and it does not work here");
+        eprintln!("skipped: strace does not work here");
+    }
+    works
+}
+
+/// A call under `strace` with these options. Only its own first thread is traced, never what it starts.
+pub fn under(call: &Command, options: &[&str]) -> Command {
+    let mut traced = Command::new("strace");
+    traced.arg("-qq").args(options).arg("--").arg(call.get_program()).args(call.get_args());
+    traced.stdin(Stdio::null());
+    for (name, value) in call.get_envs() {
+        match value {
+            Some(value) => traced.env(name, value),
+            None => traced.env_remove(name),
+        };
+    }
+    traced
+}
+
+/// A call with `what` (`signal=KILL`, `error=EIO`) done to the `n`th of these system calls, counted from 1.
+pub fn injected(call: &Command, calls: &str, what: &str, n: u64) -> Command {
+    under(call, &["-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &injection(calls, what, n)])
+}
+
+/// The option that does it, for who gives others too.
+pub fn injection(calls: &str, what: &str, n: u64) -> String {
+    format!("inject={calls}:{what}:when={n}")
+}
