@@ -14,8 +14,8 @@ struct Suite {
     name: &'static str,
     /// Programs it cannot do without, and the Debian package each is in.
     needs: &'static [(&'static str, &'static str)],
-    /// What else it cannot do without; skipped without it, in CI too.
-    provide: Option<fn() -> Result<(), String>>,
+    /// A tool of others that it cannot do without; skipped without it, in CI too.
+    tool: Option<fn() -> Result<(), String>>,
     run: fn() -> Result<(), String>,
 }
 
@@ -25,24 +25,24 @@ const STRACE: (&str, &str) = ("strace", "strace");
 const SYSTEMD: (&str, &str) = ("systemctl", "systemd");
 
 const SUITES: [Suite; 8] = [
-    Suite { name: "fmt", needs: &[], provide: None, run: || call(&mut cargo(&["fmt", "--all", "--check"])) },
-    Suite { name: "clippy", needs: &[], provide: None, run: clippy },
-    Suite { name: "unit", needs: &[SYSTEMD], provide: None, run: unit },
+    Suite { name: "fmt", needs: &[], tool: None, run: || call(&mut cargo(&["fmt", "--all", "--check"])) },
+    Suite { name: "clippy", needs: &[], tool: None, run: clippy },
+    Suite { name: "unit", needs: &[SYSTEMD], tool: None, run: unit },
     Suite {
         name: "e2e",
         needs: &[STRACE, SYSTEMD, ("chattr", "e2fsprogs"), ("setfacl", "acl")],
-        provide: None,
+        tool: None,
         run: || tests("backout-e2e"),
     },
     Suite {
         name: "crash",
         needs: &[STRACE, SYSTEMD, ("xfs_io", "xfsprogs"), ("mkfs.btrfs", "btrfs-progs")],
-        provide: None,
+        tool: None,
         run: || crash::test(crash::Extent::Daily),
     },
-    Suite { name: "deny", needs: &[], provide: Some(guards::can_deny), run: guards::deny },
-    Suite { name: "docs", needs: &[], provide: None, run: docs::check },
-    Suite { name: "windows", needs: windows::NEEDS, provide: None, run: windows::test },
+    Suite { name: "deny", needs: &[], tool: Some(guards::can_deny), run: guards::deny },
+    Suite { name: "docs", needs: &[], tool: None, run: docs::check },
+    Suite { name: "windows", needs: windows::NEEDS, tool: None, run: windows::test },
 ];
 
 /// Runs the named suites, or all. Says whether none failed.
@@ -60,7 +60,7 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
         println!("== {}", suite.name);
         let begun = Instant::now();
         let provided = provide(suite.needs);
-        let provided = provided.and_then(|()| suite.provide.map_or(Ok(()), |p| p().map_err(Missing::Tool)));
+        let provided = provided.and_then(|()| suite.tool.map_or(Ok(()), |p| p().map_err(Missing::Tool)));
         match provided.and_then(|()| (suite.run)().map_err(Missing::Failed)) {
             Ok(()) => {
                 passed += 1;
@@ -96,7 +96,7 @@ pub(crate) fn nightly() -> Result<(), String> {
 /// Why a suite did not pass.
 enum Missing {
     Program(String),
-    /// That needs a network.
+    /// Of others, by cargo.
     Tool(String),
     Failed(String),
 }

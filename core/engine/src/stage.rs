@@ -44,11 +44,12 @@ pub(crate) fn stage(
     let mut folders = Vec::new();
     for host in tx.hosts() {
         let folder = host.open().map_err(fail)?;
-        if folder.file_system().map_err(fail)?.kind == LAYERED {
+        let system = folder.file_system().map_err(fail)?;
+        if system.kind == LAYERED {
             layered.insert(host.clone());
         }
         let staging = Staging::create(&folder, &tx.run, marker.as_bytes()).map_err(fail)?;
-        folders.push(folder);
+        folders.push((folder, system.dev));
         stagings.insert(host, staging);
     }
     let todo = swaps(&tx.plan);
@@ -81,17 +82,17 @@ pub(crate) fn stage(
     Ok((stagings, digest))
 }
 
-/// One sync per file system makes all bytes durable; then the names: inner folders first, then the target folders.
-fn sync(stagings: &Stagings, folders: &[Folder]) -> Result<(), Error> {
+/// One sync per file system, by its device number, makes all bytes durable; then the names: inner folders first, then the target folders.
+fn sync(stagings: &Stagings, folders: &[(Folder, u64)]) -> Result<(), Error> {
     let mut seen = BTreeSet::new();
-    for folder in folders {
-        if seen.insert(folder.file_system()?.dev) {
+    for (folder, dev) in folders {
+        if seen.insert(dev) {
             folder.sync_file_system()?;
         }
     }
     stagings.values().try_for_each(Staging::sync)?;
     // Called here, so that this sync has a place of its own in the code.
-    folders.iter().try_for_each(|folder| folder.sync())
+    folders.iter().try_for_each(|(folder, _)| folder.sync())
 }
 
 /// Fills one slot and checks that it now holds what the plan says.

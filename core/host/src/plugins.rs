@@ -39,7 +39,7 @@ pub struct Plugins {
     folders: Vec<PathBuf>,
     pinning: Pinning,
     hosting: Hosting,
-    /// Found and kept open, so that what was digested is what is loaded.
+    /// Found and kept open, so that what was digested is what is loaded here.
     found: Mutex<BTreeMap<Key, Digested>>,
     loaded: Mutex<BTreeMap<Key, Loaded>>,
 }
@@ -71,7 +71,10 @@ impl Plugins {
             sha256: plugin.sha256,
             file: HostPath(plugin.library.path.clone()),
         };
-        lock(&self.found).insert((found.id.clone(), found.sha256), plugin);
+        // A child opens and checks it anew.
+        if matches!(self.hosting, Hosting::Here) {
+            lock(&self.found).insert((found.id.clone(), found.sha256), plugin);
+        }
         Ok(found)
     }
 

@@ -6,14 +6,13 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
+mod common;
+
 use backout_host::{HostError, Hosting, Pinning, Plugins, Spawner};
 use backout_kit::binary::example;
-use backout_protocol::{
-    NameRule,
-    message::{BackupSource, PlanRequest, Proposal},
-};
+use backout_protocol::message::Proposal;
+use common::request;
 use std::{
-    collections::BTreeMap,
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -45,19 +44,6 @@ fn folder(mark: Option<&Path>) -> TempDir {
 fn plugins(dir: &TempDir, deadline: Duration) -> Plugins {
     let spawner = Spawner { program: example("backout-host", "serve"), arguments: Vec::new(), deadline };
     Plugins::new([dir.path().to_owned()], Pinning::WhereListed, Hosting::Child(spawner))
-}
-
-fn request(config: &str) -> PlanRequest {
-    PlanRequest {
-        component: "part".parse().unwrap(),
-        config: config.to_owned(),
-        folders: BTreeMap::new(),
-        names: NameRule::Exact,
-        listed: Vec::new(),
-        services: Vec::new(),
-        source: BackupSource::Vendor,
-        options: Default::default(),
-    }
 }
 
 fn ask(plugins: &Plugins, config: &str) -> Result<Proposal, HostError> {

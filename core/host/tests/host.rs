@@ -6,12 +6,15 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
+mod common;
+
 use backout_host::{HostError, Hosting, LOCK_FILE, Pinning, Plugins};
 use backout_protocol::{
-    HostPath, NameRule,
+    HostPath,
     abi::API,
-    message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
+    message::{Need, Proposal, Proposed},
 };
+use common::request;
 use std::{
     collections::BTreeMap,
     env::consts::DLL_SUFFIX,
@@ -66,19 +69,6 @@ fn folder(libraries: &[(&str, &str)]) -> TempDir {
 
 fn plugins(dirs: &[&TempDir]) -> Plugins {
     Plugins::new(dirs.iter().map(|d| d.path().to_owned()), Pinning::WhereListed, Hosting::Here)
-}
-
-fn request(config: &str) -> PlanRequest {
-    PlanRequest {
-        component: "part".parse().unwrap(),
-        config: config.to_owned(),
-        folders: BTreeMap::new(),
-        names: NameRule::Exact,
-        listed: Vec::new(),
-        services: Vec::new(),
-        source: BackupSource::Vendor,
-        options: Default::default(),
-    }
 }
 
 fn ask_rude(config: &str) -> Result<Proposal, HostError> {

@@ -49,7 +49,7 @@ const UNSEEN: [(&str, &str); 9] = [
     ),
     ("sync durable.rs: to.sync()?;", "as `from.sync()`"),
     (
-        "sync stage.rs: folders.iter().try_for_each(|folder| folder.sync())",
+        "sync stage.rs: folders.iter().try_for_each(|(folder, _)| folder.sync())",
         "folders that hold staging folders: the syncfs before it covers their names on Linux",
     ),
     (

@@ -333,8 +333,7 @@ pub(crate) fn remove_attribute(file: &File, name: &OsStr) -> io::Result<()> {
 /// Brings a file of a lower layer up into the layer that is written to, as any change of it would; nothing of it changes but
 /// the time of that.
 pub(crate) fn copy_up(file: &File) -> io::Result<()> {
-    let mode = rustix::fs::fstat(file)?.st_mode;
-    Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode & 0o7777))?)
+    set_mode(file, rustix::fs::fstat(file)?.st_mode)
 }
 
 /// Whether the effective user may add and remove names here.

@@ -117,7 +117,7 @@ impl Running {
         let told = tell.clone();
         thread::spawn(move || forward(prints, &told));
         thread::spawn(move || {
-            let replied = order.write(&mut orders).and_then(|()| Reply::read(&mut replies));
+            let replied = wire::write(&order, &mut orders).and_then(|()| wire::read(&mut replies));
             // The child stays until its orders end, so that its end comes from us.
             let _ = tell.send(Seen::Replied(replied));
             drop(orders);

@@ -2,7 +2,7 @@
 
 use super::{
     os,
-    wire::{Order, Reply},
+    wire::{self, Order, Reply},
 };
 use crate::{error::HostError, plugins::Plugins};
 use std::io::Read;
@@ -16,7 +16,7 @@ use std::io::Read;
 /// The host cannot be heard or told.
 pub fn serve() -> std::io::Result<()> {
     let (mut orders, mut replies) = os::take_channel()?;
-    let order = Order::read(&mut orders)?;
+    let order: Order = wire::read(&mut orders)?;
     let reply = match os::confine(order.parent) {
         Ok(()) => carry_out(&order),
         Err(e) => Reply::Failed(HostError::Broken {
@@ -24,7 +24,7 @@ pub fn serve() -> std::io::Result<()> {
             what: format!("its process cannot be confined: {e}"),
         }),
     };
-    reply.write(&mut replies)?;
+    wire::write(&reply, &mut replies)?;
     // What the plugin has registered for the end of a process is not run: the host ends this one.
     orders.read_to_end(&mut Vec::new()).map(drop)
 }

@@ -35,27 +35,8 @@ pub(super) enum Reply {
     Failed(HostError),
 }
 
-impl Order {
-    pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        write(self, to)
-    }
-
-    pub(super) fn read(from: &mut impl Read) -> io::Result<Self> {
-        read(from)
-    }
-}
-
-impl Reply {
-    pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        write(self, to)
-    }
-
-    pub(super) fn read(from: &mut impl Read) -> io::Result<Self> {
-        read(from)
-    }
-}
-
-fn write(what: &impl Serialize, to: &mut impl Write) -> io::Result<()> {
+/// Sends either.
+pub(super) fn write(what: &impl Serialize, to: &mut impl Write) -> io::Result<()> {
     let json = serde_json::to_vec(what)?;
     let too_long = |_| io::Error::other("too long");
     let len = u32::try_from(json.len()).map_err(too_long)?;
@@ -64,7 +45,8 @@ fn write(what: &impl Serialize, to: &mut impl Write) -> io::Result<()> {
     to.flush()
 }
 
-fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
+/// Receives either. Its beginning alone is an [`io::ErrorKind::UnexpectedEof`].
+pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     let (mut mark, mut len) = ([0; MARK.len()], [0; 4]);
     from.read_exact(&mut mark)?;
     if mark != MARK {
@@ -91,14 +73,14 @@ mod tests {
     fn a_reply_comes_over_whole_or_not_at_all() {
         let error = HostError::NotFound { id: "x".into(), searched: Vec::new() };
         let mut bytes = Vec::new();
-        Reply::Failed(error.clone()).write(&mut bytes).unwrap();
-        assert!(matches!(Reply::read(&mut &bytes[..]).unwrap(), Reply::Failed(e) if e == error));
+        write(&Reply::Failed(error.clone()), &mut bytes).unwrap();
+        assert!(matches!(read(&mut &bytes[..]).unwrap(), Reply::Failed(e) if e == error));
         for cut in 0..bytes.len() {
-            let failed = Reply::read(&mut &bytes[..cut]).unwrap_err();
+            let failed = read::<Reply>(&mut &bytes[..cut]).unwrap_err();
             assert_eq!(failed.kind(), io::ErrorKind::UnexpectedEof, "{cut}");
         }
         for other in [&b"hello, world"[..], b"\0bko\xff\xff\xff\xff{}"] {
-            let failed = Reply::read(&mut &*other).unwrap_err();
+            let failed = read::<Reply>(&mut &*other).unwrap_err();
             assert_ne!(failed.kind(), io::ErrorKind::UnexpectedEof);
         }
     }
