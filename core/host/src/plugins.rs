@@ -83,7 +83,7 @@ impl Plugins {
     /// # Errors
     /// [`HostError`]: it has changed, cannot be loaded, breaks, or answers nonsense.
     pub fn plan(&self, plugin: &PluginRef, request: &PlanRequest) -> Result<Proposal, HostError> {
-        call::proposal(self.ask(plugin, &Request::Plan(request.clone()))?, &plugin.id)
+        call::proposal(self.ask(plugin, &Request::Plan(Box::new(request.clone())))?, &plugin.id)
     }
 
     /// Asks a plugin that was found.
