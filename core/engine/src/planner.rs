@@ -19,7 +19,7 @@ use backout_disk::{folder::Kind, locate::locate};
 use backout_machine::service::ServiceState;
 use backout_protocol::{
     HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
-    message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
+    message::{BackupSource, Facts, Need, PlanRequest, Proposal, Proposed},
     plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
     profile::{Check, Component, Moment, Role, ServiceNeed},
     site::ServiceAccess,
@@ -223,6 +223,9 @@ fn ask(
         services: services.clone(),
         source: source.unwrap_or(BackupSource::Vendor),
         options: job.ask.options.clone(),
+        facts: Facts::default(),
+        machine: None,
+        record: false,
     };
     let proposal = faces.host.plan(&found, &request).map_err(Refusal::Plugin)?;
     something_live(job, survey, component, &proposal)?;

@@ -19,7 +19,14 @@ pub(crate) fn proposal(answer: Answer, id: &str) -> Result<Proposal, HostError> 
     match answer {
         Answer::Proposal(proposal) => Ok(proposal),
         Answer::Failed(failure) => Err(HostError::Failed { plugin: id.to_owned(), failure }),
-        Answer::Manifest(_) => Err(bad("a manifest where a proposal was asked for")),
+        Answer::Manifest(_)
+        | Answer::Recorded(_)
+        | Answer::Schema(_)
+        | Answer::Examples(_)
+        | Answer::Prepared(_)
+        | Answer::Applied
+        | Answer::Undone
+        | Answer::State(_) => Err(bad("something else where a proposal was asked for")),
     }
 }
 

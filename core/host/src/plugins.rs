@@ -84,7 +84,8 @@ impl Plugins {
     /// # Errors
     /// [`HostError`]: it has changed, cannot be loaded, breaks, or answers nonsense.
     pub fn plan(&self, plugin: &PluginRef, request: &PlanRequest) -> Result<Proposal, HostError> {
-        call::proposal(self.ask(plugin, &Request::Plan(request.clone()), Leave::ReadOnly)?, &plugin.id)
+        let request = Request::Plan(Box::new(request.clone()));
+        call::proposal(self.ask(plugin, &request, Leave::ReadOnly)?, &plugin.id)
     }
 
     /// Asks a plugin that was found anything. That its answer is one to this question is the caller's to look at. Where

@@ -90,7 +90,7 @@ fn a_plugin_is_found_by_its_manifest_loaded_and_asked() {
     let plugins = plugins(&[&dir]);
     let listed = plugins.list();
     assert_eq!(listed.len(), 1, "{listed:?}");
-    assert_eq!((listed[0].manifest.id.as_str(), listed[0].manifest.api), ("file-set", (API, API)));
+    assert_eq!((listed[0].manifest.id.as_str(), listed[0].manifest.api), ("file-set", ((1, 0), API)));
     assert_eq!(listed[0].problem, None);
 
     let found = plugins.find("file-set").unwrap();
@@ -226,7 +226,7 @@ fn a_library_with_a_manifest_and_no_entry_is_said_so() {
 #[test]
 fn a_plugin_that_speaks_later_messages_only_is_not_loaded() {
     let dir = folder(&[("rude", "a")]);
-    replace(&dir.path().join(format!("a{DLL_SUFFIX}")), b"\"api\":[[1,0],[1,0]]", b"\"api\":[[9,0],[9,1]]");
+    replace(&dir.path().join(format!("a{DLL_SUFFIX}")), b"\"api\":[[1,0],[1,1]]", b"\"api\":[[9,0],[9,1]]");
     let error = plugins(&[&dir]).find("rude").unwrap_err();
     assert!(matches!(error, HostError::WrongApi { api: ((9, 0), (9, 1)), .. }), "{error:?}");
 }

@@ -11,7 +11,7 @@ pub const SECTION: &str = ".backout";
 /// Version of the C structs below. Another number: not loaded.
 pub const ABI: u32 = 1;
 /// Version of the messages this tool speaks: (major, minor).
-pub const API: (u16, u16) = (1, 0);
+pub const API: (u16, u16) = (1, 1);
 
 /// What a plugin exports under [`SYMBOL`].
 #[repr(C)]

@@ -2,6 +2,15 @@
 //!
 //! A plugin plans, it never acts: it answers with what should be done, and may only read while it works that out.
 //! Unknown fields are an error in an answer and ignored in a request, so that a newer host can say more.
+//! What came with messages 1.1 says so; a plugin that speaks 1.0 alone is never asked it.
+
+mod action;
+mod example;
+mod fixture;
+
+pub use action::{ActionRequest, ActionState, MEMO_LIMIT, Prepared};
+pub use example::{Example, Expected};
+pub use fixture::{Facts, Fixture, Known, KnownFile, KnownKind, KnownPe, ProcessFact, Running};
 
 use crate::{
     ComponentId, FileVersion, Fingerprint, HostPath, NameRule, Place, RelPath, ServiceName, step::Fate,
@@ -29,8 +38,21 @@ pub struct Manifest {
 pub enum Request {
     /// Who are you? Answered with [`Answer::Manifest`].
     Describe,
-    /// What does your component need? Answered with [`Answer::Proposal`].
-    Plan(PlanRequest),
+    /// What does your component need? Answered with [`Answer::Proposal`], or [`Answer::Recorded`] where
+    /// [`PlanRequest::record`] is set.
+    Plan(Box<PlanRequest>),
+    /// What may a profile say in `config`? Answered with [`Answer::Schema`]. Since 1.1.
+    Schema,
+    /// What do you do, for example? Answered with [`Answer::Examples`]. Since 1.1.
+    Examples,
+    /// Look at what an action would change and remember it. Answered with [`Answer::Prepared`]. Since 1.1.
+    Prepare(ActionRequest),
+    /// Do it. Answered with [`Answer::Applied`]. Since 1.1.
+    Apply(ActionRequest),
+    /// Take it back, from wherever it got to. Answered with [`Answer::Undone`]. Since 1.1.
+    Undo(ActionRequest),
+    /// How far did it get? Answered with [`Answer::State`]. Since 1.1.
+    State(ActionRequest),
 }
 
 /// Everything a plugin is told when it plans.
@@ -52,6 +74,15 @@ pub struct PlanRequest {
     pub source: BackupSource,
     /// Switches of the command line that plugins know, such as `include-unlisted`.
     pub options: BTreeSet<String>,
+    /// What the host knows of services and processes. Since 1.1.
+    #[serde(default)]
+    pub facts: Facts,
+    /// Answers to take instead of the machine's. Since 1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Fixture>,
+    /// Whether every question about the machine is to be answered with too. Since 1.1.
+    #[serde(default)]
+    pub record: bool,
 }
 
 /// A file that the product's patch brought.
@@ -73,10 +104,11 @@ pub struct ListedFile {
 }
 
 /// Where backups come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BackupSource {
     /// The product's own backups.
+    #[default]
     Vendor,
     /// A folder of files that somebody set aside, under their own or their `.bak` names.
     Dir(HostPath),
@@ -90,7 +122,41 @@ pub enum Answer {
     Manifest(Manifest),
     /// To [`Request::Plan`].
     Proposal(Proposal),
+    /// To [`Request::Plan`] with [`PlanRequest::record`]. Since 1.1.
+    Recorded(Box<Recorded>),
+    /// To [`Request::Schema`]: a JSON schema, as text. Since 1.1.
+    Schema(String),
+    /// To [`Request::Examples`]. Since 1.1.
+    Examples(Vec<Example>),
+    /// To [`Request::Prepare`]. Since 1.1.
+    Prepared(Prepared),
+    /// To [`Request::Apply`]. Since 1.1.
+    Applied,
+    /// To [`Request::Undo`]. Since 1.1.
+    Undone,
+    /// To [`Request::State`]. Since 1.1.
+    State(ActionState),
     /// The plugin cannot answer.
+    Failed(Failure),
+}
+
+/// A proposal and what it was worked out from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// What came of it.
+    pub planned: Planned,
+    /// The request and every question about the machine with its answer.
+    pub machine: Fixture,
+}
+
+/// A plan, or why there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Planned {
+    /// What the component needs.
+    Proposal(Proposal),
+    /// The plugin cannot say.
     Failed(Failure),
 }
 

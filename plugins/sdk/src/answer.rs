@@ -13,10 +13,18 @@ use backout_protocol::{
 pub(crate) fn answer<C: Component>(request: &[u8], version: &str) -> Result<Vec<u8>, serde_json::Error> {
     let answer = match serde_json::from_slice(request) {
         Ok(Request::Describe) => Answer::Manifest(describe::<C>(version)),
-        Ok(Request::Plan(request)) => match plan::<C>(request) {
+        Ok(Request::Plan(request)) => match plan::<C>(*request) {
             Ok(proposal) => Answer::Proposal(proposal),
             Err(failure) => Answer::Failed(failure),
         },
+        Ok(
+            Request::Schema
+            | Request::Examples
+            | Request::Prepare(_)
+            | Request::Apply(_)
+            | Request::Undo(_)
+            | Request::State(_),
+        ) => Answer::Failed(failure("this plugin does not answer that")),
         Err(e) => Answer::Failed(failure(format!("the request is not understood: {e}"))),
     };
     serde_json::to_vec(&answer)
@@ -26,7 +34,7 @@ fn describe<C: Component>(version: &str) -> Manifest {
     Manifest {
         id: C::ID.to_owned(),
         version: version.to_owned(),
-        api: (manifest::API, manifest::API),
+        api: (manifest::OLDEST, manifest::API),
         about: C::ABOUT.to_owned(),
     }
 }

@@ -4,7 +4,9 @@
 
 use crate::Component;
 
-/// The message version that this SDK speaks.
+/// The oldest message version that this SDK speaks.
+pub(crate) const OLDEST: (u16, u16) = (1, 0);
+/// The newest.
 pub(crate) const API: (u16, u16) = backout_protocol::abi::API;
 
 /// How many bytes [`json`] will have.
@@ -23,7 +25,7 @@ const fn write<C: Component, const N: usize>(version: &str) -> ([u8; N], usize) 
     out = out.raw(b"{\"id\":\"").escaped(C::ID.as_bytes());
     out = out.raw(b"\",\"version\":\"").escaped(version.as_bytes());
     out = out.raw(b"\",\"api\":[");
-    out = out.pair(API).raw(b",").pair(API);
+    out = out.pair(OLDEST).raw(b",").pair(API);
     out = out.raw(b"],\"about\":\"").escaped(C::ABOUT.as_bytes()).raw(b"\"}");
     (out.bytes, out.len)
 }
@@ -104,6 +106,6 @@ mod tests {
         const JSON: [u8; LEN] = json::<Odd, LEN>("1.20.300");
         let manifest: Manifest = serde_json::from_slice(&JSON).unwrap();
         assert_eq!((manifest.id.as_str(), manifest.version.as_str()), (Odd::ID, "1.20.300"));
-        assert_eq!((manifest.about.as_str(), manifest.api), (Odd::ABOUT, (API, API)));
+        assert_eq!((manifest.about.as_str(), manifest.api), (Odd::ABOUT, (OLDEST, API)));
     }
 }

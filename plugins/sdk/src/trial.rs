@@ -47,6 +47,9 @@ impl Trial {
             services: Vec::new(),
             source: BackupSource::Vendor,
             options: Default::default(),
+            facts: Default::default(),
+            machine: None,
+            record: false,
         };
         Self { request, bad: None }
     }

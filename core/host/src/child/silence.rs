@@ -39,5 +39,11 @@ fn operation(request: &Request) -> String {
     match request {
         Request::Describe => "it described itself".to_owned(),
         Request::Plan(plan) => format!("it planned component `{}`", plan.component),
+        Request::Schema => "it described its configuration".to_owned(),
+        Request::Examples => "it gave its examples".to_owned(),
+        Request::Prepare(a) => format!("it prepared action `{}` of component `{}`", a.action, a.component),
+        Request::Apply(a) => format!("it applied action `{}` of component `{}`", a.action, a.component),
+        Request::Undo(a) => format!("it undid action `{}` of component `{}`", a.action, a.component),
+        Request::State(a) => format!("it looked at action `{}` of component `{}`", a.action, a.component),
     }
 }

@@ -17,5 +17,8 @@ pub(crate) fn request(config: &str) -> PlanRequest {
         services: Vec::new(),
         source: BackupSource::Vendor,
         options: Default::default(),
+        facts: Default::default(),
+        machine: None,
+        record: false,
     }
 }
