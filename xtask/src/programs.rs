@@ -175,8 +175,41 @@ pub(crate) fn plainly(program: &Program) -> Command {
     command
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
+    use super::*;
+
+    /// Runs shell lines as a program of this name, `$0` being a file that is not there yet; what came of it.
+    fn run(name: &str, lines: &str) -> (Result<(), String>, Vec<String>) {
+        let file = target().join(format!("{name}-ran"));
+        let _ = fs::remove_file(&file);
+        let program = Program { name: name.to_owned(), path: PathBuf::from(name), folder: root() };
+        let start = |_: &Program| {
+            let mut command = Command::new("sh");
+            command.args(["-c", lines]).arg(&file);
+            command
+        };
+        let mut round = Round::new(Seed::daily().expect("a number"));
+        let came = each(&[program], start, &mut round);
+        let _ = fs::remove_file(file);
+        (came, round.flaky)
+    }
+
+    #[test]
+    fn what_passes_only_at_its_second_run_is_named() {
+        let (came, flaky) = run("once", r#"[ -e "$0" ] || { touch "$0"; exit 1; }"#);
+        assert_eq!((came, flaky), (Ok(()), vec!["once".to_owned()]));
+        let (came, flaky) = run("never", "exit 1");
+        assert_eq!((came, flaky), (Err("failed: never".to_owned()), Vec::new()));
+        assert_eq!(run("always", "exit 0"), (Ok(()), Vec::new()));
+    }
+
+    #[test]
+    fn a_broken_promise_is_not_tried_again() {
+        let lines = format!(r#"[ -e "$0" ] || {{ touch "$0"; echo "{BROKEN}"; exit 1; }}"#);
+        assert_eq!(run("broken", &lines), (Err("failed: broken".to_owned()), Vec::new()));
+    }
+
     #[test]
     fn the_crash_suite_says_the_same_of_a_broken_promise() {
         let source = include_str!("../../tests/crash/src/promise.rs");

@@ -12,7 +12,6 @@ use backout_kit::{Run, World, process, snapshot, strace};
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -47,15 +46,13 @@ fn worker(parent: &mut Child) -> String {
 
 /// Waits until the tracer has the worker. One that was killed before we saw that has been traced too: then its tracer has
 /// ended behind it.
-fn until_traced(pid: &str, strace: &mut Child) {
-    let status = Path::new("/proc").join(pid).join("status");
-    loop {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        if text.lines().any(|l| l.strip_prefix("TracerPid:").is_some_and(|t| t.trim() != "0")) {
-            return;
-        }
+fn until_traced(pid: u32, strace: &mut Child) {
+    let status = format!("/proc/{pid}/status");
+    // Its first thread is the one that is traced.
+    let traced = |status: String| !status.contains("TracerPid:\t0\n");
+    while !fs::read_to_string(&status).is_ok_and(traced) {
         if let Some(ended) = strace.try_wait().unwrap() {
-            assert!(!process::is_there(pid.parse().unwrap()), "strace did not attach: {ended}");
+            assert!(!process::is_there(pid), "strace did not attach: {ended}");
             return;
         }
         std::thread::yield_now();
@@ -76,7 +73,7 @@ fn killed(verb: Verb, world: &World, call: &str, n: u64) -> Run {
     let mut strace = Command::new("strace");
     strace.args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &kill, "-p", &pid]);
     let mut strace = strace.stderr(Stdio::null()).spawn().unwrap();
-    until_traced(&pid, &mut strace);
+    until_traced(pid.parse().unwrap(), &mut strace);
     drop(lock);
     let run = Run::of(&parent.wait_with_output().unwrap());
     let _ = strace.kill();

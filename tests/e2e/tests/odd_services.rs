@@ -113,7 +113,7 @@ fn a_dependent_that_came_up_after_the_plan_was_made_runs_again_too() {
     assert!(machine.runs("third"));
     while run.try_wait().unwrap().is_none() {
         // Whoever has not stopped yet does not hear it: again.
-        machine.command("sh", &["-c", "kill -CONT -1"]).status().unwrap();
+        machine.command("sh", &["-c", "kill -CONT -1"]).output().unwrap();
     }
     let run = Run::of(&run.wait_with_output().unwrap());
     assert!(matches!(run.code, Some(0 | 10)), "{run:?}");
