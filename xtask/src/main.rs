@@ -10,7 +10,9 @@ mod crash;
 mod dist;
 mod docs;
 mod guards;
+mod programs;
 mod reboot;
+mod seed;
 mod suite;
 mod windows;
 

@@ -38,6 +38,14 @@ pub use world::World;
 
 use std::path::Path;
 
+/// What all random draws come from: `BACKOUT_SEED`, or the same every time.
+///
+/// # Panics
+/// Where that is no number.
+pub fn seed() -> u64 {
+    std::env::var("BACKOUT_SEED").map_or(1, |text| text.parse().unwrap())
+}
+
 /// Writes a fixture file, with its folders.
 #[track_caller]
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>) {
