@@ -12,6 +12,8 @@ pub const SECTION: &str = ".backout";
 pub const ABI: u32 = 1;
 /// Version of the messages this tool speaks: (major, minor).
 pub const API: (u16, u16) = (1, 1);
+/// The lowest version of the messages that this tool still speaks.
+pub const OLDEST_API: (u16, u16) = (1, 0);
 
 /// What a plugin exports under [`SYMBOL`].
 #[repr(C)]
