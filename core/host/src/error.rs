@@ -103,6 +103,24 @@ pub enum HostError {
         /// Lowest and highest it speaks.
         api: ((u16, u16), (u16, u16)),
     },
+    /// There is no plugin in the file.
+    #[error("`{path}` is no plugin: {why}")]
+    NoPlugin {
+        /// The file.
+        path: HostPath,
+        /// What is wrong.
+        why: String,
+    },
+    /// Its bytes are not those that somebody was told of. Nothing was written.
+    #[error("the plugin `{path}` has the SHA-256 {found}, not {wanted} as was given")]
+    OtherDigest {
+        /// The plugin's file.
+        path: HostPath,
+        /// The digest that was given.
+        wanted: Digest,
+        /// The file's.
+        found: Digest,
+    },
     /// It speaks messages in which it cannot be asked that.
     #[error(
         "the plugin `{path}` speaks messages up to {}; {what} came with {}, so it was not asked",
@@ -190,6 +208,8 @@ impl HostError {
             | Self::WrongAbi { path, .. }
             | Self::WrongApi { path, .. }
             | Self::NotSpoken { path, .. }
+            | Self::NoPlugin { path, .. }
+            | Self::OtherDigest { path, .. }
             | Self::Foreign { path, .. }
             | Self::OtherManifest { path, .. } => *path == plugin.file,
             Self::Lock { path, .. } => path.0.parent() == plugin.file.0.parent(),
@@ -214,15 +234,18 @@ impl From<HostError> for backout_engine::HostError {
         match error {
             NotFound { id, searched } => Self::NotFound { id, searched },
             Distrusted { path, why } => Self::Distrusted { file: path, why },
-            Pinned { path, .. } | NotPinned { path, .. } | Lock { path, .. } | Changed { path } => {
-                Self::Distrusted { file: path, why: said }
-            }
+            Pinned { path, .. }
+            | NotPinned { path, .. }
+            | OtherDigest { path, .. }
+            | Lock { path, .. }
+            | Changed { path } => Self::Distrusted { file: path, why: said },
             Twice { files: [file, _], .. } => Self::Unfit { file, why: said },
             Unloadable { path, .. }
             | NoSuchSymbol { path, .. }
             | WrongAbi { path, .. }
             | WrongApi { path, .. }
             | NotSpoken { path, .. }
+            | NoPlugin { path, .. }
             | Foreign { path, .. }
             | OtherManifest { path, .. } => Self::Unfit { file: path, why: said },
             Broken { plugin, what } => Self::Broken { plugin, why: what },

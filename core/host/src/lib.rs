@@ -14,6 +14,7 @@ mod load;
 mod pins;
 mod plugins;
 mod section;
+mod shown;
 mod speech;
 mod target;
 
@@ -22,4 +23,5 @@ pub use error::HostError;
 pub use leave::Leave;
 pub use pins::{LOCK_FILE, Pinning};
 pub use plugins::{Hosting, Plugins};
+pub use shown::{Pin, Shown, show, trust, untrust};
 pub use target::{native, target};

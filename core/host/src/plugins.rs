@@ -58,6 +58,14 @@ impl Plugins {
         Self::new([], pinning, Hosting::Here)
     }
 
+    pub(crate) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    pub(crate) fn pinning(&self) -> Pinning {
+        self.pinning
+    }
+
     /// The plugin with this manifest id, checked and trusted. None of its code runs.
     ///
     /// # Errors
