@@ -381,9 +381,11 @@ pub(crate) enum ProfileVerb {
 pub(crate) enum PluginVerb {
     /// Lists those that can be seen. Runs none of their code.
     List,
-    /// Not in this version.
-    #[command(hide = true)]
-    Show(Later),
+    /// Shows one: who it is, its digest, what it speaks, whether it may be used. Runs none of its code.
+    Show {
+        /// Its id, or its library.
+        plugin: PathBuf,
+    },
     /// Not in this version.
     #[command(hide = true)]
     Schema(Later),
@@ -393,12 +395,19 @@ pub(crate) enum PluginVerb {
     /// Not in this version.
     #[command(hide = true)]
     New(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Trust(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Untrust(Later),
+    /// Pins one to the bytes its library has now: with others it is not loaded.
+    Trust {
+        /// Its library.
+        file: PathBuf,
+        /// The digest that it must have, as whoever made it says.
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+    },
+    /// Takes the pin of one away.
+    Untrust {
+        /// Its id, or its library.
+        plugin: PathBuf,
+    },
 }
 
 #[cfg(test)]
@@ -447,6 +456,8 @@ mod tests {
             "report ID -o FILE.html",
             "explain BKO-1001",
             "plugin trust --sha256 00 f",
+            "plugin untrust x",
+            "plugin show x.so",
             "profile new x",
             "demo --keep",
         ];

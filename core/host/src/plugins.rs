@@ -58,6 +58,14 @@ impl Plugins {
         Self::new([], pinning, Hosting::Here)
     }
 
+    pub(crate) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    pub(crate) fn pinning(&self) -> Pinning {
+        self.pinning
+    }
+
     /// The plugin with this manifest id, checked and trusted. None of its code runs.
     ///
     /// # Errors
@@ -96,7 +104,7 @@ impl Plugins {
     pub fn ask(&self, plugin: &PluginRef, request: &Request, leave: Leave) -> Result<Answer, HostError> {
         match &self.hosting {
             Hosting::Child(spawner) => child::ask(spawner, plugin, self.pinning, request, leave),
-            Hosting::Here => call::ask(self.loaded(plugin)?, &plugin.id, request),
+            Hosting::Here => call::ask(self.loaded(plugin)?, plugin, request),
         }
     }
 

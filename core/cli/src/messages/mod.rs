@@ -11,6 +11,7 @@ pub(crate) mod install;
 pub(crate) mod inventory;
 pub(crate) mod notice;
 pub(crate) mod plan;
+pub(crate) mod plugin;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod runbook;
@@ -125,6 +126,7 @@ mod tests {
             ("abandon", include_str!("abandon.rs")),
             ("boot", include_str!("boot.rs")),
             ("history", include_str!("history.rs")),
+            ("plugin", include_str!("plugin.rs")),
             ("usage", include_str!("usage.rs")),
             ("worker", include_str!("worker.rs")),
         ];

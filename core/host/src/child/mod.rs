@@ -67,6 +67,7 @@ pub(crate) fn ask(
     leave: Leave,
 ) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
+    let named = |what: String| broken(format!("{what}; its file is `{}`", plugin.file));
     let order = Order { plugin: plugin.clone(), pinning, request: request.clone(), leave };
     let (mut running, seen) = Running::start(spawner, order)
         .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
@@ -77,9 +78,9 @@ pub(crate) fn ask(
     printed.rest(&seen, LAST_WORDS);
     match replied {
         Ok(Reply::Answer(answer)) => Ok(*answer),
-        Ok(Reply::Failed(error)) if error.is_of(plugin) => Err(error),
-        Ok(Reply::Failed(error)) => Err(broken(format!("its process told of something else: {error}"))),
-        Err(silence) => Err(broken(silence.why(request, ended, printed.last()))),
+        Ok(Reply::Failed(error)) if error.is_of(plugin) => Err(error.during(&silence::operation(request))),
+        Ok(Reply::Failed(error)) => Err(named(format!("its process told of something else: {error}"))),
+        Err(silence) => Err(named(silence.why(request, ended, printed.last()))),
     }
 }
 
