@@ -67,3 +67,6 @@ pub(crate) fn plan_on<C: Component>(request: PlanRequest, machine: &Machine) -> 
     })?;
     C::default().plan(&Ask { config, request }, machine)
 }
+
+#[cfg(test)]
+mod tests;
