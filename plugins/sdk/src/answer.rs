@@ -65,7 +65,11 @@ pub(crate) fn plan_on<C: Component>(request: PlanRequest, machine: &Machine) -> 
             format!("the configuration of component `{}` is not understood: {}", request.component, e.why);
         Failure { message, at: Some((e.line, e.column)) }
     })?;
-    C::default().plan(&Ask { config, request }, machine)
+    let planned = C::default().plan(&Ask { config, request }, machine);
+    if let Ok(proposal) = &planned {
+        log::debug!("{} steps, {} files left alone", proposal.steps.len(), proposal.left_alone.len());
+    }
+    planned
 }
 
 #[cfg(test)]
