@@ -74,6 +74,8 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
             PluginVerb::New(_) => Err(later("plugin new")),
             PluginVerb::Trust { file, sha256 } => plugin::trust(&file, sha256.as_deref()),
             PluginVerb::Untrust { plugin } => plugin::untrust(session, &plugin),
+            PluginVerb::Plan(wish) => plugin::plan::run(session, &wish),
+            PluginVerb::Record(wish) => plugin::record::run(session, &wish),
         },
         Verb::PluginHost => plugin::host(),
         Verb::Demo { keep, dir } => demo::run(session, keep, dir),
