@@ -22,6 +22,7 @@ use backout_protocol::{
 use printed::Printed;
 use silence::Silence;
 use std::{
+    fs::File,
     io::{self, Read},
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
@@ -52,7 +53,7 @@ enum Seen {
     Printed(Vec<u8>),
 }
 
-/// Asks a plugin in a child of its own.
+/// Asks a plugin in a child of its own, which keeps `held` open until it and all it has started have ended.
 ///
 /// # Errors
 /// What the child found of the plugin, or how it ended.
@@ -62,6 +63,7 @@ pub(crate) fn ask(
     pinning: Pinning,
     request: &Request,
     leave: Leave,
+    held: Option<&File>,
 ) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
     let order = Order {
@@ -71,7 +73,7 @@ pub(crate) fn ask(
         leave,
         parent: std::process::id(),
     };
-    let (mut running, seen) = Running::start(spawner, order)
+    let (mut running, seen) = Running::start(spawner, order, held)
         .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
     let mut printed = Printed::new(&plugin.id);
     let replied = listen(&seen, spawner.deadline, &mut printed);
@@ -109,10 +111,12 @@ struct Running {
 }
 
 impl Running {
-    fn start(spawner: &Spawner, order: Order) -> io::Result<(Self, Receiver<Seen>)> {
+    fn start(spawner: &Spawner, order: Order, held: Option<&File>) -> io::Result<(Self, Receiver<Seen>)> {
         let mut command = Command::new(&spawner.program);
         command.args(&spawner.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let heirloom = held.map(os::heirloom).transpose()?;
         let (child, group) = os::spawn(&mut command)?;
+        drop(heirloom);
         let mut running = Self { child, group };
         let pipes = (running.child.stdin.take(), running.child.stdout.take(), running.child.stderr.take());
         let (Some(mut orders), Some(mut replies), Some(prints)) = pipes else {

@@ -39,6 +39,11 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Group)> {
     Ok((child, Group(group)))
 }
 
+/// The same file once more, which whoever is started meanwhile inherits.
+pub(super) fn heirloom(held: &File) -> io::Result<File> {
+    Ok(dup(held)?.into())
+}
+
 /// Whether it has ended; it is not reaped.
 pub(super) fn has_ended(child: &mut Child) -> bool {
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return true };

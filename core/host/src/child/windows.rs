@@ -73,6 +73,16 @@ fn job(process: RawHandle) -> io::Result<OwnedHandle> {
     if done { Ok(job) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The same file once more, which whoever is started meanwhile inherits.
+pub(super) fn heirloom(held: &File) -> io::Result<File> {
+    let copy = held.try_clone()?;
+    // SAFETY: the handle is open.
+    match unsafe { SetHandleInformation(copy.as_raw_handle(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(copy),
+    }
+}
+
 /// Whether it has ended.
 pub(super) fn has_ended(child: &mut Child) -> bool {
     !matches!(child.try_wait(), Ok(None))
