@@ -4,7 +4,7 @@
 //! The thread that asks starts the child and waits for its end, so it outlives it: where the system ends a child with its
 //! parent, the parent is a thread.
 
-#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(unix, path = "unix/mod.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
 mod printed;
@@ -25,7 +25,7 @@ use std::{
     fs::File,
     io::{self, Read},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::{Duration, Instant},
@@ -47,6 +47,9 @@ pub struct Spawner {
 /// left behind may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// How long it may take until orders that have been read whole are known to be sent.
+const SENDING: Duration = Duration::from_millis(100);
+
 /// What is seen of a child.
 enum Seen {
     Replied(io::Result<Reply>),
@@ -66,15 +69,13 @@ pub(crate) fn ask(
     held: Option<&File>,
 ) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
-    let order = Order {
-        plugin: plugin.clone(),
-        pinning,
-        request: request.clone(),
-        leave,
-        parent: std::process::id(),
-    };
-    let (mut running, seen) = Running::start(spawner, order, held)
+    let heirloom = held.map(os::heirloom).transpose();
+    let heirloom = heirloom.map_err(|e| broken(format!("what its process is to hold cannot be shared: {e}")))?;
+    let keeps = heirloom.as_ref().and_then(os::number);
+    let order = Order { plugin: plugin.clone(), pinning, request: request.clone(), leave, keeps };
+    let (mut running, seen) = Running::start(spawner, order)
         .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
+    drop(heirloom);
     let mut printed = Printed::new(&plugin.id);
     let replied = listen(&seen, spawner.deadline, &mut printed);
     let grace = if matches!(replied, Err(Silence::Ended)) { LAST_WORDS } else { Duration::ZERO };
@@ -82,7 +83,8 @@ pub(crate) fn ask(
     printed.rest(&seen, LAST_WORDS);
     match replied {
         Ok(Reply::Answer(answer)) => Ok(*answer),
-        Ok(Reply::Failed(error)) => Err(error),
+        Ok(Reply::Failed(error)) if error.is_of(plugin) => Err(error),
+        Ok(Reply::Failed(error)) => Err(broken(format!("its process told of something else: {error}"))),
         Err(silence) => Err(broken(silence.why(request, ended, printed.last()))),
     }
 }
@@ -108,16 +110,17 @@ fn listen(seen: &Receiver<Seen>, deadline: Duration, printed: &mut Printed) -> R
 struct Running {
     child: Child,
     group: os::Group,
+    /// The open end of its orders, once they are all with it.
+    leash: Receiver<ChildStdin>,
 }
 
 impl Running {
-    fn start(spawner: &Spawner, order: Order, held: Option<&File>) -> io::Result<(Self, Receiver<Seen>)> {
+    fn start(spawner: &Spawner, order: Order) -> io::Result<(Self, Receiver<Seen>)> {
         let mut command = Command::new(&spawner.program);
         command.args(&spawner.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let heirloom = held.map(os::heirloom).transpose()?;
         let (child, group) = os::spawn(&mut command)?;
-        drop(heirloom);
-        let mut running = Self { child, group };
+        let (sent, leash) = sync_channel(1);
+        let mut running = Self { child, group, leash };
         let pipes = (running.child.stdin.take(), running.child.stdout.take(), running.child.stderr.take());
         let (Some(mut orders), Some(mut replies), Some(prints)) = pipes else {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -127,26 +130,23 @@ impl Running {
         let told = tell.clone();
         thread::spawn(move || forward(prints, &told));
         thread::spawn(move || {
-            let replied = wire::write(&order, &mut orders).and_then(|()| wire::read(&mut replies));
-            // The child stays until its orders end, so that its end comes from us.
+            let ordered = wire::write(&order, &mut orders);
+            // While they have no end, the child is wanted.
+            let _ = sent.send(orders);
+            let replied = ordered.and_then(|()| wire::read(&mut replies));
+            let replied = replied.and_then(|reply| wire::ends(&mut replies).map(|()| reply));
             let _ = tell.send(Seen::Replied(replied));
-            drop(orders);
         });
         Ok((running, seen))
     }
 
     /// Ends it with everything that it has started. Gives how it ended, if it did so by itself within `grace`.
     fn end(&mut self, grace: Duration) -> Option<ExitStatus> {
-        let until = Instant::now() + grace;
-        let by_itself = loop {
-            match os::has_ended(&mut self.child) {
-                true => break true,
-                false if Instant::now() >= until => break false,
-                false => thread::park_timeout(Duration::from_millis(5)),
-            }
-        };
+        let by_itself = os::has_ended(&mut self.child, grace);
+        // They are with it, or it has not read them and does nothing yet.
+        let leash = self.leash.recv_timeout(SENDING).ok();
         // Before it is reaped: so long its number, and its group's, are its own.
-        self.group.kill(&mut self.child);
+        self.group.end(&mut self.child, leash);
         self.child.wait().ok().filter(|_| by_itself)
     }
 }

@@ -24,8 +24,8 @@ pub(super) struct Order {
     pub(super) request: Request,
     /// What it may do meanwhile.
     pub(super) leave: Leave,
-    /// Whose child it is.
-    pub(super) parent: u32,
+    /// A file that was open when it was started and that it keeps open, where the system has numbers for them.
+    pub(super) keeps: Option<i32>,
 }
 
 /// What came of it.
@@ -65,6 +65,15 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     serde_json::from_slice(&json).map_err(io::Error::other)
+}
+
+/// Sees to it that nothing more comes.
+pub(super) fn ends(from: &mut impl Read) -> io::Result<()> {
+    match from.read(&mut [0]) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(io::Error::other("more than one was written")),
+        Err(e) => Err(e),
+    }
 }
 
 #[cfg(test)]
