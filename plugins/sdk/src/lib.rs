@@ -30,6 +30,7 @@
 //! A plugin plans and changes nothing: it names, for each file, the target and every backup it sees. Which backup is
 //! good is the engine's to decide. [`restore`] holds what most plugins share, [`trial`] runs a component without a host.
 
+pub mod action;
 mod answer;
 mod ask;
 mod component;
@@ -40,6 +41,7 @@ pub mod manifest;
 pub mod restore;
 pub mod trial;
 
+pub use action::Action;
 pub use ask::{Ask, failure};
 pub use backout_protocol as protocol;
 pub use component::Component;
