@@ -6,6 +6,8 @@
 )]
 
 pub mod binary;
+#[cfg(unix)]
+pub mod deeds;
 pub mod killed;
 #[cfg(unix)]
 pub mod machine;
