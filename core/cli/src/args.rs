@@ -183,6 +183,17 @@ pub(crate) enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Takes a product forward, by a profile that is made for it: changes settings. `undo` takes it back.
+    Apply {
+        #[command(flatten)]
+        wish: Wish,
+        /// Only if everything is still as this saved plan says.
+        #[arg(long, value_name = "FILE")]
+        plan: Option<PathBuf>,
+        /// Do everything but change anything.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Settles an unfinished run.
     Recover {
         /// At boot: `files` before the managed services start, `services` when everything else is up; both without.
@@ -291,9 +302,6 @@ pub(crate) enum Verb {
     /// Not in this version.
     #[command(hide = true)]
     Explain(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Apply(Later),
 }
 
 /// Whatever follows a verb that is not in this version.

@@ -7,6 +7,7 @@
 //! product, prints nothing, and never exits.
 
 pub mod abandon;
+pub mod action;
 pub mod apart;
 pub mod boot;
 mod builds;
@@ -26,6 +27,7 @@ mod linger;
 pub mod load;
 pub mod look;
 pub mod merge;
+mod names;
 pub mod planner;
 pub mod preflight;
 pub mod presence;

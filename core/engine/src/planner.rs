@@ -22,7 +22,7 @@ use backout_protocol::{
     ComponentId, HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
     message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
     plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
-    profile::{Check, Component, Moment, Role, ServiceNeed},
+    profile::{Check, Component, Goes, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
 };
@@ -57,7 +57,10 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     };
     let mut merged = merge(&proposers, &ground)?;
     let mut closed = Vec::new();
-    if merged.files.iter().any(Step::changes_files) {
+    // Actions come behind all files.
+    let mut changes = std::mem::take(&mut merged.files);
+    changes.append(&mut merged.customs);
+    if changes.iter().any(Step::changes) {
         closed = to_be_closed(profile, &survey, &selected);
         preflight::closed_now(&closed)?;
     }
@@ -77,8 +80,8 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     notices.extend(found_stopped(&services, &survey));
     let components = planned_components(profile, &survey, &selected, &merged.seen);
     notices.extend(build_notices(profile, &components, &merged.seen));
-    notices.extend(stays_patched(profile, &survey, &merged.files)?);
-    if merged.files.iter().any(Step::changes_files)
+    notices.extend(stays_patched(profile, &survey, &changes)?);
+    if changes.iter().any(Step::changes)
         && !services.is_empty()
         && matches!(job.site.services, ServiceAccess::Commands(_))
     {
@@ -88,13 +91,16 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     notes.extend(reminders(profile, &selected, Moment::Before));
     Ok(Plan {
         format: FORMAT,
-        kind: PlanKind::Rollback,
+        kind: match profile.goes {
+            Goes::Back => PlanKind::Rollback,
+            Goes::Forward => PlanKind::Apply,
+        },
         tool: TOOL.to_owned(),
         profile: job.profile.reference(),
         plugins,
         request: job.ask.clone(),
         site: survey.effective(job),
-        steps: steps(&services, merged.waits, merged.files),
+        steps: steps(&services, merged.waits, changes),
         components,
         services,
         closed,
@@ -319,17 +325,17 @@ fn planned_services(
     with_companions(named, survey.services.as_ref()).map_err(Refusal::Service)
 }
 
-/// All steps in the order they are carried out. Where no file changes no service is touched either.
-pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, files: Vec<Step>) -> Vec<Step> {
-    if !files.iter().any(Step::changes_files) {
-        return files;
+/// All steps in the order they are carried out. Where nothing changes no service is touched either.
+pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, changes: Vec<Step>) -> Vec<Step> {
+    if !changes.iter().any(Step::changes) {
+        return changes;
     }
     let stops =
         services.iter().filter(|s| s.was.ran()).map(|s| Step::StopService { service: s.name.clone() });
     let mut order: Vec<&PlannedService> = services.iter().filter(|s| s.start).collect();
     order.sort_by_key(|s| s.tie);
     let starts = order.into_iter().map(|s| Step::StartService { service: s.name.clone() });
-    stops.chain(waits).chain(files).chain(starts).collect()
+    stops.chain(waits).chain(changes).chain(starts).collect()
 }
 
 fn found_stopped<'a>(

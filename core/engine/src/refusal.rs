@@ -10,6 +10,7 @@ use backout_protocol::{
     ComponentId, FileVersion, Fingerprint, HostPath, Place, RunId, ServiceName,
     message::Reject,
     plan::PlanDrift,
+    profile::Goes,
     text::{RonError, Text},
 };
 
@@ -126,12 +127,35 @@ pub enum Refusal {
         /// What.
         why: String,
     },
-    /// A plan with a custom step; not in this version.
-    CustomStep {
+    /// More actions than a journal has room for.
+    TooManyActions {
+        /// So many are wanted.
+        wanted: usize,
+        /// So many there may be.
+        most: usize,
+    },
+    /// An action of a plugin cannot be prepared.
+    ActionNotReady {
         /// Whose.
         component: ComponentId,
         /// Its action.
         action: String,
+        /// Why.
+        why: String,
+    },
+    /// What an action of the run changed is no longer as the run left it, and not as it was before either.
+    UndoActionDrift {
+        /// Whose.
+        component: ComponentId,
+        /// Its action.
+        action: String,
+    },
+    /// The profile goes the other way than the verb.
+    WrongVerb {
+        /// The profile's name.
+        profile: String,
+        /// What it is made for.
+        goes: Goes,
     },
     /// The site names a service that the profile does not.
     SiteServiceUnknown {

@@ -14,6 +14,9 @@ pub struct Profile {
     pub title: Text,
     /// What it is about.
     pub product: Product,
+    /// Whether it takes the product back or forward.
+    #[serde(default)]
+    pub goes: Goes,
     /// How the product compares file names.
     #[serde(default)]
     pub names: NameRule,
@@ -42,6 +45,16 @@ pub struct Profile {
     /// Seconds to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
+}
+
+/// Which way a profile takes its product.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Goes {
+    /// To the state before a patch: `backout rollback`.
+    #[default]
+    Back,
+    /// Forward, to other settings: `backout apply`. `backout undo` takes that back.
+    Forward,
 }
 
 /// The product and the patch.

@@ -1,6 +1,6 @@
 //! From the bytes of a request to the bytes of its answer.
 
-use crate::{Ask, Component, Machine, failure, manifest};
+use crate::{Ask, Component, Machine, action, failure, manifest};
 use backout_protocol::{
     message::{Answer, Failure, Fixture, Manifest, PlanRequest, Planned, Proposal, Recorded, Request},
     text::from_ron,
@@ -23,9 +23,8 @@ pub(crate) fn answer<C: Component>(request: &[u8], version: &str) -> Result<Vec<
             Err(e) => Answer::Failed(failure(format!("the schema cannot be written: {e}"))),
         },
         Ok(Request::Examples) => Answer::Examples(C::examples()),
-        Ok(Request::Prepare(_) | Request::Apply(_) | Request::Undo(_) | Request::State(_)) => {
-            Answer::Failed(failure("this plugin does not answer that"))
-        }
+        Ok(other) => action::answer::<C>(&other)
+            .unwrap_or_else(|| Answer::Failed(failure("this plugin does not answer that"))),
         Err(e) => Answer::Failed(failure(format!("the request is not understood: {e}"))),
     };
     serde_json::to_vec(&answer)

@@ -1,6 +1,6 @@
 //! What a plugin implements.
 
-use crate::{Ask, Machine};
+use crate::{Action, Ask, Machine};
 use backout_protocol::message::{Example, Failure, Proposal};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -26,4 +26,9 @@ pub trait Component: Default {
     /// # Errors
     /// One sentence on why it cannot be said; the rollback is then refused before anything is touched.
     fn plan(&self, ask: &Ask<Self::Config>, machine: &Machine) -> Result<Proposal, Failure>;
+
+    /// The code behind the action of this name, which its plan proposed; `None`: it has no such action.
+    fn action(&self, _name: &str) -> Option<Box<dyn Action>> {
+        None
+    }
 }

@@ -35,6 +35,7 @@
 //!
 //! What the plugin logs with the crate `log` reaches the host's log under the plugin's id.
 
+pub mod action;
 mod answer;
 mod ask;
 mod component;
@@ -48,6 +49,7 @@ pub mod restore;
 pub mod testkit;
 pub mod trial;
 
+pub use action::Action;
 pub use ask::{Ask, failure};
 pub use backout_protocol as protocol;
 pub use component::Component;

@@ -8,6 +8,8 @@
 #[cfg(unix)]
 pub mod bad;
 pub mod binary;
+#[cfg(unix)]
+pub mod deeds;
 pub mod killed;
 #[cfg(unix)]
 pub mod machine;

@@ -39,13 +39,17 @@ pub(crate) fn row(entry: &Entry, undone_by: Option<&RunId>) -> Value {
     let plan = entry.plan.as_ref();
     let undoes = plan.and_then(|p| match &p.kind {
         PlanKind::Undo { of } => Some(of),
-        PlanKind::Rollback => None,
+        PlanKind::Rollback | PlanKind::Apply => None,
     });
     json!({
         "run": entry.run,
         "begun": when(entry.begun),
         "begun_ms": entry.begun,
-        "kind": plan.map(|_| if undoes.is_some() { "undo" } else { "rollback" }),
+        "kind": plan.map(|p| match p.kind {
+            PlanKind::Rollback => "rollback",
+            PlanKind::Apply => "apply",
+            PlanKind::Undo { .. } => "undo",
+        }),
         "undoes": undoes,
         "undone_by": undone_by,
         "profile": plan.map(|p| &p.profile.name),

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod apply;
 mod boot;
 mod demo;
 mod doctor;
@@ -44,6 +45,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
             plan::run(session, &wish, output.as_deref(), detailed_exitcode, form)
         }
         Verb::Rollback { wish, plan, dry_run } => rollback::run(session, &wish, plan.as_deref(), dry_run),
+        Verb::Apply { wish, plan, dry_run } => apply::run(session, &wish, plan.as_deref(), dry_run),
         Verb::Recover { cancel_reboot: true, dry_run: false, .. } => recover::cancel_reboot(session),
         Verb::Recover { boot, abandon, dry_run, .. } => recover::run(session, boot, abandon, dry_run),
         Verb::Undo { id, dry_run } => undo::run(session, id.as_deref(), dry_run),
@@ -84,6 +86,5 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::Guard(_) => Err(later("guard")),
         Verb::Report(_) => Err(later("report")),
         Verb::Explain(_) => Err(later("explain")),
-        Verb::Apply(_) => Err(later("apply")),
     }
 }

@@ -14,7 +14,7 @@ use backout_machine::service::ServiceError;
 use backout_protocol::{
     ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName,
     plan::{Origin, PlanDrift, Resolved},
-    profile::Severity,
+    profile::{Goes, Severity},
     text::{RonError, Text},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,7 +81,10 @@ fn refusals() -> Vec<Refusal> {
         R::VariableUnknown { variable: "hom".into(), known: vec!["home".into()] },
         R::VariableNotAbsolute { variable: "home".into(), value: path() },
         R::BadProposal { plugin: "x".into(), why: why() },
-        R::CustomStep { component: component(), action: "a".into() },
+        R::TooManyActions { wanted: 65, most: 64 },
+        R::ActionNotReady { component: component(), action: "a".into(), why: why() },
+        R::UndoActionDrift { component: component(), action: "a".into() },
+        R::WrongVerb { profile: "x".into(), goes: Goes::Forward },
         R::SiteServiceUnknown { service: service(), known: vec![service()] },
         R::ServiceMissing { service: service(), component: component() },
         R::Service(spawn()),
@@ -172,6 +175,9 @@ fn failures() -> Vec<Failure> {
         F::Journal { why: why() },
         F::Hold { why: "w".into() },
         F::StopGoesOn,
+        F::Action { component: component(), action: "a".into(), why: why() },
+        F::ActionDrift { component: component(), action: "a".into() },
+        F::ActionInDoubt { component: component(), action: "a".into() },
         F::Queue { why: why() },
         F::NotMounted { folder: path() },
         F::Recorded { why: why() },
@@ -190,6 +196,7 @@ fn stucks() -> Vec<Stuck> {
             error: disk(ErrorKind::Busy),
             holders: Box::new(Holders(vec![("i".into(), 7)])),
         },
+        S::Action { component: component(), action: "a".into(), why: why() },
         S::BeforeImageLost { target: place() },
         S::RecordLost { target: place(), at: path() },
         S::Journal { path: path(), why: Unreadable::TooNew { found: (9, 0) } },

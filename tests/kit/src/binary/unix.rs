@@ -59,6 +59,13 @@ pub(super) fn executable(package: &str, kind: &str, name: &str) -> PathBuf {
     found.find_map(|message| message["executable"].as_str().map(PathBuf::from)).unwrap()
 }
 
+pub(super) fn library(package: &str, name: &str) -> PathBuf {
+    let built = messages(["-p", package, "--example", name].into_iter());
+    let files = built.iter().filter(|m| m["target"]["name"] == name).filter_map(|m| m["filenames"].as_array());
+    let mut libraries = files.flatten().filter_map(Value::as_str);
+    libraries.find(|f| f.ends_with(std::env::consts::DLL_SUFFIX)).map(PathBuf::from).unwrap()
+}
+
 /// What cargo says of everything that it has built of this.
 fn messages<'a>(what: impl Iterator<Item = &'a str>) -> Vec<Value> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
