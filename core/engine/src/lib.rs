@@ -33,6 +33,7 @@ pub mod recover;
 pub mod refusal;
 pub mod report;
 pub mod rollback;
+pub mod snapshot;
 pub mod stage;
 pub mod state;
 mod survey;
