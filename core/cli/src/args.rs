@@ -126,7 +126,7 @@ pub(crate) struct Wish {
     /// Only this component; may be given more than once [default: those found].
     #[arg(long, value_name = "C")]
     pub component: Vec<String>,
-    /// Where backups come from: `vendor`, or `dir:PATH` with files under their own or their `.bak` names.
+    /// Where files come from: `vendor`, `dir:PATH` with files under their own or their `.bak` names, or `snapshot:ID`.
     #[arg(long, value_name = "[COMPONENT=]SOURCE")]
     pub from: Vec<OsString>,
     /// Whose backup counts where several are good and differ.
@@ -290,9 +290,11 @@ pub(crate) enum Verb {
     /// The demo's service process.
     #[command(hide = true)]
     DemoService { verb: String, folder: PathBuf, hold: Vec<PathBuf> },
-    /// Not in this version.
-    #[command(hide = true)]
-    Snapshot(Later),
+    /// Sets files aside, and looks after what was set aside.
+    Snapshot {
+        #[command(subcommand)]
+        verb: SnapshotVerb,
+    },
     /// Not in this version.
     #[command(hide = true)]
     Guard(Later),
@@ -347,6 +349,60 @@ pub(crate) enum HistoryVerb {
         /// Only say which.
         #[arg(long)]
         dry_run: bool,
+    },
+}
+
+/// What to do with snapshots.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotVerb {
+    /// Sets aside every file of a product, or of some folders.
+    Create {
+        /// A built-in profile's name, or a `.ron` file.
+        #[arg(required_unless_present = "watch", conflicts_with = "watch")]
+        profile: Option<String>,
+        /// A folder; may be given more than once.
+        #[arg(long, value_name = "DIR", num_args = 1..)]
+        watch: Vec<PathBuf>,
+        /// What it is called.
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
+        /// What is left out: a glob over the path below the root, without `/` over every name; may be given more than once.
+        #[arg(long, value_name = "GLOB")]
+        exclude: Vec<String>,
+    },
+    /// Lists them, newest first.
+    List,
+    /// Shows one: when, of what, every name in it.
+    Show {
+        /// Its id, or as much of its beginning as no other has.
+        id: String,
+    },
+    /// Says what differs between two, or between one and the machine now.
+    Diff {
+        /// The earlier one.
+        from: String,
+        /// The later one [default: the machine now].
+        to: Option<String>,
+    },
+    /// Reads every file that was set aside; ends 31 if one is not as it was.
+    Verify {
+        /// Which [default: all].
+        id: Option<String>,
+    },
+    /// Keeps one until `unpin`.
+    Pin {
+        /// Which.
+        id: String,
+    },
+    /// Lets one go by the rule again.
+    Unpin {
+        /// Which.
+        id: String,
+    },
+    /// Removes one.
+    Drop {
+        /// Which.
+        id: String,
     },
 }
 
@@ -504,6 +560,18 @@ mod tests {
             "guard p -- setup.exe /quiet",
             "guard --watch /x --service S -- setup",
             "snapshot create p",
+            "snapshot create p --label before --exclude *.log --exclude cache",
+            "snapshot create --watch /x /y --watch /z",
+            "snapshot list",
+            "snapshot show 01jd",
+            "snapshot diff 01jd 01je",
+            "snapshot diff 01jd",
+            "snapshot verify",
+            "snapshot verify 01jd",
+            "snapshot pin 01jd",
+            "snapshot unpin 01jd",
+            "snapshot drop 01jd",
+            "rollback p --from snapshot:01jd --from a=snapshot:01jd",
             "report ID -o FILE.html",
             "explain BKO-1001",
             "plugin trust --sha256 00 f",
@@ -556,7 +624,13 @@ mod tests {
 
     #[test]
     fn what_nobody_documented_is_an_error() {
-        for line in ["backout", "backout nonsense", "backout status --nonsense", "backout plan p q"] {
+        for line in [
+            "backout",
+            "backout nonsense",
+            "backout status --nonsense",
+            "backout plan p q",
+            "backout snapshot create",
+        ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

@@ -240,7 +240,7 @@ impl Session {
             ask.components.push(component_id(component)?);
         }
         for from in &wish.from {
-            ask.from.push(given::source(from)?);
+            ask.from.push(given::source(from, |_| Err(later("--from snapshot:ID")))?);
         }
         for prefer in &wish.prefer {
             let (target, component) = pair(prefer, "--prefer TARGET=COMPONENT")?;

@@ -36,6 +36,7 @@ pub mod recover;
 pub mod refusal;
 pub mod report;
 pub mod rollback;
+pub mod snapshot;
 pub mod stage;
 pub mod state;
 mod survey;

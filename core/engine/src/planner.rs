@@ -21,7 +21,7 @@ use backout_machine::service::ServiceState;
 use backout_protocol::{
     ComponentId, HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
     message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
-    plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
+    plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, RestoreFrom, Tie, Was},
     profile::{Check, Component, Goes, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
@@ -116,7 +116,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
 fn with_real_sources(job: &Job) -> Result<Job, Refusal> {
     let mut job = job.clone();
     for (_, source) in &mut job.ask.from {
-        if let BackupSource::Dir(folder) = source {
+        if let RestoreFrom::Dir(folder) = source {
             let missing = |_| Refusal::FolderMissing { path: folder.clone() };
             let real = std::fs::canonicalize(crate::load::absolute(&folder.0).0).map_err(missing)?;
             check_trust(&real, Trusted::Backups)?;
@@ -225,9 +225,10 @@ fn request_of(job: &Job, survey: &Survey, component: &Component) -> Result<(Stri
             existing(&job.profile.profile, &root, &rel)?;
         }
     }
-    let from = &job.ask.from;
-    let own = from.iter().rfind(|(c, _)| c.as_ref() == Some(&component.id));
-    let source = own.or_else(|| from.iter().rfind(|(c, _)| c.is_none())).map(|(_, s)| s.clone());
+    let source = match source_of(job, component) {
+        RestoreFrom::Vendor | RestoreFrom::Snapshot(_) => BackupSource::Vendor,
+        RestoreFrom::Dir(folder) => BackupSource::Dir(folder.clone()),
+    };
     let request = PlanRequest {
         component: component.id.clone(),
         config: config.get_ron().to_owned(),
@@ -236,7 +237,7 @@ fn request_of(job: &Job, survey: &Survey, component: &Component) -> Result<(Stri
         listed: listed(&job.profile.profile, survey, component)?,
         facts: facts(&services, survey),
         services,
-        source: source.unwrap_or(BackupSource::Vendor),
+        source,
         options: job.ask.options.clone(),
         machine: None,
         record: false,
@@ -300,11 +301,19 @@ fn something_live(
     })
 }
 
-fn source_folder(source: &BackupSource) -> Option<HostPath> {
+fn source_folder(source: &RestoreFrom) -> Option<HostPath> {
     match source {
-        BackupSource::Vendor => None,
-        BackupSource::Dir(folder) => Some(folder.clone()),
+        RestoreFrom::Vendor | RestoreFrom::Snapshot(_) => None,
+        RestoreFrom::Dir(folder) => Some(folder.clone()),
     }
+}
+
+/// Where the files of a component come from.
+fn source_of<'a>(job: &'a Job, component: &Component) -> &'a RestoreFrom {
+    let from = &job.ask.from;
+    let own = from.iter().rfind(|(c, _)| c.as_ref() == Some(&component.id));
+    let found = own.or_else(|| from.iter().rfind(|(c, _)| c.is_none()));
+    found.map_or(&RestoreFrom::Vendor, |(_, source)| source)
 }
 
 /// The run's services in stop order, each with what it is now.

@@ -4,10 +4,11 @@ use crate::{
     Failure,
     faces::{Cancelled, HostError},
     failure::Holders,
+    snapshot::InUse,
 };
 use backout_machine::service::ServiceError;
 use backout_protocol::{
-    ComponentId, FileVersion, Fingerprint, HostPath, Place, RunId, ServiceName,
+    ComponentId, FileVersion, Fingerprint, HostPath, Place, RunId, ServiceName, SnapshotId,
     message::Reject,
     plan::PlanDrift,
     profile::Goes,
@@ -420,6 +421,48 @@ pub enum Refusal {
     },
     /// Asked on the terminal, and the answer was no.
     Declined,
+    /// No snapshot, or more than one, is meant.
+    SnapshotUnknown {
+        /// As asked for.
+        asked: String,
+        /// Those that are there, oldest first.
+        known: Vec<SnapshotId>,
+    },
+    /// A snapshot is not as it was written.
+    SnapshotDamaged {
+        /// Which.
+        id: SnapshotId,
+        /// What is wrong with it, file by file.
+        what: Vec<String>,
+    },
+    /// A snapshot was written by a newer tool.
+    SnapshotTooNew {
+        /// Which.
+        id: SnapshotId,
+        /// Its format.
+        found: (u16, u16),
+    },
+    /// A snapshot that may not be removed.
+    SnapshotKept {
+        /// Which.
+        id: SnapshotId,
+        /// Why it stays.
+        why: InUse,
+    },
+    /// A snapshot cannot be taken; nothing of it stays.
+    SnapshotFailed(backout_disk::Error),
+    /// A file that changes while it is read, however often.
+    Changing {
+        /// Which.
+        path: HostPath,
+    },
+    /// A glob that is none.
+    BadGlob {
+        /// As given.
+        glob: String,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// What must not be changeable by others.

@@ -122,6 +122,10 @@ impl Services for Remembered {
         self.services.start_hint(service)
     }
 
+    fn start_type(&self, service: &ServiceName) -> Option<String> {
+        self.services.start_type(service)
+    }
+
     fn companions(&self, service: &ServiceName) -> Result<Vec<Companion>, ServiceError> {
         self.services.companions(service)
     }

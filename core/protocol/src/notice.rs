@@ -113,4 +113,18 @@ pub enum Notice {
     NotSettledAtBoot,
     /// Services set up as commands cannot be held back at boot.
     CommandsNotHeldAtBoot,
+    /// Sockets, pipes and devices: a snapshot names them and keeps nothing of them.
+    NothingKept {
+        /// Where.
+        places: Vec<Place>,
+    },
+    /// Copies in a snapshot that could not be given all that their originals have.
+    KeptWithout {
+        /// The first of them.
+        first: Place,
+        /// What it lacks.
+        what: String,
+        /// How many there are.
+        files: u64,
+    },
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     ComponentId, Digest, FileVersion, Fingerprint, HostPath, NameRule, Notice, Place, RunId, ServiceName,
-    Step,
+    SnapshotId, Step,
     message::LeftAlone,
     profile::{Probe, Timeouts},
     site::ServiceAccess,
@@ -104,7 +104,7 @@ pub struct Ask {
     /// Components by name; empty: those that are present.
     pub components: Vec<ComponentId>,
     /// `--from`, by component; the key `None` is the default for all others.
-    pub from: Vec<(Option<ComponentId>, crate::message::BackupSource)>,
+    pub from: Vec<(Option<ComponentId>, RestoreFrom)>,
     /// `--prefer TARGET=COMPONENT`.
     pub prefer: Vec<(String, ComponentId)>,
     /// `--set NAME=VALUE`.
@@ -127,6 +127,18 @@ pub struct Ask {
     pub by: Option<Operator>,
     /// `--request-id`: the caller's own id of this request.
     pub request_id: Option<String>,
+}
+
+/// Where the files of a rollback come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestoreFrom {
+    /// The product's own backups.
+    Vendor,
+    /// A folder of files that somebody set aside, under their own or their `.bak` names.
+    Dir(HostPath),
+    /// A snapshot. No plugin is asked about it: the engine restores it by itself.
+    Snapshot(SnapshotId),
 }
 
 /// What becomes of a run that meets a file in use.

@@ -25,6 +25,13 @@ pub struct Profile {
     pub builds: Vec<Build>,
     /// Folders, by name.
     pub variables: Vec<Variable>,
+    /// Folders whose trees a snapshot takes, as variables or folders below them; empty: those of all variables that have
+    /// a value.
+    #[serde(default)]
+    pub roots: Vec<String>,
+    /// What of them a snapshot leaves out: globs over the path below the root. One without `/` is of a name at any depth.
+    #[serde(default)]
+    pub exclude: Vec<String>,
     /// Components, in the order they are worked on.
     pub components: Vec<Component>,
     /// Lists of the files that the patch brings.
@@ -367,6 +374,9 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
                 variable.name
             ));
         }
+    }
+    if let Some(why) = profile.roots.iter().find_map(|root| bad_location(root)) {
+        return Some(why);
     }
     for list in &profile.lists {
         for folder in std::iter::once(&list.folder).chain(list.files.iter().filter_map(|f| f.folder.as_ref()))

@@ -13,6 +13,7 @@ mod profile;
 mod recover;
 mod rollback;
 pub(crate) mod show;
+mod snapshot;
 mod status;
 mod undo;
 mod verify;
@@ -82,7 +83,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::PluginHost => plugin::host(),
         Verb::Demo { keep, dir } => demo::run(session, keep, dir),
         Verb::DemoService { verb, folder, hold } => demo::service(&verb, &folder, &hold),
-        Verb::Snapshot(_) => Err(later("snapshot")),
+        Verb::Snapshot { verb } => snapshot::run(session, verb),
         Verb::Guard(_) => Err(later("guard")),
         Verb::Report(_) => Err(later("report")),
         Verb::Explain(_) => Err(later("explain")),

@@ -8,11 +8,12 @@ use backout_engine::{
     faces::{Cancelled, HostError},
     failure::Holders,
     refusal::{NotUndoable, Trusted, Wanting},
+    snapshot::InUse,
 };
 use backout_journal::Unreadable;
 use backout_machine::service::ServiceError;
 use backout_protocol::{
-    ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName,
+    ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName, SnapshotId,
     plan::{Origin, PlanDrift, Resolved},
     profile::{Goes, Severity},
     text::{RonError, Text},
@@ -26,6 +27,9 @@ fn service() -> ServiceName {
     "Trend ServerProtect".parse().unwrap()
 }
 fn run() -> RunId {
+    "01m83e7csdtk1bmvtwjf7418jg".parse().unwrap()
+}
+fn snapshot() -> SnapshotId {
     "01m83e7csdtk1bmvtwjf7418jg".parse().unwrap()
 }
 fn path() -> HostPath {
@@ -148,6 +152,15 @@ fn refusals() -> Vec<Refusal> {
         R::RebootPending { run: run() },
         R::NoRebootPending { run: run() },
         R::Declined,
+        R::SnapshotUnknown { asked: "x".into(), known: Vec::new() },
+        R::SnapshotUnknown { asked: "x".into(), known: vec![snapshot()] },
+        R::SnapshotDamaged { id: snapshot(), what: vec![why()] },
+        R::SnapshotTooNew { id: snapshot(), found: (9, 0) },
+        R::SnapshotKept { id: snapshot(), why: InUse::Pinned },
+        R::SnapshotFailed(disk(ErrorKind::NoSpace)),
+        R::SnapshotFailed(disk(ErrorKind::Other)),
+        R::Changing { path: path() },
+        R::BadGlob { glob: "[".into(), why: why() },
     ];
     all.extend(host_errors().into_iter().map(R::Plugin));
     all
@@ -229,6 +242,8 @@ fn notices() -> Vec<Notice> {
         N::ProbeFailed { probe: "p".into() },
         N::EndedProcess { image: "i".into(), pid: 7 },
         N::CommandsNotHeldAtBoot,
+        N::NothingKept { places: vec![place()] },
+        N::KeptWithout { first: place(), what: "w".into(), files: 2 },
         N::NotSettledAtBoot,
     ]
 }

@@ -17,6 +17,7 @@ pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod runbook;
 pub(crate) mod show;
+pub(crate) mod snapshot;
 pub(crate) mod stuck;
 pub(crate) mod usage;
 pub(crate) mod worker;
@@ -128,6 +129,7 @@ mod tests {
             ("boot", include_str!("boot.rs")),
             ("history", include_str!("history.rs")),
             ("plugin", include_str!("plugin.rs")),
+            ("snapshot", include_str!("snapshot.rs")),
             ("usage", include_str!("usage.rs")),
             ("worker", include_str!("worker.rs")),
         ];

@@ -30,6 +30,7 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
         | R::BeforeStop(_)
         | R::SourceChanged { .. }
         | R::JournalFailed { .. } => return said,
+        R::SnapshotFailed(_) | R::Changing { .. } => "no file of the product was touched",
         R::Locked { .. } => "this call has touched nothing",
         _ => "nothing was touched",
     };
@@ -505,6 +506,13 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("the run {run} waits for a reboot, which replaces its files; nothing new is begun"),
             "reboot; or run `backout recover --cancel-reboot`",
         ),
+        R::SnapshotUnknown { .. }
+        | R::SnapshotDamaged { .. }
+        | R::SnapshotTooNew { .. }
+        | R::SnapshotKept { .. }
+        | R::SnapshotFailed(_)
+        | R::Changing { .. }
+        | R::BadGlob { .. } => super::snapshot::refused(refusal),
         R::NotConfirmed => Said::new(
             1067,
             "there is no terminal to ask on, and `--yes` was not given",
