@@ -4,6 +4,7 @@ use crate::{
     builds::{build_notices, planned_components, stays_patched},
     claims::elsewhere,
     companions::with_companions,
+    drift::Known,
     faces::Faces,
     load::{Job, check_trust},
     look,
@@ -11,6 +12,7 @@ use crate::{
     preflight,
     presence::{Presence, existing},
     refusal::{Refusal, Trusted},
+    safe,
     state::State,
     survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable},
     undo,
@@ -46,19 +48,24 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let history = undo::Restored::of(state);
     let restored = |place: &_, live: &Image| history.put_back(place, live);
     let machines = expected_machines(profile, &survey);
+    let known_states = Known::of(profile, &survey, state);
     let ground = Ground {
         names: profile.names,
         roots: survey.folders.values().cloned().collect(),
         sources: job.ask.from.iter().filter_map(|(_, s)| source_folder(s)).collect(),
-        prefer: &job.ask.prefer,
+        ask: &job.ask,
         machines: &machines,
         restored: &restored,
+        known: &known_states,
     };
     let mut merged = merge(&proposers, &ground)?;
     let mut closed = Vec::new();
     if merged.files.iter().any(Step::changes_files) {
         closed = to_be_closed(profile, &survey, &selected);
         preflight::closed_now(&closed)?;
+    }
+    if job.ask.only_safe {
+        safe::leave_wanting(&mut merged);
     }
     if !merged.wanting.is_empty() {
         let mut others = Vec::new();

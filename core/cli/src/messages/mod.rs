@@ -5,6 +5,7 @@
 
 pub(crate) mod abandon;
 pub(crate) mod boot;
+pub(crate) mod doctor;
 pub(crate) mod failure;
 pub(crate) mod history;
 pub(crate) mod install;
@@ -124,6 +125,7 @@ mod tests {
             ("notice", include_str!("notice.rs")),
             ("abandon", include_str!("abandon.rs")),
             ("boot", include_str!("boot.rs")),
+            ("doctor", include_str!("doctor.rs")),
             ("history", include_str!("history.rs")),
             ("usage", include_str!("usage.rs")),
             ("worker", include_str!("worker.rs")),
