@@ -132,6 +132,15 @@ pub(crate) struct Wish {
     /// Whose backup counts where several are good and differ.
     #[arg(long, value_name = "TARGET=COMPONENT")]
     pub prefer: Vec<String>,
+    /// Roll back what can be, leave the rest and name it; ends 31 if anything stays.
+    #[arg(long)]
+    pub only_safe: bool,
+    /// Leave this file as it is: an absolute path or the end of one; may be given more than once.
+    #[arg(long, value_name = "PATH")]
+    pub keep_local: Vec<String>,
+    /// Roll this file back although somebody edited it since the patch; what it holds is kept for `undo`.
+    #[arg(long, value_name = "PATH")]
+    pub overwrite: Vec<String>,
     /// Also restore backups of files that the patch's list does not name.
     #[arg(long)]
     pub include_unlisted: bool,
@@ -533,6 +542,7 @@ mod tests {
             "rollback p --set home=/x --from vendor --from a=dir:/x --prefer f=a --include-unlisted --clear-hotfix",
             "rollback p --end-lingering --start-all --on-locked fail --jobs 1 --timeout 5 --lock-timeout 3 -q",
             "rollback p --on-locked reboot --msi-codes",
+            "rollback p --only-safe --keep-local a.conf --overwrite /x/b.conf",
             "rollback p --request-id 7 --lang ja --color never -vv",
             "recover",
             "recover --boot",

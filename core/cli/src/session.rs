@@ -225,6 +225,9 @@ impl Session {
         let mut ask = Ask {
             end_lingering: wish.end_lingering,
             start_all: wish.start_all,
+            only_safe: wish.only_safe,
+            keep_local: wish.keep_local.clone(),
+            overwrite: wish.overwrite.clone(),
             on_locked: match wish.on_locked {
                 OnLocked::Fail => plan::OnLocked::Fail,
                 OnLocked::Reboot => plan::OnLocked::Reboot,

@@ -32,6 +32,13 @@ pub enum Failure {
         /// Which.
         service: ServiceName,
     },
+    /// A service runs, but no process of the image that is expected of it does.
+    WrongImage {
+        /// Which.
+        service: ServiceName,
+        /// The image.
+        image: String,
+    },
     /// A service that is not in the plan has come up and would go down with those that are.
     Joined {
         /// Which.
@@ -231,6 +238,9 @@ impl fmt::Display for Failure {
         match self {
             Failure::Service(e) => write!(f, "{e}"),
             Failure::Died { service } => write!(f, "service `{service}` stopped by itself"),
+            Failure::WrongImage { service, image } => {
+                write!(f, "service `{service}` runs, and `{image}` does not")
+            }
             Failure::Lingering { processes } | Failure::MustBeClosed { processes, .. } => {
                 let all: Vec<String> =
                     processes.iter().map(|(image, pid)| format!("{image} ({pid})")).collect();

@@ -77,7 +77,7 @@ pub fn look_for(
     faces: &Faces<'_>,
 ) -> Result<Option<Product>, Refusal> {
     let job = about(profile, site, ask);
-    let seen = doctor::examine(&job, faces)?;
+    let seen = doctor::examine(&job, state, faces)?;
     if !here(&job, &seen) {
         return Ok(None);
     }

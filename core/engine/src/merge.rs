@@ -4,14 +4,18 @@
 use crate::{
     action::MOST,
     claims::{self, Claims, names},
+    drift::Known,
     look,
-    refusal::{Refusal, Wanting},
+    refusal::{Claim, Refusal, Wanting},
+    safe,
 };
 use backout_disk::{ErrorKind, Folder, fingerprint::digest_bytes, locate::locate};
 use backout_protocol::{
     ComponentId, FileVersion, Fingerprint, HostPath, Image, MachineType, NameRule, Notice, Place, RelPath,
     ServiceName, Step,
     message::{Expect, LeftAlone, LeftReason, Need, Proposal, Proposed},
+    notice::Stays,
+    plan::Ask,
     step::{Source, Way},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,11 +42,13 @@ pub(crate) struct Ground<'a> {
     pub roots: Vec<HostPath>,
     /// Folders below which backups may lie, beside the roots.
     pub sources: Vec<HostPath>,
-    pub prefer: &'a [(String, ComponentId)],
+    pub ask: &'a Ask,
     /// The machine type that a component's list says a file, by the key of its name, is for.
     pub machines: &'a BTreeMap<(ComponentId, String), MachineType>,
     /// Whether a live file is exactly what an earlier rollback of ours put there.
     pub restored: &'a dyn Fn(&Place, &Image) -> bool,
+    /// What is known of files before and after the patch.
+    pub known: &'a Known<'a>,
 }
 
 /// The steps, and what was found on the way.
@@ -63,6 +69,10 @@ pub(crate) struct Merged {
     pub wanting: Vec<Wanting>,
     /// Files newer than the patch, each with the patched version.
     pub newer: Vec<(Place, FileVersion, FileVersion)>,
+    /// Files that somebody edited since the patch.
+    pub drifted: Vec<Place>,
+    /// Files with several good backups that differ.
+    pub differing: Vec<(Place, Vec<Claim>)>,
 }
 
 /// Everything that is wanted of one name.
@@ -90,8 +100,13 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
     let mut merged = Merged::default();
     let wishes = gather(proposers, ground, &mut merged)?;
     prefer_is_used(ground, &wishes)?;
+    safe::paths_are_used(ground, wishes.iter().map(|w| &w.target))?;
     let mut made = BTreeSet::new();
     for wish in wishes {
+        if safe::kept(ground, &wish.target) {
+            merged.notices.push(Notice::LeftOut { target: wish.target, why: Stays::KeptLocal });
+            continue;
+        }
         let live = match &wish.kind {
             Kind::RemoveFolder => Image::ABSENT,
             kind => match look::image(&wish.target) {
@@ -124,7 +139,8 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
     if merged.customs.len() > MOST {
         return Err(Refusal::TooManyActions { wanted: merged.customs.len(), most: MOST });
     }
-    if merged.newer.is_empty() { Ok(merged) } else { Err(Refusal::NewerOnTop { files: merged.newer }) }
+    safe::judge(&mut merged, ground.ask.only_safe)?;
+    Ok(merged)
 }
 
 fn is_unlisted(kind: &Kind) -> bool {
@@ -299,7 +315,7 @@ fn join(wish: &mut Wish, kind: Kind) -> Result<(), Refusal> {
 
 /// A preference for a file or component that nothing is in question for is a mistake worth hearing of.
 fn prefer_is_used(ground: &Ground<'_>, wishes: &[Wish]) -> Result<(), Refusal> {
-    for (target, component) in ground.prefer {
+    for (target, component) in &ground.ask.prefer {
         let used = wishes.iter().any(|w| match &w.kind {
             Kind::Restore(claims) => {
                 names(ground.names, target, &w.target)

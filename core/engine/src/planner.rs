@@ -4,6 +4,7 @@ use crate::{
     builds::{build_notices, planned_components, stays_patched},
     claims::elsewhere,
     companions::with_companions,
+    drift::Known,
     faces::Faces,
     facts::facts,
     load::{Job, check_trust},
@@ -12,6 +13,7 @@ use crate::{
     preflight,
     presence::{Presence, existing},
     refusal::{Refusal, Trusted},
+    safe,
     state::State,
     survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable},
     undo,
@@ -47,13 +49,15 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let history = undo::Restored::of(state);
     let restored = |place: &_, live: &Image| history.put_back(place, live);
     let machines = expected_machines(profile, &survey);
+    let known_states = Known::of(profile, &survey, state);
     let ground = Ground {
         names: profile.names,
         roots: survey.folders.values().cloned().collect(),
         sources: job.ask.from.iter().filter_map(|(_, s)| source_folder(s)).collect(),
-        prefer: &job.ask.prefer,
+        ask: &job.ask,
         machines: &machines,
         restored: &restored,
+        known: &known_states,
     };
     let mut merged = merge(&proposers, &ground)?;
     let mut closed = Vec::new();
@@ -63,6 +67,9 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     if changes.iter().any(Step::changes) {
         closed = to_be_closed(profile, &survey, &selected);
         preflight::closed_now(&closed)?;
+    }
+    if job.ask.only_safe {
+        safe::leave_wanting(&mut merged);
     }
     if !merged.wanting.is_empty() {
         let mut others = Vec::new();

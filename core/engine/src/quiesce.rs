@@ -14,7 +14,6 @@ use backout_machine::{
 use backout_protocol::{
     Event, Notice, ServiceName, Step,
     plan::{Plan, PlannedService, Was},
-    profile::Probe,
     report::{Phase, ServiceAction},
 };
 use std::{
@@ -188,52 +187,6 @@ impl Quiesce<'_> {
             }
             std::thread::sleep(POLL);
         }
-    }
-
-    /// Every wanted service is running, is still running after the settle time, and every probe is content.
-    pub(crate) fn health(&self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
-        self.runs(wanted)?;
-        self.probes()
-    }
-
-    /// Every wanted service is running and is still running after the settle time.
-    pub(crate) fn runs(&self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
-        self.faces.observer.event(&Event::Phase { phase: Phase::Health });
-        let watched: Vec<&ServiceName> =
-            self.plan.services.iter().map(|s| &s.name).filter(|n| wanted(n)).collect();
-        let until = Instant::now() + Duration::from_secs(self.plan.site.timeouts.settle.into());
-        while !watched.is_empty() {
-            for name in &watched {
-                match self.services.state(name) {
-                    Ok(ServiceState::Running) => {}
-                    Ok(_) => return Err(Failure::Died { service: (*name).clone() }),
-                    Err(e) => return Err(Failure::Service(e)),
-                }
-            }
-            if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
-                return Err(Failure::Cancelled(why));
-            }
-            let now = Instant::now();
-            if now >= until {
-                break;
-            }
-            std::thread::sleep(POLL.min(until - now));
-        }
-        Ok(())
-    }
-
-    /// Every probe is content.
-    pub(crate) fn probes(&self) -> Result<(), Failure> {
-        let limit = Duration::from_secs(self.plan.site.timeouts.start.into());
-        for probe in &self.plan.site.health {
-            self.probe(probe, limit)?;
-        }
-        Ok(())
-    }
-
-    fn probe(&self, probe: &Probe, limit: Duration) -> Result<(), Failure> {
-        backout_machine::probe(probe, limit)
-            .map_err(|e| Failure::Probe { name: probe.name.clone(), why: e.to_string() })
     }
 }
 

@@ -198,6 +198,18 @@ pub enum Refusal {
         /// The component as given.
         component: ComponentId,
     },
+    /// Files that somebody edited since the patch: neither as it left them nor as they were before it.
+    Drifted {
+        /// Each of them.
+        targets: Vec<Place>,
+    },
+    /// A path given with a flag names no file that the run is about.
+    PathUnused {
+        /// The flag.
+        flag: PathFlag,
+        /// As given.
+        path: String,
+    },
     /// Live names that this product takes for the same.
     NamesFoldAlike {
         /// All of them.
@@ -463,6 +475,17 @@ pub enum Refusal {
         /// What is wrong with it.
         why: String,
     },
+}
+
+/// A flag that takes the path of a file of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathFlag {
+    /// `--keep-local`.
+    KeepLocal,
+    /// `--overwrite`.
+    Overwrite,
+    /// `undo --path`.
+    Undo,
 }
 
 /// What must not be changeable by others.

@@ -80,7 +80,8 @@ impl From<Refusal> for RunReport {
 pub fn counts(plan: &Plan) -> Counts {
     use backout_protocol::plan::ComponentState as C;
     let mut counts = Counts {
-        left_alone: plan.left_alone.len() as u64,
+        left_alone: plan.left_alone.len() as u64
+            + plan.notices.iter().filter(|n| matches!(n, Notice::LeftOut { .. })).count() as u64,
         skipped: plan.components.iter().filter(|c| matches!(c.state, C::Absent | C::NotPatchedHere)).count()
             as u64,
         ..Counts::default()

@@ -79,8 +79,18 @@ impl Survey {
             units: job.site.units.clone(),
             timeouts: job.site.timeouts.over(profile.timeouts),
             health: profile.health.iter().chain(&job.site.health).cloned().collect(),
+            images: images(job),
         }
     }
+}
+
+/// The images that are expected of services; the site beats the profile.
+fn images(job: &Job) -> BTreeMap<ServiceName, String> {
+    let services = job.profile.profile.components.iter().flat_map(|c| &c.services);
+    let mut images: BTreeMap<_, _> =
+        services.filter_map(|s| Some((s.name.clone(), s.image.clone()?))).collect();
+    images.extend(job.site.images.clone());
+    images
 }
 
 /// Services whose state is asked once: all of a plan speaks of the same moment, however often it looks.
@@ -185,6 +195,13 @@ pub(crate) fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
     if let ServiceAccess::Commands(sets) = &job.site.services
         && let Some(service) = sets.keys().find(|s| !known.contains(s))
     {
+        let mut known = known;
+        known.sort();
+        known.dedup();
+        return Err(Refusal::SiteServiceUnknown { service: service.clone(), known });
+    }
+    let asked = job.site.health.iter().filter_map(|p| p.service.as_ref());
+    if let Some(service) = asked.chain(job.site.images.keys()).find(|s| !known.contains(s)) {
         let mut known = known;
         known.sort();
         known.dedup();

@@ -107,6 +107,15 @@ pub struct Ask {
     pub from: Vec<(Option<ComponentId>, RestoreFrom)>,
     /// `--prefer TARGET=COMPONENT`.
     pub prefer: Vec<(String, ComponentId)>,
+    /// `--only-safe`: what cannot go back stays, and is named.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub only_safe: bool,
+    /// `--keep-local PATH`: files that stay as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep_local: Vec<String>,
+    /// `--overwrite PATH`: files that go back although somebody edited them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overwrite: Vec<String>,
     /// `--set NAME=VALUE`.
     pub set: BTreeMap<String, HostPath>,
     /// Switches that plugins know: `include-unlisted`, `clear-hotfix`.
@@ -185,6 +194,9 @@ pub struct EffectiveSite {
     pub timeouts: Timeouts,
     /// Probes.
     pub health: Vec<Probe>,
+    /// The program that runs when a service does, where it is known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub images: BTreeMap<ServiceName, String>,
 }
 
 /// A variable's value.

@@ -1,6 +1,6 @@
 //! A profile: everything about one product's patch that is data. CONTRACT; `docs/src/profile.md` holds a commented example.
 
-use crate::{ComponentId, FileVersion, MachineType, NameRule, ServiceName, text::Text};
+use crate::{ComponentId, Digest, FileVersion, MachineType, NameRule, ServiceName, text::Text};
 use ron::value::RawValue;
 use serde::{Deserialize, Serialize};
 
@@ -181,6 +181,10 @@ pub struct ServiceUse {
     /// Whether a machine with this component must have it.
     #[serde(default)]
     pub need: ServiceNeed,
+    /// The base name of the program that runs, from below the product's folders, when the service does. Looked for after
+    /// the window; where it is not given only the service's state counts.
+    #[serde(default)]
+    pub image: Option<String>,
 }
 
 /// Whether a service must be there.
@@ -225,6 +229,10 @@ pub struct FileRow {
     /// Its version once patched; `None` where the page says none.
     #[serde(default)]
     pub version: Option<FileVersion>,
+    /// Digest of its bytes once patched. Where it is given, a live file that is neither these bytes nor those of a backup
+    /// is known to have been edited.
+    #[serde(default)]
+    pub sha256: Option<Digest>,
     /// Another folder than the list's.
     #[serde(default)]
     pub folder: Option<String>,
@@ -262,6 +270,9 @@ pub enum Check {
 pub struct Probe {
     /// What it looks at.
     pub name: String,
+    /// The service that it is about: it is run only where that one is in the run and up. `None`: it is always run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
     /// Program (an absolute path) and arguments.
     pub run: Vec<String>,
 }
@@ -426,6 +437,19 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
             "an advisory or reminder is about the component `{unknown}`, which is not there"
         ));
     }
+    let services = || profile.components.iter().flat_map(|c| &c.services);
+    let mut asked = profile.health.iter().filter_map(|p| Some((&p.name, p.service.as_ref()?)));
+    if let Some((probe, unknown)) = asked.find(|(_, s)| services().all(|known| known.name != **s)) {
+        return Some(format!("the probe `{probe}` is about the service `{unknown}`, which no component has"));
+    }
+    if let Some(image) = services().filter_map(|s| s.image.as_ref()).find(|image| !is_base_name(image)) {
+        return Some(format!("`{image}`, the image of a service, is no base name of a program"));
+    }
     let mut argv0 = profile.health.iter().filter_map(|p| p.run.is_empty().then_some(&p.name));
     argv0.next().map(|probe| format!("the probe `{probe}` runs nothing"))
+}
+
+/// Whether `name` is the name of a file without any folder.
+pub fn is_base_name(name: &str) -> bool {
+    !name.contains(['/', '\\']) && crate::RelPath::new(name).is_ok()
 }

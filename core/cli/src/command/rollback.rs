@@ -12,7 +12,7 @@ use crate::{
 };
 use backout_engine::{Job, Refusal, State, apart, load, planner, report::counts, rollback};
 use backout_protocol::{
-    Outcome, Plan,
+    Notice, Outcome, Plan,
     plan::{OnLocked, PlanKind},
     profile::Goes,
 };
@@ -57,7 +57,12 @@ pub(super) fn go(
     let plan = planned(session, &job, Some(locked.state()), saved.as_ref())?;
     if plan.is_empty() {
         let text = if session.for_people() { messages::plan::plan(&plan) } else { String::new() };
-        let answer = Answer::plain(exit_code::DONE, Outcome::NothingToDo, text, told_of(&plan));
+        let mut answer = Answer::plain(exit_code::DONE, Outcome::NothingToDo, text, told_of(&plan));
+        let left: Vec<_> = plan.notices.iter().filter_map(Notice::left_out).collect();
+        if !left.is_empty() {
+            answer.result.exit_code = exit_code::DIFFERENT;
+            answer.say(messages::doctor::nothing_safe(&left));
+        }
         return Ok(answer.counts(counts(&plan)).warn(&plan.notices));
     }
     let told = session.show(&plan);
@@ -105,6 +110,9 @@ fn job(session: &Session, wish: &Wish, saved: Option<&Plan>, goes: Goes) -> Resu
     ask.options.extend(old.options.iter().cloned());
     ask.end_lingering |= old.end_lingering;
     ask.start_all |= old.start_all;
+    ask.only_safe |= old.only_safe;
+    ask.keep_local.extend(old.keep_local.iter().cloned());
+    ask.overwrite.extend(old.overwrite.iter().cloned());
     if old.on_locked == OnLocked::Reboot {
         ask.on_locked = OnLocked::Reboot;
     }
@@ -141,10 +149,16 @@ fn is_about_the_machine(refusal: &Refusal) -> bool {
             | R::Cancelled(_)
             | R::Distrusted { .. }
             | R::PreferUnused { .. }
+            | R::PathUnused { .. }
     )
 }
 
 /// What people read with the plan, for programs.
 fn told_of(plan: &Plan) -> serde_json::Value {
-    json!({ "left_alone": plan.left_alone, "notes": plan.notes, "reminders": plan.reminders })
+    let stay = |n: &Notice| match n {
+        Notice::LeftOut { target, why } => Some(json!({ "target": target, "why": why })),
+        _ => None,
+    };
+    let left_out: Vec<_> = plan.notices.iter().filter_map(stay).collect();
+    json!({ "left_out": left_out, "left_alone": plan.left_alone, "notes": plan.notes, "reminders": plan.reminders })
 }

@@ -7,13 +7,14 @@ use backout_engine::{
     Failure, Refusal, Stuck,
     faces::{Cancelled, HostError},
     failure::Holders,
-    refusal::{NotUndoable, Trusted, Wanting},
+    refusal::{NotUndoable, PathFlag, Trusted, Wanting},
     snapshot::InUse,
 };
 use backout_journal::Unreadable;
 use backout_machine::service::ServiceError;
 use backout_protocol::{
     ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName, SnapshotId,
+    notice::Stays,
     plan::{Origin, PlanDrift, Resolved},
     profile::{Goes, Severity},
     text::{RonError, Text},
@@ -106,6 +107,8 @@ fn refusals() -> Vec<Refusal> {
         },
         R::BackupsDiffer { target: place(), backups: Vec::new() },
         R::PreferUnused { target: "x".into(), component: component() },
+        R::Drifted { targets: vec![place()] },
+        R::PathUnused { flag: PathFlag::KeepLocal, path: "x".into() },
         R::NamesFoldAlike { names: vec![place(), place()] },
         R::StepsContradict { target: place() },
         R::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
@@ -172,6 +175,7 @@ fn failures() -> Vec<Failure> {
     vec![
         F::Service(spawn()),
         F::Died { service: service() },
+        F::WrongImage { service: service(), image: "SpntSvc.exe".into() },
         F::Joined { service: service() },
         F::Lingering { processes: vec![("EarthAgent.exe".into(), 7)] },
         F::Process { why: why() },
@@ -224,6 +228,8 @@ fn notices() -> Vec<Notice> {
         N::LeftRestarting { service: service() },
         N::FoundStopped { service: service(), start: "ctl start".into() },
         N::StaysPatched { component: component(), files: vec!["a".into()], why: Text::en("w") },
+        N::LeftOut { target: place(), why: Stays::Drifted },
+        N::LocalSetAside { target: place() },
         N::MixedBuilds { builds: vec!["5.80.0.1297".parse().unwrap()] },
         N::Advisory { id: "p3-15".into(), severity: Severity::Critical, text: Text::en("w") },
         N::WeakFileSystem { folder: path(), kind: "vfat".into() },

@@ -22,6 +22,14 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "look at its own log, then run it again",
         )
         .at("health"),
+        Failure::WrongImage { service, image } => Said::new(
+            2035,
+            format!(
+                "the service `{service}` is called running, but no process of `{image}` runs from the product's folders"
+            ),
+            "look at what the service starts, or mend its `image` in profile or site; then run it again",
+        )
+        .at("health"),
         Failure::Lingering { processes: all } => Said::new(
             2003,
             format!("still running although their service has stopped: {}", processes(all)),

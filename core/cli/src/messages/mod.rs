@@ -5,6 +5,7 @@
 
 pub(crate) mod abandon;
 pub(crate) mod boot;
+pub(crate) mod doctor;
 pub(crate) mod failure;
 pub(crate) mod fixture;
 pub(crate) mod history;
@@ -127,6 +128,7 @@ mod tests {
             ("notice", include_str!("notice.rs")),
             ("abandon", include_str!("abandon.rs")),
             ("boot", include_str!("boot.rs")),
+            ("doctor", include_str!("doctor.rs")),
             ("history", include_str!("history.rs")),
             ("plugin", include_str!("plugin.rs")),
             ("snapshot", include_str!("snapshot.rs")),

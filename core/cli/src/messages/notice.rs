@@ -1,6 +1,6 @@
 //! Warnings.
 
-use super::{code, lines, names, text};
+use super::{code, doctor::stays, lines, names, text};
 use backout_protocol::{Notice, path::encode, report::Warning};
 
 /// A notice as a program and a person read it.
@@ -17,6 +17,11 @@ fn said(notice: &Notice) -> (u16, String) {
         Notice::StaysPatched { component, files, why } => {
             (4002, format!("{component} stays patched ({}): {}", names(files), text(why)))
         }
+        Notice::LeftOut { target, why } => (4050, format!("`{target}` stays as it is: {}", stays(why))),
+        Notice::LocalSetAside { target } => (
+            4051,
+            format!("`{target}` was edited since the patch and goes back, as you said; what it held is kept for `undo`"),
+        ),
         Notice::MixedBuilds { builds } => (4003, format!("the builds that will be reached differ: {}", names(builds))),
         Notice::Advisory { id, severity, text: words } => {
             (4004, format!("given up ({severity:?}, {id}): {}", text(words)).to_owned())

@@ -4,7 +4,7 @@ use super::{Said, bytes, failure, lines, names, text, whole};
 use backout_engine::{
     Refusal,
     faces::{Cancelled, HostError},
-    refusal::{NotUndoable, Trusted, Wanting},
+    refusal::{NotUndoable, PathFlag, Trusted, Wanting},
 };
 use backout_protocol::{message::Reject, path::encode, plan::PlanDrift, profile::Goes};
 
@@ -240,6 +240,27 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("`--prefer {target}={component}`: that component has no backup of such a file"),
             "`backout plan PROFILE` shows the files",
         ),
+        R::Drifted { targets } => Said::new(
+            1140,
+            format!(
+                "these files were edited since the patch; they are neither as it left them nor as they were before it:{}",
+                lines(targets)
+            ),
+            "say for each `--keep-local PATH` (it stays as it is) or `--overwrite PATH` (it goes back; what it holds now \
+             is kept for `undo`)",
+        ),
+        R::PathUnused { flag, path } => {
+            let flag = match flag {
+                PathFlag::KeepLocal => "--keep-local",
+                PathFlag::Overwrite => "--overwrite",
+                PathFlag::Undo => "--path",
+            };
+            Said::new(
+                1141,
+                format!("`{flag} {path}` names no file that this run is about"),
+                "`backout plan PROFILE` shows the files of a rollback, `backout show ID` those of a run",
+            )
+        }
         R::NamesFoldAlike { names } => Said::new(
             1034,
             format!("the product takes these names for the same, and all are there:{}", lines(names)),

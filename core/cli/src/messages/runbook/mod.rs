@@ -11,10 +11,21 @@ use backout_protocol::{
     step::{Source, Way},
 };
 use shell::Shell;
+use std::ffi::OsStr;
 
 /// The whole procedure for this machine.
 pub(crate) fn text(plan: &Plan) -> String {
     Book { plan, shell: Shell::here(), out: String::new(), part: 0, back: Vec::new() }.write()
+}
+
+/// A word as it is typed here: as it is where nothing in it means anything to a shell.
+pub(crate) fn word(word: &OsStr) -> String {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@".contains(c) || (cfg!(windows) && c == '\\');
+    match word.to_str() {
+        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
+        _ => Shell::here().quoted(word),
+    }
 }
 
 /// The procedure as it is written.
