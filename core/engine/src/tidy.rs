@@ -135,15 +135,7 @@ pub(crate) fn by_plan_alone(run: &RunId, folder: &Folder) -> Result<Option<Trans
     let swaps: Vec<Swap> = swaps(&plan).into_iter().map(|(swap, _)| swap).collect();
     let plan_digest = backout_protocol::Digest([0; 32]);
     let (run, folder) = (run.clone(), folder.try_clone()?);
-    Ok(Some(Transaction {
-        run,
-        folder,
-        plan,
-        plan_digest,
-        swaps,
-        actions: Vec::new(),
-        actions_digest: None,
-    }))
+    Ok(Some(Transaction { run, folder, plan, plan_digest, swaps, actions: Vec::new(), actions_digest: None }))
 }
 
 /// Whether a run without any record has swapped files: its journal was lost.

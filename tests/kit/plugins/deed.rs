@@ -11,6 +11,7 @@
 use backout_plugin::{
     Action, Ask, Component, Frame, Machine, action, export_component, failure,
     protocol::message::{ActionRequest, ActionState, Failure, Prepared, Proposal, Proposed},
+    schemars,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -24,14 +25,14 @@ use std::{
 #[derive(Default)]
 struct Deeds;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Config {
     deeds: Vec<Args>,
 }
 
 /// One file below `home`, and its text.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Args {
     file: String,
