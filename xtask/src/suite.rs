@@ -206,9 +206,15 @@ fn retried(nextest: &mut Command, round: &mut Round) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("failed ({status}): {shown}")) }
 }
 
-/// The test that a line of nextest's summary calls flaky: `FLAKY 2/2 [ 0.012s] PACKAGE::PROGRAM TEST`.
+/// The test that a line of nextest's summary calls flaky: `FLAKY 2/2 [ 0.012s] (1/9) PACKAGE::PROGRAM TEST`, of some
+/// versions without the count.
 fn flaky(line: &str) -> Option<&str> {
-    Some(line.trim_start().strip_prefix("FLAKY ")?.split_once(']')?.1.trim())
+    let name = line.trim_start().strip_prefix("FLAKY ")?.split_once(']')?.1.trim();
+    Some(
+        name.strip_prefix('(')
+            .and_then(|counted| counted.split_once(')'))
+            .map_or(name, |(_, name)| name.trim()),
+    )
 }
 
 /// They build the binary themselves.
@@ -225,6 +231,8 @@ mod tests {
     fn what_nextest_calls_flaky_is_seen() {
         let line = "   FLAKY 2/2 [   0.012s] backout-disk::disk a_test";
         assert_eq!(flaky(line), Some("backout-disk::disk a_test"));
+        let line = "   FLAKY 2/2 [   0.042s] (2/2) backout-disk a_test";
+        assert_eq!(flaky(line), Some("backout-disk a_test"));
         assert_eq!(flaky("        PASS [   0.012s] backout-disk a_test"), None);
     }
 }

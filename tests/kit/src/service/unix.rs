@@ -9,7 +9,7 @@ pub(super) const LOG: &str = "log";
 
 /// `NAME.pid` holds the process.
 const CTL: &str = r#"#!/bin/sh
-dir=$(dirname "$0")
+dir=${0%/*}
 verb=$1
 name=$2
 # When a process that runs was started, in $born: numbers of processes come again.
