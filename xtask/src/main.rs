@@ -11,7 +11,9 @@ mod dist;
 mod docs;
 mod guards;
 mod header;
+mod programs;
 mod reboot;
+mod seed;
 mod suite;
 mod windows;
 

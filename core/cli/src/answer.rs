@@ -3,7 +3,7 @@
 use crate::{
     args::Json,
     exit_code, json,
-    messages::{Said, failure, notice, refusal, stuck, text},
+    messages::{Said, doctor, failure, notice, refusal, stuck, text},
     terminal,
 };
 use backout_engine::{Ending, Refusal, RunReport};
@@ -128,8 +128,8 @@ impl From<Refusal> for Answer {
 
 impl From<RunReport> for Answer {
     fn from(report: RunReport) -> Self {
-        let (code, outcome) = exit_code::of(&report.ending);
-        let said = match &report.ending {
+        let (mut code, outcome) = exit_code::of(&report.ending);
+        let mut said = match &report.ending {
             Ending::Done
             | Ending::NothingToDo
             | Ending::Completed
@@ -141,6 +141,11 @@ impl From<RunReport> for Answer {
             Ending::Unfinished(why) => Some(failure::unfinished(why)),
             Ending::Stuck { after, why } => Some(stuck::said(after.as_ref(), why)),
         };
+        let left: Vec<_> = report.notices.iter().filter_map(Notice::left_out).collect();
+        if matches!(report.ending, Ending::Done) && !left.is_empty() {
+            code = exit_code::DIFFERENT;
+            said = Some(doctor::left_out(&left));
+        }
         let mut lines = Vec::new();
         match &report.ending {
             Ending::Done => {

@@ -1,6 +1,7 @@
 //! `backout`: takes a server back to the state before a patch. This crate alone prints, exits and reads the
 //! environment; what it says is in `messages`, what it does is in the engine.
 
+mod again;
 mod answer;
 mod args;
 mod command;

@@ -75,6 +75,11 @@ impl Session {
         }
     }
 
+    /// The plugins of this folder alone.
+    pub(crate) fn plugins_in(&self, folder: PathBuf) -> Plugins {
+        Plugins::new([folder], Pinning::default(), hosting(&self.global))
+    }
+
     pub(crate) fn faces(&self) -> Faces<'_> {
         Faces { host: &self.plugins, observer: &self.progress, cancel: &self.cancel }
     }
@@ -220,6 +225,9 @@ impl Session {
         let mut ask = Ask {
             end_lingering: wish.end_lingering,
             start_all: wish.start_all,
+            only_safe: wish.only_safe,
+            keep_local: wish.keep_local.clone(),
+            overwrite: wish.overwrite.clone(),
             on_locked: match wish.on_locked {
                 OnLocked::Fail => plan::OnLocked::Fail,
                 OnLocked::Reboot => plan::OnLocked::Reboot,
@@ -235,7 +243,7 @@ impl Session {
             ask.components.push(component_id(component)?);
         }
         for from in &wish.from {
-            ask.from.push(given::source(from)?);
+            ask.from.push(given::source(from, |_| Err(later("--from snapshot:ID")))?);
         }
         for prefer in &wish.prefer {
             let (target, component) = pair(prefer, "--prefer TARGET=COMPONENT")?;

@@ -6,6 +6,7 @@ use crate::{
     look,
     merge::{Ground, Merged, Proposer, once},
     refusal::{Claim, Refusal, Wanting},
+    safe,
 };
 use backout_protocol::{
     ComponentId, Image, MachineType, NameRule, Notice, Place, Step,
@@ -53,9 +54,14 @@ pub(crate) fn settle(
     // Only a file without a version needs its history to say that it is back.
     let restored = live.version.is_none() && (ground.restored)(target, live);
     let expected = claims.iter().find_map(|c| machine(ground, &c.component, target));
+    // What stays shows its build too, so that a mixed state is seen.
+    let stays = |merged: &mut Merged| {
+        merged.seen.extend(claims.iter().map(|c| (c.component.clone(), *live, *live)));
+    };
     let (verdicts, must) = match decide(strictest(claims), live, expected, restored, &images) {
         Decision::NewerOnTop { live, patched } => {
             merged.newer.push((target.clone(), live, patched));
+            stays(merged);
             return Ok(());
         }
         Decision::Hold => {
@@ -68,28 +74,38 @@ pub(crate) fn settle(
         Decision::NeedsBackup(verdicts) => (verdicts, true),
         Decision::MayTake(verdicts) => (verdicts, false),
     };
+    if must && ground.known.is_drift(target, claims.iter().map(|c| &c.component), live, &images) {
+        if !safe::overwritten(ground, target) {
+            merged.drifted.push(target.clone());
+            stays(merged);
+            return Ok(());
+        }
+        merged.notices.push(Notice::LocalSetAside { target: target.clone() });
+    }
     for (backup, verdict) in backups.iter_mut().zip(verdicts) {
         backup.verdict = verdict;
     }
     // A preference is about files that the preferred component has a backup of; a bare name may fit others too.
     let claimed = |c: &ComponentId| claims.iter().any(|o| o.component == *c && !o.candidates.is_empty());
-    let preferred = ground.prefer.iter().find(|(text, c)| names(ground.names, text, target) && claimed(c));
+    let preferred =
+        ground.ask.prefer.iter().find(|(text, c)| names(ground.names, text, target) && claimed(c));
     let preferred = preferred.map(|(_, c)| c);
     let wanted = |b: &&Backup<'_>| b.verdict.is_ok() && preferred.is_none_or(|p| b.claimants.contains(&p));
     let good: Vec<&Backup<'_>> = backups.iter().filter(wanted).collect();
     let Some((chosen, after)) = good.first().and_then(|b| Some((*b, *b.image.as_ref().ok()?))) else {
         if must {
             merged.wanting.extend(wanting(target, claims, &backups));
+            stays(merged);
         } else {
             leave(&backups, |b| b.verdict.clone().err().map(LeftReason::Rejected), merged);
         }
         return Ok(());
     };
     if !good.iter().all(|b| b.is(&after)) {
-        return Err(Refusal::BackupsDiffer {
-            target: target.clone(),
-            backups: good.iter().filter_map(|b| claim(b)).collect(),
-        });
+        let claims = good.iter().filter_map(|b| claim(b)).collect();
+        merged.differing.push((target.clone(), claims));
+        stays(merged);
+        return Ok(());
     }
     take(target, chosen, &backups, live, after, merged);
     merged.seen.extend(claims.iter().map(|c| (c.component.clone(), *live, after)));

@@ -6,6 +6,7 @@ use crate::{
     presence::Presence,
     quiesce,
     refusal::Refusal,
+    state::State,
     survey::{Survey, open_services},
 };
 use backout_machine::service::ServiceState;
@@ -42,11 +43,11 @@ pub enum Problem {
     Plugin(Box<Refusal>),
 }
 
-/// Examines this machine for `job`.
+/// Examines this machine for `job`. `state`: the state folder, if there is one.
 ///
 /// # Errors
 /// As planning, up to the survey.
-pub fn examine(job: &Job, faces: &Faces<'_>) -> Result<Examination, Refusal> {
+pub fn examine(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Examination, Refusal> {
     let profile = &job.profile.profile;
     let mut problems = Vec::new();
     let services = open_services(job).unwrap_or_else(|refusal| {
@@ -69,7 +70,7 @@ pub fn examine(job: &Job, faces: &Faces<'_>) -> Result<Examination, Refusal> {
     }
     // A missing folder is no reason not to try: what the plan says of it is what counts.
     let tried = problems.iter().all(|p| matches!(p, Problem::FolderMissing { .. }));
-    if tried && let Err(refusal) = crate::planner::plan(job, None, faces) {
+    if tried && let Err(refusal) = crate::planner::plan(job, state, faces) {
         problems.push(Problem::Refused(Box::new(refusal)));
     }
     let names = profile.components.iter().flat_map(|c| &c.services).map(|s| s.name.clone());

@@ -77,7 +77,7 @@ pub fn look_for(
     faces: &Faces<'_>,
 ) -> Result<Option<Product>, Refusal> {
     let job = about(profile, site, ask);
-    let seen = doctor::examine(&job, faces)?;
+    let seen = doctor::examine(&job, state, faces)?;
     if !here(&job, &seen) {
         return Ok(None);
     }
@@ -151,7 +151,7 @@ fn undoable(state: &State, profile: &str) -> Result<Vec<RunId>, Refusal> {
     let undone: BTreeSet<&RunId> = committed()
         .filter_map(|e| match &e.plan.as_ref()?.kind {
             PlanKind::Undo { of } => Some(of),
-            PlanKind::Rollback => None,
+            PlanKind::Rollback | PlanKind::Apply => None,
         })
         .collect();
     let theirs = committed().filter(|e| {

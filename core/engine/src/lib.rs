@@ -7,6 +7,7 @@
 //! product, prints nothing, and never exits.
 
 pub mod abandon;
+pub mod action;
 pub mod apart;
 pub mod boot;
 mod builds;
@@ -15,8 +16,11 @@ mod companions;
 pub mod decide;
 mod defer;
 pub mod doctor;
+mod drift;
 pub mod faces;
+mod facts;
 pub mod failure;
+mod health;
 pub mod history;
 pub mod hold;
 pub mod install;
@@ -25,6 +29,8 @@ mod linger;
 pub mod load;
 pub mod look;
 pub mod merge;
+mod names;
+pub mod outlook;
 pub mod planner;
 pub mod preflight;
 pub mod presence;
@@ -33,6 +39,8 @@ pub mod recover;
 pub mod refusal;
 pub mod report;
 pub mod rollback;
+mod safe;
+pub mod snapshot;
 pub mod stage;
 pub mod state;
 mod survey;

@@ -123,6 +123,7 @@ mod tests {
                 units: Default::default(),
                 timeouts: Timeouts::default(),
                 health: Vec::new(),
+                images: Default::default(),
             },
             components: Vec::new(),
             services: vec![service],

@@ -2,18 +2,28 @@
 //! name is changed by one step, and two backups that claim one file are judged together.
 
 use crate::{
+    action::MOST,
     claims::{self, Claims, names},
+    drift::Known,
     look,
-    refusal::{Refusal, Wanting},
+    refusal::{Claim, Refusal, Wanting},
+    safe,
 };
 use backout_disk::{ErrorKind, Folder, fingerprint::digest_bytes, locate::locate};
 use backout_protocol::{
     ComponentId, FileVersion, Fingerprint, HostPath, Image, MachineType, NameRule, Notice, Place, RelPath,
     ServiceName, Step,
     message::{Expect, LeftAlone, LeftReason, Need, Proposal, Proposed},
-    step::Source,
+    notice::Stays,
+    plan::Ask,
+    step::{Source, Way},
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+/// No action's name is longer, in bytes.
+const ACTION_NAME: usize = 100;
+/// No action's arguments are.
+const ARGS: usize = 64 * 1024;
 
 /// What a component's plugin proposed.
 #[derive(Debug, Clone)]
@@ -32,11 +42,13 @@ pub(crate) struct Ground<'a> {
     pub roots: Vec<HostPath>,
     /// Folders below which backups may lie, beside the roots.
     pub sources: Vec<HostPath>,
-    pub prefer: &'a [(String, ComponentId)],
+    pub ask: &'a Ask,
     /// The machine type that a component's list says a file, by the key of its name, is for.
     pub machines: &'a BTreeMap<(ComponentId, String), MachineType>,
     /// Whether a live file is exactly what an earlier rollback of ours put there.
     pub restored: &'a dyn Fn(&Place, &Image) -> bool,
+    /// What is known of files before and after the patch.
+    pub known: &'a Known<'a>,
 }
 
 /// The steps, and what was found on the way.
@@ -46,6 +58,8 @@ pub(crate) struct Merged {
     pub starts: Vec<ServiceName>,
     pub waits: Vec<Step>,
     pub files: Vec<Step>,
+    /// Actions of plugins, in the order of the components.
+    pub customs: Vec<Step>,
     /// Live images of every claimed target, by component, for the builds.
     pub seen: Vec<(ComponentId, Image, Image)>,
     /// Folders that no staging folder may lie in.
@@ -55,6 +69,10 @@ pub(crate) struct Merged {
     pub wanting: Vec<Wanting>,
     /// Files newer than the patch, each with the patched version.
     pub newer: Vec<(Place, FileVersion, FileVersion)>,
+    /// Files that somebody edited since the patch.
+    pub drifted: Vec<Place>,
+    /// Files with several good backups that differ.
+    pub differing: Vec<(Place, Vec<Claim>)>,
 }
 
 /// Everything that is wanted of one name.
@@ -82,8 +100,13 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
     let mut merged = Merged::default();
     let wishes = gather(proposers, ground, &mut merged)?;
     prefer_is_used(ground, &wishes)?;
+    safe::paths_are_used(ground, wishes.iter().map(|w| &w.target))?;
     let mut made = BTreeSet::new();
     for wish in wishes {
+        if safe::kept(ground, &wish.target) {
+            merged.notices.push(Notice::LeftOut { target: wish.target, why: Stays::KeptLocal });
+            continue;
+        }
         let live = match &wish.kind {
             Kind::RemoveFolder => Image::ABSENT,
             kind => match look::image(&wish.target) {
@@ -113,7 +136,11 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
             merged.files.splice(before..before, folders);
         }
     }
-    if merged.newer.is_empty() { Ok(merged) } else { Err(Refusal::NewerOnTop { files: merged.newer }) }
+    if merged.customs.len() > MOST {
+        return Err(Refusal::TooManyActions { wanted: merged.customs.len(), most: MOST });
+    }
+    safe::judge(&mut merged, ground.ask.only_safe)?;
+    Ok(merged)
 }
 
 fn is_unlisted(kind: &Kind) -> bool {
@@ -140,9 +167,9 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
                     once(&mut merged.waits, Step::WaitExit { images: images.clone(), under: under.clone() });
                     continue;
                 }
-                Proposed::Custom { action, .. } => {
-                    let component = proposer.component.clone();
-                    return Err(Refusal::CustomStep { component, action: action.clone() });
+                Proposed::Custom { action, args } => {
+                    merged.customs.push(custom(proposer, action, args)?);
+                    continue;
                 }
                 Proposed::RestoreFile { target, need, candidates } => {
                     for candidate in candidates {
@@ -197,6 +224,25 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
         merged.left_alone.extend(proposer.proposal.left_alone.iter().cloned());
     }
     Ok(wishes)
+}
+
+/// An action of the proposer's plugin. What it means only the plugin knows; that its words can be shown and kept is looked
+/// at here.
+fn custom(proposer: &Proposer, action: &str, args: &str) -> Result<Step, Refusal> {
+    let bad = |why: String| Err(Refusal::BadProposal { plugin: proposer.plugin.clone(), why });
+    if action.is_empty() || action.len() > ACTION_NAME || action.chars().any(char::is_control) {
+        return bad("it names an action that nobody could read".to_owned());
+    }
+    if args.len() > ARGS {
+        return bad(format!("the arguments of its action `{action}` are longer than {ARGS} bytes"));
+    }
+    Ok(Step::Custom {
+        component: proposer.component.clone(),
+        plugin: proposer.plugin.clone(),
+        action: action.to_owned(),
+        args: args.to_owned(),
+        way: Way::Forth,
+    })
 }
 
 /// A backup's folder must have a name of its own: which of two that the product takes for the same holds its backups
@@ -269,7 +315,7 @@ fn join(wish: &mut Wish, kind: Kind) -> Result<(), Refusal> {
 
 /// A preference for a file or component that nothing is in question for is a mistake worth hearing of.
 fn prefer_is_used(ground: &Ground<'_>, wishes: &[Wish]) -> Result<(), Refusal> {
-    for (target, component) in ground.prefer {
+    for (target, component) in &ground.ask.prefer {
         let used = wishes.iter().any(|w| match &w.kind {
             Kind::Restore(claims) => {
                 names(ground.names, target, &w.target)

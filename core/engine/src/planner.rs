@@ -4,13 +4,16 @@ use crate::{
     builds::{build_notices, planned_components, stays_patched},
     claims::elsewhere,
     companions::with_companions,
+    drift::Known,
     faces::Faces,
+    facts::facts,
     load::{Job, check_trust},
     look,
     merge::{Ground, Proposer, merge},
     preflight,
     presence::{Presence, existing},
     refusal::{Refusal, Trusted},
+    safe,
     state::State,
     survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable},
     undo,
@@ -18,10 +21,10 @@ use crate::{
 use backout_disk::{folder::Kind, locate::locate};
 use backout_machine::service::ServiceState;
 use backout_protocol::{
-    HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
-    message::{BackupSource, Facts, Need, PlanRequest, Proposal, Proposed},
-    plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
-    profile::{Check, Component, Moment, Role, ServiceNeed},
+    ComponentId, HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
+    message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
+    plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, RestoreFrom, Tie, Was},
+    profile::{Check, Component, Goes, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
 };
@@ -46,19 +49,27 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let history = undo::Restored::of(state);
     let restored = |place: &_, live: &Image| history.put_back(place, live);
     let machines = expected_machines(profile, &survey);
+    let known_states = Known::of(profile, &survey, state);
     let ground = Ground {
         names: profile.names,
         roots: survey.folders.values().cloned().collect(),
         sources: job.ask.from.iter().filter_map(|(_, s)| source_folder(s)).collect(),
-        prefer: &job.ask.prefer,
+        ask: &job.ask,
         machines: &machines,
         restored: &restored,
+        known: &known_states,
     };
     let mut merged = merge(&proposers, &ground)?;
     let mut closed = Vec::new();
-    if merged.files.iter().any(Step::changes_files) {
+    // Actions come behind all files.
+    let mut changes = std::mem::take(&mut merged.files);
+    changes.append(&mut merged.customs);
+    if changes.iter().any(Step::changes) {
         closed = to_be_closed(profile, &survey, &selected);
         preflight::closed_now(&closed)?;
+    }
+    if job.ask.only_safe {
+        safe::leave_wanting(&mut merged);
     }
     if !merged.wanting.is_empty() {
         let mut others = Vec::new();
@@ -76,8 +87,8 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     notices.extend(found_stopped(&services, &survey));
     let components = planned_components(profile, &survey, &selected, &merged.seen);
     notices.extend(build_notices(profile, &components, &merged.seen));
-    notices.extend(stays_patched(profile, &survey, &merged.files)?);
-    if merged.files.iter().any(Step::changes_files)
+    notices.extend(stays_patched(profile, &survey, &changes)?);
+    if changes.iter().any(Step::changes)
         && !services.is_empty()
         && matches!(job.site.services, ServiceAccess::Commands(_))
     {
@@ -87,13 +98,16 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     notes.extend(reminders(profile, &selected, Moment::Before));
     Ok(Plan {
         format: FORMAT,
-        kind: PlanKind::Rollback,
+        kind: match profile.goes {
+            Goes::Back => PlanKind::Rollback,
+            Goes::Forward => PlanKind::Apply,
+        },
         tool: TOOL.to_owned(),
         profile: job.profile.reference(),
         plugins,
         request: job.ask.clone(),
         site: survey.effective(job),
-        steps: steps(&services, merged.waits, merged.files),
+        steps: steps(&services, merged.waits, changes),
         components,
         services,
         closed,
@@ -109,7 +123,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
 fn with_real_sources(job: &Job) -> Result<Job, Refusal> {
     let mut job = job.clone();
     for (_, source) in &mut job.ask.from {
-        if let BackupSource::Dir(folder) = source {
+        if let RestoreFrom::Dir(folder) = source {
             let missing = |_| Refusal::FolderMissing { path: folder.clone() };
             let real = std::fs::canonicalize(crate::load::absolute(&folder.0).0).map_err(missing)?;
             check_trust(&real, Trusted::Backups)?;
@@ -181,14 +195,22 @@ fn to_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -> 
     profile.checks.iter().filter(concerns).map(closed).collect()
 }
 
-/// Asks a component's plugin.
-fn ask(
-    job: &Job,
-    survey: &Survey,
-    component: &Component,
-    faces: &Faces<'_>,
-    plugins: &mut Vec<PluginRef>,
-) -> Result<Proposer, Refusal> {
+/// What the plugin of a component is asked on this machine: the plugin's id, and the request.
+///
+/// # Errors
+/// Every [`Refusal`] that a rollback of this component alone would meet before it asks.
+pub fn request(job: &Job, component: &ComponentId) -> Result<(String, PlanRequest), Refusal> {
+    let mut job = with_real_sources(job)?;
+    job.ask.components = vec![component.clone()];
+    let survey = Survey::make(&job)?;
+    match select(&job, &survey)?.first() {
+        Some(component) => request_of(&job, &survey, component),
+        None => Err(absent(&survey, known(&job.profile.profile, component)?)),
+    }
+}
+
+/// What is asked of a component's plugin.
+fn request_of(job: &Job, survey: &Survey, component: &Component) -> Result<(String, PlanRequest), Refusal> {
     let Role::Restore { plugin, config } = &component.role else {
         return Err(Refusal::ComponentNotRestorable { component: component.id.clone(), why: None });
     };
@@ -210,29 +232,42 @@ fn ask(
             existing(&job.profile.profile, &root, &rel)?;
         }
     }
-    let found = faces.host.find(plugin).map_err(Refusal::Plugin)?;
-    let from = &job.ask.from;
-    let own = from.iter().rfind(|(c, _)| c.as_ref() == Some(&component.id));
-    let source = own.or_else(|| from.iter().rfind(|(c, _)| c.is_none())).map(|(_, s)| s.clone());
+    let source = match source_of(job, component) {
+        RestoreFrom::Vendor | RestoreFrom::Snapshot(_) => BackupSource::Vendor,
+        RestoreFrom::Dir(folder) => BackupSource::Dir(folder.clone()),
+    };
     let request = PlanRequest {
         component: component.id.clone(),
         config: config.get_ron().to_owned(),
         folders: survey.folders.clone(),
         names: job.profile.profile.names,
         listed: listed(&job.profile.profile, survey, component)?,
-        services: services.clone(),
-        source: source.unwrap_or(BackupSource::Vendor),
+        facts: facts(&services, survey),
+        services,
+        source,
         options: job.ask.options.clone(),
-        facts: Facts::default(),
         machine: None,
         record: false,
     };
+    Ok((plugin.clone(), request))
+}
+
+/// Asks a component's plugin.
+fn ask(
+    job: &Job,
+    survey: &Survey,
+    component: &Component,
+    faces: &Faces<'_>,
+    plugins: &mut Vec<PluginRef>,
+) -> Result<Proposer, Refusal> {
+    let (plugin, request) = request_of(job, survey, component)?;
+    let found = faces.host.find(&plugin).map_err(Refusal::Plugin)?;
     let proposal = faces.host.plan(&found, &request).map_err(Refusal::Plugin)?;
     something_live(job, survey, component, &proposal)?;
     if !plugins.contains(&found) {
         plugins.push(found);
     }
-    Ok(Proposer { component: component.id.clone(), plugin: plugin.clone(), services, proposal })
+    Ok(Proposer { component: component.id.clone(), plugin, services: request.services, proposal })
 }
 
 /// Where only a service and backups say that a component is here, its folder may be the wrong one, and files would be
@@ -273,11 +308,19 @@ fn something_live(
     })
 }
 
-fn source_folder(source: &BackupSource) -> Option<HostPath> {
+fn source_folder(source: &RestoreFrom) -> Option<HostPath> {
     match source {
-        BackupSource::Vendor => None,
-        BackupSource::Dir(folder) => Some(folder.clone()),
+        RestoreFrom::Vendor | RestoreFrom::Snapshot(_) => None,
+        RestoreFrom::Dir(folder) => Some(folder.clone()),
     }
+}
+
+/// Where the files of a component come from.
+fn source_of<'a>(job: &'a Job, component: &Component) -> &'a RestoreFrom {
+    let from = &job.ask.from;
+    let own = from.iter().rfind(|(c, _)| c.as_ref() == Some(&component.id));
+    let found = own.or_else(|| from.iter().rfind(|(c, _)| c.is_none()));
+    found.map_or(&RestoreFrom::Vendor, |(_, source)| source)
 }
 
 /// The run's services in stop order, each with what it is now.
@@ -298,17 +341,17 @@ fn planned_services(
     with_companions(named, survey.services.as_ref()).map_err(Refusal::Service)
 }
 
-/// All steps in the order they are carried out. Where no file changes no service is touched either.
-pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, files: Vec<Step>) -> Vec<Step> {
-    if !files.iter().any(Step::changes_files) {
-        return files;
+/// All steps in the order they are carried out. Where nothing changes no service is touched either.
+pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, changes: Vec<Step>) -> Vec<Step> {
+    if !changes.iter().any(Step::changes) {
+        return changes;
     }
     let stops =
         services.iter().filter(|s| s.was.ran()).map(|s| Step::StopService { service: s.name.clone() });
     let mut order: Vec<&PlannedService> = services.iter().filter(|s| s.start).collect();
     order.sort_by_key(|s| s.tie);
     let starts = order.into_iter().map(|s| Step::StartService { service: s.name.clone() });
-    stops.chain(waits).chain(files).chain(starts).collect()
+    stops.chain(waits).chain(changes).chain(starts).collect()
 }
 
 fn found_stopped<'a>(

@@ -14,12 +14,12 @@ use backout_machine::{
 use backout_protocol::{
     Event, Notice, ServiceName, Step,
     plan::{Plan, PlannedService, Was},
-    profile::Probe,
     report::{Phase, ServiceAction},
 };
 use std::{
     cell::Cell,
     ffi::OsStr,
+    fs::File,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -188,64 +188,19 @@ impl Quiesce<'_> {
             std::thread::sleep(POLL);
         }
     }
-
-    /// Every wanted service is running, is still running after the settle time, and every probe is content.
-    pub(crate) fn health(&self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
-        self.runs(wanted)?;
-        self.probes()
-    }
-
-    /// Every wanted service is running and is still running after the settle time.
-    pub(crate) fn runs(&self, wanted: impl Fn(&ServiceName) -> bool) -> Result<(), Failure> {
-        self.faces.observer.event(&Event::Phase { phase: Phase::Health });
-        let watched: Vec<&ServiceName> =
-            self.plan.services.iter().map(|s| &s.name).filter(|n| wanted(n)).collect();
-        let until = Instant::now() + Duration::from_secs(self.plan.site.timeouts.settle.into());
-        while !watched.is_empty() {
-            for name in &watched {
-                match self.services.state(name) {
-                    Ok(ServiceState::Running) => {}
-                    Ok(_) => return Err(Failure::Died { service: (*name).clone() }),
-                    Err(e) => return Err(Failure::Service(e)),
-                }
-            }
-            if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
-                return Err(Failure::Cancelled(why));
-            }
-            let now = Instant::now();
-            if now >= until {
-                break;
-            }
-            std::thread::sleep(POLL.min(until - now));
-        }
-        Ok(())
-    }
-
-    /// Every probe is content.
-    pub(crate) fn probes(&self) -> Result<(), Failure> {
-        let limit = Duration::from_secs(self.plan.site.timeouts.start.into());
-        for probe in &self.plan.site.health {
-            self.probe(probe, limit)?;
-        }
-        Ok(())
-    }
-
-    fn probe(&self, probe: &Probe, limit: Duration) -> Result<(), Failure> {
-        backout_machine::probe(probe, limit)
-            .map_err(|e| Failure::Probe { name: probe.name.clone(), why: e.to_string() })
-    }
 }
 
-/// The file that stop commands hold open, in the transaction's folder.
+/// The file that stop commands and plugins' actions hold open, in the transaction's folder.
 const STOPPING: &str = "stopping";
 
 /// Makes every stop command of this run hold a locked file open, so that whoever settles the run after our death can
-/// tell that one of them goes on. Waits for those of a run that died, as long as `patience` says.
+/// tell that one of them goes on; gives that file for plugins' actions to hold as well. Waits for those of a run that
+/// died, as long as `patience` says.
 pub(crate) fn mark_stops(
     tx: &Transaction,
     services: &dyn Services,
     patience: Duration,
-) -> Result<(), Failure> {
+) -> Result<File, Failure> {
     let fail = |why: String| Failure::Process { why };
     let until = Instant::now() + patience;
     let lock = loop {
@@ -255,8 +210,9 @@ pub(crate) fn mark_stops(
             None => std::thread::sleep(POLL),
         }
     };
-    services.mark_stops(Some(lock.share().map_err(|e| fail(e.to_string()))?));
-    Ok(())
+    let share = || lock.share().map_err(|e| fail(e.to_string()));
+    services.mark_stops(Some(share()?));
+    share()
 }
 
 /// Image and number of each process.

@@ -80,7 +80,8 @@ impl From<Refusal> for RunReport {
 pub fn counts(plan: &Plan) -> Counts {
     use backout_protocol::plan::ComponentState as C;
     let mut counts = Counts {
-        left_alone: plan.left_alone.len() as u64,
+        left_alone: plan.left_alone.len() as u64
+            + plan.notices.iter().filter(|n| matches!(n, Notice::LeftOut { .. })).count() as u64,
         skipped: plan.components.iter().filter(|c| matches!(c.state, C::Absent | C::NotPatchedHere)).count()
             as u64,
         ..Counts::default()
@@ -94,7 +95,8 @@ pub fn counts(plan: &Plan) -> Counts {
             Step::CreateFolder { .. } => counts.created += 1,
             Step::Hold { .. } => counts.held += 1,
             Step::StopService { .. } => counts.services += 1,
-            Step::WaitExit { .. } | Step::StartService { .. } | Step::Custom { .. } => {}
+            Step::Custom { .. } => counts.actions += 1,
+            Step::WaitExit { .. } | Step::StartService { .. } => {}
         }
     }
     counts

@@ -1,6 +1,7 @@
 //! Tidy up: what is left of a run that is over, and dropping what was staged for one that changed nothing.
 
 use crate::{
+    action::PLUGINS,
     failure::Stuck,
     history, hold,
     refusal::Refusal,
@@ -133,7 +134,8 @@ pub(crate) fn by_plan_alone(run: &RunId, folder: &Folder) -> Result<Option<Trans
     let Some(plan) = plan else { return Ok(None) };
     let swaps: Vec<Swap> = swaps(&plan).into_iter().map(|(swap, _)| swap).collect();
     let plan_digest = backout_protocol::Digest([0; 32]);
-    Ok(Some(Transaction { run: run.clone(), folder: folder.try_clone()?, plan, plan_digest, swaps }))
+    let (run, folder) = (run.clone(), folder.try_clone()?);
+    Ok(Some(Transaction { run, folder, plan, plan_digest, swaps, actions: Vec::new(), actions_digest: None }))
 }
 
 /// Whether a run without any record has swapped files: its journal was lost.
@@ -182,7 +184,8 @@ fn open_staging(tx: &Transaction, swap: &Swap) -> Result<Option<Staging>, Error>
     }
 }
 
-/// Removes every staging folder of a run that is, or will be, in the old state; what drifted is kept.
+/// Removes every staging folder of a run that is, or will be, in the old state, and what its actions were for; what
+/// drifted is kept.
 ///
 /// # Errors
 /// The disk's; [`ErrorKind::NotFound`] where a volume seems not to be mounted.
@@ -198,7 +201,7 @@ pub(crate) fn drop_staging(tx: &Transaction) -> Result<(), Error> {
             None => mounted(tx, &host, &folder, |swap| swap.before)?,
         }
     }
-    Ok(())
+    durable::remove_tree(&tx.folder, OsStr::new(PLUGINS))
 }
 
 /// A staging folder that is gone was removed before, unless every file that should be beside it is gone too.

@@ -18,6 +18,7 @@ use backout_protocol::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -103,7 +104,30 @@ impl Plugins {
     /// As [`Plugins::plan`], but that it cannot is an answer.
     pub fn ask(&self, plugin: &PluginRef, request: &Request, leave: Leave) -> Result<Answer, HostError> {
         match &self.hosting {
-            Hosting::Child(spawner) => child::ask(spawner, plugin, self.pinning, request, leave),
+            Hosting::Child(spawner) => child::ask(spawner, plugin, self.pinning, request, leave, None),
+            Hosting::Here => call::ask(self.loaded(plugin)?, plugin, request),
+        }
+    }
+
+    /// Asks the copy of a plugin that a run keeps about one of its actions. No lock file pins a copy: its digest does, which
+    /// must be the one that `plugin` says. `held` is kept open by all that runs its code.
+    ///
+    /// # Errors
+    /// As [`Plugins::ask`].
+    pub fn act(
+        &self,
+        plugin: &PluginRef,
+        request: &Request,
+        held: Option<&File>,
+    ) -> Result<Answer, HostError> {
+        let leave = match request {
+            Request::Apply(_) | Request::Undo(_) => Leave::Change,
+            _ => Leave::ReadOnly,
+        };
+        match &self.hosting {
+            Hosting::Child(spawner) => {
+                child::ask(spawner, plugin, Pinning::WhereListed, request, leave, held)
+            }
             Hosting::Here => call::ask(self.loaded(plugin)?, plugin, request),
         }
     }
@@ -174,6 +198,15 @@ impl PluginHost for Plugins {
 
     fn plan(&self, plugin: &PluginRef, request: &PlanRequest) -> Result<Proposal, backout_engine::HostError> {
         Plugins::plan(self, plugin, request).map_err(Into::into)
+    }
+
+    fn act(
+        &self,
+        plugin: &PluginRef,
+        request: &Request,
+        held: Option<&File>,
+    ) -> Result<Answer, backout_engine::HostError> {
+        Plugins::act(self, plugin, request, held).map_err(Into::into)
     }
 
     fn list(&self) -> Vec<Listed> {

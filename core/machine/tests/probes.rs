@@ -7,7 +7,7 @@ use std::time::Duration;
 
 fn run(argv: &[&str], limit: Duration) -> Result<(), ProbeError> {
     let run = argv.iter().map(|a| (*a).to_owned()).collect();
-    probe(&Probe { name: "console answers".to_owned(), run }, limit)
+    probe(&Probe { name: "console answers".to_owned(), service: None, run }, limit)
 }
 
 #[test]

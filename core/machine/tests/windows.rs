@@ -116,7 +116,7 @@ fn command(line: &str) -> Vec<String> {
 fn a_probe_is_well_by_its_exit_code_and_is_ended_with_all_it_started() {
     let dir = tempfile::tempdir().unwrap();
     let probe = |line: &str, limit| {
-        backout_machine::probe(&Probe { name: "probe".into(), run: command(line) }, limit)
+        backout_machine::probe(&Probe { name: "probe".into(), service: None, run: command(line) }, limit)
     };
     assert!(probe("exit 0", LONG).is_ok());
     let failed = probe("echo was gone& exit 7", LONG);

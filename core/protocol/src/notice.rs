@@ -1,6 +1,9 @@
 //! Facts that a plan or a result warns of. The words are made where they are shown.
 
-use crate::{ComponentId, FileVersion, HostPath, Place, RunId, ServiceName, profile::Severity, text::Text};
+use crate::{
+    ComponentId, FileVersion, HostPath, Place, RunId, ServiceName, message::Reject, profile::Severity,
+    text::Text,
+};
 use serde::{Deserialize, Serialize};
 
 /// Something a person should know; never a reason to stop.
@@ -28,6 +31,18 @@ pub enum Notice {
         files: Vec<String>,
         /// What the profile says of it.
         why: Text,
+    },
+    /// A file that a rollback would bring back stays as it is.
+    LeftOut {
+        /// The file.
+        target: Place,
+        /// Why.
+        why: Stays,
+    },
+    /// A file that somebody edited since the patch goes back all the same, as the operator said; what it held is kept.
+    LocalSetAside {
+        /// The file.
+        target: Place,
     },
     /// The builds that will be reached differ from each other.
     MixedBuilds {
@@ -113,4 +128,50 @@ pub enum Notice {
     NotSettledAtBoot,
     /// Services set up as commands cannot be held back at boot.
     CommandsNotHeldAtBoot,
+    /// Sockets, pipes and devices: a snapshot names them and keeps nothing of them.
+    NothingKept {
+        /// Where.
+        places: Vec<Place>,
+    },
+    /// Copies in a snapshot that could not be given all that their originals have.
+    KeptWithout {
+        /// The first of them.
+        first: Place,
+        /// What it lacks.
+        what: String,
+        /// How many there are.
+        files: u64,
+    },
+}
+
+/// Why a file stays as it is in a rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stays {
+    /// The operator said so (`--keep-local`).
+    KeptLocal,
+    /// It needs a backup and has no good one: those that were seen, and why they are none.
+    NoGoodBackup(Vec<(Place, Reject)>),
+    /// It has several good backups, and they differ.
+    BackupsDiffer,
+    /// It is newer than the patch.
+    NewerOnTop {
+        /// Its version.
+        live: FileVersion,
+        /// The patched one.
+        patched: FileVersion,
+    },
+    /// It is neither as the patch left it nor as it was before: somebody edited it.
+    Drifted,
+}
+
+impl Notice {
+    /// The file that stays although the operator did not name it, if this is about one.
+    pub fn left_out(&self) -> Option<(&Place, &Stays)> {
+        match self {
+            Notice::LeftOut { why: Stays::KeptLocal, .. } => None,
+            Notice::LeftOut { target, why } => Some((target, why)),
+            _ => None,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A profile: everything about one product's patch that is data. CONTRACT; `docs/src/profile.md` holds a commented example.
 
-use crate::{ComponentId, FileVersion, MachineType, NameRule, ServiceName, text::Text};
+use crate::{ComponentId, Digest, FileVersion, MachineType, NameRule, ServiceName, text::Text};
 use ron::value::RawValue;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ pub struct Profile {
     pub title: Text,
     /// What it is about.
     pub product: Product,
+    /// Whether it takes the product back or forward.
+    #[serde(default)]
+    pub goes: Goes,
     /// How the product compares file names.
     #[serde(default)]
     pub names: NameRule,
@@ -22,6 +25,13 @@ pub struct Profile {
     pub builds: Vec<Build>,
     /// Folders, by name.
     pub variables: Vec<Variable>,
+    /// Folders whose trees a snapshot takes, as variables or folders below them; empty: those of all variables that have
+    /// a value.
+    #[serde(default)]
+    pub roots: Vec<String>,
+    /// What of them a snapshot leaves out: globs over the path below the root. One without `/` is of a name at any depth.
+    #[serde(default)]
+    pub exclude: Vec<String>,
     /// Components, in the order they are worked on.
     pub components: Vec<Component>,
     /// Lists of the files that the patch brings.
@@ -42,6 +52,16 @@ pub struct Profile {
     /// Seconds to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
+}
+
+/// Which way a profile takes its product.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Goes {
+    /// To the state before a patch: `backout rollback`.
+    #[default]
+    Back,
+    /// Forward, to other settings: `backout apply`. `backout undo` takes that back.
+    Forward,
 }
 
 /// The product and the patch.
@@ -161,6 +181,10 @@ pub struct ServiceUse {
     /// Whether a machine with this component must have it.
     #[serde(default)]
     pub need: ServiceNeed,
+    /// The base name of the program that runs, from below the product's folders, when the service does. Looked for after
+    /// the window; where it is not given only the service's state counts.
+    #[serde(default)]
+    pub image: Option<String>,
 }
 
 /// Whether a service must be there.
@@ -205,6 +229,10 @@ pub struct FileRow {
     /// Its version once patched; `None` where the page says none.
     #[serde(default)]
     pub version: Option<FileVersion>,
+    /// Digest of its bytes once patched. Where it is given, a live file that is neither these bytes nor those of a backup
+    /// is known to have been edited.
+    #[serde(default)]
+    pub sha256: Option<Digest>,
     /// Another folder than the list's.
     #[serde(default)]
     pub folder: Option<String>,
@@ -242,6 +270,9 @@ pub enum Check {
 pub struct Probe {
     /// What it looks at.
     pub name: String,
+    /// The service that it is about: it is run only where that one is in the run and up. `None`: it is always run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceName>,
     /// Program (an absolute path) and arguments.
     pub run: Vec<String>,
 }
@@ -355,6 +386,9 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
             ));
         }
     }
+    if let Some(why) = profile.roots.iter().find_map(|root| bad_location(root)) {
+        return Some(why);
+    }
     for list in &profile.lists {
         for folder in std::iter::once(&list.folder).chain(list.files.iter().filter_map(|f| f.folder.as_ref()))
         {
@@ -403,6 +437,19 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
             "an advisory or reminder is about the component `{unknown}`, which is not there"
         ));
     }
+    let services = || profile.components.iter().flat_map(|c| &c.services);
+    let mut asked = profile.health.iter().filter_map(|p| Some((&p.name, p.service.as_ref()?)));
+    if let Some((probe, unknown)) = asked.find(|(_, s)| services().all(|known| known.name != **s)) {
+        return Some(format!("the probe `{probe}` is about the service `{unknown}`, which no component has"));
+    }
+    if let Some(image) = services().filter_map(|s| s.image.as_ref()).find(|image| !is_base_name(image)) {
+        return Some(format!("`{image}`, the image of a service, is no base name of a program"));
+    }
     let mut argv0 = profile.health.iter().filter_map(|p| p.run.is_empty().then_some(&p.name));
     argv0.next().map(|probe| format!("the probe `{probe}` runs nothing"))
+}
+
+/// Whether `name` is the name of a file without any folder.
+pub fn is_base_name(name: &str) -> bool {
+    !name.contains(['/', '\\']) && crate::RelPath::new(name).is_ok()
 }

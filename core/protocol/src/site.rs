@@ -19,6 +19,9 @@ pub struct Site {
     pub timeouts: SiteTimeouts,
     /// Probes beside the profile's.
     pub health: Vec<Probe>,
+    /// The program that runs when a service does, where the profile gives none or another; see
+    /// [`ServiceUse::image`](crate::profile::ServiceUse::image).
+    pub images: BTreeMap<ServiceName, String>,
 }
 
 /// How services are reached.

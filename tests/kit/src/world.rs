@@ -47,7 +47,7 @@ pub(crate) const SMALL: &str = r#"(
       presence: (marker: "home/live/a.conf"),
       services: [(name: "First"), (name: "Second")] ),
   ],
-  timeouts: (stop: 20, start: 20, status: 20, exit: 5, settle: 0),
+  timeouts: (stop: 120, start: 120, status: 120, exit: 5, settle: 0),
 )"#;
 
 impl World {

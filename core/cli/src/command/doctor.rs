@@ -1,15 +1,18 @@
-//! `backout doctor`: what this machine answers to a profile, and what would keep a rollback from working.
+//! `backout doctor`: what this machine answers to a profile, how far its patch got file by file, and what would keep a
+//! rollback from working.
 
 use crate::{
+    again,
     answer::Answer,
     args::Wish,
     exit_code,
-    messages::{Said, plan::origin, refusal, text},
+    messages::{Said, doctor as words, plan::origin, refusal, text},
     session::{Session, Stop, stop},
 };
 use backout_engine::{
-    Refusal, apart,
+    Refusal, State, apart,
     doctor::{self, Problem},
+    outlook::{self, FileFate, FileOutlook, Finding, GoodCopy, Outlook, Way},
     presence::Presence,
 };
 use backout_machine::service::ServiceState;
@@ -18,7 +21,13 @@ use serde_json::json;
 
 pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
     let job = session.job(wish)?;
-    let seen = doctor::examine(&job, &session.faces()).map_err(stop)?;
+    let (state, unusable) = match State::look(&session.state) {
+        Ok(state) => (state, None),
+        Err(refusal) => (None, Some(refusal)),
+    };
+    let seen = doctor::examine(&job, state.as_ref(), &session.faces()).map_err(stop)?;
+    // Without folders or programs to ask there is nothing to say of files: the problems say why.
+    let outlook = outlook::look(&job, state.as_ref(), &session.faces()).ok();
     let mut out = String::from("Folders:\n");
     for (name, resolved, about) in &seen.vars {
         let value = resolved
@@ -39,20 +48,33 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
         let problem = one.problem.as_ref().map_or_else(String::new, |p| format!("; {p}"));
         out.push_str(&format!("  {} {} {}{problem}\n", one.manifest.id, one.manifest.version, one.file));
     }
+    let next = outlook.as_ref().and_then(|o| next(session, wish, o));
+    if let Some(outlook) = &outlook {
+        out.push_str(&files(outlook));
+        if let Some(next) = &next {
+            out.push_str(&format!("Run: {next}\n"));
+        }
+    }
     let mut problems: Vec<String> = seen.problems.iter().map(problem).collect();
+    problems.extend(unusable.iter().map(refused));
     if let Err(misplaced @ Refusal::InTheWay { .. }) = apart::state(&job, &session.state) {
         problems.push(refused(&misplaced));
     }
     for one in &problems {
         out.push_str(&format!("Problem: {one}\n"));
     }
-    let data = json!({
+    let mut data = json!({
         "variables": seen.vars.iter().map(|(name, resolved, _)| json!({ "name": name, "value": resolved })).collect::<Vec<_>>(),
         "components": seen.components.iter().map(|(id, p)| json!({ "id": id, "found": found(p) })).collect::<Vec<_>>(),
         "services": seen.services.iter().map(|(n, s)| json!({ "name": n, "state": service(s) })).collect::<Vec<_>>(),
         "plugins": seen.plugins.iter().map(|p| json!({ "id": p.manifest.id, "version": p.manifest.version, "file": p.file, "problem": p.problem })).collect::<Vec<_>>(),
         "problems": problems,
     });
+    if let Some(outlook) = &outlook {
+        data["files"] = outlook.files.iter().map(file).collect();
+        data["rollback"] = json!({ "possible": words::way_id(&outlook.way), "run": next });
+        data["findings"] = outlook.findings.iter().map(finding).collect();
+    }
     if problems.is_empty() {
         return Ok(Answer::read(out + "no problem was found\n", data));
     }
@@ -62,9 +84,64 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
         format!("{} problems would keep a rollback from working", problems.len()),
         "mend them one by one; nothing was touched",
     );
-    answer.result.error = Some(said.info());
-    answer.said = Some(said);
+    answer.say(said);
     Ok(answer)
+}
+
+/// The command that does what can be done; `None`: nothing can, or is to be.
+fn next(session: &Session, wish: &Wish, outlook: &Outlook) -> Option<String> {
+    let more: &[&str] = match outlook.way {
+        Way::Whole => &[],
+        Way::Part(_) => &["--only-safe"],
+        Way::NothingToDo | Way::NotAtAll(_) => return None,
+    };
+    Some(again::command("rollback", &session.global, wish, more))
+}
+
+fn stays(outlook: &Outlook) -> usize {
+    outlook.files.iter().filter(|f| matches!(f.fate, FileFate::Stays(_))).count()
+}
+
+/// File by file, what explains it, and how far a rollback gets.
+fn files(outlook: &Outlook) -> String {
+    let mut out = String::from("Files:\n");
+    for one in &outlook.files {
+        out.push_str(&words::file(one));
+        out.push('\n');
+    }
+    for one in &outlook.findings {
+        let (_, what, help) = words::finding(one);
+        out.push_str(&format!("Found: {what}\n  help: {help}\n"));
+    }
+    out.push_str(&format!("Rollback: {}\n", words::way(&outlook.way, stays(outlook))));
+    out
+}
+
+fn file(file: &FileOutlook) -> serde_json::Value {
+    let (place, at) = match &file.copy {
+        GoodCopy::Live => ("live", None),
+        GoodCopy::Vendor(path) => ("vendor", Some(path)),
+        GoodCopy::Folder(path) => ("folder", Some(path)),
+        GoodCopy::Nowhere => ("none", None),
+    };
+    let (fate, why) = match &file.fate {
+        FileFate::GoesBack => ("goes-back", None),
+        FileFate::IsBack => ("is-back", None),
+        FileFate::GoesAway => ("goes-away", None),
+        FileFate::Stays(why) => ("stays", Some(why)),
+        FileFate::NotHere => ("not-here", None),
+        FileFate::NobodysTask => ("nobodys-task", None),
+        FileFate::NotReached => ("not-reached", None),
+    };
+    json!({
+        "component": file.component, "path": file.path, "state": file.state, "version": file.version,
+        "copy": { "in": place, "at": at }, "fate": fate, "why": why,
+    })
+}
+
+fn finding(finding: &Finding) -> serde_json::Value {
+    let (id, what, help) = words::finding(finding);
+    json!({ "id": id, "message": what, "help": help })
 }
 
 fn found(presence: &Presence) -> String {

@@ -8,6 +8,9 @@ pub(crate) use list::list;
 pub(crate) use show::show;
 pub(crate) use trust::{trust, untrust};
 
+pub(crate) mod plan;
+pub(crate) mod record;
+
 use crate::{
     answer::Answer,
     messages::{plugin as words, usage},

@@ -1,4 +1,5 @@
-//! `backout rollback`: the tool's purpose.
+//! `backout rollback`: the tool's purpose; and what it shares with `backout apply`, which differs in nothing but the
+//! profile's direction.
 
 use crate::{
     answer::Answer,
@@ -10,7 +11,11 @@ use crate::{
     session::{Session, Stop, stop},
 };
 use backout_engine::{Job, Refusal, State, apart, load, planner, report::counts, rollback};
-use backout_protocol::{Outcome, Plan, plan::OnLocked};
+use backout_protocol::{
+    Notice, Outcome, Plan,
+    plan::{OnLocked, PlanKind},
+    profile::Goes,
+};
 use serde_json::json;
 use std::path::Path;
 
@@ -20,9 +25,24 @@ pub(crate) fn run(
     saved: Option<&Path>,
     dry_run: bool,
 ) -> Result<Answer, Stop> {
+    go(session, wish, saved, dry_run, Goes::Back)
+}
+
+/// Carries out a profile that goes this way.
+pub(super) fn go(
+    session: &Session,
+    wish: &Wish,
+    saved: Option<&Path>,
+    dry_run: bool,
+    goes: Goes,
+) -> Result<Answer, Stop> {
     session.may_ask(dry_run)?;
     let saved = saved.map(load::plan).transpose().map_err(stop)?;
-    let job = job(session, wish, saved.as_ref())?;
+    let job = job(session, wish, saved.as_ref(), goes)?;
+    let profile = &job.profile.profile;
+    if profile.goes != goes {
+        return Err(stop(Refusal::WrongVerb { profile: profile.name.clone(), goes: profile.goes }));
+    }
     apart::state(&job, &session.state).map_err(stop)?;
     if dry_run {
         let state = look(session)?;
@@ -30,14 +50,19 @@ pub(crate) fn run(
     }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
-    let aim = Aim::Rollback(&job.profile.profile.name, &job.ask);
+    let aim = Aim::Forth(&job.profile.profile.name, &job.ask);
     if let Some(answer) = request::answered(session, locked.state(), aim)? {
         return Ok(answer);
     }
     let plan = planned(session, &job, Some(locked.state()), saved.as_ref())?;
     if plan.is_empty() {
         let text = if session.for_people() { messages::plan::plan(&plan) } else { String::new() };
-        let answer = Answer::plain(exit_code::DONE, Outcome::NothingToDo, text, told_of(&plan));
+        let mut answer = Answer::plain(exit_code::DONE, Outcome::NothingToDo, text, told_of(&plan));
+        let left: Vec<_> = plan.notices.iter().filter_map(Notice::left_out).collect();
+        if !left.is_empty() {
+            answer.result.exit_code = exit_code::DIFFERENT;
+            answer.say(messages::doctor::nothing_safe(&left));
+        }
         return Ok(answer.counts(counts(&plan)).warn(&plan.notices));
     }
     let told = session.show(&plan);
@@ -49,10 +74,15 @@ pub(crate) fn run(
 }
 
 /// What is asked for: by the command line, or by the saved plan with the command line over it.
-fn job(session: &Session, wish: &Wish, saved: Option<&Plan>) -> Result<Job, Stop> {
+fn job(session: &Session, wish: &Wish, saved: Option<&Plan>, goes: Goes) -> Result<Job, Stop> {
     let Some(saved) = saved else { return session.job(wish) };
-    if saved.kind != backout_protocol::plan::PlanKind::Rollback {
-        return Err(Box::new(Answer::usage(usage::usage("the saved plan is not one of a rollback"))));
+    let wrong = match (goes, &saved.kind) {
+        (Goes::Back, PlanKind::Rollback) | (Goes::Forward, PlanKind::Apply) => None,
+        (Goes::Back, _) => Some("the saved plan is not one of a rollback"),
+        (Goes::Forward, _) => Some("the saved plan is not one to apply"),
+    };
+    if let Some(wrong) = wrong {
+        return Err(Box::new(Answer::usage(usage::usage(wrong))));
     }
     let mut ask = session.ask(wish)?;
     let profile = match (&wish.profile, &saved.profile.file) {
@@ -80,6 +110,9 @@ fn job(session: &Session, wish: &Wish, saved: Option<&Plan>) -> Result<Job, Stop
     ask.options.extend(old.options.iter().cloned());
     ask.end_lingering |= old.end_lingering;
     ask.start_all |= old.start_all;
+    ask.only_safe |= old.only_safe;
+    ask.keep_local.extend(old.keep_local.iter().cloned());
+    ask.overwrite.extend(old.overwrite.iter().cloned());
     if old.on_locked == OnLocked::Reboot {
         ask.on_locked = OnLocked::Reboot;
     }
@@ -116,10 +149,16 @@ fn is_about_the_machine(refusal: &Refusal) -> bool {
             | R::Cancelled(_)
             | R::Distrusted { .. }
             | R::PreferUnused { .. }
+            | R::PathUnused { .. }
     )
 }
 
 /// What people read with the plan, for programs.
 fn told_of(plan: &Plan) -> serde_json::Value {
-    json!({ "left_alone": plan.left_alone, "notes": plan.notes, "reminders": plan.reminders })
+    let stay = |n: &Notice| match n {
+        Notice::LeftOut { target, why } => Some(json!({ "target": target, "why": why })),
+        _ => None,
+    };
+    let left_out: Vec<_> = plan.notices.iter().filter_map(stay).collect();
+    json!({ "left_out": left_out, "left_alone": plan.left_alone, "notes": plan.notes, "reminders": plan.reminders })
 }

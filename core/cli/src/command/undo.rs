@@ -1,4 +1,4 @@
-//! `backout undo`: takes a finished rollback back.
+//! `backout undo`: takes a finished run back.
 
 use crate::{
     answer::Answer,
@@ -39,7 +39,7 @@ pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<
 
 fn planned(session: &Session, state: &State, id: Option<&str>) -> Result<Plan, Stop> {
     let asked = undo::Asked { run: id, by: Some(operator()), request_id: session.global.request_id.clone() };
-    let mut plan = undo::plan(state, &asked).map_err(stop)?;
+    let mut plan = undo::plan(state, &asked, &session.faces()).map_err(stop)?;
     plan.notices.extend(session.preflight(&plan)?);
     Ok(plan)
 }

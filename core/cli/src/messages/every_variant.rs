@@ -7,14 +7,16 @@ use backout_engine::{
     Failure, Refusal, Stuck,
     faces::{Cancelled, HostError},
     failure::Holders,
-    refusal::{NotUndoable, Trusted, Wanting},
+    refusal::{NotUndoable, PathFlag, Trusted, Wanting},
+    snapshot::InUse,
 };
 use backout_journal::Unreadable;
 use backout_machine::service::ServiceError;
 use backout_protocol::{
-    ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName,
+    ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName, SnapshotId,
+    notice::Stays,
     plan::{Origin, PlanDrift, Resolved},
-    profile::Severity,
+    profile::{Goes, Severity},
     text::{RonError, Text},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +28,9 @@ fn service() -> ServiceName {
     "Trend ServerProtect".parse().unwrap()
 }
 fn run() -> RunId {
+    "01m83e7csdtk1bmvtwjf7418jg".parse().unwrap()
+}
+fn snapshot() -> SnapshotId {
     "01m83e7csdtk1bmvtwjf7418jg".parse().unwrap()
 }
 fn path() -> HostPath {
@@ -81,7 +86,10 @@ fn refusals() -> Vec<Refusal> {
         R::VariableUnknown { variable: "hom".into(), known: vec!["home".into()] },
         R::VariableNotAbsolute { variable: "home".into(), value: path() },
         R::BadProposal { plugin: "x".into(), why: why() },
-        R::CustomStep { component: component(), action: "a".into() },
+        R::TooManyActions { wanted: 65, most: 64 },
+        R::ActionNotReady { component: component(), action: "a".into(), why: why() },
+        R::UndoActionDrift { component: component(), action: "a".into() },
+        R::WrongVerb { profile: "x".into(), goes: Goes::Forward },
         R::SiteServiceUnknown { service: service(), known: vec![service()] },
         R::ServiceMissing { service: service(), component: component() },
         R::Service(spawn()),
@@ -99,6 +107,8 @@ fn refusals() -> Vec<Refusal> {
         },
         R::BackupsDiffer { target: place(), backups: Vec::new() },
         R::PreferUnused { target: "x".into(), component: component() },
+        R::Drifted { targets: vec![place()] },
+        R::PathUnused { flag: PathFlag::KeepLocal, path: "x".into() },
         R::NamesFoldAlike { names: vec![place(), place()] },
         R::StepsContradict { target: place() },
         R::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
@@ -145,6 +155,15 @@ fn refusals() -> Vec<Refusal> {
         R::RebootPending { run: run() },
         R::NoRebootPending { run: run() },
         R::Declined,
+        R::SnapshotUnknown { asked: "x".into(), known: Vec::new() },
+        R::SnapshotUnknown { asked: "x".into(), known: vec![snapshot()] },
+        R::SnapshotDamaged { id: snapshot(), what: vec![why()] },
+        R::SnapshotTooNew { id: snapshot(), found: (9, 0) },
+        R::SnapshotKept { id: snapshot(), why: InUse::Pinned },
+        R::SnapshotFailed(disk(ErrorKind::NoSpace)),
+        R::SnapshotFailed(disk(ErrorKind::Other)),
+        R::Changing { path: path() },
+        R::BadGlob { glob: "[".into(), why: why() },
     ];
     all.extend(host_errors().into_iter().map(R::Plugin));
     all
@@ -156,6 +175,7 @@ fn failures() -> Vec<Failure> {
     vec![
         F::Service(spawn()),
         F::Died { service: service() },
+        F::WrongImage { service: service(), image: "SpntSvc.exe".into() },
         F::Joined { service: service() },
         F::Lingering { processes: vec![("EarthAgent.exe".into(), 7)] },
         F::Process { why: why() },
@@ -172,6 +192,9 @@ fn failures() -> Vec<Failure> {
         F::Journal { why: why() },
         F::Hold { why: "w".into() },
         F::StopGoesOn,
+        F::Action { component: component(), action: "a".into(), why: why() },
+        F::ActionDrift { component: component(), action: "a".into() },
+        F::ActionInDoubt { component: component(), action: "a".into() },
         F::Queue { why: why() },
         F::NotMounted { folder: path() },
         F::Recorded { why: why() },
@@ -190,6 +213,7 @@ fn stucks() -> Vec<Stuck> {
             error: disk(ErrorKind::Busy),
             holders: Box::new(Holders(vec![("i".into(), 7)])),
         },
+        S::Action { component: component(), action: "a".into(), why: why() },
         S::BeforeImageLost { target: place() },
         S::RecordLost { target: place(), at: path() },
         S::Journal { path: path(), why: Unreadable::TooNew { found: (9, 0) } },
@@ -204,6 +228,8 @@ fn notices() -> Vec<Notice> {
         N::LeftRestarting { service: service() },
         N::FoundStopped { service: service(), start: "ctl start".into() },
         N::StaysPatched { component: component(), files: vec!["a".into()], why: Text::en("w") },
+        N::LeftOut { target: place(), why: Stays::Drifted },
+        N::LocalSetAside { target: place() },
         N::MixedBuilds { builds: vec!["5.80.0.1297".parse().unwrap()] },
         N::Advisory { id: "p3-15".into(), severity: Severity::Critical, text: Text::en("w") },
         N::WeakFileSystem { folder: path(), kind: "vfat".into() },
@@ -222,6 +248,8 @@ fn notices() -> Vec<Notice> {
         N::ProbeFailed { probe: "p".into() },
         N::EndedProcess { image: "i".into(), pid: 7 },
         N::CommandsNotHeldAtBoot,
+        N::NothingKept { places: vec![place()] },
+        N::KeptWithout { first: place(), what: "w".into(), files: 2 },
         N::NotSettledAtBoot,
     ]
 }

@@ -22,6 +22,14 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "look at its own log, then run it again",
         )
         .at("health"),
+        Failure::WrongImage { service, image } => Said::new(
+            2035,
+            format!(
+                "the service `{service}` is called running, but no process of `{image}` runs from the product's folders"
+            ),
+            "look at what the service starts, or mend its `image` in profile or site; then run it again",
+        )
+        .at("health"),
         Failure::Lingering { processes: all } => Said::new(
             2003,
             format!("still running although their service has stopped: {}", processes(all)),
@@ -94,10 +102,31 @@ pub(crate) fn said(failure: &Failure) -> Said {
         .at("reboot"),
         Failure::StopGoesOn => Said::new(
             2022,
-            "a command that the run told to stop a service still goes on; it may stop the service at any moment",
+            "a command that the run told to stop a service, or a plugin's action, still goes on; it may stop the service \
+             or change something at any moment",
             "let it end, or end it yourself; then run `backout recover`",
         )
         .at("recover"),
+        Failure::Action { component, action, why } => Said::new(
+            2031,
+            format!("the action `{action}` of `{component}` failed: {why}"),
+            "mend that, then run it again",
+        )
+        .at("action"),
+        Failure::ActionDrift { component, action } => Said::new(
+            2032,
+            format!("what the action `{action}` of `{component}` is to change was changed while the run went on"),
+            "find out who changes it, then run it again",
+        )
+        .at("arm"),
+        Failure::ActionInDoubt { component, action } => Said::new(
+            2033,
+            format!(
+                "what the action `{action}` of `{component}` changes is neither what it was nor what it was to become"
+            ),
+            "find out who changed it, then run it again",
+        )
+        .at("action"),
         Failure::Recorded { why } => {
             Said::new(2012, format!("the run was given up: {why}"), "mend that, then run it again")
         }

@@ -1,6 +1,6 @@
 //! Warnings.
 
-use super::{code, names, text};
+use super::{code, doctor::stays, lines, names, text};
 use backout_protocol::{Notice, path::encode, report::Warning};
 
 /// A notice as a program and a person read it.
@@ -17,6 +17,11 @@ fn said(notice: &Notice) -> (u16, String) {
         Notice::StaysPatched { component, files, why } => {
             (4002, format!("{component} stays patched ({}): {}", names(files), text(why)))
         }
+        Notice::LeftOut { target, why } => (4050, format!("`{target}` stays as it is: {}", stays(why))),
+        Notice::LocalSetAside { target } => (
+            4051,
+            format!("`{target}` was edited since the patch and goes back, as you said; what it held is kept for `undo`"),
+        ),
         Notice::MixedBuilds { builds } => (4003, format!("the builds that will be reached differ: {}", names(builds))),
         Notice::Advisory { id, severity, text: words } => {
             (4004, format!("given up ({severity:?}, {id}): {}", text(words)).to_owned())
@@ -68,6 +73,16 @@ fn said(notice: &Notice) -> (u16, String) {
         Notice::LeftRestarting { service } => (
             4034,
             format!("the service `{service}` fell over and was started again and again before the run; it was told to start again, and whether it stays up was not waited for"),
+        ),
+        Notice::NothingKept { places } => (
+            4040,
+            format!("sockets, pipes and devices are named in the snapshot, and nothing of them is kept:{}", lines(places)),
+        ),
+        Notice::KeptWithout { first, what, files } => (
+            4041,
+            format!(
+                "{files} copies could not be given all that their originals have; the first: {what} of `{first}`. The inventory says how it was; run backout as root to keep it whole"
+            ),
         ),
         _ => (4099, format!("{notice:?}")),
     }

@@ -22,6 +22,7 @@ use backout_protocol::{
 use printed::Printed;
 use silence::Silence;
 use std::{
+    fs::File,
     io::{self, Read},
     path::PathBuf,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
@@ -55,7 +56,7 @@ enum Seen {
     Printed(Vec<u8>),
 }
 
-/// Asks a plugin in a child of its own.
+/// Asks a plugin in a child of its own, which keeps `held` open until it and all it has started have ended.
 ///
 /// # Errors
 /// What the child found of the plugin, or how it ended.
@@ -65,12 +66,18 @@ pub(crate) fn ask(
     pinning: Pinning,
     request: &Request,
     leave: Leave,
+    held: Option<&File>,
 ) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
     let named = |what: String| broken(format!("{what}; its file is `{}`", plugin.file));
-    let order = Order { plugin: plugin.clone(), pinning, request: request.clone(), leave };
+    let heirloom = held.map(os::heirloom).transpose();
+    let heirloom =
+        heirloom.map_err(|e| broken(format!("what its process is to hold cannot be shared: {e}")))?;
+    let keeps = heirloom.as_ref().and_then(os::number);
+    let order = Order { plugin: plugin.clone(), pinning, request: request.clone(), leave, keeps };
     let (mut running, seen) = Running::start(spawner, order)
         .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
+    drop(heirloom);
     let mut printed = Printed::new(&plugin.id);
     let replied = listen(&seen, spawner.deadline, &mut printed);
     let grace = if matches!(replied, Err(Silence::Ended)) { LAST_WORDS } else { Duration::ZERO };

@@ -18,7 +18,7 @@ use std::{convert::Infallible, io};
 pub fn serve() -> io::Result<Infallible> {
     let (mut orders, replies) = os::take_channel()?;
     let order: Order = wire::read(&mut orders)?;
-    os::isolate(orders, replies, |keeper, replies| {
+    os::isolate(orders, replies, order.keeps, |keeper, replies| {
         let reply = match os::confine(keeper, order.leave) {
             Ok(()) => carry_out(&order),
             Err(e) => Reply::Failed(HostError::Broken {

@@ -79,6 +79,21 @@ fn job(process: RawHandle) -> io::Result<OwnedHandle> {
     if done { Ok(job) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The same file once more, which whoever is started meanwhile inherits.
+pub(super) fn heirloom(held: &File) -> io::Result<File> {
+    let copy = held.try_clone()?;
+    // SAFETY: the handle is open.
+    match unsafe { SetHandleInformation(copy.as_raw_handle(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(copy),
+    }
+}
+
+/// What its keeper has to know it by: here nobody closes it.
+pub(super) fn number(_heirloom: &File) -> Option<i32> {
+    None
+}
+
 /// Whether it ends within this time.
 pub(super) fn has_ended(child: &mut Child, within: Duration) -> bool {
     let limit = u32::try_from(within.as_millis()).unwrap_or(u32::MAX);
@@ -121,6 +136,7 @@ pub(super) fn take_channel() -> io::Result<(File, File)> {
 pub(super) fn isolate(
     orders: File,
     mut replies: File,
+    _keeps: Option<i32>,
     work: impl FnOnce(u32, &mut File) -> io::Result<()>,
 ) -> io::Result<Infallible> {
     work(0, &mut replies)?;

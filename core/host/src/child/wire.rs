@@ -24,6 +24,8 @@ pub(super) struct Order {
     pub(super) request: Request,
     /// What it may do meanwhile.
     pub(super) leave: Leave,
+    /// A file that was open when it was started and that it keeps open, where the system has numbers for them.
+    pub(super) keeps: Option<i32>,
 }
 
 /// What came of it.

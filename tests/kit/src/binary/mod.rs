@@ -46,6 +46,12 @@ pub fn program(package: &str, name: &str) -> PathBuf {
     making::executable(package, "--bin", name)
 }
 
+/// A library of a package's examples, like [`built`].
+#[cfg(unix)]
+pub fn library(package: &str, name: &str) -> PathBuf {
+    making::library(package, name)
+}
+
 /// How a call of the binary ended.
 #[derive(Debug)]
 pub struct Run {

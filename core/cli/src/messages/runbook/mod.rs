@@ -8,13 +8,24 @@ use backout_protocol::{
     path::encode,
     plan::{PlannedService, Was},
     site::ServiceAccess,
-    step::Source,
+    step::{Source, Way},
 };
 use shell::Shell;
+use std::ffi::OsStr;
 
 /// The whole procedure for this machine.
 pub(crate) fn text(plan: &Plan) -> String {
     Book { plan, shell: Shell::here(), out: String::new(), part: 0, back: Vec::new() }.write()
+}
+
+/// A word as it is typed here: as it is where nothing in it means anything to a shell.
+pub(crate) fn word(word: &OsStr) -> String {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@".contains(c) || (cfg!(windows) && c == '\\');
+    match word.to_str() {
+        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
+        _ => Shell::here().quoted(word),
+    }
 }
 
 /// The procedure as it is written.
@@ -138,10 +149,12 @@ impl Book<'_> {
             Step::Hold { target, image: is } => {
                 self.remark(&format!("{target} is back already and stays; it must be {}", image(is)));
             }
-            Step::Custom { component, action, .. } => {
+            Step::Custom { component, action, args, way, .. } => {
+                let does = if *way == Way::Forth { "does" } else { "takes back" };
                 self.remark(&format!(
-                    "the plugin of {component} does `{action}` here: by hand only as its vendor says"
+                    "the plugin of {component} {does} `{action}` here, by hand only as its author says; its arguments:"
                 ));
+                self.remark(args);
             }
             Step::StopService { .. } | Step::WaitExit { .. } | Step::StartService { .. } => {}
         }

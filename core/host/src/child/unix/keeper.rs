@@ -22,17 +22,18 @@ const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
 /// Does `work`, which replies, in a child of this process; this process keeps it. Neither returns: the child ends when its
 /// work is done, this process as the child ended, once nothing is left of it. `parent`, as the work is given it, is this
-/// process.
+/// process. `keeps`: a file that is open from the start and stays so until nothing is left.
 ///
 /// # Errors
 /// There is no child.
 pub(in crate::child) fn isolate(
     orders: File,
     mut replies: File,
+    keeps: Option<i32>,
     work: impl FnOnce(u32, &mut File) -> io::Result<()>,
 ) -> io::Result<Infallible> {
     alone()?;
-    close_others(&[&orders, &replies])?;
+    close_others(&[&orders, &replies], keeps)?;
     // As the child ends, so does this process, and neither leaves an image of its memory.
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
     let keeper = getpid();
@@ -136,10 +137,11 @@ fn alone() -> io::Result<()> {
 }
 
 /// Closes what whoever started backout has left open: a plugin has no business with it.
-fn close_others(ours: &[&File]) -> io::Result<()> {
+fn close_others(ours: &[&File], keeps: Option<i32>) -> io::Result<()> {
     let Ok(open) = fs::read_dir("/proc/self/fd") else { return Ok(()) };
     let open: Vec<i32> = open.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
-    for fd in open.into_iter().filter(|fd| *fd > 2 && ours.iter().all(|f| f.as_raw_fd() != *fd)) {
+    let kept = |fd: i32| keeps == Some(fd) || ours.iter().any(|f| f.as_raw_fd() == fd);
+    for fd in open.into_iter().filter(|fd| *fd > 2 && !kept(*fd)) {
         // SAFETY: nobody in this process uses it: it has only begun, and the two that it opened are kept.
         unsafe { libc::close(fd) };
     }

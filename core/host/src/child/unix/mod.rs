@@ -18,7 +18,10 @@ use rustix::{
 use std::{
     fs::File,
     io,
-    os::unix::process::{CommandExt, ExitStatusExt},
+    os::{
+        fd::AsRawFd,
+        unix::process::{CommandExt, ExitStatusExt},
+    },
     process::{Child, ChildStdin, Command, ExitStatus},
     thread,
     time::{Duration, Instant},
@@ -55,6 +58,16 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Group)> {
     let child = command.process_group(0).spawn()?;
     let group = Pid::from_child(&child);
     Ok((child, Group(Some(group))))
+}
+
+/// The same file once more, which whoever is started meanwhile inherits.
+pub(super) fn heirloom(held: &File) -> io::Result<File> {
+    Ok(dup(held)?.into())
+}
+
+/// What its keeper has to know it by, which closes what else it finds open.
+pub(super) fn number(heirloom: &File) -> Option<i32> {
+    Some(heirloom.as_raw_fd())
 }
 
 /// Whether it ends within this time; it is not reaped.
