@@ -4,10 +4,22 @@
 #include <string.h>
 
 #define MANIFEST                                                          \
-    "{\"id\":\"hello-c\",\"version\":\"1.0.0\",\"api\":[[1,0],[1,0]],"    \
+    "{\"id\":\"hello-c\",\"version\":\"1.0.0\",\"api\":[[1,0],[1,1]],"    \
     "\"about\":\"Brings app.conf back from the app.conf.orig beside it.\"}"
 
 BACKOUT_MANIFEST(MANIFEST);
+
+/* The proposal, with the folder, twice, between its parts. */
+#define PROPOSAL_1 "{\"proposal\":{\"steps\":[{\"restore-file\":{\"target\":{\"root\":"
+#define PROPOSAL_2 ",\"rel\":\"app.conf\"},\"need\":\"listed\",\"candidates\":[{\"place\":{\"root\":"
+#define PROPOSAL_3 ",\"rel\":\"app.conf.orig\"},\"fate\":\"Keep\"}]}}]}}"
+
+#define HOME "\"/srv/product\""
+#define EXAMPLES                                                                              \
+    "{\"examples\":[{\"about\":\"The file goes back from the copy beside it.\","               \
+    "\"config\":\"()\",\"machine\":{\"folders\":{\"home\":" HOME "},\"paths\":{" HOME            \
+    ":{\"folder\":{\"app.conf\":\"file\",\"app.conf.orig\":\"file\"}}}},"                        \
+    "\"expect\":" PROPOSAL_1 HOME PROPOSAL_2 HOME PROPOSAL_3 "}]}"
 
 /* Where the JSON value at `at` ends. Nothing is read at or behind `end`. */
 static const char *skip(const char *at, const char *end) {
@@ -56,24 +68,45 @@ static void say(struct out *out, const char *text) {
     push(out, text, strlen(text));
 }
 
+static int is(const char *at, const char *end, const char *text) {
+    return (size_t)(end - at) >= strlen(text) && !memcmp(at, text, strlen(text));
+}
+
+static void propose(struct out *out, const char *home, size_t len) {
+    /* The folder is a JSON string already, so it goes into the answer as it came. */
+    say(out, PROPOSAL_1);
+    push(out, home, len);
+    say(out, PROPOSAL_2);
+    push(out, home, len);
+    say(out, PROPOSAL_3);
+}
+
 static int32_t call(const uint8_t *request, size_t len, BackoutSinkFn sink, void *context) {
     struct out out = {sink, context, 0};
-    const char *at = (const char *)request, *end = at + len, *stop = end;
+    const char *at = (const char *)request, *end = at + len;
+    const char *stop = end, *folders_stop = end, *home_stop = end;
     const char *plan = member(at, end, "plan", &stop);
-    const char *home = member(member(plan, end, "folders", &stop), end, "home", &stop);
-    if (len == 10 && !memcmp(at, "\"describe\"", 10)) {
+    const char *record = member(plan, end, "record", &stop);
+    const char *folders = member(plan, end, "folders", &folders_stop);
+    const char *home = member(folders, end, "home", &home_stop);
+    if (is(at, end, "\"describe\"")) {
         say(&out, "{\"manifest\":" MANIFEST "}");
-    } else if (!plan) {
-        say(&out, "{\"failed\":{\"message\":\"this plugin only plans\"}}");
+    } else if (is(at, end, "\"schema\"")) {
+        say(&out, "{\"schema\":\"{\\\"type\\\":\\\"null\\\"}\"}");
+    } else if (is(at, end, "\"examples\"")) {
+        say(&out, EXAMPLES);
     } else if (!home) {
-        say(&out, "{\"failed\":{\"message\":\"variable `home` has no value here\"}}");
+        say(&out, plan ? "{\"failed\":{\"message\":\"variable `home` has no value here\"}}"
+                       : "{\"failed\":{\"message\":\"this plugin only plans\"}}");
+    } else if (record && is(record, end, "true")) {
+        /* It looks at nothing, so the folders are all that its plan depends on. */
+        say(&out, "{\"recorded\":{\"planned\":");
+        propose(&out, home, (size_t)(home_stop - home));
+        say(&out, ",\"machine\":{\"folders\":");
+        push(&out, folders, (size_t)(folders_stop - folders));
+        say(&out, "}}}");
     } else {
-        /* The folder is a JSON string already, so it goes into the answer as it came. */
-        say(&out, "{\"proposal\":{\"steps\":[{\"restore-file\":{\"target\":{\"root\":");
-        push(&out, home, (size_t)(stop - home));
-        say(&out, ",\"rel\":\"app.conf\"},\"need\":\"listed\",\"candidates\":[{\"place\":{\"root\":");
-        push(&out, home, (size_t)(stop - home));
-        say(&out, ",\"rel\":\"app.conf.orig\"},\"fate\":\"Keep\"}]}}]}}");
+        propose(&out, home, (size_t)(home_stop - home));
     }
     return out.refused ? BACKOUT_BROKEN : BACKOUT_DONE;
 }

@@ -3,9 +3,11 @@
 use backout_plugin::protocol::message::{Candidate, Example, Failure, Need, Proposal, Proposed};
 use backout_plugin::{Ask, Component, Machine, examples, export_component, protocol::step::Fate, schemars};
 
+/// The plugin.
 #[derive(Default)]
 pub struct Hello;
 
+/// What a profile says to it.
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

@@ -10,6 +10,7 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 fn the_guides_plugin_in_c_compiles_without_a_warning_and_plans_what_its_rust_twin_does() {
     let world = World::without_services();
     let library = world.path().join("libhello.so");
+    let folder = world.path().to_str().unwrap();
     let mut cc = Command::new("gcc");
     cc.args([
         "-std=c11",
@@ -37,6 +38,22 @@ fn the_guides_plugin_in_c_compiles_without_a_warning_and_plans_what_its_rust_twi
     let target = json!({ "root": root, "rel": "app.conf" });
     let step = json!({ "restore-file": { "target": target, "need": "listed", "candidates": [candidate] } });
     assert_eq!(plan("home", 0).json["data"]["proposal"]["steps"], json!([step]));
+    let record = ["--profile", &profile(&world), "--component", "files", "--plugin-dir", folder];
+    let mut command = world.command(&["plugin", "record", "hello-c", "--json"]);
+    let recorded = Run::to_its_end(command.arg("--site").arg(&world.site).args(record)).ends(0);
+    let data = &recorded.json["data"];
+    assert_eq!(data["machine"]["folders"]["home"], json!(world.home));
+    assert_eq!(data["planned"]["proposal"]["steps"][0]["restore-file"]["target"]["root"], json!(world.home));
     let refused = plan("hose", 10);
     assert!(refused.json["error"].to_string().contains("variable `home` has no value here"));
+}
+
+/// The world's profile, its component planned by the guide's plugin.
+fn profile(world: &World) -> String {
+    let text = fs::read_to_string(&world.profile).unwrap();
+    let (head, tail) = text.split_once("Restore(plugin: ").unwrap();
+    let (_, tail) = tail.split_once(")),").unwrap();
+    let file = world.path().join("hello.ron");
+    write(&file, format!("{head}Restore(plugin: \"hello-c\", config: ()),{tail}"));
+    file.to_str().unwrap().to_owned()
 }
