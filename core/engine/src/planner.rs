@@ -21,7 +21,7 @@ use backout_protocol::{
     HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
     message::{BackupSource, Facts, Need, PlanRequest, Proposal, Proposed},
     plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
-    profile::{Check, Component, Goes, Moment, Role, ServiceNeed},
+    profile::{Check, Component, Goes, Holds, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
 };
@@ -48,7 +48,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let machines = expected_machines(profile, &survey);
     let ground = Ground {
         names: profile.names,
-        roots: survey.folders.values().cloned().collect(),
+        roots: roots(profile, &survey),
         sources: job.ask.from.iter().filter_map(|(_, s)| source_folder(s)).collect(),
         prefer: &job.ask.prefer,
         machines: &machines,
@@ -109,6 +109,12 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         notes,
         reminders: reminders(profile, &selected, Moment::After),
     })
+}
+
+/// The folders below which files may be changed.
+fn roots(profile: &Profile, survey: &Survey) -> Vec<HostPath> {
+    let folders = profile.variables.iter().filter(|v| v.holds == Holds::Folder);
+    folders.filter_map(|v| survey.folders.get(&v.name).cloned()).collect()
 }
 
 /// The job with each `--from dir:` as the real path of a folder that nobody else may have filled.

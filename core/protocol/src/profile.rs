@@ -81,7 +81,17 @@ pub struct Build {
     pub name: String,
 }
 
-/// A folder of the product.
+/// What the value of a variable is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Holds {
+    /// A folder of the product: an absolute path.
+    #[default]
+    Folder,
+    /// A text for plugins to use. No file is looked for by it.
+    Text,
+}
+
+/// A folder of the product, or a text that plugins use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variable {
@@ -89,6 +99,9 @@ pub struct Variable {
     pub name: String,
     /// What it is.
     pub about: Text,
+    /// What its value is.
+    #[serde(default)]
+    pub holds: Holds,
     /// Takes the value of this variable unless set itself.
     #[serde(default)]
     pub same_as: Option<String>,
@@ -353,8 +366,9 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
     }
     let bad_location = |text: &str| {
         let (variable, below) = text.split_once('/').map_or((text, None), |(v, b)| (v, Some(b)));
-        if !variables.contains(&variable) {
-            return Some(format!("`{text}` begins with no variable of this profile"));
+        let folder = |v: &Variable| v.name == variable && v.holds == Holds::Folder;
+        if !profile.variables.iter().any(folder) {
+            return Some(format!("`{text}` begins with no folder's variable of this profile"));
         }
         below.and_then(|b| crate::RelPath::new(b).err()).map(|e| format!("`{text}`: {e}"))
     };
