@@ -21,7 +21,7 @@ use backout_protocol::{
     HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
     message::{BackupSource, Facts, Need, PlanRequest, Proposal, Proposed},
     plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
-    profile::{Check, Component, Goes, Holds, Moment, Role, ServiceNeed},
+    profile::{Check, Component, Goes, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
 };
@@ -113,8 +113,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
 
 /// The folders below which files may be changed.
 fn roots(profile: &Profile, survey: &Survey) -> Vec<HostPath> {
-    let folders = profile.variables.iter().filter(|v| v.holds == Holds::Folder);
-    folders.filter_map(|v| survey.folders.get(&v.name).cloned()).collect()
+    survey.folders.iter().filter(|(name, _)| profile.is_folder(name)).map(|(_, at)| at.clone()).collect()
 }
 
 /// The job with each `--from dir:` as the real path of a folder that nobody else may have filled.

@@ -19,8 +19,7 @@ pub fn resolve(profile: &Profile, site: &Site, ask: &Ask) -> Result<BTreeMap<Str
         if !known.contains(variable) {
             return Err(Refusal::VariableUnknown { variable: variable.clone(), known });
         }
-        let text = profile.variables.iter().any(|v| v.name == *variable && v.holds == Holds::Text);
-        if !text && !is_plain_absolute(&value.0) {
+        if profile.is_folder(variable) && !is_plain_absolute(&value.0) {
             return Err(Refusal::VariableNotAbsolute { variable: variable.clone(), value: value.clone() });
         }
     }

@@ -375,7 +375,8 @@ impl Plan {
         };
         for at in 0..old.len().max(new.len()) {
             let differs = old.get(at) != new.get(at);
-            found.extend(old.get(at).or(new.get(at)).filter(|_| differs).map(|s| PlanDrift::Action(named(s))));
+            found
+                .extend(old.get(at).or(new.get(at)).filter(|_| differs).map(|s| PlanDrift::Action(named(s))));
         }
         if self.site != now.site {
             found.push(PlanDrift::Site);

@@ -81,6 +81,13 @@ pub struct Build {
     pub name: String,
 }
 
+impl Profile {
+    /// Whether the variable of this name holds a folder.
+    pub fn is_folder(&self, variable: &str) -> bool {
+        self.variables.iter().any(|v| v.name == variable && v.holds == Holds::Folder)
+    }
+}
+
 /// What the value of a variable is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub enum Holds {
@@ -366,8 +373,7 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
     }
     let bad_location = |text: &str| {
         let (variable, below) = text.split_once('/').map_or((text, None), |(v, b)| (v, Some(b)));
-        let folder = |v: &Variable| v.name == variable && v.holds == Holds::Folder;
-        if !profile.variables.iter().any(folder) {
+        if !profile.is_folder(variable) {
             return Some(format!("`{text}` begins with no folder's variable of this profile"));
         }
         below.and_then(|b| crate::RelPath::new(b).err()).map(|e| format!("`{text}`: {e}"))

@@ -101,7 +101,8 @@ fn an_action_that_dies_hangs_or_fails_is_undone_with_everything_else() {
 
 #[test]
 fn an_action_that_cannot_be_prepared_stops_no_service() {
-    for (operation, how) in [("prepare", "die"), ("prepare", "fail"), ("state", "between"), ("state", "die")] {
+    for (operation, how) in [("prepare", "die"), ("prepare", "fail"), ("state", "between"), ("state", "die")]
+    {
         let world = deeds::world();
         let before = world.files();
         world.services.clear_log();
@@ -193,8 +194,12 @@ fn a_plugin_that_cannot_say_how_far_it_got_leaves_the_run_to_a_person_with_every
     world.plain(&["recover"]).ends(22);
     assert_eq!(fs::read_to_string(world.home.join("live/b.conf")).unwrap(), "patched b");
     let given_up = world.plain(&["recover", "--abandon"]).ends(0);
-    let stands: Vec<&str> =
-        given_up.json["data"]["actions"].as_array().unwrap().iter().filter_map(|a| a["stands"].as_str()).collect();
+    let stands: Vec<&str> = given_up.json["data"]["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|a| a["stands"].as_str())
+        .collect();
     assert_eq!(stands, ["in doubt: look at what it changes", "not done"]);
 }
 

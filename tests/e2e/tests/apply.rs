@@ -128,10 +128,8 @@ fn values_that_are_missing_or_more_than_a_value_are_refused() {
 #[test]
 fn where_there_is_no_registry_a_profile_that_needs_one_says_so() {
     let world = world();
-    let with = SETTINGS.replace(
-        "(ini: [",
-        r#"(registry: [(key: r"HKLM\SOFTWARE\P", value: "v", data: Sz("1"))], ini: ["#,
-    );
+    let with = SETTINGS
+        .replace("(ini: [", r#"(registry: [(key: r"HKLM\SOFTWARE\P", value: "v", data: Sz("1"))], ini: ["#);
     fs::write(&world.profile, with).unwrap();
     let refused = world.verb("apply", &ADDRESS).ends(10);
     assert!(message(&refused).contains("has no registry"), "{}", message(&refused));

@@ -178,7 +178,9 @@ fn remedy(remedy: Remedy) -> &'static str {
         Remedy::Forget => "forget it",
         Remedy::DropStaging => "remove what was staged",
         Remedy::DropStagingAndResume => "start what ran and remove what was staged",
-        Remedy::SwapOn => "stop the services, swap and do the rest, and start what ran; or put everything back",
+        Remedy::SwapOn => {
+            "stop the services, swap and do the rest, and start what ran; or put everything back"
+        }
         Remedy::ResumeForwards => "start what ran and look at its health; or put everything back",
         Remedy::PutBack => "stop the services, put every action and file back, and start what ran",
         Remedy::ResumeBackwards => "start what ran",

@@ -6,8 +6,8 @@ use backout_protocol::{
     Counts, Plan, Step,
     message::{LeftAlone, LeftReason},
     path::encode,
-    step::Way,
     plan::{ComponentState, Origin, PlanKind, Was},
+    step::Way,
 };
 
 /// What becomes of a component.
@@ -103,7 +103,8 @@ pub(crate) fn left_alone(left: &LeftAlone) -> String {
 
 /// What a plan amounts to, in one line.
 pub(crate) fn counted(counts: &Counts) -> String {
-    let Counts { replaced, removed, created, consumed, held, skipped, left_alone, services, actions } = counts;
+    let Counts { replaced, removed, created, consumed, held, skipped, left_alone, services, actions } =
+        counts;
     let all = [
         (*replaced, "replaced"),
         (*removed, "removed"),

@@ -31,7 +31,8 @@ pub(crate) fn prepare(tx: &mut Transaction, state: &State, faces: &Faces<'_>) ->
         PlanKind::Undo { of } => history::read(state, of)?.map(|(_, tx)| tx),
         PlanKind::Rollback | PlanKind::Apply => None,
     };
-    let folder = durable::ensure_folder(&tx.folder, OsStr::new(PLUGINS), 0o700).map_err(Refusal::StageFailed)?;
+    let folder =
+        durable::ensure_folder(&tx.folder, OsStr::new(PLUGINS), 0o700).map_err(Refusal::StageFailed)?;
     let mut actions = Vec::new();
     for step in tx.plan.customs() {
         let Step::Custom { component, plugin, action, args, way } = step else { continue };
@@ -58,7 +59,9 @@ pub(crate) fn prepare(tx: &mut Transaction, state: &State, faces: &Faces<'_>) ->
         // Here already, so that a plugin that contradicts itself stops no service.
         let side = Asking::of(tx, faces.host).side(&prepared).map_err(&not_ready)?;
         if !prepared.is_untouched(side) {
-            return Err(not_ready("its plugin prepares it and then says that it is begun already".to_owned()));
+            return Err(not_ready(
+                "its plugin prepares it and then says that it is begun already".to_owned(),
+            ));
         }
         actions.push(prepared);
     }

@@ -70,7 +70,8 @@ pub(crate) fn ask(
 ) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
     let heirloom = held.map(os::heirloom).transpose();
-    let heirloom = heirloom.map_err(|e| broken(format!("what its process is to hold cannot be shared: {e}")))?;
+    let heirloom =
+        heirloom.map_err(|e| broken(format!("what its process is to hold cannot be shared: {e}")))?;
     let keeps = heirloom.as_ref().and_then(os::number);
     let order = Order { plugin: plugin.clone(), pinning, request: request.clone(), leave, keeps };
     let (mut running, seen) = Running::start(spawner, order)

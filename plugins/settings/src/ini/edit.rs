@@ -186,10 +186,7 @@ mod tests {
             b"[FixedComputerIP]\na=1\nHostName=192.0.2.7\n\n[B]\nHostName=2\n",
         );
         becomes(b"[FixedComputerIP]", b"[FixedComputerIP]\r\nHostName=192.0.2.7\r\n");
-        becomes(
-            b"[FixedComputerIP]\n;HostName=1\n",
-            b"[FixedComputerIP]\n;HostName=1\nHostName=192.0.2.7\n",
-        );
+        becomes(b"[FixedComputerIP]\n;HostName=1\n", b"[FixedComputerIP]\n;HostName=1\nHostName=192.0.2.7\n");
     }
 
     #[test]
@@ -208,8 +205,10 @@ mod tests {
         becomes(utf8, "\u{feff}[FixedComputerIP]\r\nHostName=192.0.2.7\r\n".as_bytes());
         let little = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
         let big = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
-        let (before, after) =
-            ("\u{feff}[一]\r\n[FixedComputerIP]\r\nHostName=表\r\n", "\u{feff}[一]\r\n[FixedComputerIP]\r\nHostName=192.0.2.7\r\n");
+        let (before, after) = (
+            "\u{feff}[一]\r\n[FixedComputerIP]\r\nHostName=表\r\n",
+            "\u{feff}[一]\r\n[FixedComputerIP]\r\nHostName=192.0.2.7\r\n",
+        );
         becomes(&little(before), &little(after));
         becomes(&big(before), &big(after));
         let wide = set(Some(&little("\u{feff}[A]\n")), "A", "b", "表").unwrap();
@@ -226,9 +225,14 @@ mod tests {
         assert!(refused(b"\xff\xfea", "A", "b", "c").contains("half a character"));
         assert!(refused(b"a\0b", "A", "b", "c").contains("no text"));
         assert!(refused(b"", "A", "b", "表").contains("encoding"));
-        for (section, key, value) in
-            [("", "b", "c"), ("A]", "b", "c"), ("A", "b=", "c"), ("A", "", "c"), ("A", "b", "c\nd"), ("A", "b", " c")]
-        {
+        for (section, key, value) in [
+            ("", "b", "c"),
+            ("A]", "b", "c"),
+            ("A", "b=", "c"),
+            ("A", "", "c"),
+            ("A", "b", "c\nd"),
+            ("A", "b", " c"),
+        ] {
             refused(b"", section, key, value);
         }
     }

@@ -105,7 +105,8 @@ impl Registry for Here {
         }
         there(machine().delete_subkey_with_flags(key, flag(view)), key)?;
         let (above, _) = key.rsplit_once('\\').unwrap_or_default();
-        let above = machine().open_subkey_with_flags(above, KEY_ALL_ACCESS | flag(view)).map_err(said(key))?;
+        let above =
+            machine().open_subkey_with_flags(above, KEY_ALL_ACCESS | flag(view)).map_err(said(key))?;
         flush(&above).map_err(said(key))
     }
 }

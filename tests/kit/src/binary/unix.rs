@@ -33,7 +33,8 @@ pub(super) fn executable(package: &str, kind: &str, name: &str) -> PathBuf {
 
 pub(super) fn library(package: &str, name: &str) -> PathBuf {
     let built = messages(["-p", package, "--example", name].into_iter());
-    let files = built.iter().filter(|m| m["target"]["name"] == name).filter_map(|m| m["filenames"].as_array());
+    let files =
+        built.iter().filter(|m| m["target"]["name"] == name).filter_map(|m| m["filenames"].as_array());
     let mut libraries = files.flatten().filter_map(Value::as_str);
     libraries.find(|f| f.ends_with(std::env::consts::DLL_SUFFIX)).map(PathBuf::from).unwrap()
 }
