@@ -25,8 +25,12 @@ use std::{
 };
 
 /// The profiles that the binary brings along.
-pub(crate) const BUILT_IN: [(&str, &str); 2] = [
+pub(crate) const BUILT_IN: [(&str, &str); 3] = [
     ("serverprotect-5.8-patch3", include_str!("../../../profiles/serverprotect-5.8-patch3.ron")),
+    (
+        "serverprotect-5.8-fixed-address",
+        include_str!("../../../profiles/serverprotect-5.8-fixed-address.ron"),
+    ),
     ("linux-service-example", include_str!("../../../profiles/linux-service-example.ron")),
 ];
 

@@ -23,7 +23,8 @@ pub fn state(job: &Job, state: &Path) -> Result<(), Refusal> {
         RestoreFrom::Dir(folder) => Some(folder),
         RestoreFrom::Vendor | RestoreFrom::Snapshot(_) => None,
     });
-    outside(state, vars.values().map(|v| &v.value).chain(sources))
+    let folders = vars.iter().filter(|(name, _)| job.profile.profile.is_folder(name)).map(|(_, v)| &v.value);
+    outside(state, folders.chain(sources))
 }
 
 /// Refuses a plan whose places hold the state folder, or that would change the profile, site or plugins it was made

@@ -16,7 +16,7 @@ use crate::{
 use backout_protocol::{
     ComponentId, Counts, FileVersion, RunId, Site,
     plan::{Ask, PlanKind},
-    profile::Role,
+    profile::{Goes, Role},
     site::ServiceAccess,
 };
 use std::collections::BTreeSet;
@@ -76,6 +76,10 @@ pub fn look_for(
     state: Option<&State>,
     faces: &Faces<'_>,
 ) -> Result<Option<Product>, Refusal> {
+    // What changes settings is no way back.
+    if profile.profile.goes == Goes::Forward {
+        return Ok(None);
+    }
     let job = about(profile, site, ask);
     let seen = doctor::examine(&job, state, faces)?;
     if !here(&job, &seen) {

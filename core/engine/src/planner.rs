@@ -52,7 +52,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let known_states = Known::of(profile, &survey, state);
     let ground = Ground {
         names: profile.names,
-        roots: survey.folders.values().cloned().collect(),
+        roots: roots(profile, &survey),
         sources: job.ask.from.iter().filter_map(|(_, s)| source_folder(s)).collect(),
         ask: &job.ask,
         machines: &machines,
@@ -117,6 +117,11 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         notes,
         reminders: reminders(profile, &selected, Moment::After),
     })
+}
+
+/// The folders below which files may be changed.
+fn roots(profile: &Profile, survey: &Survey) -> Vec<HostPath> {
+    survey.folders.iter().filter(|(name, _)| profile.is_folder(name)).map(|(_, at)| at.clone()).collect()
 }
 
 /// The job with each `--from dir:` as the real path of a folder that nobody else may have filled.

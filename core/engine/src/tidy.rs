@@ -1,7 +1,7 @@
 //! Tidy up: what is left of a run that is over, and dropping what was staged for one that changed nothing.
 
 use crate::{
-    action::PLUGINS,
+    action::{ACTIONS, PLUGINS},
     failure::Stuck,
     history, hold,
     refusal::Refusal,
@@ -138,8 +138,12 @@ pub(crate) fn by_plan_alone(run: &RunId, folder: &Folder) -> Result<Option<Trans
     Ok(Some(Transaction { run, folder, plan, plan_digest, swaps, actions: Vec::new(), actions_digest: None }))
 }
 
-/// Whether a run without any record has swapped files: its journal was lost.
+/// Whether a run without any record has swapped files, or may have let plugins act: its journal was lost.
 pub(crate) fn lost_its_journal(run: &RunId, folder: &Folder) -> bool {
+    // Actions are prepared behind the first record, and what they changed only their plugins could tell.
+    if !matches!(folder.stat(OsStr::new(ACTIONS)), Ok(None)) {
+        return true;
+    }
     let held = by_plan_alone(run, folder).map(|tx| tx.map(|tx| first_before_image(&tx)));
     // What cannot be looked at is not taken for nothing.
     !matches!(held, Ok(None | Some(Ok(None))))
@@ -147,7 +151,12 @@ pub(crate) fn lost_its_journal(run: &RunId, folder: &Folder) -> bool {
 
 /// Removes a transaction's folder; nothing of it is left anywhere.
 pub(crate) fn remove_transaction(locked: &Locked, run: &RunId) -> Result<(), Error> {
-    durable::remove_tree(&locked.state().transactions()?, OsStr::new(run.as_str()))
+    let transactions = locked.state().transactions()?;
+    // First: without the journal it would speak of a run whose journal was lost.
+    if let Ok(folder) = transactions.open_below(&plain(run.as_str())) {
+        durable::remove_tree(&folder, OsStr::new(ACTIONS))?;
+    }
+    durable::remove_tree(&transactions, OsStr::new(run.as_str()))
 }
 
 /// The first slot that holds its target's before-image while the target does not, if any.

@@ -88,7 +88,24 @@ pub struct Build {
     pub name: String,
 }
 
-/// A folder of the product.
+impl Profile {
+    /// Whether the variable of this name holds a folder.
+    pub fn is_folder(&self, variable: &str) -> bool {
+        self.variables.iter().any(|v| v.name == variable && v.holds == Holds::Folder)
+    }
+}
+
+/// What the value of a variable is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Holds {
+    /// A folder of the product: an absolute path.
+    #[default]
+    Folder,
+    /// A text for plugins to use. No file is looked for by it.
+    Text,
+}
+
+/// A folder of the product, or a text that plugins use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variable {
@@ -96,6 +113,9 @@ pub struct Variable {
     pub name: String,
     /// What it is.
     pub about: Text,
+    /// What its value is.
+    #[serde(default)]
+    pub holds: Holds,
     /// Takes the value of this variable unless set itself.
     #[serde(default)]
     pub same_as: Option<String>,
@@ -371,8 +391,8 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
     }
     let bad_location = |text: &str| {
         let (variable, below) = text.split_once('/').map_or((text, None), |(v, b)| (v, Some(b)));
-        if !variables.contains(&variable) {
-            return Some(format!("`{text}` begins with no variable of this profile"));
+        if !profile.is_folder(variable) {
+            return Some(format!("`{text}` begins with no folder's variable of this profile"));
         }
         below.and_then(|b| crate::RelPath::new(b).err()).map(|e| format!("`{text}`: {e}"))
     };

@@ -33,6 +33,7 @@ fn rule() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("backout-information-server", &["backout-plugin"]),
         ("backout-cm-agent", &["backout-plugin"]),
         ("backout-file-set", &["backout-plugin"]),
+        ("backout-settings", &["backout-plugin"]),
     ])
 }
 
@@ -74,6 +75,7 @@ fn data_and_plugins_stay_small() {
         "backout-information-server",
         "backout-cm-agent",
         "backout-file-set",
+        "backout-settings",
     ] {
         for heavy in ["tokio", "async-std", "clap", "indicatif", "rustix", "libloading", "env_logger"] {
             assert!(!uses[name].contains(heavy), "{name} must not use {heavy}");

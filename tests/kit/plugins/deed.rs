@@ -18,7 +18,7 @@ use std::{
     fs::{self, File},
     io,
     path::PathBuf,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 /// A component whose files get other texts.
@@ -125,6 +125,15 @@ fn read(file: &PathBuf) -> Result<Option<String>, Failure> {
     }
 }
 
+/// Makes a file whose text is one such file like every other, on the medium.
+fn dress(file: &PathBuf) -> io::Result<()> {
+    let open = File::options().write(true).open(file)?;
+    open.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_300_000_000))?;
+    #[cfg(unix)]
+    open.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    open.sync_all()
+}
+
 /// How an operation is to go wrong. What goes wrong before anything is done does so here.
 fn told(about: &ActionRequest, operation: &str) -> Result<String, Failure> {
     let how = read(&ctl(about, operation)?)?.unwrap_or_default();
@@ -149,7 +158,7 @@ fn put(about: &ActionRequest, text: Option<&str>, how: &str) -> Result<(), Failu
         Some(text) => {
             let new = file.with_extension("new");
             fs::write(&new, text).map_err(said)?;
-            File::open(&new).and_then(|f| f.sync_all()).map_err(said)?;
+            dress(&new).map_err(said)?;
             fs::rename(&new, &file).map_err(said)?;
         }
         None => {

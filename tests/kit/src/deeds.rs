@@ -37,7 +37,10 @@ fn given_deeds(world: World, small: String) -> World {
     fs::copy(&from, &to).unwrap();
     place::shield(&to);
     fs::create_dir(world.path().join("ctl")).unwrap();
-    fs::write(world.home.join("live/one.txt"), "old one").unwrap();
+    let one = world.home.join("live/one.txt");
+    fs::write(&one, "old one").unwrap();
+    filetime::set_file_mtime(&one, filetime::FileTime::from_unix_time(1_300_000_000, 0)).unwrap();
+    place::shield(&one);
     world
 }
 

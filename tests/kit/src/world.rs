@@ -151,7 +151,7 @@ impl World {
     pub fn verb_command(&self, verb: &str, more: &[&str]) -> Command {
         let mut command = self.command(&[verb, &self.profile]);
         command.args(self.flags()).args(["--json", "--jobs", "1"]).args(more);
-        if verb == "rollback" {
+        if ["rollback", "apply"].contains(&verb) {
             command.arg("--yes");
         }
         command

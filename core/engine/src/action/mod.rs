@@ -109,6 +109,11 @@ impl Action {
         }
     }
 
+    /// Whether it stands as it stood when it was prepared. Where there was nothing to do, before and after are the same.
+    fn is_untouched(&self, side: Side) -> bool {
+        if self.already { side != Side::Between } else { side == Side::Old }
+    }
+
     pub(crate) fn failed(&self, why: String) -> Failure {
         Failure::Action { component: self.component(), action: self.name(), why }
     }

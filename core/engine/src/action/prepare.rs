@@ -2,7 +2,7 @@
 //!
 //! If we die in here nothing was changed; recovery removes the transaction's folder with all of it.
 
-use super::{ACTIONS, Action, Actions, Asking, PLUGINS, Side, copy_name, copy_of, told};
+use super::{ACTIONS, Action, Actions, Asking, PLUGINS, copy_name, copy_of, told};
 use crate::{
     faces::Faces,
     history,
@@ -56,9 +56,9 @@ pub(crate) fn prepare(tx: &mut Transaction, state: &State, faces: &Faces<'_>) ->
                 Action { way: *way, already: false, ..done.clone() }
             }
         };
-        let wanted = if prepared.already { Side::New } else { Side::Old };
         // Here already, so that a plugin that contradicts itself stops no service.
-        if Asking::of(tx, faces.host).side(&prepared).map_err(&not_ready)? != wanted {
+        let side = Asking::of(tx, faces.host).side(&prepared).map_err(&not_ready)?;
+        if !prepared.is_untouched(side) {
             return Err(not_ready(
                 "its plugin prepares it and then says that it is begun already".to_owned(),
             ));

@@ -27,8 +27,8 @@ impl<'a> Run<'a> {
     /// Looks, before anything is changed, whether each is still as it was prepared.
     pub(crate) fn look_at_actions(&self) -> Result<(), Failure> {
         for action in &self.tx.actions {
-            let wanted = if action.already { Side::New } else { Side::Old };
-            if self.asking().side(action).map_err(|why| action.failed(why))? != wanted {
+            let side = self.asking().side(action).map_err(|why| action.failed(why))?;
+            if !action.is_untouched(side) {
                 return Err(Failure::ActionDrift { component: action.component(), action: action.name() });
             }
         }

@@ -23,8 +23,13 @@ pub struct Built {
 }
 
 /// Packages whose libraries are plugins.
-const PLUGINS: [&str; 4] =
-    ["backout-normal-server", "backout-information-server", "backout-cm-agent", "backout-file-set"];
+const PLUGINS: [&str; 5] = [
+    "backout-normal-server",
+    "backout-information-server",
+    "backout-cm-agent",
+    "backout-file-set",
+    "backout-settings",
+];
 
 /// The binary and the plugins: built now if they are not up to date, or found beside the test where that cannot be.
 pub fn built() -> &'static Built {
