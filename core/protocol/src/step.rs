@@ -88,6 +88,8 @@ pub enum Step {
 pub enum Source {
     /// A file on this machine.
     File(Place),
+    /// A file that a snapshot keeps: everything else that it has goes on as it was saved, too.
+    Saved(Place),
     /// Bytes that the plan itself carries.
     Inline(Vec<u8>),
 }
