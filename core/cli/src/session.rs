@@ -10,6 +10,7 @@ use crate::{
 };
 use backout_engine::{
     Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, boot, faces::Cancelled, load, preflight,
+    snapshot,
 };
 use backout_host::{Hosting, Pinning, Plugins, Spawner};
 use backout_protocol::{
@@ -247,7 +248,10 @@ impl Session {
             ask.components.push(component_id(component)?);
         }
         for from in &wish.from {
-            ask.from.push(given::source(from, |_| Err(later("--from snapshot:ID")))?);
+            ask.from.push(given::source(from, |id| {
+                let state = State::look(&self.state).map_err(stop)?;
+                snapshot::resolve(state.as_ref(), id).map_err(stop)
+            })?);
         }
         for prefer in &wish.prefer {
             let (target, component) = pair(prefer, "--prefer TARGET=COMPONENT")?;

@@ -9,25 +9,27 @@ use crate::{
     facts::facts,
     load::{Job, check_trust},
     look,
-    merge::{Ground, Proposer, merge},
+    merge::{Ground, Proposer, merge, once},
     preflight,
     presence::{Presence, existing},
     refusal::{Refusal, Trusted},
     safe,
+    snapshot::restore,
     state::State,
-    survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable},
+    survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable, row_place},
     undo,
 };
 use backout_disk::{folder::Kind, locate::locate};
 use backout_machine::service::ServiceState;
 use backout_protocol::{
-    ComponentId, HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
+    ComponentId, HostPath, Image, Notice, Place, Plan, Profile, ServiceName, SnapshotId, Step,
     message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
     plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, RestoreFrom, Tie, Was},
     profile::{Check, Component, Goes, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version that plans and journals carry.
 pub const TOOL: &str = env!("CARGO_PKG_VERSION");
@@ -40,11 +42,27 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let job = &with_real_sources(job)?;
     let survey = Survey::make(job)?;
     let profile = &job.profile.profile;
-    let selected = select(job, &survey)?;
+    let whole = restore::of_everything(job);
+    let selected = match whole {
+        Some(_) => present(profile, &survey),
+        None => select(job, &survey)?,
+    };
     let mut plugins = Vec::new();
     let mut proposers = Vec::new();
+    // The files of components that come from a snapshot; their plugins are asked for what goes on around them.
+    let mut of_snapshots: BTreeMap<&SnapshotId, BTreeSet<Place>> = BTreeMap::new();
     for component in &selected {
-        proposers.push(ask(job, &survey, component, faces, &mut plugins)?);
+        let mut proposer = ask(job, &survey, component, faces, &mut plugins)?;
+        if let RestoreFrom::Snapshot(id) = source_of(job, component) {
+            let places = of_snapshots.entry(id).or_default();
+            places.extend(restore::places(&proposer.proposal.steps));
+            places.extend(rows(profile, &survey, component));
+            frame_alone(&mut proposer.proposal);
+        }
+        proposers.push(proposer);
+    }
+    if let Some(id) = whole {
+        of_snapshots.entry(id).or_default();
     }
     let history = undo::Restored::of(state);
     let restored = |place: &_, live: &Image| history.put_back(place, live);
@@ -60,12 +78,42 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         known: &known_states,
     };
     let mut merged = merge(&proposers, &ground)?;
+    if !of_snapshots.is_empty() {
+        let listed = listed_places(profile, &survey);
+        let Some(otherwise) = selected.first().copied().or(profile.components.first()) else {
+            return Err(Refusal::NothingPresent { profile: profile.name.clone() });
+        };
+        for (id, places) in of_snapshots {
+            let snapshot = restore::open(state, id, &ground.roots)?;
+            let Some(state) = state else { continue };
+            let ground = restore::Ground {
+                state,
+                cancel: faces.cancel,
+                names: profile.names,
+                listed: &listed,
+                otherwise: &otherwise.id,
+            };
+            let restored = match whole {
+                Some(_) => restore::everything(&snapshot, &ground)?,
+                None => restore::these(&snapshot, &places, &ground)?,
+            };
+            restore::join(&mut merged.files, restored.files)?;
+            restored.keep_clear.into_iter().for_each(|folder| once(&mut merged.keep_clear, folder));
+            merged.seen.extend(restored.seen);
+            merged.left_alone.extend(restored.left_alone);
+            merged.notices.extend(restored.notices);
+        }
+    }
+    let concerned: Vec<&Component> = match whole {
+        Some(_) => profile.components.iter().collect(),
+        None => selected.clone(),
+    };
     let mut closed = Vec::new();
     // Actions come behind all files.
     let mut changes = std::mem::take(&mut merged.files);
     changes.append(&mut merged.customs);
     if changes.iter().any(Step::changes) {
-        closed = to_be_closed(profile, &survey, &selected);
+        closed = to_be_closed(profile, &survey, &concerned);
         preflight::closed_now(&closed)?;
     }
     if job.ask.only_safe {
@@ -214,6 +262,45 @@ pub fn request(job: &Job, component: &ComponentId) -> Result<(String, PlanReques
     }
 }
 
+/// All that a plugin could roll back and that is here: a snapshot may hold what a failed patch has left nothing of.
+fn present<'a>(profile: &'a Profile, survey: &Survey) -> Vec<&'a Component> {
+    let here = |c: &&Component| {
+        matches!(c.role, Role::Restore { .. })
+            && matches!(survey.presence.get(&c.id), Some(Presence::Present { .. }))
+    };
+    profile.components.iter().filter(here).collect()
+}
+
+/// What goes on around the files: services, and processes that have to be gone.
+fn frame_alone(proposal: &mut Proposal) {
+    proposal.steps.retain(|step| {
+        matches!(
+            step,
+            Proposed::StopService { .. } | Proposed::WaitExit { .. } | Proposed::StartService { .. }
+        )
+    });
+    proposal.left_alone.clear();
+    proposal.notes.clear();
+}
+
+/// Where the files of a component's lists are.
+fn rows(profile: &Profile, survey: &Survey, component: &Component) -> Vec<Place> {
+    let rows = listed(profile, survey, component).unwrap_or_default();
+    rows.iter().filter_map(|row| row_place(profile, survey, row)).collect()
+}
+
+/// Whose each listed file is, by the key of its whole path.
+fn listed_places(profile: &Profile, survey: &Survey) -> BTreeMap<String, Vec<ComponentId>> {
+    let mut found: BTreeMap<String, Vec<ComponentId>> = BTreeMap::new();
+    let judged = |c: &&Component| !matches!(c.role, Role::ReportOnly);
+    for component in profile.components.iter().filter(judged) {
+        for place in rows(profile, survey, component) {
+            once(found.entry(profile.names.path_key(&place.path())).or_default(), component.id.clone());
+        }
+    }
+    found
+}
+
 /// What is asked of a component's plugin.
 fn request_of(job: &Job, survey: &Survey, component: &Component) -> Result<(String, PlanRequest), Refusal> {
     let Role::Restore { plugin, config } = &component.role else {
@@ -237,6 +324,7 @@ fn request_of(job: &Job, survey: &Survey, component: &Component) -> Result<(Stri
             existing(&job.profile.profile, &root, &rel)?;
         }
     }
+    let from_snapshot = matches!(source_of(job, component), RestoreFrom::Snapshot(_));
     let source = match source_of(job, component) {
         RestoreFrom::Vendor | RestoreFrom::Snapshot(_) => BackupSource::Vendor,
         RestoreFrom::Dir(folder) => BackupSource::Dir(folder.clone()),
@@ -246,7 +334,11 @@ fn request_of(job: &Job, survey: &Survey, component: &Component) -> Result<(Stri
         config: config.get_ron().to_owned(),
         folders: survey.folders.clone(),
         names: job.profile.profile.names,
-        listed: listed(&job.profile.profile, survey, component)?,
+        listed: match (from_snapshot, listed(&job.profile.profile, survey, component)) {
+            // Which rows apply is told by files that may be what the snapshot is to bring back.
+            (true, rows) => rows.unwrap_or_default(),
+            (false, rows) => rows?,
+        },
         facts: facts(&services, survey),
         services,
         source,
@@ -268,7 +360,9 @@ fn ask(
     let (plugin, request) = request_of(job, survey, component)?;
     let found = faces.host.find(&plugin).map_err(Refusal::Plugin)?;
     let proposal = faces.host.plan(&found, &request).map_err(Refusal::Plugin)?;
-    something_live(job, survey, component, &proposal)?;
+    if !matches!(source_of(job, component), RestoreFrom::Snapshot(_)) {
+        something_live(job, survey, component, &proposal)?;
+    }
     if !plugins.contains(&found) {
         plugins.push(found);
     }

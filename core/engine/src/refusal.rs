@@ -4,7 +4,7 @@ use crate::{
     Failure,
     faces::{Cancelled, HostError},
     failure::Holders,
-    snapshot::InUse,
+    snapshot::{Cannot, InUse},
 };
 use backout_machine::service::ServiceError;
 use backout_protocol::{
@@ -460,6 +460,20 @@ pub enum Refusal {
         id: SnapshotId,
         /// Why it stays.
         why: InUse,
+    },
+    /// A snapshot covers other folders.
+    SnapshotElsewhere {
+        /// Which.
+        id: SnapshotId,
+        /// What it covers and the product does not have, or the other way round.
+        path: HostPath,
+    },
+    /// Names that no step can make what they were.
+    SnapshotCannot {
+        /// Which snapshot.
+        id: SnapshotId,
+        /// Each of them, and why.
+        names: Vec<(Place, Cannot)>,
     },
     /// A snapshot cannot be taken; nothing of it stays.
     SnapshotFailed(backout_disk::Error),

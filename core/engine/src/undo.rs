@@ -328,6 +328,9 @@ impl<'a> Restored<'a> {
         let read = || self.state.and_then(|s| runs(s).ok()).unwrap_or_default();
         let mut committed = committed(self.runs.get_or_init(read));
         let touched = committed.find_map(|t| Some((t, t.swaps.iter().find(|s| s.target == *place)?)));
-        touched.is_some_and(|(t, swap)| t.plan.kind == PlanKind::Rollback && swap.after == live.fingerprint)
+        touched.is_some_and(|(t, swap)| {
+            let back = t.plan.kind == PlanKind::Rollback && !t.plan.restores_a_snapshot();
+            back && swap.after == live.fingerprint
+        })
     }
 }

@@ -133,6 +133,22 @@ pub enum Notice {
         /// Where.
         places: Vec<Place>,
     },
+    /// A folder that a snapshot does not have, and that does not go away with what came since.
+    FolderStays {
+        /// The folder.
+        folder: Place,
+        /// What in it is left alone.
+        holds: Place,
+    },
+    /// Files and folders whose bytes are as a snapshot has them, and whose rights are not: they stay as they are.
+    RightsStay {
+        /// The first of them.
+        first: Place,
+        /// What differs.
+        what: String,
+        /// How many there are.
+        files: u64,
+    },
     /// Copies in a snapshot that could not be given all that their originals have.
     KeptWithout {
         /// The first of them.

@@ -372,6 +372,11 @@ impl Plan {
         self.steps.iter().filter(|s| matches!(s, Step::Custom { .. }))
     }
 
+    /// Whether it brings back what some snapshot holds, whatever build that is.
+    pub fn restores_a_snapshot(&self) -> bool {
+        self.request.from.iter().any(|(_, source)| matches!(source, RestoreFrom::Snapshot(_)))
+    }
+
     /// What differs between this saved plan and one made `now`. Texts, notices and what was asked for do not count.
     pub fn drift(&self, now: &Plan) -> Vec<PlanDrift> {
         let mut found = Vec::new();

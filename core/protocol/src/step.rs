@@ -113,6 +113,8 @@ impl Way {
 pub enum Source {
     /// A file on this machine.
     File(Place),
+    /// A file that a snapshot keeps: everything else that it has goes on as it was saved, too.
+    Saved(Place),
     /// Bytes that the plan itself carries.
     Inline(Vec<u8>),
 }

@@ -1,13 +1,14 @@
 //! The real binary is killed at its system calls while it takes a snapshot, and while it removes one: there is a whole
 //! snapshot or none, and the next one that is taken removes what is left.
 #![expect(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a test stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{calls, drawn, have_strace, shard, tally};
-use backout_kit::{Run, World, strace};
+use backout_crash::{calls, drawn, have_strace, settled, shard, tally};
+use backout_kit::{Run, World, strace, write};
 use std::{fs, process::Command};
 
 /// As many points as a day's run takes.
@@ -63,6 +64,41 @@ fn sweep(what: &str, before: fn() -> World, command: fn(&World) -> Command) {
 #[test]
 fn a_snapshot_killed_while_it_is_taken_is_whole_or_nothing() {
     sweep("snapshot create", World::small, create);
+}
+
+#[test]
+fn going_back_to_a_snapshot_killed_at_any_system_call_ends_old_or_new() {
+    if !have_strace() {
+        return;
+    }
+    let before = || {
+        let world = World::small();
+        let run = Run::to_its_end(&mut create(&world)).ends(0);
+        let id = run.json["data"]["id"].as_str().unwrap().to_owned();
+        write(&world.home.join("live/a.conf"), "other");
+        write(&world.home.join("fresh/deep/x"), "x");
+        fs::remove_dir_all(world.home.join("live/sub")).unwrap();
+        (world, id)
+    };
+    let back = |world: &World, id: &str| {
+        world.verb_command("rollback", &["--no-parent", "--from", &format!("snapshot:{id}")])
+    };
+    let (world, id) = before();
+    let calls = calls(&back(&world, &id), world.path());
+    let new = world.files();
+    let points = calls.iter().flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect();
+    let sides = shard::over(drawn(points, POINTS), |(call, n)| {
+        let (world, id) = before();
+        let old = world.files();
+        let at = format!("going back to a snapshot killed at {call} no. {n}");
+        strace::injected(&back(&world, &id), call, "signal=KILL", n).output().unwrap();
+        let side = settled(&world, &old, &new, &at);
+        world.plain(&["snapshot", "verify"]).ends(0);
+        side
+    });
+    tally::add("kills", sides.len() as u64);
+    eprintln!("going back to a snapshot: {} kills; {calls:?}", sides.len());
+    assert!(sides.len() > 20);
 }
 
 #[test]

@@ -92,3 +92,49 @@ fn a_root_that_leads_through_a_link_is_refused() {
     fs::remove_file(&world.home).unwrap();
     fs::rename(&real, &world.home).unwrap();
 }
+
+fn back_to(world: &World, id: &str) -> Run {
+    world.rollback(&["--from", &format!("snapshot:{id}")])
+}
+
+#[test]
+fn everything_goes_back_with_the_rights_and_times_it_was_saved_with() {
+    let world = World::small();
+    let (file, folder) = (world.home.join("live/a.conf"), world.home.join("live/sub"));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o751)).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o710)).unwrap();
+    let id = create(&world, &[]).ends(0).json["data"]["id"].as_str().unwrap().to_owned();
+    let before = world.files();
+    // An installer that makes it anew gives it other rights.
+    fs::remove_file(&file).unwrap();
+    write(&file, "patched again");
+    fs::remove_dir_all(&folder).unwrap();
+    back_to(&world, &id).ends(0);
+    let after = world.files();
+    assert!(after == before, "{}", snapshot::differences(&after, &before).join("\n"));
+    // Rights beside the same bytes are said, and stay.
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let run = back_to(&world, &id).ends(0);
+    assert_eq!(run.json["outcome"], "nothing-to-do");
+    assert!(run.json["warnings"].to_string().contains("BKO-4044"), "{run:?}");
+}
+
+#[test]
+fn links_that_differ_are_refused_by_name_and_those_that_do_not_are_let_be() {
+    let world = World::small();
+    symlink("a.conf", world.home.join("live/same")).unwrap();
+    let id = create(&world, &[]).ends(0).json["data"]["id"].as_str().unwrap().to_owned();
+    write(&world.home.join("live/b.conf"), "other");
+    symlink("b.conf", world.home.join("live/new")).unwrap();
+    let added = back_to(&world, &id).ends(10);
+    assert!(added.json["error"]["message"].as_str().unwrap().contains("live/new"), "{added:?}");
+    fs::remove_file(world.home.join("live/new")).unwrap();
+    fs::remove_file(world.home.join("live/same")).unwrap();
+    symlink("b.conf", world.home.join("live/same")).unwrap();
+    let turned = back_to(&world, &id).ends(10);
+    assert!(turned.json["error"]["message"].as_str().unwrap().contains("live/same"), "{turned:?}");
+    fs::remove_file(world.home.join("live/same")).unwrap();
+    symlink("a.conf", world.home.join("live/same")).unwrap();
+    back_to(&world, &id).ends(0);
+    assert_eq!(fs::read_to_string(world.home.join("live/b.conf")).unwrap(), "patched b");
+}

@@ -8,7 +8,7 @@ use backout_engine::{
     faces::{Cancelled, HostError},
     failure::Holders,
     refusal::{NotUndoable, PathFlag, Trusted, Wanting},
-    snapshot::InUse,
+    snapshot::{Cannot, InUse},
 };
 use backout_journal::Unreadable;
 use backout_machine::service::ServiceError;
@@ -162,6 +162,8 @@ fn refusals() -> Vec<Refusal> {
         R::SnapshotKept { id: snapshot(), why: InUse::Pinned },
         R::SnapshotFailed(disk(ErrorKind::NoSpace)),
         R::SnapshotFailed(disk(ErrorKind::Other)),
+        R::SnapshotElsewhere { id: snapshot(), path: path() },
+        R::SnapshotCannot { id: snapshot(), names: vec![(place(), Cannot::IsLink)] },
         R::Changing { path: path() },
         R::BadGlob { glob: "[".into(), why: why() },
     ];
@@ -248,6 +250,8 @@ fn notices() -> Vec<Notice> {
         N::ProbeFailed { probe: "p".into() },
         N::EndedProcess { image: "i".into(), pid: 7 },
         N::CommandsNotHeldAtBoot,
+        N::FolderStays { folder: place(), holds: place() },
+        N::RightsStay { first: place(), what: "w".into(), files: 2 },
         N::NothingKept { places: vec![place()] },
         N::KeptWithout { first: place(), what: "w".into(), files: 2 },
         N::NotSettledAtBoot,

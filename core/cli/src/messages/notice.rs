@@ -84,6 +84,16 @@ fn said(notice: &Notice) -> (u16, String) {
                 "{files} copies could not be given all that their originals have; the first: {what} of `{first}`. The inventory says how it was; run backout as root to keep it whole"
             ),
         ),
+        Notice::FolderStays { folder, holds } => (
+            4043,
+            format!("`{folder}` is not in the snapshot and stays: it holds `{holds}`, which is left alone"),
+        ),
+        Notice::RightsStay { first, what, files } => (
+            4044,
+            format!(
+                "{files} files or folders have the bytes of the snapshot and other rights, and stay as they are; the first: `{first}`, {what}"
+            ),
+        ),
         _ => (4099, format!("{notice:?}")),
     }
 }

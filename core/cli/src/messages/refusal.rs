@@ -531,6 +531,8 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         | R::SnapshotDamaged { .. }
         | R::SnapshotTooNew { .. }
         | R::SnapshotKept { .. }
+        | R::SnapshotElsewhere { .. }
+        | R::SnapshotCannot { .. }
         | R::SnapshotFailed(_)
         | R::Changing { .. }
         | R::BadGlob { .. } => super::snapshot::refused(refusal),
@@ -626,7 +628,8 @@ fn no_good_backup(wanting: &[Wanting]) -> Said {
     let also: String =
         others.iter().map(|c| format!("`--component {c}` has a good one for some of them; ")).collect();
     let help = format!(
-        "{also}if the patch was run more than once, give the files you set aside yourself with `--from dir:PATH`"
+        "{also}if the patch was run more than once, give the files you set aside yourself with `--from dir:PATH`, or a snapshot with \
+         `--from snapshot:ID`"
     );
     Said::new(1031, message, help)
 }

@@ -4,7 +4,7 @@ use super::{Said, bytes, code, names};
 use crate::logging::when;
 use backout_engine::{
     Refusal,
-    snapshot::{InUse, Stored, diff, retention::Pruned, verify},
+    snapshot::{Cannot, InUse, Stored, diff, retention::Pruned, verify},
 };
 use backout_protocol::{
     HostPath, SnapshotId,
@@ -60,6 +60,20 @@ pub(crate) fn refused(refusal: &Refusal) -> Said {
                 InUse::UnreadableRun(run) => format!("`backout show {run}` says what is wrong with it"),
             },
         ),
+        R::SnapshotElsewhere { id, path } => Said::new(
+            1130,
+            format!("`{path}` is not in both the snapshot {id} and the product"),
+            "`backout snapshot show ID` says what it covers, `backout doctor PROFILE` where the product is",
+        ),
+        R::SnapshotCannot { id, names } => {
+            let each: String =
+                names.iter().map(|(place, why)| format!("\n  `{place}`: {}", cannot(why))).collect();
+            Said::new(
+                1131,
+                format!("these names cannot be made what they are in the snapshot {id}:{each}"),
+                "put them right by hand, then run it again",
+            )
+        }
         R::SnapshotFailed(e) if e.kind == backout_disk::ErrorKind::NoSpace => Said::new(
             1125,
             format!("no space is left for the snapshot: {e}; what was copied is removed"),
@@ -81,6 +95,14 @@ pub(crate) fn refused(refusal: &Refusal) -> Said {
             "`*` stands for any part of a name, `**` for any names, `?` for one character, `[ab]` for one of these",
         ),
         other => Said::new(1129, format!("refused: {other:?}"), "tell the developers"),
+    }
+}
+
+fn cannot(why: &Cannot) -> String {
+    match why {
+        Cannot::Link(to) => format!("it was a symbolic link to `{to}` and is none; make that link"),
+        Cannot::IsLink => "it is a symbolic link and was none; remove the link".to_owned(),
+        Cannot::OtherKind => "it was a file and is a folder, or the other way round; move it away".to_owned(),
     }
 }
 

@@ -19,6 +19,10 @@ pub(crate) struct Inventory<'a> {
     cancel: &'a Cancel,
     /// Everything found, a folder before what lies in it.
     pub entries: Vec<Entry>,
+    /// Names that were not looked at.
+    pub hidden: Vec<(usize, RelPath)>,
+    /// Folders on another file system than their root, or with something mounted on them.
+    pub elsewhere: Vec<(usize, RelPath)>,
     /// Names of which nothing is kept.
     pub contentless: Vec<Place>,
     /// Copies that do not have all that their originals have: the first, what it is, and how many there are.
@@ -28,12 +32,21 @@ pub(crate) struct Inventory<'a> {
 /// The root that is walked.
 struct At<'a> {
     number: usize,
+    dev: u64,
     path: &'a HostPath,
 }
 
 impl<'a> Inventory<'a> {
     pub(crate) fn new(exclude: &'a Exclude, cancel: &'a Cancel) -> Self {
-        Self { exclude, cancel, entries: Vec::new(), contentless: Vec::new(), poorer: None }
+        Self {
+            exclude,
+            cancel,
+            entries: Vec::new(),
+            hidden: Vec::new(),
+            elsewhere: Vec::new(),
+            contentless: Vec::new(),
+            poorer: None,
+        }
     }
 
     /// Writes down the tree of `path`; `to`: the empty folder that a copy of it is made in.
@@ -50,7 +63,8 @@ impl<'a> Inventory<'a> {
             ErrorKind::NotFound => Refusal::FolderMissing { path: path.clone() },
             _ => look::refusal(e),
         })?;
-        let facts = self.tree(&At { number, path }, &folder, None, to)?;
+        let dev = folder.stat_self().map_err(look::refusal)?.identity.0;
+        let facts = self.tree(&At { number, dev, path }, &folder, None, to)?;
         Ok(Root { path: path.clone(), facts })
     }
 
@@ -62,6 +76,12 @@ impl<'a> Inventory<'a> {
         to: Option<&Folder>,
     ) -> Result<Facts, Refusal> {
         let facts = aside::facts(folder).map_err(look::refusal)?;
+        if let Some(rel) = rel {
+            let stat = folder.stat_self().map_err(look::refusal)?;
+            if stat.mount_root || stat.identity.0 != at.dev {
+                self.elsewhere.push((at.number, rel.clone()));
+            }
+        }
         for entry in folder.entries().map_err(look::refusal)? {
             if let Some(why) = self.cancel.requested() {
                 return Err(Refusal::Cancelled(why));
@@ -71,6 +91,7 @@ impl<'a> Inventory<'a> {
             })?;
             let path = rel.map_or_else(|| name.clone(), |rel| rel.join(&name));
             if is_ours(&entry.name) || self.exclude.leaves_out(&path) {
+                self.hidden.push((at.number, path));
                 continue;
             }
             match entry.kind {

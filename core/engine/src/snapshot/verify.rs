@@ -9,7 +9,7 @@ use crate::{
 use backout_disk::{ErrorKind, Folder, fingerprint::fingerprint_in, folder::Kind};
 use backout_protocol::{
     Fingerprint, HostPath, SnapshotId,
-    snapshot::{Entry, What},
+    snapshot::{Entry, Snapshot, What},
 };
 use std::collections::BTreeSet;
 
@@ -60,6 +60,20 @@ pub fn verify(state: &State, id: &SnapshotId, cancel: &Cancel) -> Result<Vec<Dam
         added(&folder, &tree(number), &known, &mut found);
     }
     Ok(found)
+}
+
+/// What is wrong with the copies of some entries alone.
+pub(crate) fn of<'a>(
+    state: &State,
+    snapshot: &Snapshot,
+    entries: impl Iterator<Item = &'a Entry>,
+) -> Result<Vec<Damage>, Refusal> {
+    let folder = at(state, &snapshot.id).map_err(|e| unusable(state.path(), &e))?;
+    let damage = |entry: &'a Entry| {
+        let rel = tree(entry.root).join(&entry.path);
+        judge(&folder, entry).map(|how| Damage { path: HostPath(folder.path().join(rel.as_path())), how })
+    };
+    Ok(entries.filter_map(damage).collect())
 }
 
 fn judge(folder: &Folder, entry: &Entry) -> Option<How> {

@@ -125,7 +125,9 @@ impl Book<'_> {
                     self.back.push(shell.copy(&saved, &to));
                 }
                 match source {
-                    Source::File(place) => self.command(&shell.copy(&quoted(place), &to)),
+                    Source::File(place) | Source::Saved(place) => {
+                        self.command(&shell.copy(&quoted(place), &to))
+                    }
                     Source::Inline(bytes) => {
                         self.remark(&format!("write these {} bytes into {target}:", bytes.len()));
                         self.remark(&String::from_utf8_lossy(bytes));
