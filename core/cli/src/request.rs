@@ -18,8 +18,8 @@ use serde_json::json;
 pub(crate) enum Aim<'a> {
     /// Rolling back by the profile of this name, as asked for.
     Rollback(&'a str, &'a Ask),
-    /// Taking this run back; `None`: the newest.
-    Undo(Option<&'a str>),
+    /// Taking this run back, or these files of it alone; `None`: the newest.
+    Undo(Option<&'a str>, &'a [String]),
 }
 
 impl Aim<'_> {
@@ -28,9 +28,10 @@ impl Aim<'_> {
             (Aim::Rollback(profile, ask), PlanKind::Rollback) => {
                 plan.profile.name == profile && wished(&plan.request) == wished(ask)
             }
-            (Aim::Undo(Some(run)), PlanKind::Undo { of }) => of.as_str().eq_ignore_ascii_case(run),
-            (Aim::Undo(None), PlanKind::Undo { .. }) => true,
-            (Aim::Rollback(..), PlanKind::Undo { .. }) | (Aim::Undo(_), PlanKind::Rollback) => false,
+            (Aim::Undo(run, paths), PlanKind::Undo { of }) => {
+                plan.request.paths == paths && run.is_none_or(|run| of.as_str().eq_ignore_ascii_case(run))
+            }
+            (Aim::Rollback(..), PlanKind::Undo { .. }) | (Aim::Undo(..), PlanKind::Rollback) => false,
         }
     }
 }

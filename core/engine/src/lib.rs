@@ -7,6 +7,7 @@
 //! product, prints nothing, and never exits.
 
 pub mod abandon;
+pub mod advice;
 pub mod apart;
 pub mod boot;
 mod builds;
@@ -44,6 +45,7 @@ mod swap;
 mod tidy;
 pub mod transaction;
 pub mod undo;
+mod undo_part;
 pub mod unwind;
 pub mod variables;
 pub mod verify;
