@@ -1,5 +1,4 @@
 //! The table of the vendor's page: each row says where, and names a command that exists.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::{collections::BTreeMap, fs, process::Command};
 
