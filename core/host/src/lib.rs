@@ -8,6 +8,7 @@ mod call;
 mod child;
 mod error;
 mod find;
+mod leave;
 mod library;
 mod load;
 mod pins;
@@ -16,5 +17,6 @@ mod section;
 
 pub use child::{Spawner, serve};
 pub use error::HostError;
+pub use leave::Leave;
 pub use pins::{LOCK_FILE, Pinning};
 pub use plugins::{Hosting, Plugins};

@@ -5,6 +5,7 @@ use crate::{
     child::{self, Spawner},
     error::HostError,
     find,
+    leave::Leave,
     library::{Digested, LibraryFile},
     load::{self, Loaded},
     pins::Pinning,
@@ -83,16 +84,18 @@ impl Plugins {
     /// # Errors
     /// [`HostError`]: it has changed, cannot be loaded, breaks, or answers nonsense.
     pub fn plan(&self, plugin: &PluginRef, request: &PlanRequest) -> Result<Proposal, HostError> {
-        call::proposal(self.ask(plugin, &Request::Plan(Box::new(request.clone())))?, &plugin.id)
+        let request = Request::Plan(Box::new(request.clone()));
+        call::proposal(self.ask(plugin, &request, Leave::ReadOnly)?, &plugin.id)
     }
 
-    /// Asks a plugin that was found.
+    /// Asks a plugin that was found anything. That its answer is one to this question is the caller's to look at. Where
+    /// it is asked in this process, nothing keeps it to its leave.
     ///
     /// # Errors
-    /// As [`Plugins::plan`].
-    pub(crate) fn ask(&self, plugin: &PluginRef, request: &Request) -> Result<Answer, HostError> {
+    /// As [`Plugins::plan`], but that it cannot is an answer.
+    pub fn ask(&self, plugin: &PluginRef, request: &Request, leave: Leave) -> Result<Answer, HostError> {
         match &self.hosting {
-            Hosting::Child(spawner) => child::ask(spawner, plugin, self.pinning, request),
+            Hosting::Child(spawner) => child::ask(spawner, plugin, self.pinning, request, leave),
             Hosting::Here => call::ask(self.loaded(plugin)?, &plugin.id, request),
         }
     }

@@ -8,9 +8,9 @@
 
 mod common;
 
-use backout_host::{HostError, Hosting, Pinning, Plugins, Spawner};
+use backout_host::{HostError, Hosting, Leave, Pinning, Plugins, Spawner};
 use backout_kit::binary::example;
-use backout_protocol::message::Proposal;
+use backout_protocol::message::{Answer, Proposal, Request};
 use common::request;
 use std::{
     fs,
@@ -123,6 +123,22 @@ fn the_kernel_keeps_a_plugin_from_writing_while_it_plans() {
     assert_eq!(said("remove", &file), "nothing can be removed");
     assert_eq!(fs::read_to_string(&file).unwrap(), "untouched");
     assert!(!new.exists());
+}
+
+#[test]
+fn who_is_asked_to_act_may_write_and_is_ended_like_anybody_else() {
+    let dir = folder(None);
+    let file = dir.path().join("new");
+    let act = |plugins: &Plugins, config: &str| {
+        let request = Request::Plan(request(config));
+        plugins.ask(&plugins.find("bad").unwrap(), &request, Leave::Change)
+    };
+    let patient = plugins(&dir, LONG);
+    let answer = act(&patient, &format!("create {} .", file.display())).unwrap();
+    assert!(matches!(answer, Answer::Proposal(_)) && file.exists());
+    assert!(matches!(act(&plugins(&dir, SHORT), "loop"), Err(HostError::Broken { .. })));
+    assert!(matches!(act(&patient, "leave-a-child"), Ok(Answer::Proposal(_))));
+    assert_eq!(left_in(&dir), 0, "nothing of it runs any more");
 }
 
 #[test]

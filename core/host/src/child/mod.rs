@@ -14,7 +14,7 @@ mod wire;
 
 pub use serve::serve;
 
-use crate::{Pinning, error::HostError};
+use crate::{Leave, Pinning, error::HostError};
 use backout_protocol::{
     message::{Answer, Request},
     plan::PluginRef,
@@ -61,10 +61,16 @@ pub(crate) fn ask(
     plugin: &PluginRef,
     pinning: Pinning,
     request: &Request,
+    leave: Leave,
 ) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
-    let order =
-        Order { plugin: plugin.clone(), pinning, request: request.clone(), parent: std::process::id() };
+    let order = Order {
+        plugin: plugin.clone(),
+        pinning,
+        request: request.clone(),
+        leave,
+        parent: std::process::id(),
+    };
     let (mut running, seen) = Running::start(spawner, order)
         .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
     let mut printed = Printed::new(&plugin.id);

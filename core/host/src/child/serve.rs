@@ -17,7 +17,7 @@ use std::io::Read;
 pub fn serve() -> std::io::Result<()> {
     let (mut orders, mut replies) = os::take_channel()?;
     let order: Order = wire::read(&mut orders)?;
-    let reply = match os::confine(order.parent) {
+    let reply = match os::confine(order.parent, order.leave) {
         Ok(()) => carry_out(&order),
         Err(e) => Reply::Failed(HostError::Broken {
             plugin: order.plugin.id,
@@ -30,7 +30,7 @@ pub fn serve() -> std::io::Result<()> {
 }
 
 fn carry_out(order: &Order) -> Reply {
-    match Plugins::here(order.pinning).ask(&order.plugin, &order.request) {
+    match Plugins::here(order.pinning).ask(&order.plugin, &order.request, order.leave) {
         Ok(answer) => Reply::Answer(Box::new(answer)),
         Err(error) => Reply::Failed(error),
     }

@@ -1,5 +1,6 @@
 //! Unix: a group of processes of its own; on Linux nothing can be written from the moment before the plugin is loaded.
 
+use crate::Leave;
 use rustix::{
     io::dup,
     process::{
@@ -81,13 +82,16 @@ pub(super) fn take_channel() -> io::Result<(File, File)> {
     Ok((orders.into(), replies.into()))
 }
 
-/// Takes from this process what planning does not need.
-pub(super) fn confine(parent: u32) -> io::Result<()> {
+/// Takes from this process what its plugin does not need.
+pub(super) fn confine(parent: u32, leave: Leave) -> io::Result<()> {
     let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     limit(Resource::As, MEMORY)?;
     limit(Resource::Core, 0)?;
     ends_with(parent)?;
-    writes_nothing()
+    match leave {
+        Leave::ReadOnly => writes_nothing(),
+        Leave::Change => Ok(()),
+    }
 }
 
 /// The system ends this process when its parent ends, which may have happened already.

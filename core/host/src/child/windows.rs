@@ -1,6 +1,7 @@
 //! Windows: a job that ends its processes when its last handle is closed, so with us, and lets them have so much memory.
 #![expect(unsafe_code, reason = "the system's calls")]
 
+use crate::Leave;
 use std::{
     fs::File,
     io,
@@ -105,6 +106,6 @@ pub(super) fn take_channel() -> io::Result<(File, File)> {
 }
 
 /// The job holds this process already.
-pub(super) fn confine(_parent: u32) -> io::Result<()> {
+pub(super) fn confine(_parent: u32, _leave: Leave) -> io::Result<()> {
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What goes between a host and its child: one order, one reply, each as the length of its JSON and the JSON.
 
-use crate::{Pinning, error::HostError};
+use crate::{Leave, Pinning, error::HostError};
 use backout_protocol::{
     message::{Answer, Request},
     plan::PluginRef,
@@ -22,6 +22,8 @@ pub(super) struct Order {
     pub(super) pinning: Pinning,
     /// What it is asked.
     pub(super) request: Request,
+    /// What it may do meanwhile.
+    pub(super) leave: Leave,
     /// Whose child it is.
     pub(super) parent: u32,
 }
