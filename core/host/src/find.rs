@@ -13,7 +13,7 @@ use std::{
 };
 
 /// The lowest message version that this tool still speaks.
-const OLDEST: (u16, u16) = (1, 0);
+pub(crate) const OLDEST: (u16, u16) = (1, 0);
 
 /// Plugins of one folder, sorted by file name. Whatever is no plugin is passed over.
 pub(crate) fn in_folder(folder: &Path) -> Vec<LibraryFile> {

@@ -14,7 +14,11 @@ mod wire;
 
 pub use serve::serve;
 
-use crate::{Leave, Pinning, error::HostError};
+use crate::{
+    Leave, Pinning,
+    conformance::probe::{Probe, Probed},
+    error::HostError,
+};
 use backout_protocol::{
     message::{Answer, Request},
     plan::PluginRef,
@@ -70,19 +74,56 @@ pub(crate) fn ask(
         request: request.clone(),
         leave,
         parent: std::process::id(),
+        probe: None,
     };
+    match reply(spawner, order)? {
+        Reply::Answer(answer) => Ok(*answer),
+        Reply::Failed(error) => Err(error),
+        Reply::Probed(_) => Err(broken("its process wrote no answer: it was not probed".to_owned())),
+    }
+}
+
+/// Probes a plugin in a child of its own; `request`: what it is then said to have done, if it gives no answer.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) fn probe(
+    spawner: &Spawner,
+    plugin: &PluginRef,
+    request: Request,
+    probe: Probe,
+    leave: Leave,
+) -> Result<Probed, HostError> {
+    let order = Order {
+        plugin: plugin.clone(),
+        pinning: Pinning::WhereListed,
+        request,
+        leave,
+        parent: std::process::id(),
+        probe: Some(probe),
+    };
+    match reply(spawner, order)? {
+        Reply::Probed(probed) => Ok(*probed),
+        Reply::Failed(error) => Err(error),
+        Reply::Answer(_) => Err(HostError::Broken {
+            plugin: plugin.id.clone(),
+            what: "its process wrote an answer where it was probed".to_owned(),
+        }),
+    }
+}
+
+/// Has an order carried out in a child of its own, which is ended and reaped.
+fn reply(spawner: &Spawner, order: Order) -> Result<Reply, HostError> {
+    let (id, request) = (order.plugin.id.clone(), order.request.clone());
+    let broken = |what: String| HostError::Broken { plugin: id.clone(), what };
     let (mut running, seen) = Running::start(spawner, order)
         .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
-    let mut printed = Printed::new(&plugin.id);
+    let mut printed = Printed::new(&id);
     let replied = listen(&seen, spawner.deadline, &mut printed);
     let grace = if matches!(replied, Err(Silence::Ended)) { LAST_WORDS } else { Duration::ZERO };
     let ended = running.end(grace);
     printed.rest(&seen, LAST_WORDS);
-    match replied {
-        Ok(Reply::Answer(answer)) => Ok(*answer),
-        Ok(Reply::Failed(error)) => Err(error),
-        Err(silence) => Err(broken(silence.why(request, ended, printed.last()))),
-    }
+    replied.map_err(|silence| broken(silence.why(&request, ended, printed.last())))
 }
 
 fn listen(seen: &Receiver<Seen>, deadline: Duration, printed: &mut Printed) -> Result<Reply, Silence> {
