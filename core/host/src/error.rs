@@ -141,6 +141,29 @@ pub enum HostError {
     },
 }
 
+impl HostError {
+    /// Whether it is about this plugin.
+    pub(crate) fn is_of(&self, plugin: &backout_protocol::plan::PluginRef) -> bool {
+        match self {
+            Self::NotFound { id, .. } => *id == plugin.id,
+            Self::Twice { files, .. } => files.contains(&plugin.file),
+            Self::Distrusted { path, .. }
+            | Self::Pinned { path, .. }
+            | Self::NotPinned { path, .. }
+            | Self::Changed { path }
+            | Self::Unloadable { path, .. }
+            | Self::NoSuchSymbol { path, .. }
+            | Self::WrongAbi { path, .. }
+            | Self::WrongApi { path, .. }
+            | Self::OtherManifest { path, .. } => *path == plugin.file,
+            Self::Lock { path, .. } => path.0.parent() == plugin.file.0.parent(),
+            Self::Broken { plugin: id, .. }
+            | Self::BadAnswer { plugin: id, .. }
+            | Self::Failed { plugin: id, .. } => *id == plugin.id,
+        }
+    }
+}
+
 fn folders(searched: &[HostPath]) -> String {
     if searched.is_empty() {
         return "any plugin folder, as none is there".to_owned();

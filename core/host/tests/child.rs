@@ -130,7 +130,7 @@ fn who_is_asked_to_act_may_write_and_is_ended_like_anybody_else() {
     let dir = folder(None);
     let file = dir.path().join("new");
     let act = |plugins: &Plugins, config: &str| {
-        let request = Request::Plan(request(config));
+        let request = Request::Plan(Box::new(request(config)));
         plugins.ask(&plugins.find("bad").unwrap(), &request, Leave::Change)
     };
     let patient = plugins(&dir, LONG);

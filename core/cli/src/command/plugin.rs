@@ -10,10 +10,8 @@ use serde_json::json;
 
 /// Is the process that a plugin's code runs in. Whoever started it reads its reply and looks at nothing else.
 pub(crate) fn host() -> Result<Answer, Stop> {
-    match backout_host::serve() {
-        Ok(()) => Ok(Answer::read(String::new(), serde_json::Value::Null)),
-        Err(e) => Err(Box::new(Answer::usage(usage::no_host(&e.to_string())))),
-    }
+    let Err(e) = backout_host::serve();
+    Err(Box::new(Answer::usage(usage::no_host(&e.to_string()))))
 }
 
 pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {

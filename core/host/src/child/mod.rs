@@ -4,7 +4,7 @@
 //! The thread that asks starts the child and waits for its end, so it outlives it: where the system ends a child with its
 //! parent, the parent is a thread.
 
-#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(unix, path = "unix/mod.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
 mod printed;
@@ -28,7 +28,7 @@ use silence::Silence;
 use std::{
     io::{self, Read},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::{Duration, Instant},
@@ -49,6 +49,9 @@ pub struct Spawner {
 /// How long a child that says nothing more may take to end, and then what it has printed to arrive: something that it has
 /// left behind may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How long it may take until orders that have been read whole are known to be sent.
+const SENDING: Duration = Duration::from_millis(100);
 
 /// What is seen of a child.
 enum Seen {
@@ -73,7 +76,6 @@ pub(crate) fn ask(
         pinning,
         request: request.clone(),
         leave,
-        parent: std::process::id(),
         probe: None,
     };
     match reply(spawner, order)? {
@@ -99,7 +101,6 @@ pub(crate) fn probe(
         pinning: Pinning::WhereListed,
         request,
         leave,
-        parent: std::process::id(),
         probe: Some(probe),
     };
     match reply(spawner, order)? {
@@ -114,16 +115,22 @@ pub(crate) fn probe(
 
 /// Has an order carried out in a child of its own, which is ended and reaped.
 fn reply(spawner: &Spawner, order: Order) -> Result<Reply, HostError> {
-    let (id, request) = (order.plugin.id.clone(), order.request.clone());
-    let broken = |what: String| HostError::Broken { plugin: id.clone(), what };
+    let (plugin, request) = (order.plugin.clone(), order.request.clone());
+    let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
     let (mut running, seen) = Running::start(spawner, order)
         .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
-    let mut printed = Printed::new(&id);
+    let mut printed = Printed::new(&plugin.id);
     let replied = listen(&seen, spawner.deadline, &mut printed);
     let grace = if matches!(replied, Err(Silence::Ended)) { LAST_WORDS } else { Duration::ZERO };
     let ended = running.end(grace);
     printed.rest(&seen, LAST_WORDS);
-    replied.map_err(|silence| broken(silence.why(&request, ended, printed.last())))
+    match replied {
+        Ok(Reply::Failed(error)) if !error.is_of(&plugin) => {
+            Err(broken(format!("its process told of something else: {error}")))
+        }
+        Ok(reply) => Ok(reply),
+        Err(silence) => Err(broken(silence.why(&request, ended, printed.last()))),
+    }
 }
 
 fn listen(seen: &Receiver<Seen>, deadline: Duration, printed: &mut Printed) -> Result<Reply, Silence> {
@@ -147,6 +154,8 @@ fn listen(seen: &Receiver<Seen>, deadline: Duration, printed: &mut Printed) -> R
 struct Running {
     child: Child,
     group: os::Group,
+    /// The open end of its orders, once they are all with it.
+    leash: Receiver<ChildStdin>,
 }
 
 impl Running {
@@ -154,7 +163,8 @@ impl Running {
         let mut command = Command::new(&spawner.program);
         command.args(&spawner.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let (child, group) = os::spawn(&mut command)?;
-        let mut running = Self { child, group };
+        let (sent, leash) = sync_channel(1);
+        let mut running = Self { child, group, leash };
         let pipes = (running.child.stdin.take(), running.child.stdout.take(), running.child.stderr.take());
         let (Some(mut orders), Some(mut replies), Some(prints)) = pipes else {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -164,26 +174,23 @@ impl Running {
         let told = tell.clone();
         thread::spawn(move || forward(prints, &told));
         thread::spawn(move || {
-            let replied = wire::write(&order, &mut orders).and_then(|()| wire::read(&mut replies));
-            // The child stays until its orders end, so that its end comes from us.
+            let ordered = wire::write(&order, &mut orders);
+            // While they have no end, the child is wanted.
+            let _ = sent.send(orders);
+            let replied = ordered.and_then(|()| wire::read(&mut replies));
+            let replied = replied.and_then(|reply| wire::ends(&mut replies).map(|()| reply));
             let _ = tell.send(Seen::Replied(replied));
-            drop(orders);
         });
         Ok((running, seen))
     }
 
     /// Ends it with everything that it has started. Gives how it ended, if it did so by itself within `grace`.
     fn end(&mut self, grace: Duration) -> Option<ExitStatus> {
-        let until = Instant::now() + grace;
-        let by_itself = loop {
-            match os::has_ended(&mut self.child) {
-                true => break true,
-                false if Instant::now() >= until => break false,
-                false => thread::park_timeout(Duration::from_millis(5)),
-            }
-        };
+        let by_itself = os::has_ended(&mut self.child, grace);
+        // They are with it, or it has not read them and does nothing yet.
+        let leash = self.leash.recv_timeout(SENDING).ok();
         // Before it is reaped: so long its number, and its group's, are its own.
-        self.group.kill(&mut self.child);
+        self.group.end(&mut self.child, leash);
         self.child.wait().ok().filter(|_| by_itself)
     }
 }

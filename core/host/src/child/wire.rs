@@ -28,8 +28,6 @@ pub(super) struct Order {
     pub(super) request: Request,
     /// What it may do meanwhile.
     pub(super) leave: Leave,
-    /// Whose child it is.
-    pub(super) parent: u32,
     /// Instead of the request: what it is asked by a check of the plugin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) probe: Option<Probe>,
@@ -74,6 +72,15 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     serde_json::from_slice(&json).map_err(io::Error::other)
+}
+
+/// Sees to it that nothing more comes.
+pub(super) fn ends(from: &mut impl Read) -> io::Result<()> {
+    match from.read(&mut [0]) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(io::Error::other("more than one was written")),
+        Err(e) => Err(e),
+    }
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
 //! What a plugin must not do while it plans.
 
-use super::{Subject, Verdict, crashed, failed, skipped, subject::Sample, tree::Tree};
+use super::{Status, Subject, Verdict, crashed, failed, skipped, subject::Sample, tree::Tree};
 use crate::{
     Leave,
     conformance::probe::{Left, Probe},
 };
-use backout_protocol::message::Request;
+use backout_protocol::message::{PlanRequest, Request};
 
 /// Why nothing can be told.
 const NOT_SHOWN: &str = "this system does not show it";
 
 pub(super) fn prints_nothing(subject: &Subject) -> Verdict {
     for Sample { name, request } in subject.samples()? {
-        let request = Request::Plan(Box::new(request));
+        let tree = tree(&request)?;
+        let request = Request::Plan(Box::new(tree.request(&request)));
         let calls = vec![subject.bytes(&Request::Describe), subject.bytes(&request)];
         let probe = Probe { calls, catch_output: true, ..Probe::default() };
-        let probed = subject.probe(request, probe, Leave::ReadOnly).map_err(crashed)?;
+        let probed = subject.probe(request, probe, Leave::Change).map_err(crashed)?;
         match probed.output {
             None => return Err(skipped(NOT_SHOWN)),
             Some(printed) if printed.is_empty() => {}
@@ -27,21 +28,24 @@ pub(super) fn prints_nothing(subject: &Subject) -> Verdict {
 
 pub(super) fn writes_nothing(subject: &Subject) -> Verdict {
     for Sample { name, request } in subject.samples()? {
-        let tree = Tree::of(&request).map_err(|e| failed(format!("no throw-away tree can be made: {e}")))?;
-        // On the tree, not on the fixture: a plugin that means to write should find something.
-        for on_tree in [tree.request(&request), request.clone()] {
-            let request = Request::Plan(Box::new(on_tree));
-            let before = tree.look();
-            let free = subject.ask_with(&request, Leave::Change)?;
-            if let Some(changed) = tree.changed(&before) {
-                return Err(failed(format!("{name}: while it planned `{changed}` has changed")));
-            }
-            if subject.ask_with(&request, Leave::ReadOnly)? != free {
-                return Err(failed(format!("{name}: where it may write nothing it plans something else")));
-            }
+        let tree = tree(&request)?;
+        let request = Request::Plan(Box::new(tree.request(&request)));
+        let before = tree.look();
+        let free = subject.ask_with(&request, Leave::Change)?;
+        if let Some(changed) = tree.changed(&before) {
+            return Err(failed(format!("{name}: while it planned `{changed}` has changed")));
+        }
+        if subject.ask_with(&request, Leave::ReadOnly)? != free {
+            return Err(failed(format!("{name}: where it may write nothing it plans something else")));
         }
     }
     Ok(())
+}
+
+/// What the request is about, as a throw-away tree: there the plugin has leave to do anything, so that what it would do is
+/// seen and not refused.
+fn tree(request: &PlanRequest) -> Result<Tree, (Status, String)> {
+    Tree::of(request).map_err(|e| failed(format!("no throw-away tree can be made: {e}")))
 }
 
 pub(super) fn opens_no_sockets(subject: &Subject) -> Verdict {
@@ -58,9 +62,10 @@ pub(super) fn leaves_nothing_running(subject: &Subject) -> Verdict {
 
 fn left(subject: &Subject, wrong: impl Fn(&Left) -> Option<String>) -> Verdict {
     for Sample { name, request } in subject.samples()? {
-        let request = Request::Plan(Box::new(request));
+        let tree = tree(&request)?;
+        let request = Request::Plan(Box::new(tree.request(&request)));
         let probe = Probe { calls: vec![subject.bytes(&request)], ..Probe::default() };
-        let probed = subject.probe(request, probe, Leave::ReadOnly).map_err(crashed)?;
+        let probed = subject.probe(request, probe, Leave::Change).map_err(crashed)?;
         match probed.left {
             None => return Err(skipped(NOT_SHOWN)),
             Some(left) => {

@@ -63,8 +63,6 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn begin() -> io::Result<Self> {
-        // What a plugin starts and lets go of comes to us instead of to the machine's first process.
-        rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))?;
         Ok(Self { threads: threads(), sockets: sockets() })
     }
 
@@ -95,9 +93,11 @@ fn sockets() -> BTreeSet<String> {
     names.filter(|name| name.starts_with("socket:")).collect()
 }
 
-/// Processes that this one has started, or that came to it; those that have ended do not count.
+/// Processes that this one has started, and those whose parent is gone: they have come to the keeper, which is this
+/// one's parent. Those that have ended do not count.
 fn children() -> Vec<String> {
     let own = std::process::id().to_string();
+    let keeper = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().to_string());
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let child = |entry: fs::DirEntry| {
         let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
@@ -105,7 +105,9 @@ fn children() -> Vec<String> {
         let (name, rest) = stat.rsplit_once(')')?;
         let mut words = rest.split_whitespace();
         let (state, parent) = (words.next()?, words.next()?);
-        (parent == own && state != "Z").then(|| name.split_once('(').map_or("", |(_, n)| n).to_owned())
+        let is_this = entry.file_name().to_str() == Some(&own);
+        let ours = (parent == own || Some(parent) == keeper.as_deref()) && !is_this;
+        (ours && state != "Z").then(|| name.split_once('(').map_or("", |(_, n)| n).to_owned())
     };
     processes.filter_map(child).collect()
 }
