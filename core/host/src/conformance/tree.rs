@@ -68,7 +68,7 @@ impl Tree {
                 }
                 Ok(())
             }
-            Known::Absent | Known::Symlink | Known::Other | Known::Unreadable(_) => Ok(()),
+            Known::Absent | Known::Symlink(_) | Known::Closed(_) | Known::Other | Known::Unreadable(_) => Ok(()),
         }
     }
 
