@@ -1,5 +1,6 @@
 //! What can be wrong with a plugin.
 
+use crate::speech::{self, dotted, range};
 use backout_protocol::{Digest, HostPath, message::Failure};
 use serde::{Deserialize, Serialize};
 
@@ -95,15 +96,35 @@ pub enum HostError {
         size: u32,
     },
     /// It speaks other messages.
-    #[error(
-        "the plugin `{path}` speaks messages {}.{} to {}.{}, this tool speaks {}.{}",
-        api.0.0, api.0.1, api.1.0, api.1.1, backout_protocol::abi::API.0, backout_protocol::abi::API.1
-    )]
+    #[error("the plugin `{path}` speaks messages {}, {}", range(*api), speech::unspoken(*api))]
     WrongApi {
         /// The plugin's file.
         path: HostPath,
         /// Lowest and highest it speaks.
         api: ((u16, u16), (u16, u16)),
+    },
+    /// It speaks messages in which it cannot be asked that.
+    #[error(
+        "the plugin `{path}` speaks messages up to {}; {what} came with {}, so it was not asked",
+        dotted(*spoken), dotted(*since)
+    )]
+    NotSpoken {
+        /// The plugin's file.
+        path: HostPath,
+        /// The highest that it and this tool speak.
+        spoken: (u16, u16),
+        /// What it would have been asked.
+        what: String,
+        /// What that came with.
+        since: (u16, u16),
+    },
+    /// It is made for another machine.
+    #[error("the plugin `{path}` is made for {made_for}, this tool loads {}", crate::native())]
+    Foreign {
+        /// The plugin's file.
+        path: HostPath,
+        /// The machine's target triple.
+        made_for: String,
     },
     /// What it says of itself once loaded is not what its file says.
     #[error("the plugin `{path}` says once loaded that it is `{loaded}`, its file says `{id}`")]
@@ -142,6 +163,19 @@ pub enum HostError {
 }
 
 impl HostError {
+    /// With what the plugin was doing, where that is its own fault.
+    pub(crate) fn during(self, operation: &str) -> Self {
+        match self {
+            Self::Broken { plugin, what } => {
+                Self::Broken { plugin, what: format!("while {operation}, {what}") }
+            }
+            Self::BadAnswer { plugin, why } => {
+                Self::BadAnswer { plugin, why: format!("while {operation}: {why}") }
+            }
+            other => other,
+        }
+    }
+
     /// Whether it is about this plugin.
     pub(crate) fn is_of(&self, plugin: &backout_protocol::plan::PluginRef) -> bool {
         match self {
@@ -155,6 +189,8 @@ impl HostError {
             | Self::NoSuchSymbol { path, .. }
             | Self::WrongAbi { path, .. }
             | Self::WrongApi { path, .. }
+            | Self::NotSpoken { path, .. }
+            | Self::Foreign { path, .. }
             | Self::OtherManifest { path, .. } => *path == plugin.file,
             Self::Lock { path, .. } => path.0.parent() == plugin.file.0.parent(),
             Self::Broken { plugin: id, .. }
@@ -186,6 +222,8 @@ impl From<HostError> for backout_engine::HostError {
             | NoSuchSymbol { path, .. }
             | WrongAbi { path, .. }
             | WrongApi { path, .. }
+            | NotSpoken { path, .. }
+            | Foreign { path, .. }
             | OtherManifest { path, .. } => Self::Unfit { file: path, why: said },
             Broken { plugin, what } => Self::Broken { plugin, why: what },
             BadAnswer { plugin, why } => Self::Broken { plugin, why },

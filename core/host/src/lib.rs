@@ -15,9 +15,12 @@ mod load;
 mod pins;
 mod plugins;
 mod section;
+mod speech;
+mod target;
 
 pub use child::{Spawner, serve};
 pub use error::HostError;
 pub use leave::Leave;
 pub use pins::{LOCK_FILE, Pinning};
 pub use plugins::{Hosting, Plugins};
+pub use target::{native, target};

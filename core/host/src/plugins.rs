@@ -96,7 +96,7 @@ impl Plugins {
     pub fn ask(&self, plugin: &PluginRef, request: &Request, leave: Leave) -> Result<Answer, HostError> {
         match &self.hosting {
             Hosting::Child(spawner) => child::ask(spawner, plugin, self.pinning, request, leave),
-            Hosting::Here => call::ask(self.loaded(plugin)?, &plugin.id, request),
+            Hosting::Here => call::ask(self.loaded(plugin)?, plugin, request),
         }
     }
 

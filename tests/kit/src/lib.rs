@@ -5,6 +5,8 @@
     reason = "test fixtures make files, and stop at the first surprise"
 )]
 
+#[cfg(unix)]
+pub mod bad;
 pub mod binary;
 pub mod killed;
 #[cfg(unix)]

@@ -117,6 +117,7 @@ pub(crate) fn probe(
 fn reply(spawner: &Spawner, order: Order) -> Result<Reply, HostError> {
     let (plugin, request) = (order.plugin.clone(), order.request.clone());
     let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
+    let named = |what: String| broken(format!("{what}; its file is `{}`", plugin.file));
     let (mut running, seen) = Running::start(spawner, order)
         .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
     let mut printed = Printed::new(&plugin.id);
@@ -125,11 +126,12 @@ fn reply(spawner: &Spawner, order: Order) -> Result<Reply, HostError> {
     let ended = running.end(grace);
     printed.rest(&seen, LAST_WORDS);
     match replied {
-        Ok(Reply::Failed(error)) if !error.is_of(&plugin) => {
-            Err(broken(format!("its process told of something else: {error}")))
+        Ok(Reply::Failed(error)) if error.is_of(&plugin) => {
+            Err(error.during(&silence::operation(&request)))
         }
+        Ok(Reply::Failed(error)) => Err(named(format!("its process told of something else: {error}"))),
         Ok(reply) => Ok(reply),
-        Err(silence) => Err(broken(silence.why(&request, ended, printed.last()))),
+        Err(silence) => Err(named(silence.why(&request, ended, printed.last()))),
     }
 }
 

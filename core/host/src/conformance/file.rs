@@ -1,8 +1,7 @@
 //! What can be told without running any of its code.
 
 use super::{Subject, Verdict, failed};
-use crate::find;
-use backout_protocol::abi::API;
+use backout_protocol::abi::{API, OLDEST_API};
 
 pub(super) fn manifest_section(_: &Subject) -> Verdict {
     // There would be nothing to check had it not been read.
@@ -15,8 +14,8 @@ pub(super) fn api_version(subject: &Subject) -> Verdict {
     if low > high {
         return Err(failed(format!("{said}, which is none")));
     }
-    if low > API || high < find::OLDEST {
-        let oldest = find::OLDEST;
+    if low > API || high < OLDEST_API {
+        let oldest = OLDEST_API;
         let ours = format!("{}.{} to {}.{}", oldest.0, oldest.1, API.0, API.1);
         return Err(failed(format!("{said}, this tool speaks {ours}")));
     }

@@ -18,13 +18,11 @@ mod ron;
 mod schema;
 mod subject;
 mod tree;
-mod triple;
 
 pub use check::Check;
 pub use ron::from_ron_text;
 pub use schema::violation;
 pub use subject::{NotCheckable, Subject};
-pub use triple::here as own_triple;
 
 use crate::HostError;
 use serde::Serialize;

@@ -3,12 +3,12 @@
 use super::{
     Status, crashed, failed,
     probe::{Bytes, Probe, Probed},
-    skipped, triple,
+    skipped,
 };
 use crate::{
     HostError, Leave, Pinning, Spawner, child,
     library::{LibraryFile, NoPlugin},
-    pins,
+    pins, target,
 };
 use backout_protocol::{
     HostPath,
@@ -77,9 +77,6 @@ impl Subject {
     pub fn open(file: &Path, spawner: Spawner, seed: u64) -> Result<Self, NotCheckable> {
         let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let path = || HostPath(whole.clone());
-        if let Some(triple) = triple::of(&whole).filter(|t| *t != triple::here()) {
-            return Err(NotCheckable::Foreign { path: path(), triple, here: triple::here() });
-        }
         let library = LibraryFile::open(&whole).map_err(|why| match why {
             NoPlugin::NoManifest => NotCheckable::NoPlugin {
                 path: path(),
@@ -87,6 +84,10 @@ impl Subject {
             },
             other => NotCheckable::NoPlugin { path: path(), why: other.to_string() },
         })?;
+        if library.target.as_ref() != Some(&target::native()) {
+            let triple = library.target.unwrap_or_else(|| "a machine that has no name here".to_owned());
+            return Err(NotCheckable::Foreign { path: path(), triple, here: target::native() });
+        }
         let digested = library.digest().map_err(NotCheckable::Distrusted)?;
         backout_disk::trust::check(&whole).map_err(|e| {
             NotCheckable::Distrusted(HostError::Distrusted { path: path(), why: e.to_string() })
