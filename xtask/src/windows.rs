@@ -37,7 +37,8 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
 ];
 
 /// What has been brought to Windows so far.
-const PACKAGES: &[&str] = &["backout-protocol", "backout-disk", "backout-journal", "backout-machine"];
+const PACKAGES: &[&str] =
+    &["backout-protocol", "backout-pe", "backout-disk", "backout-journal", "backout-machine"];
 
 /// Builds and runs the tests of every package that has been brought to Windows, the main job on its demo, the recovery
 /// at boot, the end-to-end tests that are not Linux's alone, the installers, and a reboot.

@@ -393,12 +393,51 @@ pub(crate) enum PluginVerb {
     /// Not in this version.
     #[command(hide = true)]
     New(Later),
+    /// Lets one plan on a machine in a file. Changes nothing.
+    Plan(PluginPlan),
+    /// Writes this machine's answers to a plugin's questions as a fixture.
+    Record(PluginRecord),
     /// Not in this version.
     #[command(hide = true)]
     Trust(Later),
     /// Not in this version.
     #[command(hide = true)]
     Untrust(Later),
+}
+
+/// What a plugin is to plan, and on which machine.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PluginPlan {
+    /// Its id, or its library's file.
+    pub plugin: String,
+    /// The machine: a fixture, such as `plugin record` writes.
+    #[arg(long, value_name = "FILE")]
+    pub machine: PathBuf,
+    /// The component's configuration, as RON in a file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "component"])]
+    pub config: Option<PathBuf>,
+    /// The profile that holds it.
+    #[arg(long, value_name = "PROFILE", requires = "component")]
+    pub profile: Option<String>,
+    /// The component of the profile.
+    #[arg(long, value_name = "C", requires = "profile")]
+    pub component: Option<String>,
+}
+
+/// What of this machine is recorded.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PluginRecord {
+    /// The plugin's id.
+    pub plugin: String,
+    /// The profile.
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: String,
+    /// The component that it plans.
+    #[arg(long, value_name = "C")]
+    pub component: String,
+    /// Into this new file.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -439,6 +478,10 @@ mod tests {
             "profile show p",
             "profile check p.ron",
             "plugin list",
+            "plugin plan x --machine m.ron",
+            "plugin plan ./libx.so --machine m.ron --config c.ron",
+            "plugin plan x --machine m.ron --profile p --component c",
+            "plugin record x --profile p --component c -o m.ron",
             "history prune",
             "show 01jd",
             "guard p -- setup.exe /quiet",

@@ -75,6 +75,11 @@ impl Session {
         }
     }
 
+    /// The plugins of this folder alone.
+    pub(crate) fn plugins_in(&self, folder: PathBuf) -> Plugins {
+        Plugins::new([folder], Pinning::default(), hosting(&self.global))
+    }
+
     pub(crate) fn faces(&self) -> Faces<'_> {
         Faces { host: &self.plugins, observer: &self.progress, cancel: &self.cancel }
     }

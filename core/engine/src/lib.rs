@@ -16,6 +16,7 @@ pub mod decide;
 mod defer;
 pub mod doctor;
 pub mod faces;
+mod facts;
 pub mod failure;
 pub mod history;
 pub mod hold;

@@ -5,6 +5,7 @@ use crate::{
     claims::elsewhere,
     companions::with_companions,
     faces::Faces,
+    facts::facts,
     load::{Job, check_trust},
     look,
     merge::{Ground, Proposer, merge},
@@ -18,8 +19,8 @@ use crate::{
 use backout_disk::{folder::Kind, locate::locate};
 use backout_machine::service::ServiceState;
 use backout_protocol::{
-    HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
-    message::{BackupSource, Facts, Need, PlanRequest, Proposal, Proposed},
+    ComponentId, HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
+    message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
     plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
     profile::{Check, Component, Moment, Role, ServiceNeed},
     site::ServiceAccess,
@@ -181,14 +182,22 @@ fn to_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -> 
     profile.checks.iter().filter(concerns).map(closed).collect()
 }
 
-/// Asks a component's plugin.
-fn ask(
-    job: &Job,
-    survey: &Survey,
-    component: &Component,
-    faces: &Faces<'_>,
-    plugins: &mut Vec<PluginRef>,
-) -> Result<Proposer, Refusal> {
+/// What the plugin of a component is asked on this machine: the plugin's id, and the request.
+///
+/// # Errors
+/// Every [`Refusal`] that a rollback of this component alone would meet before it asks.
+pub fn request(job: &Job, component: &ComponentId) -> Result<(String, PlanRequest), Refusal> {
+    let mut job = with_real_sources(job)?;
+    job.ask.components = vec![component.clone()];
+    let survey = Survey::make(&job)?;
+    match select(&job, &survey)?.first() {
+        Some(component) => request_of(&job, &survey, component),
+        None => Err(absent(&survey, known(&job.profile.profile, component)?)),
+    }
+}
+
+/// What is asked of a component's plugin.
+fn request_of(job: &Job, survey: &Survey, component: &Component) -> Result<(String, PlanRequest), Refusal> {
     let Role::Restore { plugin, config } = &component.role else {
         return Err(Refusal::ComponentNotRestorable { component: component.id.clone(), why: None });
     };
@@ -210,7 +219,6 @@ fn ask(
             existing(&job.profile.profile, &root, &rel)?;
         }
     }
-    let found = faces.host.find(plugin).map_err(Refusal::Plugin)?;
     let from = &job.ask.from;
     let own = from.iter().rfind(|(c, _)| c.as_ref() == Some(&component.id));
     let source = own.or_else(|| from.iter().rfind(|(c, _)| c.is_none())).map(|(_, s)| s.clone());
@@ -220,19 +228,32 @@ fn ask(
         folders: survey.folders.clone(),
         names: job.profile.profile.names,
         listed: listed(&job.profile.profile, survey, component)?,
-        services: services.clone(),
+        facts: facts(&services, survey),
+        services,
         source: source.unwrap_or(BackupSource::Vendor),
         options: job.ask.options.clone(),
-        facts: Facts::default(),
         machine: None,
         record: false,
     };
+    Ok((plugin.clone(), request))
+}
+
+/// Asks a component's plugin.
+fn ask(
+    job: &Job,
+    survey: &Survey,
+    component: &Component,
+    faces: &Faces<'_>,
+    plugins: &mut Vec<PluginRef>,
+) -> Result<Proposer, Refusal> {
+    let (plugin, request) = request_of(job, survey, component)?;
+    let found = faces.host.find(&plugin).map_err(Refusal::Plugin)?;
     let proposal = faces.host.plan(&found, &request).map_err(Refusal::Plugin)?;
     something_live(job, survey, component, &proposal)?;
     if !plugins.contains(&found) {
         plugins.push(found);
     }
-    Ok(Proposer { component: component.id.clone(), plugin: plugin.clone(), services, proposal })
+    Ok(Proposer { component: component.id.clone(), plugin, services: request.services, proposal })
 }
 
 /// Where only a service and backups say that a component is here, its folder may be the wrong one, and files would be

@@ -1,7 +1,8 @@
 //! What a plugin implements.
 
 use crate::{Ask, Machine};
-use backout_protocol::message::{Failure, Proposal};
+use backout_protocol::message::{Example, Failure, Proposal};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 /// Code that plans one kind of component.
@@ -10,8 +11,15 @@ pub trait Component: Default {
     const ID: &'static str;
     /// One sentence on what it does.
     const ABOUT: &'static str;
-    /// What a profile has to say in `config`. It should refuse unknown fields (`#[serde(deny_unknown_fields)]`).
-    type Config: DeserializeOwned;
+    /// What a profile has to say in `config`. It should refuse unknown fields (`#[serde(deny_unknown_fields)]`); what is
+    /// written above its fields is what `backout plugin schema` says of them.
+    type Config: DeserializeOwned + JsonSchema;
+
+    /// What it plans, for example: documentation that is run, by `backout plugin check` and by
+    /// [`ComponentTest`](crate::testkit::ComponentTest).
+    fn examples() -> Vec<Example> {
+        Vec::new()
+    }
 
     /// Says what the component needs on this machine. Reads, never changes.
     ///

@@ -72,6 +72,8 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
             PluginVerb::Schema(_) => Err(later("plugin schema")),
             PluginVerb::Check(_) => Err(later("plugin check")),
             PluginVerb::New(_) => Err(later("plugin new")),
+            PluginVerb::Plan(wish) => plugin::plan::run(session, &wish),
+            PluginVerb::Record(wish) => plugin::record::run(session, &wish),
             PluginVerb::Trust(_) => Err(later("plugin trust")),
             PluginVerb::Untrust(_) => Err(later("plugin untrust")),
         },

@@ -1,5 +1,8 @@
 //! `backout plugin list`: the plugins that can be seen. Runs none of their code. And the process that it runs in.
 
+pub(crate) mod plan;
+pub(crate) mod record;
+
 use crate::{
     answer::Answer,
     messages::usage,

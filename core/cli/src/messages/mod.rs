@@ -6,6 +6,7 @@
 pub(crate) mod abandon;
 pub(crate) mod boot;
 pub(crate) mod failure;
+pub(crate) mod fixture;
 pub(crate) mod history;
 pub(crate) mod install;
 pub(crate) mod inventory;
