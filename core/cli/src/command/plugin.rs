@@ -1,7 +1,10 @@
 //! `backout plugin list`: the plugins that can be seen. Runs none of their code. And the process that it runs in.
 
+pub(crate) mod check;
+pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod record;
+pub(crate) mod schema;
 
 use crate::{
     answer::Answer,
@@ -33,4 +36,14 @@ pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
     }
     let row = |one: &backout_engine::Listed| json!({ "id": one.manifest.id, "version": one.manifest.version, "file": one.file, "problem": one.problem });
     Ok(Answer::read(out, json!({ "plugins": all.iter().map(row).collect::<Vec<_>>() })))
+}
+
+/// A path as it is typed at this machine's shell.
+pub(super) fn quoted(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:".contains(c) || (cfg!(windows) && c == '\\');
+    if !text.is_empty() && text.chars().all(plain) {
+        return text;
+    }
+    if cfg!(windows) { format!("\"{text}\"") } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

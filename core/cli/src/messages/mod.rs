@@ -5,6 +5,7 @@
 
 pub(crate) mod abandon;
 pub(crate) mod boot;
+pub(crate) mod conformance;
 pub(crate) mod failure;
 pub(crate) mod fixture;
 pub(crate) mod history;
@@ -12,9 +13,11 @@ pub(crate) mod install;
 pub(crate) mod inventory;
 pub(crate) mod notice;
 pub(crate) mod plan;
+pub(crate) mod profile;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod runbook;
+pub(crate) mod scaffold;
 pub(crate) mod show;
 pub(crate) mod stuck;
 pub(crate) mod usage;
@@ -125,6 +128,9 @@ mod tests {
             ("notice", include_str!("notice.rs")),
             ("abandon", include_str!("abandon.rs")),
             ("boot", include_str!("boot.rs")),
+            ("conformance", include_str!("conformance.rs")),
+            ("profile", include_str!("profile.rs")),
+            ("scaffold", include_str!("scaffold.rs")),
             ("history", include_str!("history.rs")),
             ("usage", include_str!("usage.rs")),
             ("worker", include_str!("worker.rs")),
