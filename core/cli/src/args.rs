@@ -439,17 +439,56 @@ pub(crate) enum ProfileVerb {
         /// Its name or file.
         profile: String,
     },
-    /// Reads one and finds its plugins.
+    /// Reads one, finds its plugins and has each read its configuration.
     Check {
         /// Its name or file.
         profile: String,
     },
-    /// Not in this version.
-    #[command(hide = true)]
-    New(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Schema(Later),
+    /// Makes a commented profile to fill in.
+    New {
+        /// The product's name.
+        product: String,
+        /// Into this file, which is not there yet [default: print it].
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Shows what a profile may say, as a commented profile that says all of it.
+    Schema,
+}
+
+/// How a schema is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaForm {
+    /// A JSON schema.
+    JsonSchema,
+    /// RON with comments, to be filled in.
+    Ron,
+}
+
+/// Which plugin is checked, and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CheckPlugin {
+    /// The library.
+    #[arg(required_unless_present = "list")]
+    pub file: Option<PathBuf>,
+    /// Only checks whose ids are like this, where `*` stands for anything; may be given more than once.
+    #[arg(short, long, value_name = "GLOB")]
+    pub test: Vec<String>,
+    /// No checks whose ids are like this; may be given more than once.
+    #[arg(short = 'x', long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// What is mangled, is mangled from this number [default: another each time].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Show only what is not as it should be.
+    #[arg(long)]
+    pub only_failed: bool,
+    /// Warnings count as failures.
+    #[arg(long)]
+    pub strict: bool,
+    /// List the checks; check nothing.
+    #[arg(long)]
+    pub list: bool,
 }
 
 /// What to do with plugins.
@@ -462,15 +501,27 @@ pub(crate) enum PluginVerb {
         /// Its id, or its library.
         plugin: PathBuf,
     },
-    /// Not in this version.
-    #[command(hide = true)]
-    Schema(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Check(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    New(Later),
+    /// Shows what a profile may say in `config` of a component of this plugin.
+    Schema {
+        /// Its id.
+        id: String,
+        /// `ron`: a stanza to fill in; `json-schema`: for editors and programs.
+        #[arg(long, value_name = "FORM", default_value = "ron")]
+        format: SchemaForm,
+    },
+    /// Checks whether a plugin is fit to be used. Runs its code.
+    Check(CheckPlugin),
+    /// Makes a folder with a plugin that works.
+    New {
+        /// Its name: the package's, the library's and the plugin's id.
+        name: String,
+        /// The programming language: `rust` or `c`.
+        #[arg(long, value_name = "LANG", default_value = "rust")]
+        lang: String,
+        /// In this folder [default: here].
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// Pins one to the bytes its library has now: with others it is not loaded.
     Trust {
         /// Its library.
@@ -592,6 +643,11 @@ mod tests {
             "plugin untrust x",
             "plugin show x.so",
             "profile new x",
+            "profile schema",
+            "plugin check f.so -t plans-* -x huge-* --seed 7 --only-failed --strict --json",
+            "plugin check --list",
+            "plugin new x --lang c --dir d",
+            "plugin schema x --format json-schema",
             "demo --keep",
         ];
         for form in forms {

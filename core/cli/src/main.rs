@@ -18,6 +18,7 @@ mod request;
 mod service;
 mod session;
 mod signals;
+mod stanza;
 mod terminal;
 mod worker;
 

@@ -44,19 +44,33 @@ pub(crate) struct Session {
     pub state: PathBuf,
 }
 
-/// Where the plugins' code runs. Without a name for this program, which nothing can be done about, it is here.
-fn hosting(global: &Global) -> Hosting {
+/// How the processes of plugins are started, with this much time for each answer; `None`: this program has no name.
+pub(crate) fn spawner(deadline: Duration) -> Option<Spawner> {
     // The name that stands for this very program, even where another has been put in its place meanwhile.
     let program =
         if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
-    match program {
-        Ok(program) if !global.in_process => Hosting::Child(Spawner {
-            program,
-            arguments: vec![PLUGIN_HOST.to_owned(), "--quiet".to_owned()],
-            deadline: Duration::from_secs(global.plugin_timeout),
-        }),
+    let arguments = vec![PLUGIN_HOST.to_owned(), "--quiet".to_owned()];
+    program.ok().map(|program| Spawner { program, arguments, deadline })
+}
+
+/// Where the plugins' code runs. Without a name for this program, which nothing can be done about, it is here.
+fn hosting(global: &Global) -> Hosting {
+    match spawner(Duration::from_secs(global.plugin_timeout)) {
+        Some(spawner) if !global.in_process => Hosting::Child(spawner),
         _ => Hosting::Here,
     }
+}
+
+/// Where a profile comes from.
+enum Origin {
+    File(PathBuf),
+    BuiltIn(String, &'static str),
+}
+
+/// A profile's text, and what its file is called.
+pub(crate) struct Source {
+    pub name: String,
+    pub text: String,
 }
 
 /// Why a command has no other answer than an error.
@@ -175,19 +189,44 @@ impl Session {
 
     /// The profile of this name or file.
     pub(crate) fn profile(&self, name: &str) -> Result<LoadedProfile, Stop> {
+        match self.origin(name)? {
+            Origin::File(file) => LoadedProfile::from_file(&file).map_err(stop),
+            Origin::BuiltIn(name, text) => LoadedProfile::from_text(&name, text, None).map_err(stop),
+        }
+    }
+
+    /// The same with the text that it was read from.
+    pub(crate) fn profile_with_source(&self, name: &str) -> Result<(LoadedProfile, Source), Stop> {
+        let loaded = self.profile(name)?;
+        let source = match self.origin(name)? {
+            Origin::BuiltIn(name, text) => Source { name, text: text.to_owned() },
+            Origin::File(file) => {
+                // Read before, and judged; what was put there meanwhile is another profile.
+                let text = std::fs::read_to_string(&file).unwrap_or_default();
+                let path = load::absolute(&file);
+                let unreadable =
+                    || stop(Refusal::Unreadable { path, why: "it changes while it is read".to_owned() });
+                if backout_disk::fingerprint::digest_bytes(text.as_bytes()) != loaded.sha256 {
+                    return Err(unreadable());
+                }
+                Source { name: file.display().to_string(), text }
+            }
+        };
+        Ok((loaded, source))
+    }
+
+    fn origin(&self, name: &str) -> Result<Origin, Stop> {
         if name.ends_with(".ron") || name.contains(std::path::MAIN_SEPARATOR) {
-            return LoadedProfile::from_file(Path::new(name)).map_err(stop);
+            return Ok(Origin::File(name.into()));
         }
         for folder in &self.global.profile_dir {
             let file = folder.join(format!("{name}.ron"));
             if file.is_file() {
-                return LoadedProfile::from_file(&file).map_err(stop);
+                return Ok(Origin::File(file));
             }
         }
         match BUILT_IN.iter().find(|(known, _)| *known == name) {
-            Some((known, text)) => {
-                LoadedProfile::from_text(&format!("{known}.ron"), text, None).map_err(stop)
-            }
+            Some((known, text)) => Ok(Origin::BuiltIn(format!("{known}.ron"), text)),
             None => {
                 let searched = self.global.profile_dir.iter().map(|f| load::absolute(f)).collect();
                 Err(stop(Refusal::ProfileNotFound { name: name.to_owned(), searched }))

@@ -47,8 +47,7 @@ pub(crate) fn ask(loaded: Loaded, plugin: &PluginRef, request: &Request) -> Resu
             since,
         })?
         .map_err(|e| broken(format!("the request cannot be written: {e}")))?;
-    let mut answer = Collected::default();
-    let ended = enter(loaded, &request, &mut answer);
+    let (ended, answer) = raw(loaded, &request);
     if answer.too_long {
         return Err(bad(format!("longer than {LIMIT} bytes")));
     }
@@ -58,8 +57,15 @@ pub(crate) fn ask(loaded: Loaded, plugin: &PluginRef, request: &Request) -> Resu
     read(&answer.bytes).map_err(bad)
 }
 
+/// Hands a plugin these bytes. Gives what it returned and what it pushed.
+pub(crate) fn raw(loaded: Loaded, request: &[u8]) -> (i32, Collected) {
+    let mut answer = Collected::default();
+    let ended = enter(loaded, request, &mut answer);
+    (ended, answer)
+}
+
 /// Reads an answer, every field of it.
-fn read(bytes: &[u8]) -> Result<Answer, String> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Answer, String> {
     serde_json::from_slice(bytes).map_err(|e| e.to_string())
 }
 
@@ -72,9 +78,9 @@ fn enter(loaded: Loaded, request: &[u8], answer: &mut Collected) -> i32 {
 
 /// What a plugin pushed so far.
 #[derive(Debug, Default)]
-struct Collected {
-    bytes: Vec<u8>,
-    too_long: bool,
+pub(crate) struct Collected {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) too_long: bool,
 }
 
 impl Collected {

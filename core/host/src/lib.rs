@@ -6,6 +6,7 @@
 
 mod call;
 mod child;
+pub mod conformance;
 mod error;
 mod find;
 mod leave;

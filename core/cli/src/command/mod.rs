@@ -27,7 +27,9 @@ use backout_engine::history::Retention;
 
 /// Carries out one call.
 pub(crate) fn run(cli: Cli) -> Answer {
-    if cli.global.lang != "en" {
+    // `plugin new` has a language of its own.
+    let own = matches!(cli.verb, Verb::Plugin { verb: PluginVerb::New { .. } });
+    if cli.global.lang != "en" && !own {
         return *later(&format!("--lang {}", cli.global.lang));
     }
     let session = Session::new(cli.global);
@@ -66,15 +68,15 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
             ProfileVerb::List => profile::list(session),
             ProfileVerb::Show { profile } => profile::show(session, &profile),
             ProfileVerb::Check { profile } => profile::check(session, &profile),
-            ProfileVerb::New(_) => Err(later("profile new")),
-            ProfileVerb::Schema(_) => Err(later("profile schema")),
+            ProfileVerb::New { product, output } => profile::new(session, &product, output.as_deref()),
+            ProfileVerb::Schema => Ok(profile::schema()),
         },
         Verb::Plugin { verb } => match verb {
             PluginVerb::List => plugin::list(session),
             PluginVerb::Show { plugin } => plugin::show(session, &plugin),
-            PluginVerb::Schema(_) => Err(later("plugin schema")),
-            PluginVerb::Check(_) => Err(later("plugin check")),
-            PluginVerb::New(_) => Err(later("plugin new")),
+            PluginVerb::Schema { id, format } => plugin::schema::run(session, &id, format),
+            PluginVerb::Check(check) => plugin::check::run(session, &check),
+            PluginVerb::New { name, lang, dir } => plugin::new::run(&name, &lang, dir.as_deref()),
             PluginVerb::Trust { file, sha256 } => plugin::trust(&file, sha256.as_deref()),
             PluginVerb::Untrust { plugin } => plugin::untrust(session, &plugin),
             PluginVerb::Plan(wish) => plugin::plan::run(session, &wish),

@@ -8,8 +8,11 @@ pub(crate) use list::list;
 pub(crate) use show::show;
 pub(crate) use trust::{trust, untrust};
 
+pub(crate) mod check;
+pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod record;
+pub(crate) mod schema;
 
 use crate::{
     answer::Answer,
@@ -50,4 +53,14 @@ fn refused(error: HostError) -> Stop {
         Some(said) => Box::new(Answer::error(crate::exit_code::REFUSED, Outcome::Refused, said)),
         None => crate::session::stop(Refusal::Plugin(error.into())),
     }
+}
+
+/// A path as it is typed at this machine's shell.
+pub(super) fn quoted(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:".contains(c) || (cfg!(windows) && c == '\\');
+    if !text.is_empty() && text.chars().all(plain) {
+        return text;
+    }
+    if cfg!(windows) { format!("\"{text}\"") } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

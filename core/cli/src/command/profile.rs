@@ -2,12 +2,20 @@
 
 use crate::{
     answer::Answer,
-    messages::text,
-    session::{BUILT_IN, Session, Stop, stop},
+    exit_code,
+    messages::{profile as words, scaffold, text},
+    session::{BUILT_IN, Session, Stop, stop, wrong},
 };
+use backout_disk::{Folder, durable};
 use backout_engine::{LoadedProfile, Refusal};
-use backout_protocol::profile::{Goes, Role};
+use backout_host::Leave;
+use backout_protocol::{
+    ComponentId, HostPath, Outcome, Profile,
+    message::{Answer as Told, Failure, Fixture, PlanRequest, Request},
+    profile::{Goes, Role},
+};
 use serde_json::json;
+use std::path::Path;
 
 /// A profile that is known by name.
 pub(crate) struct Known {
@@ -107,11 +115,132 @@ pub(crate) fn show(session: &Session, name: &str) -> Result<Answer, Stop> {
 }
 
 pub(crate) fn check(session: &Session, name: &str) -> Result<Answer, Stop> {
-    let loaded = session.profile(name)?;
+    let (loaded, source) = session.profile_with_source(name)?;
+    let mut plugins = std::collections::BTreeMap::new();
     for component in &loaded.profile.components {
-        if let Role::Restore { plugin, .. } = &component.role {
-            session.plugins.find(plugin).map_err(|e| stop(Refusal::Plugin(e.into())))?;
+        if let Role::Restore { plugin, .. } = &component.role
+            && !plugins.contains_key(plugin)
+        {
+            let found = session.plugins.find(plugin).map_err(|e| stop(Refusal::Plugin(e.into())))?;
+            plugins.insert(plugin.clone(), found);
         }
     }
-    Ok(Answer::read(format!("`{}` reads well, and its plugins are here", loaded.profile.name), json!(null)))
+    // Configurations stand in the file in the order of the components.
+    let mut behind = 0;
+    for component in &loaded.profile.components {
+        let Role::Restore { plugin, config } = &component.role else { continue };
+        let config = config.get_ron();
+        let at = source.text[behind..].find(config).map_or(behind, |n| behind + n);
+        behind = at + config.len();
+        let Some(found) = plugins.get(plugin) else { continue };
+        let request = Request::Plan(Box::new(nowhere(&loaded.profile, &component.id, config)));
+        let told = session.plugins.ask(found, &request, Leave::ReadOnly);
+        let told = told.map_err(|e| stop(Refusal::Plugin(e.into())))?;
+        // Without a place it is about the machine, which is none.
+        if let Told::Failed(Failure { message, at: Some(place) }) = told {
+            let (line, column) = place_in(&source.text[..at], place);
+            let place = format!("{}:{line}:{column}", source.name);
+            let said = words::bad_config(plugin, component.id.as_str(), &place, &message);
+            return Err(Box::new(Answer::error(exit_code::REFUSED, Outcome::Refused, said)));
+        }
+    }
+    let text = format!("`{}` reads well, its plugins are here and take their `config`", loaded.profile.name);
+    Ok(Answer::read(text, json!(null)))
+}
+
+/// A request to plan on a machine with nothing on it: of interest is whether the configuration is understood.
+fn nowhere(profile: &Profile, component: &ComponentId, config: &str) -> PlanRequest {
+    let empty = std::path::Path::new(if cfg!(windows) { r"C:\nonexistent" } else { "/nonexistent" });
+    let folder = |name: &String| (name.clone(), HostPath(empty.join(name)));
+    let machine = Fixture {
+        folders: profile.variables.iter().map(|v| folder(&v.name)).collect(),
+        names: profile.names,
+        ..Fixture::default()
+    };
+    machine.request(component.clone(), config.to_owned())
+}
+
+/// Where in a file a place is that is counted from behind `before`.
+fn place_in(before: &str, (line, column): (usize, usize)) -> (usize, usize) {
+    let lines = before.matches('\n').count();
+    let last = before.rsplit('\n').next().unwrap_or("").chars().count();
+    if line <= 1 { (lines + 1, last + column) } else { (lines + line, column) }
+}
+
+/// A profile with comments, to fill in.
+const NEW: &str = include_str!("../templates/new_profile.ron");
+/// A profile that says all that one may say.
+const REFERENCE: &str = include_str!("../templates/reference.ron");
+
+pub(crate) fn new(session: &Session, product: &str, output: Option<&Path>) -> Result<Answer, Stop> {
+    let product = product.trim();
+    if product.is_empty() || product.chars().count() > 80 || product.chars().any(char::is_control) {
+        return Err(wrong(
+            "a product has a name of 1 to 80 characters, none of them a control character".to_owned(),
+        ));
+    }
+    let named = output.and_then(|file| file.file_stem()?.to_str().map(str::to_owned));
+    let name = named.unwrap_or_else(|| short(product));
+    let quoted = json!(product).to_string();
+    let text = NEW.replace("@NAME@", &name).replace("\"@PRODUCT@\"", &quoted);
+    // What a product is called must not make it unreadable.
+    LoadedProfile::from_text(&format!("{name}.ron"), &text, None).map_err(stop)?;
+    let data = json!({ "name": name, "profile": text, "file": output });
+    let Some(file) = output else { return Ok(Answer::read(text, data)) };
+    let refused = |said| Box::new(Answer::error(exit_code::REFUSED, Outcome::Refused, said));
+    if file.symlink_metadata().is_ok() {
+        return Err(refused(scaffold::there(file)));
+    }
+    lay(file, &text).map_err(|e| refused(scaffold::not_made(file, &crate::messages::whole(&e))))?;
+    let next = format!("fill it in, then: backout profile check {}", super::plugin::quoted(file));
+    Ok(Answer::read(if session.global.quiet { String::new() } else { next }, data))
+}
+
+fn lay(file: &Path, text: &str) -> Result<(), backout_disk::Error> {
+    let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let folder = whole.parent().unwrap_or(&whole);
+    let name = whole.file_name().unwrap_or_default();
+    // Nobody else may write to it, whatever the umask is: else it would not be read again.
+    durable::write(&Folder::open_root(folder)?, name, text.as_bytes(), 0o644)
+}
+
+/// A product's name as the name of a file.
+fn short(product: &str) -> String {
+    let low = product.to_lowercase();
+    let words = low.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty());
+    let name = words.collect::<Vec<_>>().join("-");
+    if name.is_empty() { "product".to_owned() } else { name }
+}
+
+pub(crate) fn schema() -> Answer {
+    Answer::read(REFERENCE.to_owned(), json!({ "format": "ron", "reference": REFERENCE }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_a_configuration_is_one_in_its_file() {
+        assert_eq!(place_in("", (1, 3)), (1, 3));
+        assert_eq!(place_in("(\n  config: ", (1, 3)), (2, 13));
+        assert_eq!(place_in("(\n  config: ", (2, 3)), (3, 3));
+    }
+
+    #[test]
+    fn the_reference_is_the_documented_example_and_reads() {
+        let page = include_str!("../../../../docs/src/profile.md");
+        let example = page.split("```ron\n").nth(1).and_then(|rest| rest.split("```").next());
+        assert!(
+            REFERENCE.ends_with(example.unwrap()),
+            "templates/reference.ron is not what docs/src/profile.md shows"
+        );
+        LoadedProfile::from_text("reference.ron", REFERENCE, None).unwrap();
+    }
+
+    #[test]
+    fn products_have_names_that_files_can_have() {
+        assert_eq!(short("Example Server 2.0 (x64)"), "example-server-2-0-x64");
+        assert_eq!(short("サーバー"), "product");
+    }
 }

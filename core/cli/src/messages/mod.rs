@@ -5,6 +5,7 @@
 
 pub(crate) mod abandon;
 pub(crate) mod boot;
+pub(crate) mod conformance;
 pub(crate) mod doctor;
 pub(crate) mod failure;
 pub(crate) mod fixture;
@@ -14,9 +15,11 @@ pub(crate) mod inventory;
 pub(crate) mod notice;
 pub(crate) mod plan;
 pub(crate) mod plugin;
+pub(crate) mod profile;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod runbook;
+pub(crate) mod scaffold;
 pub(crate) mod show;
 pub(crate) mod snapshot;
 pub(crate) mod stuck;
@@ -128,6 +131,9 @@ mod tests {
             ("notice", include_str!("notice.rs")),
             ("abandon", include_str!("abandon.rs")),
             ("boot", include_str!("boot.rs")),
+            ("conformance", include_str!("conformance.rs")),
+            ("profile", include_str!("profile.rs")),
+            ("scaffold", include_str!("scaffold.rs")),
             ("doctor", include_str!("doctor.rs")),
             ("history", include_str!("history.rs")),
             ("plugin", include_str!("plugin.rs")),

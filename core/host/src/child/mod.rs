@@ -14,7 +14,11 @@ mod wire;
 
 pub use serve::serve;
 
-use crate::{Leave, Pinning, error::HostError};
+use crate::{
+    Leave, Pinning,
+    conformance::probe::{Probe, Probed},
+    error::HostError,
+};
 use backout_protocol::{
     message::{Answer, Request},
     plan::PluginRef,
@@ -69,12 +73,53 @@ pub(crate) fn ask(
     held: Option<&File>,
 ) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
+    let order =
+        Order { plugin: plugin.clone(), pinning, request: request.clone(), leave, keeps: None, probe: None };
+    match reply(spawner, order, held)? {
+        Reply::Answer(answer) => Ok(*answer),
+        Reply::Failed(error) => Err(error),
+        Reply::Probed(_) => Err(broken("its process wrote no answer: it was not probed".to_owned())),
+    }
+}
+
+/// Probes a plugin in a child of its own; `request`: what it is then said to have done, if it gives no answer.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) fn probe(
+    spawner: &Spawner,
+    plugin: &PluginRef,
+    request: Request,
+    probe: Probe,
+    leave: Leave,
+) -> Result<Probed, HostError> {
+    let order = Order {
+        plugin: plugin.clone(),
+        pinning: Pinning::WhereListed,
+        request,
+        leave,
+        keeps: None,
+        probe: Some(probe),
+    };
+    match reply(spawner, order, None)? {
+        Reply::Probed(probed) => Ok(*probed),
+        Reply::Failed(error) => Err(error),
+        Reply::Answer(_) => Err(HostError::Broken {
+            plugin: plugin.id.clone(),
+            what: "its process wrote an answer where it was probed".to_owned(),
+        }),
+    }
+}
+
+/// Has an order carried out in a child of its own, which is ended and reaped. `held` is kept open by all that runs its code.
+fn reply(spawner: &Spawner, order: Order, held: Option<&File>) -> Result<Reply, HostError> {
+    let (plugin, request) = (order.plugin.clone(), order.request.clone());
+    let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
     let named = |what: String| broken(format!("{what}; its file is `{}`", plugin.file));
     let heirloom = held.map(os::heirloom).transpose();
     let heirloom =
         heirloom.map_err(|e| broken(format!("what its process is to hold cannot be shared: {e}")))?;
-    let keeps = heirloom.as_ref().and_then(os::number);
-    let order = Order { plugin: plugin.clone(), pinning, request: request.clone(), leave, keeps };
+    let order = Order { keeps: heirloom.as_ref().and_then(os::number), ..order };
     let (mut running, seen) = Running::start(spawner, order)
         .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
     drop(heirloom);
@@ -84,10 +129,10 @@ pub(crate) fn ask(
     let ended = running.end(grace);
     printed.rest(&seen, LAST_WORDS);
     match replied {
-        Ok(Reply::Answer(answer)) => Ok(*answer),
-        Ok(Reply::Failed(error)) if error.is_of(plugin) => Err(error.during(&silence::operation(request))),
+        Ok(Reply::Failed(error)) if error.is_of(&plugin) => Err(error.during(&silence::operation(&request))),
         Ok(Reply::Failed(error)) => Err(named(format!("its process told of something else: {error}"))),
-        Err(silence) => Err(named(silence.why(request, ended, printed.last()))),
+        Ok(reply) => Ok(reply),
+        Err(silence) => Err(named(silence.why(&request, ended, printed.last()))),
     }
 }
 

@@ -31,6 +31,12 @@ pub fn serve() -> io::Result<Infallible> {
 }
 
 fn carry_out(order: &Order) -> Reply {
+    if let Some(probe) = &order.probe {
+        return match probe.carry_out(&order.plugin, order.pinning) {
+            Ok(probed) => Reply::Probed(Box::new(probed)),
+            Err(error) => Reply::Failed(error),
+        };
+    }
     match Plugins::here(order.pinning).ask(&order.plugin, &order.request, order.leave) {
         Ok(answer) => Reply::Answer(Box::new(answer)),
         Err(error) => Reply::Failed(error),

@@ -1,6 +1,10 @@
 //! What goes between a host and its child: one order, one reply, each as the length of its JSON and the JSON.
 
-use crate::{Leave, Pinning, error::HostError};
+use crate::{
+    Leave, Pinning,
+    conformance::probe::{Probe, Probed},
+    error::HostError,
+};
 use backout_protocol::{
     message::{Answer, Request},
     plan::PluginRef,
@@ -26,6 +30,9 @@ pub(super) struct Order {
     pub(super) leave: Leave,
     /// A file that was open when it was started and that it keeps open, where the system has numbers for them.
     pub(super) keeps: Option<i32>,
+    /// Instead of the request: what it is asked by a check of the plugin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) probe: Option<Probe>,
 }
 
 /// What came of it.
@@ -33,6 +40,8 @@ pub(super) struct Order {
 pub(super) enum Reply {
     /// The plugin's answer.
     Answer(Box<Answer>),
+    /// What was seen of it while it was probed.
+    Probed(Box<Probed>),
     /// It could not be asked, or gave none.
     Failed(HostError),
 }
