@@ -21,8 +21,8 @@ pub mod ini;
 pub mod registry;
 
 use backout_plugin::{
-    Action, Ask, Component, Frame, Machine, export_component,
-    protocol::message::{Failure, Proposal},
+    Action, Ask, Component, Frame, Machine, examples, export_component,
+    protocol::message::{Example, Failure, Proposal},
 };
 pub use config::{Config, Data, View};
 
@@ -34,6 +34,14 @@ impl Component for Settings {
     const ID: &'static str = "settings";
     const ABOUT: &'static str = "Sets values of the registry and of INI files, and takes them back.";
     type Config = Config;
+
+    fn examples() -> Vec<Example> {
+        examples(&[
+            include_str!("../examples/value-changed.ron"),
+            include_str!("../examples/file-made.ron"),
+            include_str!("../examples/variable-without-value.ron"),
+        ])
+    }
 
     fn plan(&self, ask: &Ask<Config>, machine: &Machine) -> Result<Proposal, Failure> {
         let mut steps = ini::steps(ask, machine)?;

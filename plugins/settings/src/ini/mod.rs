@@ -14,11 +14,7 @@ use backout_plugin::{
         path::encode,
     },
 };
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// No INI file is longer.
 const CAP: u64 = 1024 * 1024;
@@ -40,7 +36,7 @@ pub(crate) fn steps(ask: &Ask<Config>, machine: &Machine) -> Result<Vec<Proposed
         let at = match files.iter().position(|f| names.path_key(&f.path) == names.path_key(&path)) {
             Some(at) => at,
             None => {
-                let bytes = read(&path)?;
+                let bytes = read(&path, machine)?;
                 files.push(Edited { path, bytes, set: Vec::new() });
                 files.len() - 1
             }
@@ -80,18 +76,9 @@ fn spelled(path: &Path, ask: &Ask<Config>, machine: &Machine) -> Result<PathBuf,
     }
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    let said = |e: std::io::Error| failure(format!("`{}`: {e}", encode(path.as_os_str())));
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(said(e)),
-    };
-    let mut bytes = Vec::new();
-    file.take(CAP + 1).read_to_end(&mut bytes).map_err(said)?;
-    if bytes.len() as u64 > CAP {
-        let why = format!("`{}` is longer than an INI file", encode(path.as_os_str()));
-        return Err(failure(why));
+fn read(path: &Path, machine: &Machine) -> Result<Option<Vec<u8>>, Failure> {
+    if !machine.exists(path)? {
+        return Ok(None);
     }
-    Ok(Some(bytes))
+    Ok(Some(machine.read(path, CAP)?))
 }
