@@ -3,6 +3,7 @@
 use backout_plugin::{
     Ask, failure,
     protocol::{message::Failure, path::encode},
+    schemars::{self, JsonSchema},
 };
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const LONGEST: usize = 4096;
 
 /// What a profile says of a component's settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Values of the registry.
@@ -22,7 +23,7 @@ pub struct Config {
 }
 
 /// One value of the registry.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegistryValue {
     /// Its key, from `HKLM` or `HKEY_LOCAL_MACHINE` on.
@@ -37,7 +38,7 @@ pub(crate) struct RegistryValue {
 }
 
 /// A registry value's type and content.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Data {
     /// `REG_SZ`.
     Sz(String),
@@ -48,7 +49,7 @@ pub enum Data {
 }
 
 /// Which programs see a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum View {
     /// Those of 64 bits.
     Bits64,
@@ -57,7 +58,7 @@ pub enum View {
 }
 
 /// One value of an INI file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IniValue {
     /// The file: a variable, and plain names below it.
