@@ -225,6 +225,9 @@ pub(crate) enum Verb {
     Undo {
         /// Which run [default: the newest finished rollback].
         id: Option<String>,
+        /// Only these of its files: absolute paths or the ends of some.
+        #[arg(long, value_name = "FILE", num_args = 1..)]
+        path: Vec<String>,
         /// Do everything but change anything.
         #[arg(long)]
         dry_run: bool,
@@ -551,6 +554,7 @@ mod tests {
             "recover --cancel-reboot",
             "undo",
             "undo 01jd0000000000000000000000",
+            "undo 01jd0000000000000000000000 --path /x/a.conf b.conf --yes",
             "status --json",
             "verify p --expect patched --watch 5m",
             "verify p --expect before",

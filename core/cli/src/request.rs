@@ -18,8 +18,8 @@ use serde_json::json;
 pub(crate) enum Aim<'a> {
     /// What the profile of this name is for, rolling back or applying, as asked for.
     Forth(&'a str, &'a Ask),
-    /// Taking this run back; `None`: the newest.
-    Undo(Option<&'a str>),
+    /// Taking this run back, or these files of it alone; `None`: the newest.
+    Undo(Option<&'a str>, &'a [String]),
 }
 
 impl Aim<'_> {
@@ -28,10 +28,11 @@ impl Aim<'_> {
             (Aim::Forth(profile, ask), PlanKind::Rollback | PlanKind::Apply) => {
                 plan.profile.name == profile && wished(&plan.request) == wished(ask)
             }
-            (Aim::Undo(Some(run)), PlanKind::Undo { of }) => of.as_str().eq_ignore_ascii_case(run),
-            (Aim::Undo(None), PlanKind::Undo { .. }) => true,
+            (Aim::Undo(run, paths), PlanKind::Undo { of }) => {
+                plan.request.paths == paths && run.is_none_or(|run| of.as_str().eq_ignore_ascii_case(run))
+            }
             (Aim::Forth(..), PlanKind::Undo { .. })
-            | (Aim::Undo(_), PlanKind::Rollback | PlanKind::Apply) => false,
+            | (Aim::Undo(..), PlanKind::Rollback | PlanKind::Apply) => false,
         }
     }
 }

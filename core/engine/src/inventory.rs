@@ -152,7 +152,10 @@ fn version(job: &Job, found: &Found) -> Option<FileVersion> {
 fn undoable(state: &State, profile: &str) -> Result<Vec<RunId>, Refusal> {
     let entries = history::entries(state)?;
     let committed = || entries.iter().filter(|e| e.fate == Fate::Committed);
+    // An undo of some files alone leaves the rest to take back.
+    let whole = |p: &backout_protocol::Plan| p.request.paths.is_empty();
     let undone: BTreeSet<&RunId> = committed()
+        .filter(|e| e.plan.as_ref().is_some_and(whole))
         .filter_map(|e| match &e.plan.as_ref()?.kind {
             PlanKind::Undo { of } => Some(of),
             PlanKind::Rollback | PlanKind::Apply => None,

@@ -8,6 +8,7 @@
 
 pub mod abandon;
 pub mod action;
+pub mod advice;
 pub mod apart;
 pub mod boot;
 mod builds;
@@ -48,6 +49,7 @@ mod swap;
 mod tidy;
 pub mod transaction;
 pub mod undo;
+mod undo_part;
 pub mod unwind;
 pub mod variables;
 pub mod verify;

@@ -404,6 +404,8 @@ pub enum Refusal {
     UndoDrift {
         /// Each of them.
         targets: Vec<Place>,
+        /// Those that are as a later run left them, and the newest such run.
+        on_top: Vec<(Place, RunId)>,
     },
     /// A before-image that the undo needs is gone or has changed.
     BeforeImageLost {

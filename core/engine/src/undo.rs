@@ -13,6 +13,7 @@ use crate::{
     state::{State, plain},
     survey::check_programs,
     transaction::{Swap, Transaction},
+    undo_part,
 };
 use backout_disk::swap::Turn;
 use backout_protocol::{
@@ -27,6 +28,8 @@ use std::cell::OnceCell;
 pub struct Asked<'a> {
     /// The run's id; `None`: the newest finished run that is neither an undo nor undone.
     pub run: Option<&'a str>,
+    /// Only these files of it; empty: all.
+    pub paths: &'a [String],
     /// Who asks.
     pub by: Option<Operator>,
     /// The caller's own id of this request.
@@ -37,17 +40,24 @@ pub struct Asked<'a> {
 ///
 /// # Errors
 /// [`Refusal::NothingToUndo`], [`Refusal::RunUnknown`], [`Refusal::RunNotUndoable`], [`Refusal::UndoDrift`],
-/// [`Refusal::BeforeImageLost`], [`Refusal::UndoActionDrift`], [`Refusal::ActionNotReady`].
+/// [`Refusal::BeforeImageLost`], [`Refusal::UndoActionDrift`], [`Refusal::ActionNotReady`], [`Refusal::PathUnused`].
 pub fn plan(state: &State, asked: &Asked<'_>, faces: &Faces<'_>) -> Result<Plan, Refusal> {
     let runs = runs(state)?;
-    let tx = match asked.run {
+    let mut tx = match asked.run {
         Some(id) => chosen(runs, id)?,
         None => newest(runs)?,
     };
     let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
     check_programs(services.as_ref(), &tx.plan.site.health)?;
-    let mut changes = inverse(&tx)?;
-    changes.extend(taken_back(&tx, faces)?);
+    let left = match asked.paths {
+        [] => 0,
+        // Actions change what no path names: they stay applied, and are counted among what is left.
+        paths => undo_part::keep_only(&mut tx, paths)? + tx.actions.iter().filter(|a| !a.already).count(),
+    };
+    let mut changes = inverse(&tx).map_err(|refusal| undo_part::with_later(state, &tx.run, refusal))?;
+    if asked.paths.is_empty() {
+        changes.extend(taken_back(&tx, faces)?);
+    }
     preflight::closed_now(&tx.plan.closed)?;
     let mut planned = Vec::new();
     let mut notices = Vec::new();
@@ -62,6 +72,9 @@ pub fn plan(state: &State, asked: &Asked<'_>, faces: &Faces<'_>) -> Result<Plan,
     }
     let planned = with_companions(planned, services.as_ref()).map_err(Refusal::Service)?;
     notices.extend(changes.iter().filter_map(rights_changed));
+    if left > 0 && changes.iter().any(Step::changes_files) {
+        notices.push(Notice::PartlyUndone { of: tx.run.clone(), left: left as u64 });
+    }
     let waits = tx.plan.steps.iter().filter(|s| matches!(s, Step::WaitExit { .. })).cloned().collect();
     let mut plan = tx.plan;
     plan.format = FORMAT;
@@ -74,6 +87,10 @@ pub fn plan(state: &State, asked: &Asked<'_>, faces: &Faces<'_>) -> Result<Plan,
     plan.notes = Vec::new();
     plan.reminders = Vec::new();
     plan.request.start_all = false;
+    plan.request.only_safe = false;
+    plan.request.keep_local = Vec::new();
+    plan.request.overwrite = Vec::new();
+    plan.request.paths = asked.paths.to_vec();
     plan.request.on_locked = OnLocked::Fail;
     plan.request.by.clone_from(&asked.by);
     plan.request.request_id.clone_from(&asked.request_id);
@@ -123,7 +140,9 @@ fn committed(runs: &[(RunId, Finished)]) -> impl Iterator<Item = &Transaction> {
 }
 
 fn undone_by(runs: &[(RunId, Finished)], run: &RunId) -> Option<RunId> {
-    let undoes = |t: &&Transaction| matches!(&t.plan.kind, PlanKind::Undo { of } if of == run);
+    // One that took back a part has left the rest to take back.
+    let whole = |t: &Transaction| t.plan.request.paths.is_empty();
+    let undoes = |t: &&Transaction| matches!(&t.plan.kind, PlanKind::Undo { of } if of == run) && whole(t);
     committed(runs).find(undoes).map(|t| t.run.clone())
 }
 
@@ -179,7 +198,7 @@ fn inverse(tx: &Transaction) -> Result<Vec<Step>, Refusal> {
         }
     }
     if !drifted.is_empty() {
-        return Err(Refusal::UndoDrift { targets: drifted });
+        return Err(Refusal::UndoDrift { targets: drifted, on_top: Vec::new() });
     }
     // Folders come back before what lies in them; a folder goes away after what lay in it, as `invert` orders it.
     Ok(steps)

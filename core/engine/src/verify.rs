@@ -7,7 +7,7 @@ use crate::{
     refusal::Refusal,
     survey::{Survey, absent, known, listed, row_place},
 };
-use backout_protocol::{ComponentId, FileVersion, HostPath, message::ListedFile, profile::Role};
+use backout_protocol::{ComponentId, FileVersion, HostPath, Profile, message::ListedFile, profile::Role};
 use std::collections::BTreeSet;
 
 /// What every judged file is expected to be.
@@ -47,8 +47,11 @@ pub struct Row {
     pub found: Found,
     /// What that means.
     pub verdict: Verdict,
-    /// Whether it counts.
+    /// Whether it counts: it has a version to be judged by, and, where the state before the patch is expected, some
+    /// component rolls it back.
     pub judged: bool,
+    /// Whether it counts and is other than expected.
+    pub differs: bool,
 }
 
 /// What is under a name.
@@ -84,7 +87,9 @@ pub enum Verdict {
     Unreadable,
 }
 
-/// Looks at every listed file of the components that are here (or that were asked for).
+/// Looks at every listed file of the components that are here (or that were asked for). Files that nothing rolls back,
+/// such as those of a component without backups, are reported and, where the state before the patch is expected, never
+/// counted.
 ///
 /// # Errors
 /// As planning, up to the survey.
@@ -93,6 +98,7 @@ pub fn verify(job: &Job, expect: Option<Expect>) -> Result<Verification, Refusal
     let profile = &job.profile.profile;
     asked_are_here(job, &survey)?;
     let mut rows = Vec::new();
+    let key = |path: &HostPath| profile.names.path_key(&path.0);
     for component in &profile.components {
         let asked = &job.ask.components;
         let here = matches!(survey.presence.get(&component.id), Some(Presence::Present { .. }));
@@ -118,12 +124,21 @@ pub fn verify(job: &Job, expect: Option<Expect>) -> Result<Verification, Refusal
             }
         }
     }
-    let differs = |row: &&Row| match expect {
-        None => false,
-        Some(Expect::Patched) => row.judged && row.verdict != Verdict::Patched,
-        // A file that was never there is as it was before.
-        Some(Expect::Before) => row.judged && !matches!(row.verdict, Verdict::Older | Verdict::Absent),
-    };
+    if expect == Some(Expect::Before) {
+        let rolled_back = rolled_back(profile, &survey)?;
+        for row in &mut rows {
+            row.judged &= rolled_back.contains(&key(&row.looked_at));
+        }
+    }
+    for row in &mut rows {
+        let expected = match expect {
+            None => true,
+            Some(Expect::Patched) => row.verdict == Verdict::Patched,
+            // A file that was never there is as it was before.
+            Some(Expect::Before) => matches!(row.verdict, Verdict::Older | Verdict::Absent),
+        };
+        row.differs = row.judged && !expected;
+    }
     let line = profile.product.patched.map(FileVersion::line);
     let builds: BTreeSet<FileVersion> = rows
         .iter()
@@ -133,10 +148,28 @@ pub fn verify(job: &Job, expect: Option<Expect>) -> Result<Verification, Refusal
         })
         .collect();
     Ok(Verification {
-        differs: rows.iter().any(|r| differs(&r)) || (expect.is_some() && !rows.iter().any(|r| r.judged)),
+        differs: rows.iter().any(|r| r.differs) || (expect.is_some() && !rows.iter().any(|r| r.judged)),
         rows,
         builds: builds.into_iter().collect(),
     })
+}
+
+/// The paths of all files that a component which is here rolls back, whether or not it was asked for: a file of another
+/// component under one of them goes back too.
+fn rolled_back(profile: &Profile, survey: &Survey) -> Result<BTreeSet<String>, Refusal> {
+    let mut paths = BTreeSet::new();
+    for component in &profile.components {
+        let here = matches!(survey.presence.get(&component.id), Some(Presence::Present { .. }));
+        if !here || !matches!(component.role, Role::Restore { .. }) {
+            continue;
+        }
+        for file in listed(profile, survey, component)? {
+            let place = row_place(profile, survey, &file);
+            let path = place.map_or_else(|| file.folder.0.join(&file.name), |place| place.path());
+            paths.insert(profile.names.path_key(&path));
+        }
+    }
+    Ok(paths)
 }
 
 /// A component asked for by name must be one of the profile's, and here.
@@ -186,5 +219,6 @@ fn row(
         found,
         verdict,
         judged,
+        differs: false,
     }
 }

@@ -197,7 +197,7 @@ fn an_undo_refuses_where_somebody_else_wrote() {
     fs::write(world.home.join("live/a"), "somebody's").unwrap();
     let locked = State::lock(&world.state).unwrap();
     let refused = world.with(|faces| undo::plan(locked.state(), &undo::Asked::default(), faces));
-    assert!(matches!(refused, Err(Refusal::UndoDrift { targets }) if targets.len() == 1));
+    assert!(matches!(refused, Err(Refusal::UndoDrift { targets, .. }) if targets.len() == 1));
 }
 
 #[test]

@@ -44,6 +44,13 @@ pub enum Notice {
         /// The file.
         target: Place,
     },
+    /// Only named files of a run are taken back.
+    PartlyUndone {
+        /// The run.
+        of: RunId,
+        /// How many of its names stay as it left them.
+        left: u64,
+    },
     /// The builds that will be reached differ from each other.
     MixedBuilds {
         /// All of them.

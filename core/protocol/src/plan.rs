@@ -116,6 +116,9 @@ pub struct Ask {
     /// `--overwrite PATH`: files that go back although somebody edited them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overwrite: Vec<String>,
+    /// `undo --path FILE`: only these files of the run; empty: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
     /// `--set NAME=VALUE`.
     pub set: BTreeMap<String, HostPath>,
     /// Switches that plugins know: `include-unlisted`, `clear-hotfix`.

@@ -49,6 +49,9 @@ pub struct Profile {
     /// What to remind people of, before and after.
     #[serde(default)]
     pub reminders: Vec<Reminder>,
+    /// Questions that people have about this patch, which `doctor` answers where it sees the reason for them.
+    #[serde(default)]
+    pub questions: Vec<Question>,
     /// Seconds to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -339,6 +342,52 @@ pub struct Reminder {
     pub text: Text,
 }
 
+/// A question that people have about a patch, and its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// A stable short id.
+    pub id: String,
+    /// How its reason is seen on a machine.
+    pub sign: Sign,
+    /// What is the matter.
+    pub text: Text,
+    /// What helps.
+    pub remedy: Text,
+}
+
+/// How the reason for a question is seen.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Sign {
+    /// A stopped service has left a process of one of these images, running from below one of these folders.
+    Lingers {
+        /// The service.
+        service: ServiceName,
+        /// Executable base names.
+        images: Vec<String>,
+        /// Variables or folders below them.
+        under: Vec<String>,
+    },
+    /// Something lies in this folder.
+    NotEmpty {
+        /// The folder: `variable/name`.
+        folder: String,
+    },
+    /// A file of this component shows an older build.
+    Below {
+        /// The component.
+        component: ComponentId,
+        /// The first build without the matter.
+        build: u16,
+    },
+    /// It cannot be seen: it is told as advice where one of these components is here.
+    Untold {
+        /// The components.
+        components: Vec<ComponentId>,
+    },
+}
+
 /// When a reminder is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub enum Moment {
@@ -448,6 +497,29 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
         }
         if let Some(unknown) = components.iter().find(|c| !ids.contains(&c.as_str())) {
             return Some(format!("a check is about the component `{unknown}`, which is not there"));
+        }
+    }
+    for question in &profile.questions {
+        let folders: &[String] = match &question.sign {
+            Sign::Lingers { under, .. } => under,
+            Sign::NotEmpty { folder } => std::slice::from_ref(folder),
+            Sign::Below { .. } | Sign::Untold { .. } => &[],
+        };
+        if let Some(why) = folders.iter().find_map(|f| bad_location(f)) {
+            return Some(why);
+        }
+        let about: &[ComponentId] = match &question.sign {
+            Sign::Below { component, .. } => std::slice::from_ref(component),
+            Sign::Untold { components } => components,
+            Sign::Lingers { .. } | Sign::NotEmpty { .. } => &[],
+        };
+        if let Some(unknown) = about.iter().find(|c| !ids.contains(&c.as_str())) {
+            return Some(format!("a question is about the component `{unknown}`, which is not there"));
+        }
+        if let Sign::Lingers { service, .. } = &question.sign
+            && profile.components.iter().flat_map(|c| &c.services).all(|s| s.name != *service)
+        {
+            return Some(format!("a question is about the service `{service}`, which no component has"));
         }
     }
     let named = profile.advisories.iter().filter_map(|a| a.component.as_ref());

@@ -10,7 +10,9 @@ use crate::{
     session::{Session, Stop, stop},
 };
 use backout_engine::{
-    Refusal, State, apart,
+    Refusal, State,
+    advice::{self, Told},
+    apart,
     doctor::{self, Problem},
     outlook::{self, FileFate, FileOutlook, Finding, GoodCopy, Outlook, Way},
     presence::Presence,
@@ -28,6 +30,7 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
     let seen = doctor::examine(&job, state.as_ref(), &session.faces()).map_err(stop)?;
     // Without folders or programs to ask there is nothing to say of files: the problems say why.
     let outlook = outlook::look(&job, state.as_ref(), &session.faces()).ok();
+    let advice = advice::look(&job).unwrap_or_default();
     let mut out = String::from("Folders:\n");
     for (name, resolved, about) in &seen.vars {
         let value = resolved
@@ -55,6 +58,9 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
             out.push_str(&format!("Run: {next}\n"));
         }
     }
+    for one in &advice {
+        out.push_str(&words::advice(one));
+    }
     let mut problems: Vec<String> = seen.problems.iter().map(problem).collect();
     problems.extend(unusable.iter().map(refused));
     if let Err(misplaced @ Refusal::InTheWay { .. }) = apart::state(&job, &session.state) {
@@ -75,6 +81,9 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
         data["rollback"] = json!({ "possible": words::way_id(&outlook.way), "run": next });
         data["findings"] = outlook.findings.iter().map(finding).collect();
     }
+    let told =
+        |t: &Told| json!({ "id": t.id, "seen": t.seen, "message": text(&t.text), "help": text(&t.remedy) });
+    data["advice"] = advice.iter().map(told).collect();
     if problems.is_empty() {
         return Ok(Answer::read(out + "no problem was found\n", data));
     }
@@ -105,7 +114,12 @@ fn stays(outlook: &Outlook) -> usize {
 /// File by file, what explains it, and how far a rollback gets.
 fn files(outlook: &Outlook) -> String {
     let mut out = String::from("Files:\n");
+    let mut component = None;
     for one in &outlook.files {
+        if one.component.is_some() && component != one.component.as_ref() {
+            component = one.component.as_ref();
+            out.push_str(&component.map_or_else(String::new, |c| format!(" {c}:\n")));
+        }
         out.push_str(&words::file(one));
         out.push('\n');
     }

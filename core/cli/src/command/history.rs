@@ -30,7 +30,9 @@ pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
 pub(crate) fn undone_by<'a>(entries: &'a [Entry], run: &RunId) -> Option<&'a RunId> {
     let undoes = |e: &&Entry| {
         e.fate == Fate::Committed
-            && e.plan.as_ref().is_some_and(|p| matches!(&p.kind, PlanKind::Undo { of } if of == run))
+            && e.plan.as_ref().is_some_and(|p| {
+                matches!(&p.kind, PlanKind::Undo { of } if of == run) && p.request.paths.is_empty()
+            })
     };
     entries.iter().find(undoes).map(|e| &e.run)
 }

@@ -49,7 +49,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::Apply { wish, plan, dry_run } => apply::run(session, &wish, plan.as_deref(), dry_run),
         Verb::Recover { cancel_reboot: true, dry_run: false, .. } => recover::cancel_reboot(session),
         Verb::Recover { boot, abandon, dry_run, .. } => recover::run(session, boot, abandon, dry_run),
-        Verb::Undo { id, dry_run } => undo::run(session, id.as_deref(), dry_run),
+        Verb::Undo { id, path, dry_run } => undo::run(session, id.as_deref(), &path, dry_run),
         Verb::Status { if_known: true, .. } => Ok(status::known(session)),
         Verb::Status { follow, .. } => status::run(session, follow),
         Verb::History { verb: None } => history::list(session),

@@ -8,7 +8,7 @@ use crate::{
     session::{Session, Stop, after, stop},
 };
 use backout_engine::verify::{self, Found, Row, Verdict, Verification};
-use backout_protocol::Outcome;
+use backout_protocol::{ComponentId, Outcome};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -90,6 +90,13 @@ fn answer(seen: &Verification, expect: Option<Expect>) -> Answer {
         if !matches!(row.verdict, Verdict::Patched | Verdict::ReportOnly) {
             text.push_str(&format!("  {:<22} {listed} once patched\n", ""));
         }
+        if !row.judged && row.verdict != Verdict::ReportOnly {
+            text.push_str(&format!("  {:<22} no component rolls it back; it does not count\n", ""));
+        }
+    }
+    let parts = parts(seen);
+    for part in &parts {
+        text.push_str(&part.line(expect));
     }
     let builds: Vec<String> = seen.builds.iter().map(ToString::to_string).collect();
     text.push_str(&format!(
@@ -97,15 +104,17 @@ fn answer(seen: &Verification, expect: Option<Expect>) -> Answer {
         if builds.is_empty() { "none".to_owned() } else { builds.join(", ") }
     ));
     let rows: Vec<_> = seen.rows.iter().map(data).collect();
-    let data = json!({ "files": rows, "builds": seen.builds, "differs": seen.differs });
+    let parts: Vec<_> = parts.iter().map(Part::data).collect();
+    let data = json!({ "files": rows, "components": parts, "builds": seen.builds, "differs": seen.differs });
     if !seen.differs {
         return Answer::read(text, data);
     }
     let state = if expect == Some(Expect::Before) { "as before the patch" } else { "as the patch left them" };
+    let none = !seen.rows.iter().any(|r| r.judged);
     let mut answer = Answer::plain(exit_code::DIFFERENT, Outcome::Done, text, data);
     let said = Said::new(
         5001,
-        format!("not all files are {state}"),
+        if none { "no file could be judged".to_owned() } else { format!("not all files are {state}") },
         "the list shows which, and where each was looked for; `--component C` judges one component alone",
     );
     answer.result.error = Some(said.info());
@@ -113,10 +122,69 @@ fn answer(seen: &Verification, expect: Option<Expect>) -> Answer {
     answer
 }
 
+/// What was found of one component.
+struct Part<'a> {
+    id: &'a ComponentId,
+    rows: Vec<&'a Row>,
+}
+
+/// The components whose files were looked at, in the profile's order.
+fn parts(seen: &Verification) -> Vec<Part<'_>> {
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    for row in &seen.rows {
+        let Some(id) = &row.component else { continue };
+        match parts.iter_mut().find(|p| p.id == id) {
+            Some(part) => part.rows.push(row),
+            None => parts.push(Part { id, rows: vec![row] }),
+        }
+    }
+    parts
+}
+
+impl Part<'_> {
+    fn count(&self, counts: impl Fn(&Row) -> bool) -> usize {
+        self.rows.iter().filter(|r| counts(r)).count()
+    }
+
+    fn verdict(&self, verdict: Verdict) -> usize {
+        self.count(|r| r.judged && r.verdict == verdict)
+    }
+
+    fn line(&self, expect: Option<Expect>) -> String {
+        let judged = self.count(|r| r.judged);
+        let (of, differ) = (self.rows.len(), self.count(|r| r.differs));
+        let patched = self.verdict(Verdict::Patched);
+        let found =
+            format!("{patched} of {judged} judged files are patched, {} older", self.verdict(Verdict::Older));
+        let wanted = match expect {
+            None => String::new(),
+            Some(_) if judged == 0 => "; none counts".to_owned(),
+            Some(_) if differ == 0 => "; all as expected".to_owned(),
+            Some(_) => format!("; {differ} other than expected"),
+        };
+        let more = if of > judged { format!("; {} only reported", of - judged) } else { String::new() };
+        format!("{}: {found}{wanted}{more}\n", self.id)
+    }
+
+    fn data(&self) -> serde_json::Value {
+        json!({
+            "id": self.id,
+            "files": self.rows.len(),
+            "judged": self.count(|r| r.judged),
+            "patched": self.verdict(Verdict::Patched),
+            "older": self.verdict(Verdict::Older),
+            "newer": self.verdict(Verdict::Newer),
+            "absent": self.verdict(Verdict::Absent),
+            "differ": self.count(|r| r.differs),
+        })
+    }
+}
+
 fn data(row: &Row) -> serde_json::Value {
     json!({
         "list": row.list, "component": row.component, "name": row.name, "looked_at": row.looked_at,
         "listed": row.listed, "found": found(&row.found), "verdict": row.verdict, "judged": row.judged,
+        "differs": row.differs,
     })
 }
 

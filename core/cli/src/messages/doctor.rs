@@ -1,6 +1,7 @@
 //! Words of the doctor: what each file is, where a good copy lies, what a rollback makes of it, and what explains it.
 
-use super::{Said, lines, names, refusal};
+use super::{Said, lines, names, refusal, text};
+use backout_engine::advice::Told;
 use backout_engine::outlook::{FileFate, FileOutlook, FileState, Finding, GoodCopy, Way};
 use backout_protocol::{Place, notice::Stays};
 
@@ -107,12 +108,21 @@ pub(crate) fn way(way: &Way, stay: usize) -> String {
         Way::Whole => "a rollback is possible: every file can go back".to_owned(),
         Way::NothingToDo => "nothing is left to roll back".to_owned(),
         Way::Part(_) => {
-            format!("a rollback is possible in part: {stay} files must stay (marked `stays` above)")
+            format!("a rollback is possible in part; files that must stay, marked `stays` above: {stay}")
         }
         Way::NotAtAll(_) if stay > 0 => {
-            format!("no rollback is possible: {stay} files have no way back (marked `stays` above)")
+            format!("no rollback is possible; files without a way back, marked `stays` above: {stay}")
         }
         Way::NotAtAll(_) => "no rollback is possible as long as the problem below stands".to_owned(),
+    }
+}
+
+/// A question of the profile that concerns this machine.
+pub(crate) fn advice(told: &Told) -> String {
+    let (what, help) = (text(&told.text), text(&told.remedy));
+    match &told.seen {
+        Some(seen) => format!("Seen: {what} ({seen})\n  help: {help}\n"),
+        None => format!("Advice: {what}\n  help: {help}\n"),
     }
 }
 

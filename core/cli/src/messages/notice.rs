@@ -22,6 +22,12 @@ fn said(notice: &Notice) -> (u16, String) {
             4051,
             format!("`{target}` was edited since the patch and goes back, as you said; what it held is kept for `undo`"),
         ),
+        Notice::PartlyUndone { of, left } => (
+            4052,
+            format!(
+                "only a part of the run {of} is taken back and {left} of its files stay as it left them: the product is in a mixed state; `backout undo {of}` takes back the rest"
+            ),
+        ),
         Notice::MixedBuilds { builds } => (4003, format!("the builds that will be reached differ: {}", names(builds))),
         Notice::Advisory { id, severity, text: words } => {
             (4004, format!("given up ({severity:?}, {id}): {}", text(words)).to_owned())

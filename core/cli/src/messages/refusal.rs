@@ -6,7 +6,7 @@ use backout_engine::{
     faces::{Cancelled, HostError},
     refusal::{NotUndoable, PathFlag, Trusted, Wanting},
 };
-use backout_protocol::{message::Reject, path::encode, plan::PlanDrift, profile::Goes};
+use backout_protocol::{Place, RunId, message::Reject, path::encode, plan::PlanDrift, profile::Goes};
 
 /// How a file is made one that only its owner may change.
 const OWN_IT: &str = if cfg!(windows) {
@@ -496,14 +496,7 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             };
             Said::new(1064, format!("the run {run} cannot be undone: {why}"), help)
         }
-        R::UndoDrift { targets } => Said::new(
-            1065,
-            format!(
-                "these files are neither as the run left them nor as they were before it:{}",
-                lines(targets)
-            ),
-            "find out who changed them; put them as they were after the run, and undo again",
-        ),
+        R::UndoDrift { targets, on_top } => undo_drift(targets, on_top),
         R::BeforeImageLost { target } => Said::new(
             1066,
             format!("what `{target}` was before the run is no longer kept, or has changed"),
@@ -610,6 +603,26 @@ fn plugin(error: &HostError) -> Said {
         ),
         _ => Said::new(1098, format!("a plugin cannot be used: {error:?}"), "tell the developers"),
     }
+}
+
+fn undo_drift(targets: &[Place], on_top: &[(Place, RunId)]) -> Said {
+    let by = |target: &Place| on_top.iter().find(|(place, _)| place == target).map(|(_, run)| run);
+    let each = |target: &Place| match by(target) {
+        Some(run) => format!("\n  `{target}`: the run {run} changed it later"),
+        None => format!("\n  `{target}`"),
+    };
+    let each: String = targets.iter().map(each).collect();
+    let message = format!("these files are neither as the run left them nor as they were before it:{each}");
+    let help = match on_top.iter().map(|(_, run)| run).max() {
+        // The newest first: it may itself lie on others.
+        Some(run) => format!(
+            "undo what was done later first, such as `backout undo {run}`; or take back only other files with `--path`"
+        ),
+        None => "find out who changed them; put them as they were after the run, and undo again; or take back only other \
+                 files with `--path`"
+            .to_owned(),
+    };
+    Said::new(1065, message, help)
 }
 
 fn no_good_backup(wanting: &[Wanting]) -> Said {

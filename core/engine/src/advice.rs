@@ -1,0 +1,106 @@
+//! Advice: the questions that people have about a patch, answered where their reason is seen on this machine, and told as
+//! advice where it cannot be seen.
+
+use crate::{
+    load::Job,
+    look,
+    preflight::is_ours,
+    presence::Presence,
+    refusal::Refusal,
+    survey::{Survey, open_services},
+    verify::{self, Found},
+};
+use backout_machine::{process, service::ServiceState};
+use backout_protocol::{ComponentId, HostPath, Profile, profile::Sign, text::Text};
+use std::path::PathBuf;
+
+/// A question that concerns this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The profile's id of it.
+    pub id: String,
+    /// What its reason was seen by; `None`: it cannot be seen, and this is advice.
+    pub seen: Option<String>,
+    /// What is the matter.
+    pub text: Text,
+    /// What helps.
+    pub remedy: Text,
+}
+
+/// Looks for the reason of each question of the profile of `job`.
+///
+/// # Errors
+/// As planning, up to the survey.
+pub fn look(job: &Job) -> Result<Vec<Told>, Refusal> {
+    let profile = &job.profile.profile;
+    if profile.questions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let survey = Survey::with(job, open_services(job)?)?;
+    let mut told = Vec::new();
+    for question in &profile.questions {
+        let seen = match &question.sign {
+            Sign::Lingers { service, images, under } => {
+                let under = folders(&survey, under);
+                let stopped = matches!(survey.services.state(service), Ok(ServiceState::Stopped));
+                let left =
+                    if stopped { process::running(images, &under).unwrap_or_default() } else { Vec::new() };
+                let each = |p: &process::Process| format!("{} (process {}) runs", p.image, p.pid);
+                let left: Vec<String> = left.iter().map(each).collect();
+                (!left.is_empty()).then(|| format!("`{service}` is stopped, and {}", left.join(", ")))
+            }
+            Sign::NotEmpty { folder } => lies_in(&survey, folder),
+            Sign::Below { component, build } => below(job, profile, &survey, component, *build),
+            Sign::Untold { components } => {
+                if components.iter().any(|c| is_here(&survey, c)) {
+                    let (text, remedy) = (question.text.clone(), question.remedy.clone());
+                    told.push(Told { id: question.id.clone(), seen: None, text, remedy });
+                }
+                None
+            }
+        };
+        if seen.is_some() {
+            let (text, remedy) = (question.text.clone(), question.remedy.clone());
+            told.push(Told { id: question.id.clone(), seen, text, remedy });
+        }
+    }
+    Ok(told)
+}
+
+fn is_here(survey: &Survey, component: &ComponentId) -> bool {
+    matches!(survey.presence.get(component), Some(Presence::Present { .. }))
+}
+
+fn folders(survey: &Survey, locations: &[String]) -> Vec<PathBuf> {
+    locations.iter().filter_map(|l| look::path_of(&survey.folders, l)).collect()
+}
+
+fn lies_in(survey: &Survey, location: &str) -> Option<String> {
+    let folder = look::path_of(&survey.folders, location)?;
+    let names = std::fs::read_dir(&folder).ok()?.flatten().map(|e| e.file_name());
+    let count = names.filter(|name| !is_ours(name)).count();
+    (count > 0).then(|| format!("{count} files or folders lie in `{}`", HostPath(folder)))
+}
+
+/// The oldest build of the product's own line that a listed file of the component shows, if it is below `build`.
+fn below(
+    job: &Job,
+    profile: &Profile,
+    survey: &Survey,
+    component: &ComponentId,
+    build: u16,
+) -> Option<String> {
+    if !is_here(survey, component) {
+        return None;
+    }
+    let mut one = job.clone();
+    one.ask.components = vec![component.clone()];
+    let line = profile.product.patched.map(backout_protocol::FileVersion::line);
+    let rows = verify::verify(&one, None).ok()?.rows;
+    let builds = rows.iter().filter_map(|r| match r.found {
+        Found::Version(v) => Some(v).filter(|v| line.is_none_or(|l| l == v.line())),
+        _ => None,
+    });
+    let oldest = builds.min().filter(|v| v.build() < build)?;
+    Some(format!("{component} has files of {oldest}"))
+}
