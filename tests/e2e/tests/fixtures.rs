@@ -1,5 +1,9 @@
 //! Machines in files: recorded here, planned on anywhere.
-#![expect(clippy::disallowed_methods, reason = "tests make files")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
 
 use backout_e2e::refused;
 use backout_kit::{Run, World, snapshot, write};

@@ -1,6 +1,10 @@
 //! The plugin in C of the author's guide, made and tried as the guide says.
 #![cfg(target_os = "linux")]
-#![expect(clippy::disallowed_methods, reason = "tests make files")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
 
 use backout_kit::{Run, World, bad::repository, write};
 use serde_json::json;
