@@ -7,11 +7,12 @@ use std::{
 };
 
 /// The packages whose libraries are plugins.
-pub(crate) const PLUGINS: [(&str, &str); 4] = [
+pub(crate) const PLUGINS: [(&str, &str); 5] = [
     ("backout-normal-server", "backout_normal_server"),
     ("backout-information-server", "backout_information_server"),
     ("backout-cm-agent", "backout_cm_agent"),
     ("backout-file-set", "backout_file_set"),
+    ("backout-settings", "backout_settings"),
 ];
 
 /// The workspace's folder.

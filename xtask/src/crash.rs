@@ -1,16 +1,16 @@
 //! The crash suite: its test programs side by side, as they wait for processes most of the time, and behind them one
 //! table of what they counted.
 
-use crate::build::{cargo, root, target};
-use cargo_metadata::Message;
+use crate::{
+    build::{cargo, target},
+    programs::{self, Ended, Program, Round},
+};
 use std::{
     collections::BTreeMap,
     fs,
-    io::BufReader,
-    path::PathBuf,
-    process::{Command, Stdio},
+    path::{Path, PathBuf},
+    process::Command,
     sync::{Mutex, PoisonError},
-    time::Instant,
 };
 
 /// The package.
@@ -27,90 +27,96 @@ pub(crate) enum Extent {
     Whole,
 }
 
-/// A test program.
-struct Program {
-    name: String,
-    path: PathBuf,
+/// Runs all test programs; then, each alone, those once more that failed.
+pub(crate) fn test(extent: Extent, round: &mut Round) -> Result<(), String> {
+    let mut programs = programs::build(&mut cargo(&["test", "--quiet", "--package", PACKAGE]))?;
+    programs.sort_by_key(|p| LONGEST.iter().position(|l| *l == p.name).unwrap_or(LONGEST.len()));
+    let tallies = target().join("tally");
+    empty(&tallies).map_err(|e| format!("{}: {e}", tallies.display()))?;
+    let (mut failed, mut flaky) = (Vec::new(), Vec::new());
+    for (program, first) in side_by_side(programs, extent, &tallies, round) {
+        let first = first?;
+        if first.passed() {
+            continue;
+        }
+        let again = if first.again() { Some(command(&program, extent, &tallies)?) } else { None };
+        let again = again.unwrap_or_else(|| Command::new(&program.path));
+        match program.once_more(&first, again, round)? {
+            true => flaky.push(program.name),
+            false => failed.push(program.name),
+        }
+    }
+    table(&tallies, &flaky, failed.len())?;
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
 }
 
-/// Runs all test programs.
-pub(crate) fn test(extent: Extent) -> Result<(), String> {
-    let mut programs = build()?;
-    programs.sort_by_key(|p| LONGEST.iter().position(|l| *l == p.name).unwrap_or(LONGEST.len()));
-    let tally = target().join("tally");
-    let fail = |e: std::io::Error| format!("{}: {e}", tally.display());
-    fs::write(&tally, "").map_err(fail)?;
-    let side_by_side = std::thread::available_parallelism().map_or(2, usize::from);
-    let (left, failed) = (Mutex::new(programs.into_iter()), Mutex::new(Vec::new()));
-    let unpoisoned = PoisonError::into_inner;
+/// Runs all of them, as many at once as there are processors.
+fn side_by_side(
+    programs: Vec<Program>,
+    extent: Extent,
+    tallies: &Path,
+    round: &Round,
+) -> Vec<(Program, Result<Ended, String>)> {
+    let width = std::thread::available_parallelism().map_or(2, usize::from);
+    let (seed, left, done) = (round.seed, Mutex::new(programs.into_iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for _ in 0..side_by_side {
+        for _ in 0..width {
             scope.spawn(|| {
                 loop {
-                    let next = left.lock().unwrap_or_else(unpoisoned).next();
+                    let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(program) = next else { return };
-                    if let Err(why) = run(&program, extent, &tally) {
-                        println!("{why}");
-                        failed.lock().unwrap_or_else(PoisonError::into_inner).push(program.name);
-                    }
+                    let ended =
+                        command(&program, extent, tallies).and_then(|command| program.run(command, seed));
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push((program, ended));
                 }
             });
         }
     });
-    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    table(&fs::read_to_string(&tally).map_err(fail)?, failed.len());
-    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+    done.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Builds them, and says where they are.
-fn build() -> Result<Vec<Program>, String> {
-    let mut build = cargo(&["test", "--quiet", "--no-run", "--message-format=json", "--package", PACKAGE]);
-    let mut build = build.current_dir(root()).stdout(Stdio::piped()).spawn().map_err(|e| e.to_string())?;
-    let mut programs = Vec::new();
-    if let Some(said) = build.stdout.take() {
-        for message in Message::parse_stream(BufReader::new(said)).flatten() {
-            if let Message::CompilerMessage(m) = &message {
-                println!("{m}");
-            }
-            if let Message::CompilerArtifact(artifact) = message
-                && artifact.profile.test
-                && let Some(path) = artifact.executable
-            {
-                programs.push(Program { name: artifact.target.name, path: path.into() });
-            }
-        }
-    }
-    let status = build.wait().map_err(|e| e.to_string())?;
-    if status.success() { Ok(programs) } else { Err(format!("{PACKAGE} does not build")) }
-}
-
-/// Runs one and prints what it said when it is done: side by side they would talk at once.
-fn run(program: &Program, extent: Extent, tally: &PathBuf) -> Result<(), String> {
-    let begun = Instant::now();
-    let mut command = Command::new(&program.path);
-    command.arg("--nocapture").env("BACKOUT_TALLY", tally).current_dir(root().join("tests/crash"));
+/// A call of a program. It counts from nothing, whatever a run before has counted.
+fn command(program: &Program, extent: Extent, tallies: &Path) -> Result<Command, String> {
+    let tally = tallies.join(&program.name);
+    fs::write(&tally, "").map_err(|e| format!("{}: {e}", tally.display()))?;
+    let mut command = programs::plainly(program);
+    command.env("BACKOUT_TALLY", tally);
     if extent == Extent::Whole {
         command.arg("--include-ignored").env("BACKOUT_WHOLE", "1");
     }
-    let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{}: {e}", program.name))?;
-    let said = [output.stdout, output.stderr].concat();
-    let seconds = begun.elapsed().as_secs();
-    println!("-- {} in {seconds} s\n{}", program.name, String::from_utf8_lossy(&said).trim());
-    if output.status.success() { Ok(()) } else { Err(format!("-- {} FAILED", program.name)) }
+    Ok(command)
 }
 
-/// Prints what was counted, added up.
-fn table(tally: &str, failed: usize) {
-    let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
-    for (n, what) in tally.lines().filter_map(|line| line.split_once('\t')) {
-        *rows.entry(what).or_insert(0) += n.parse::<u64>().unwrap_or(0);
+/// A folder with nothing in it.
+fn empty(folder: &PathBuf) -> std::io::Result<()> {
+    if folder.is_dir() {
+        fs::remove_dir_all(folder)?;
+    } else if folder.exists() {
+        fs::remove_file(folder)?;
+    }
+    fs::create_dir_all(folder)
+}
+
+/// Prints what was counted, added up, and what passed only at its second run.
+fn table(tallies: &Path, flaky: &[String], failed: usize) -> Result<(), String> {
+    let fail = |e: std::io::Error| format!("{}: {e}", tallies.display());
+    let mut rows: BTreeMap<String, u64> = BTreeMap::new();
+    for entry in fs::read_dir(tallies).map_err(fail)? {
+        let text = fs::read_to_string(entry.map_err(fail)?.path()).map_err(fail)?;
+        for (n, what) in text.lines().filter_map(|line| line.split_once('\t')) {
+            *rows.entry(what.to_owned()).or_insert(0) += n.parse::<u64>().unwrap_or(0);
+        }
     }
     println!();
     for (what, n) in &rows {
         println!("{n:>9}  {what}");
     }
+    for name in flaky {
+        println!("{:>9}  {name}: passed only at its second run", "FLAKY");
+    }
     match failed {
         0 => println!("{:>9}  violations", 0),
         _ => println!("violations: see above; the figures are those of the programs that came to their end"),
     }
+    Ok(())
 }

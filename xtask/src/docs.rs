@@ -1,6 +1,10 @@
-//! The documentation builds, its links lead somewhere, and every page is in the table of contents.
+//! The documentation builds, its links lead somewhere, every page is in the table of contents, and the C header is what its
+//! source makes it.
 
-use crate::build::{call, cargo, root};
+use crate::{
+    build::{call, cargo, root},
+    header,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -8,6 +12,7 @@ use std::{
 
 /// Checks all of it.
 pub(crate) fn check() -> Result<(), String> {
+    header::check()?;
     let mut doc = cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
     call(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     let book = root().join("docs").join("src");

@@ -10,7 +10,10 @@ mod crash;
 mod dist;
 mod docs;
 mod guards;
+mod header;
+mod programs;
 mod reboot;
+mod seed;
 mod suite;
 mod windows;
 
@@ -21,10 +24,11 @@ fn main() -> ExitCode {
     let done = match args.first().map(String::as_str) {
         Some("demo") => build::demo(&args[1..]).map(|()| true),
         Some("dist") => dist::run(&args[1..]).map(|()| true),
+        Some("header") => header::run(&args[1..]).map(|()| true),
         Some("test") => suite::run(&args[1..]),
         Some("nightly") => suite::nightly().map(|()| true),
         _ => Err("cargo xtask demo [FLAG…] | cargo xtask test [SUITE…] | cargo xtask nightly | \
-                      cargo xtask dist [PLATFORM…]"
+                      cargo xtask dist [PLATFORM…] | cargo xtask header [--check]"
             .to_owned()),
     };
     match done {

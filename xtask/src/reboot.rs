@@ -3,7 +3,8 @@
 
 use crate::{
     build::{call, cargo, target},
-    windows::{TARGET, environment, folder, prefix, wine},
+    programs::Round,
+    windows::{self, TARGET, environment, folder, prefix, wine},
 };
 use std::{
     fs,
@@ -12,9 +13,9 @@ use std::{
 };
 
 /// The tests of files in use, and a reboot behind them. Nothing else may run there meanwhile, as the reboot ends it.
-pub(crate) fn test() -> Result<(), String> {
+pub(crate) fn test(round: &mut Round) -> Result<(), String> {
     let server = prefix()?;
-    let left = tests().and_then(|()| leave());
+    let left = tests(round).and_then(|()| leave());
     drop(server);
     left?;
     let server = prefix()?;
@@ -37,9 +38,8 @@ fn role(name: &str) -> Result<(), String> {
 const LOCKED: &str = "locked";
 const LOST: &str = "lost";
 
-fn tests() -> Result<(), String> {
-    let mut test = cargo(&["test", "--quiet", "-Zbuild-std", "--target", TARGET]);
-    call(environment(test.args(["--package", "backout-engine", "--test", "reboot"])))
+fn tests(round: &mut Round) -> Result<(), String> {
+    windows::tests(&["--package", "backout-engine", "--test", "reboot"], round)
 }
 
 /// Leaves both runs to the reboot.

@@ -1,10 +1,14 @@
 //! The test suites, what they need, and what happened to them.
 
 use crate::{
-    build::{call, cargo},
-    crash, docs, guards, windows,
+    build::{call, cargo, root},
+    crash, docs, guards,
+    programs::{self, Round},
+    seed::Seed,
+    windows,
 };
 use std::{
+    io::{BufRead, BufReader},
     process::{Command, Stdio},
     time::Instant,
 };
@@ -16,7 +20,7 @@ struct Suite {
     needs: &'static [(&'static str, &'static str)],
     /// A tool of others that it cannot do without; skipped without it, in CI too.
     tool: Option<fn() -> Result<(), String>>,
-    run: fn() -> Result<(), String>,
+    run: fn(&mut Round) -> Result<(), String>,
 }
 
 /// Kills and fails at single system calls.
@@ -25,23 +29,23 @@ const STRACE: (&str, &str) = ("strace", "strace");
 const SYSTEMD: (&str, &str) = ("systemctl", "systemd");
 
 const SUITES: [Suite; 8] = [
-    Suite { name: "fmt", needs: &[], tool: None, run: || call(&mut cargo(&["fmt", "--all", "--check"])) },
-    Suite { name: "clippy", needs: &[], tool: None, run: clippy },
+    Suite { name: "fmt", needs: &[], tool: None, run: |_| call(&mut cargo(&["fmt", "--all", "--check"])) },
+    Suite { name: "clippy", needs: &[], tool: None, run: |_| clippy() },
     Suite { name: "unit", needs: &[SYSTEMD], tool: None, run: unit },
     Suite {
         name: "e2e",
         needs: &[STRACE, SYSTEMD, ("chattr", "e2fsprogs"), ("setfacl", "acl")],
         tool: None,
-        run: || tests("backout-e2e"),
+        run: e2e,
     },
     Suite {
         name: "crash",
         needs: &[STRACE, SYSTEMD, ("xfs_io", "xfsprogs"), ("mkfs.btrfs", "btrfs-progs")],
         tool: None,
-        run: || crash::test(crash::Extent::Daily),
+        run: |round| crash::test(crash::Extent::Daily, round),
     },
-    Suite { name: "deny", needs: &[], tool: Some(guards::can_deny), run: guards::deny },
-    Suite { name: "docs", needs: &[], tool: None, run: docs::check },
+    Suite { name: "deny", needs: &[], tool: Some(guards::can_deny), run: |_| guards::deny() },
+    Suite { name: "docs", needs: &[], tool: None, run: |_| docs::check() },
     Suite { name: "windows", needs: windows::NEEDS, tool: None, run: windows::test },
 ];
 
@@ -51,6 +55,7 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     if let Some(unknown) = names.iter().find(|n| !known.contains(&n.as_str())) {
         return Err(format!("no suite `{unknown}`; there are: {}", known.join(", ")));
     }
+    let mut round = Round::new(Seed::daily()?);
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
     let wanted = |s: &&Suite| match names {
         [] => true,
@@ -61,7 +66,7 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
         let begun = Instant::now();
         let provided = provide(suite.needs);
         let provided = provided.and_then(|()| suite.tool.map_or(Ok(()), |p| p().map_err(Missing::Tool)));
-        match provided.and_then(|()| (suite.run)().map_err(Missing::Failed)) {
+        match provided.and_then(|()| (suite.run)(&mut round).map_err(Missing::Failed)) {
             Ok(()) => {
                 passed += 1;
                 println!("== {} passed in {} s", suite.name, begun.elapsed().as_secs());
@@ -77,6 +82,9 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
             }
         }
     }
+    for name in &round.flaky {
+        println!("FLAKY: {name}");
+    }
     for (what, names) in [("failed", &failed), ("skipped", &skipped)] {
         if !names.is_empty() {
             println!("{what}: {}", names.join(", "));
@@ -89,7 +97,12 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
 
 /// What takes too long for every day: the crash suite with everything that is only drawn from otherwise, and mutants.
 pub(crate) fn nightly() -> Result<(), String> {
-    crash::test(crash::Extent::Whole)?;
+    let mut round = Round::new(Seed::nightly()?);
+    let crash = crash::test(crash::Extent::Whole, &mut round);
+    for name in &round.flaky {
+        println!("FLAKY: {name}");
+    }
+    crash?;
     guards::mutants()
 }
 
@@ -163,18 +176,63 @@ fn clippy() -> Result<(), String> {
     call(&mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
-fn unit() -> Result<(), String> {
+fn unit(round: &mut Round) -> Result<(), String> {
     let rest = ["--workspace", "--exclude", "backout-e2e", "--exclude", "backout-crash"];
     let nextest = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if nextest.is_ok_and(|s| s.success()) {
-        call(cargo(&["nextest", "run", "--cargo-quiet"]).args(rest))?;
-        // Examples in the documentation are what nextest does not run.
-        return call(cargo(&["test", "--quiet", "--doc"]).args(rest));
+        retried(cargo(&["nextest", "run", "--cargo-quiet", "--retries", "1"]).args(rest), round)?;
+    } else {
+        let programs = programs::build(cargo(&["test", "--quiet"]).args(rest))?;
+        programs::each(&programs, |program| Command::new(&program.path), round)?;
     }
-    call(cargo(&["test", "--quiet"]).args(rest))
+    // Examples in the documentation are in no program.
+    call(cargo(&["test", "--quiet", "--doc"]).args(rest))
 }
 
-/// The tests of one package; they build the binary themselves.
-fn tests(package: &str) -> Result<(), String> {
-    call(&mut cargo(&["test", "--quiet", "--package", package, "--", "--nocapture"]))
+/// Runs a call of `cargo nextest`, which says itself what it has to try twice.
+fn retried(nextest: &mut Command, round: &mut Round) -> Result<(), String> {
+    let shown = format!("{nextest:?}");
+    let fail = |e: std::io::Error| format!("{shown}: {e}");
+    let nextest = round.seed.into_command(nextest).current_dir(root()).stderr(Stdio::piped());
+    let mut running = nextest.spawn().map_err(fail)?;
+    for line in running.stderr.take().into_iter().flat_map(|said| BufReader::new(said).lines()) {
+        let line = line.map_err(fail)?;
+        println!("{line}");
+        if let Some(name) = flaky(&line) {
+            round.flaky.push(name.to_owned());
+        }
+    }
+    let status = running.wait().map_err(fail)?;
+    if status.success() { Ok(()) } else { Err(format!("failed ({status}): {shown}")) }
+}
+
+/// The test that a line of nextest's summary calls flaky: `FLAKY 2/2 [ 0.012s] (1/9) PACKAGE::PROGRAM TEST`, of some
+/// versions without the count.
+fn flaky(line: &str) -> Option<&str> {
+    let name = line.trim_start().strip_prefix("FLAKY ")?.split_once(']')?.1.trim();
+    Some(
+        name.strip_prefix('(')
+            .and_then(|counted| counted.split_once(')'))
+            .map_or(name, |(_, name)| name.trim()),
+    )
+}
+
+/// They build the binary themselves.
+fn e2e(round: &mut Round) -> Result<(), String> {
+    let programs = programs::build(&mut cargo(&["test", "--quiet", "--package", "backout-e2e"]))?;
+    programs::each(&programs, programs::plainly, round)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::flaky;
+
+    #[test]
+    fn what_nextest_calls_flaky_is_seen() {
+        let line = "   FLAKY 2/2 [   0.012s] backout-disk::disk a_test";
+        assert_eq!(flaky(line), Some("backout-disk::disk a_test"));
+        let line = "   FLAKY 2/2 [   0.042s] (2/2) backout-disk a_test";
+        assert_eq!(flaky(line), Some("backout-disk a_test"));
+        assert_eq!(flaky("        PASS [   0.012s] backout-disk a_test"), None);
+    }
 }

@@ -6,7 +6,10 @@
 
 mod installer;
 
-use crate::build::{PLUGINS, call, cargo, root, target};
+use crate::{
+    build::{PLUGINS, call, cargo, root, target},
+    programs::{self, Program, Round},
+};
 use std::{
     fs,
     path::PathBuf,
@@ -37,34 +40,46 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
 ];
 
 /// What has been brought to Windows so far.
-const PACKAGES: &[&str] = &["backout-protocol", "backout-disk", "backout-journal", "backout-machine"];
+const PACKAGES: &[&str] =
+    &["backout-protocol", "backout-pe", "backout-disk", "backout-journal", "backout-machine"];
 
 /// Builds and runs the tests of every package that has been brought to Windows, the main job on its demo, the recovery
 /// at boot, the end-to-end tests that are not Linux's alone, the installers, and a reboot.
-pub(crate) fn test() -> Result<(), String> {
+pub(crate) fn test(round: &mut Round) -> Result<(), String> {
     let server = prefix()?;
-    let tested = packages()
+    let tested = packages(round)
         .and_then(|()| demo())
-        .and_then(|()| boot())
-        .and_then(|()| whole())
+        .and_then(|()| boot(round))
+        .and_then(|()| whole(round))
         .and_then(|()| installers());
     drop(server);
     tested?;
-    crate::reboot::test()
+    crate::reboot::test(round)
 }
 
 /// The recovery at boot, on the program and the plugins that the demo was built of.
-fn boot() -> Result<(), String> {
-    let mut test = cargo(&["test", "--quiet", "-Zbuild-std", "--target", TARGET]);
-    call(environment(test.args(["--package", "backout", "--test", "boot"])))
+fn boot(round: &mut Round) -> Result<(), String> {
+    tests(&["--package", "backout", "--test", "boot"], round)
+}
+
+/// Builds test programs and runs each under Wine.
+pub(crate) fn tests(which: &[&str], round: &mut Round) -> Result<(), String> {
+    let mut build = cargo(&["test", "--quiet", "-Zbuild-std", "--target", TARGET]);
+    let programs = programs::build(environment(build.args(which)))?;
+    programs::each(&programs, under_wine, round)
+}
+
+fn under_wine(program: &Program) -> Command {
+    let mut command = Command::new("wine");
+    wine(&mut command).arg(&program.path).arg("--nocapture");
+    command
 }
 
 /// The end-to-end tests, on the program and the plugins that the demo was built of and the kit's own programs.
-fn whole() -> Result<(), String> {
+fn whole(round: &mut Round) -> Result<(), String> {
     let build = ["build", "--quiet", "-Zbuild-std", "--target", TARGET, "--package", "backout-kit"];
     call(environment(cargo(&build).args(["--bin", "ctl", "--bin", "service"])))?;
-    let mut test = cargo(&["test", "--quiet", "-Zbuild-std", "--target", TARGET]);
-    call(environment(test.args(["--package", "backout-e2e", "--tests", "--", "--nocapture"])))
+    tests(&["--package", "backout-e2e", "--tests"], round)
 }
 
 /// What people install.
@@ -72,11 +87,10 @@ fn installers() -> Result<(), String> {
     installer::test()
 }
 
-fn packages() -> Result<(), String> {
-    let mut test =
-        cargo(&["test", "--quiet", "-Zbuild-std", "--target", TARGET, "--lib", "--bins", "--tests"]);
-    test.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
-    call(environment(&mut test))
+fn packages(round: &mut Round) -> Result<(), String> {
+    let mut which = vec!["--lib", "--bins", "--tests"];
+    which.extend(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    tests(&which, round)
 }
 
 /// `backout.exe demo`, from a folder of drive C: what lies in a folder that all may write to is not trusted.

@@ -126,7 +126,7 @@ pub(crate) struct Wish {
     /// Only this component; may be given more than once [default: those found].
     #[arg(long, value_name = "C")]
     pub component: Vec<String>,
-    /// Where backups come from: `vendor`, or `dir:PATH` with files under their own or their `.bak` names.
+    /// Where files come from: `vendor`, `dir:PATH` with files under their own or their `.bak` names, or `snapshot:ID`.
     #[arg(long, value_name = "[COMPONENT=]SOURCE")]
     pub from: Vec<OsString>,
     /// Whose backup counts where several are good and differ.
@@ -183,6 +183,17 @@ pub(crate) enum Verb {
     },
     /// Takes the product back to the state before the patch.
     Rollback {
+        #[command(flatten)]
+        wish: Wish,
+        /// Only if everything is still as this saved plan says.
+        #[arg(long, value_name = "FILE")]
+        plan: Option<PathBuf>,
+        /// Do everything but change anything.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Takes a product forward, by a profile that is made for it: changes settings. `undo` takes it back.
+    Apply {
         #[command(flatten)]
         wish: Wish,
         /// Only if everything is still as this saved plan says.
@@ -292,9 +303,11 @@ pub(crate) enum Verb {
     /// The demo's service process.
     #[command(hide = true)]
     DemoService { verb: String, folder: PathBuf, hold: Vec<PathBuf> },
-    /// Not in this version.
-    #[command(hide = true)]
-    Snapshot(Later),
+    /// Sets files aside, and looks after what was set aside.
+    Snapshot {
+        #[command(subcommand)]
+        verb: SnapshotVerb,
+    },
     /// Not in this version.
     #[command(hide = true)]
     Guard(Later),
@@ -304,9 +317,6 @@ pub(crate) enum Verb {
     /// Not in this version.
     #[command(hide = true)]
     Explain(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Apply(Later),
 }
 
 /// Whatever follows a verb that is not in this version.
@@ -355,6 +365,60 @@ pub(crate) enum HistoryVerb {
     },
 }
 
+/// What to do with snapshots.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotVerb {
+    /// Sets aside every file of a product, or of some folders.
+    Create {
+        /// A built-in profile's name, or a `.ron` file.
+        #[arg(required_unless_present = "watch", conflicts_with = "watch")]
+        profile: Option<String>,
+        /// A folder; may be given more than once.
+        #[arg(long, value_name = "DIR", num_args = 1..)]
+        watch: Vec<PathBuf>,
+        /// What it is called.
+        #[arg(long, value_name = "TEXT")]
+        label: Option<String>,
+        /// What is left out: a glob over the path below the root, without `/` over every name; may be given more than once.
+        #[arg(long, value_name = "GLOB")]
+        exclude: Vec<String>,
+    },
+    /// Lists them, newest first.
+    List,
+    /// Shows one: when, of what, every name in it.
+    Show {
+        /// Its id, or as much of its beginning as no other has.
+        id: String,
+    },
+    /// Says what differs between two, or between one and the machine now.
+    Diff {
+        /// The earlier one.
+        from: String,
+        /// The later one [default: the machine now].
+        to: Option<String>,
+    },
+    /// Reads every file that was set aside; ends 31 if one is not as it was.
+    Verify {
+        /// Which [default: all].
+        id: Option<String>,
+    },
+    /// Keeps one until `unpin`.
+    Pin {
+        /// Which.
+        id: String,
+    },
+    /// Lets one go by the rule again.
+    Unpin {
+        /// Which.
+        id: String,
+    },
+    /// Removes one.
+    Drop {
+        /// Which.
+        id: String,
+    },
+}
+
 /// What to do with the recovery at boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub(crate) enum BootVerb {
@@ -394,9 +458,11 @@ pub(crate) enum ProfileVerb {
 pub(crate) enum PluginVerb {
     /// Lists those that can be seen. Runs none of their code.
     List,
-    /// Not in this version.
-    #[command(hide = true)]
-    Show(Later),
+    /// Shows one: who it is, its digest, what it speaks, whether it may be used. Runs none of its code.
+    Show {
+        /// Its id, or its library.
+        plugin: PathBuf,
+    },
     /// Not in this version.
     #[command(hide = true)]
     Schema(Later),
@@ -406,12 +472,58 @@ pub(crate) enum PluginVerb {
     /// Not in this version.
     #[command(hide = true)]
     New(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Trust(Later),
-    /// Not in this version.
-    #[command(hide = true)]
-    Untrust(Later),
+    /// Pins one to the bytes its library has now: with others it is not loaded.
+    Trust {
+        /// Its library.
+        file: PathBuf,
+        /// The digest that it must have, as whoever made it says.
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+    },
+    /// Takes the pin of one away.
+    Untrust {
+        /// Its id, or its library.
+        plugin: PathBuf,
+    },
+    /// Lets one plan on a machine in a file. Changes nothing.
+    Plan(PluginPlan),
+    /// Writes this machine's answers to a plugin's questions as a fixture.
+    Record(PluginRecord),
+}
+
+/// What a plugin is to plan, and on which machine.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PluginPlan {
+    /// Its id, or its library's file.
+    pub plugin: String,
+    /// The machine: a fixture, such as `plugin record` writes.
+    #[arg(long, value_name = "FILE")]
+    pub machine: PathBuf,
+    /// The component's configuration, as RON in a file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "component"])]
+    pub config: Option<PathBuf>,
+    /// The profile that holds it.
+    #[arg(long, value_name = "PROFILE", requires = "component")]
+    pub profile: Option<String>,
+    /// The component of the profile.
+    #[arg(long, value_name = "C", requires = "profile")]
+    pub component: Option<String>,
+}
+
+/// What of this machine is recorded.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PluginRecord {
+    /// The plugin's id.
+    pub plugin: String,
+    /// The profile.
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: String,
+    /// The component that it plans.
+    #[arg(long, value_name = "C")]
+    pub component: String,
+    /// Into this new file.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -454,14 +566,32 @@ mod tests {
             "profile show p",
             "profile check p.ron",
             "plugin list",
+            "plugin plan x --machine m.ron",
+            "plugin plan ./libx.so --machine m.ron --config c.ron",
+            "plugin plan x --machine m.ron --profile p --component c",
+            "plugin record x --profile p --component c -o m.ron",
             "history prune",
             "show 01jd",
             "guard p -- setup.exe /quiet",
             "guard --watch /x --service S -- setup",
             "snapshot create p",
+            "snapshot create p --label before --exclude *.log --exclude cache",
+            "snapshot create --watch /x /y --watch /z",
+            "snapshot list",
+            "snapshot show 01jd",
+            "snapshot diff 01jd 01je",
+            "snapshot diff 01jd",
+            "snapshot verify",
+            "snapshot verify 01jd",
+            "snapshot pin 01jd",
+            "snapshot unpin 01jd",
+            "snapshot drop 01jd",
+            "rollback p --from snapshot:01jd --from a=snapshot:01jd",
             "report ID -o FILE.html",
             "explain BKO-1001",
             "plugin trust --sha256 00 f",
+            "plugin untrust x",
+            "plugin show x.so",
             "profile new x",
             "demo --keep",
         ];
@@ -509,7 +639,13 @@ mod tests {
 
     #[test]
     fn what_nobody_documented_is_an_error() {
-        for line in ["backout", "backout nonsense", "backout status --nonsense", "backout plan p q"] {
+        for line in [
+            "backout",
+            "backout nonsense",
+            "backout status --nonsense",
+            "backout plan p q",
+            "backout snapshot create",
+        ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

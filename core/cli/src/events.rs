@@ -15,6 +15,7 @@ const FIRST: u16 = 100;
 pub(crate) fn wanted(verb: &Verb) -> Option<&'static str> {
     match verb {
         Verb::Rollback { dry_run: false, .. } => Some("rollback"),
+        Verb::Apply { dry_run: false, .. } => Some("apply"),
         Verb::Undo { dry_run: false, .. } => Some("undo"),
         Verb::Recover { dry_run: false, .. } => Some("recover"),
         Verb::Boot { verb: BootVerb::Install } => Some("boot install"),

@@ -1,8 +1,8 @@
 //! Values of the command line that hold paths, taken as they are: only in files does `%XX` stand for a byte.
 
-use crate::session::{Stop, component_id, later, wrong};
+use crate::session::{Stop, component_id, wrong};
 use backout_engine::load;
-use backout_protocol::{ComponentId, HostPath, message::BackupSource, path::encode};
+use backout_protocol::{ComponentId, HostPath, SnapshotId, path::encode, plan::RestoreFrom};
 use std::{
     ffi::{OsStr, OsString},
     path::Path,
@@ -18,18 +18,21 @@ pub(crate) fn variable(text: &OsStr) -> Result<(String, HostPath), Stop> {
     }
 }
 
-/// `--from [COMPONENT=]vendor|dir:PATH`.
-pub(crate) fn source(text: &OsStr) -> Result<(Option<ComponentId>, BackupSource), Stop> {
+/// `--from [COMPONENT=]vendor|dir:PATH|snapshot:ID`. `find`: the snapshot whose id begins so.
+pub(crate) fn source(
+    text: &OsStr,
+    find: impl Fn(&str) -> Result<SnapshotId, Stop>,
+) -> Result<(Option<ComponentId>, RestoreFrom), Stop> {
     let (component, source) = match split(text, b'=') {
         Some((component, source)) if !component.contains(':') => (Some(component_id(component)?), source),
         _ => (None, text.to_owned()),
     };
     let source = match split(&source, b':') {
-        None if source == "vendor" => BackupSource::Vendor,
-        Some(("dir", path)) if !path.is_empty() => BackupSource::Dir(load::absolute(Path::new(&path))),
-        Some(("snapshot", _)) => return Err(later("--from snapshot:ID")),
+        None if source == "vendor" => RestoreFrom::Vendor,
+        Some(("dir", path)) if !path.is_empty() => RestoreFrom::Dir(load::absolute(Path::new(&path))),
+        Some(("snapshot", id)) if !id.is_empty() => RestoreFrom::Snapshot(find(&encode(&id))?),
         _ => {
-            let form = "--from [COMPONENT=]vendor|dir:PATH";
+            let form = "--from [COMPONENT=]vendor|dir:PATH|snapshot:ID";
             return Err(wrong(format!("`{}` is not of the form {form}", encode(text))));
         }
     };
@@ -63,14 +66,24 @@ mod tests {
         for wrong in ["home", "home=", "=x", ""] {
             assert_eq!(set(wrong), None, "{wrong:?}");
         }
-        let from = |text: &str| source(text.as_ref()).ok();
-        let dir = |path: &str| BackupSource::Dir(HostPath(path.into()));
+        let known: SnapshotId = "01jd0000000000000000000000".parse().unwrap();
+        let find = |text: &str| match known.as_str().starts_with(text) {
+            true => Ok(known.clone()),
+            false => Err(wrong(text.to_owned())),
+        };
+        let from = |text: &str| source(text.as_ref(), find).ok();
+        let dir = |path: &str| RestoreFrom::Dir(HostPath(path.into()));
         let component = || Some("a".parse().unwrap());
-        assert_eq!(from("vendor"), Some((None, BackupSource::Vendor)));
-        assert_eq!(from("a=vendor"), Some((component(), BackupSource::Vendor)));
+        assert_eq!(from("vendor"), Some((None, RestoreFrom::Vendor)));
+        assert_eq!(from("a=vendor"), Some((component(), RestoreFrom::Vendor)));
         assert_eq!(from("dir:/x%41=y:z"), Some((None, dir("/x%41=y:z"))));
         assert_eq!(from("a=dir:/x%25"), Some((component(), dir("/x%25"))));
-        for wrong in ["", "dir", "dir:", "a=", "a=dir:", "snapshot:1", "a=snapshot:1", "elsewhere"] {
+        let snapshot = || RestoreFrom::Snapshot(known.clone());
+        assert_eq!(from("snapshot:01jd"), Some((None, snapshot())));
+        assert_eq!(from("a=snapshot:01jd"), Some((component(), snapshot())));
+        for wrong in
+            ["", "dir", "dir:", "a=", "a=dir:", "snapshot:", "snapshot:1", "a=snapshot:1", "elsewhere"]
+        {
             assert_eq!(from(wrong), None, "{wrong:?}");
         }
     }
@@ -81,6 +94,7 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
         let odd = OsStr::from_bytes(b"dir:/x\xff=y");
         let path = HostPath(OsStr::from_bytes(b"/x\xff=y").into());
-        assert_eq!(source(odd).ok(), Some((None, BackupSource::Dir(path))));
+        let none = |_: &str| unreachable!("no snapshot is meant");
+        assert_eq!(source(odd, none).ok(), Some((None, RestoreFrom::Dir(path))));
     }
 }

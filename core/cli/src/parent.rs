@@ -39,7 +39,7 @@ const LOCK: Duration = Duration::from_secs(30);
 /// Whether this call gets a parent: those that change something do.
 pub(crate) fn wanted(cli: &Cli) -> bool {
     let changes = match &cli.verb {
-        Verb::Rollback { dry_run, .. } | Verb::Undo { dry_run, .. } => !dry_run,
+        Verb::Rollback { dry_run, .. } | Verb::Apply { dry_run, .. } | Verb::Undo { dry_run, .. } => !dry_run,
         Verb::Recover { dry_run, abandon, .. } => !dry_run && !abandon,
         _ => false,
     };

@@ -4,7 +4,7 @@ use crate::{args::Json, frame::Frame, json, logging, terminal, worker};
 use backout_engine::Observer;
 use backout_protocol::{
     Event, RunId,
-    report::{EVENT_SCHEMA, Phase, ServiceAction},
+    report::{ActionDoing, EVENT_SCHEMA, Phase, ServiceAction},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -117,6 +117,15 @@ pub(crate) fn words(event: &Event) -> Option<String> {
             ServiceAction::Starting => format!("  starting {service}"),
             ServiceAction::Started => format!("  started  {service}"),
         },
+        Event::Action { component, action, doing } => {
+            let doing = match doing {
+                ActionDoing::Applying => "applying",
+                ActionDoing::Applied => "applied ",
+                ActionDoing::Undoing => "undoing ",
+                ActionDoing::Undone => "undone  ",
+            };
+            format!("  {doing} {action} of {component}")
+        }
         Event::Waiting { images } => format!("  waiting for {} to be gone", images.join(", ")),
         Event::Log { line } => line.clone(),
         Event::Unwinding => "putting everything back".to_owned(),

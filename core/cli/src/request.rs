@@ -16,8 +16,8 @@ use serde_json::json;
 /// What a request is for; an id that was used for something else is a mistake of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aim<'a> {
-    /// Rolling back by the profile of this name, as asked for.
-    Rollback(&'a str, &'a Ask),
+    /// What the profile of this name is for, rolling back or applying, as asked for.
+    Forth(&'a str, &'a Ask),
     /// Taking this run back, or these files of it alone; `None`: the newest.
     Undo(Option<&'a str>, &'a [String]),
 }
@@ -25,13 +25,14 @@ pub(crate) enum Aim<'a> {
 impl Aim<'_> {
     fn is(self, plan: &Plan) -> bool {
         match (self, &plan.kind) {
-            (Aim::Rollback(profile, ask), PlanKind::Rollback) => {
+            (Aim::Forth(profile, ask), PlanKind::Rollback | PlanKind::Apply) => {
                 plan.profile.name == profile && wished(&plan.request) == wished(ask)
             }
             (Aim::Undo(run, paths), PlanKind::Undo { of }) => {
                 plan.request.paths == paths && run.is_none_or(|run| of.as_str().eq_ignore_ascii_case(run))
             }
-            (Aim::Rollback(..), PlanKind::Undo { .. }) | (Aim::Undo(..), PlanKind::Rollback) => false,
+            (Aim::Forth(..), PlanKind::Undo { .. })
+            | (Aim::Undo(..), PlanKind::Rollback | PlanKind::Apply) => false,
         }
     }
 }

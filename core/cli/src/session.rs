@@ -10,6 +10,7 @@ use crate::{
 };
 use backout_engine::{
     Cancel, Faces, Job, LoadedProfile, Locked, Refusal, State, boot, faces::Cancelled, load, preflight,
+    snapshot,
 };
 use backout_host::{Hosting, Pinning, Plugins, Spawner};
 use backout_protocol::{
@@ -25,8 +26,12 @@ use std::{
 };
 
 /// The profiles that the binary brings along.
-pub(crate) const BUILT_IN: [(&str, &str); 2] = [
+pub(crate) const BUILT_IN: [(&str, &str); 3] = [
     ("serverprotect-5.8-patch3", include_str!("../../../profiles/serverprotect-5.8-patch3.ron")),
+    (
+        "serverprotect-5.8-fixed-address",
+        include_str!("../../../profiles/serverprotect-5.8-fixed-address.ron"),
+    ),
     ("linux-service-example", include_str!("../../../profiles/linux-service-example.ron")),
 ];
 
@@ -73,6 +78,11 @@ impl Session {
             state,
             global,
         }
+    }
+
+    /// The plugins of this folder alone.
+    pub(crate) fn plugins_in(&self, folder: PathBuf) -> Plugins {
+        Plugins::new([folder], Pinning::default(), hosting(&self.global))
     }
 
     pub(crate) fn faces(&self) -> Faces<'_> {
@@ -238,7 +248,10 @@ impl Session {
             ask.components.push(component_id(component)?);
         }
         for from in &wish.from {
-            ask.from.push(given::source(from)?);
+            ask.from.push(given::source(from, |id| {
+                let state = State::look(&self.state).map_err(stop)?;
+                snapshot::resolve(state.as_ref(), id).map_err(stop)
+            })?);
         }
         for prefer in &wish.prefer {
             let (target, component) = pair(prefer, "--prefer TARGET=COMPONENT")?;

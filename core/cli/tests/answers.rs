@@ -33,7 +33,6 @@ fn object(words: &[&str], code: i32) -> Value {
 #[test]
 fn what_is_not_in_this_version_says_so_in_text_and_in_json_wherever_the_flag_stands() {
     for later in [
-        "snapshot create --name x",
         "guard P -- setup.exe",
         "report ID -o file.html",
         "explain BKO-1001",
@@ -44,8 +43,6 @@ fn what_is_not_in_this_version_says_so_in_text_and_in_json_wherever_the_flag_sta
         "plugin trust x",
         "plugin untrust x",
         "profile new x",
-        "plan P --from snapshot:1",
-        "plan P --from normal-server=snapshot:1",
         "plan P --format html",
         "status --lang ja",
     ] {

@@ -23,6 +23,10 @@ impl ReadFailure {
     pub fn at(self, path: &Path) -> Error {
         Error::io("read", path, self.0)
     }
+
+    pub(crate) fn cause(self) -> io::Error {
+        self.0
+    }
 }
 
 /// The fingerprint of a place; [`Fingerprint::Absent`] where nothing is, its folder included.
@@ -72,7 +76,7 @@ pub fn empty_folder() -> Fingerprint {
     Fingerprint::Folder { sha256: digest_bytes(b"") }
 }
 
-fn below(folder: &Folder, name: &OsStr) -> Result<Folder, Error> {
+pub(crate) fn below(folder: &Folder, name: &OsStr) -> Result<Folder, Error> {
     let rel = backout_protocol::RelPath::new(name)
         .map_err(|e| Error::unsupported("open", &folder.path().join(name), &e.to_string()))?;
     folder.open_below(&rel)

@@ -56,6 +56,8 @@ pub struct Stat {
     pub owner: (u32, u32),
     /// Permission bits.
     pub mode: u32,
+    /// When its bytes changed last, in seconds and nanoseconds since 1970.
+    pub modified: (i64, u32),
     /// May not be changed at all.
     pub immutable: bool,
     /// May only be appended to.
@@ -89,7 +91,7 @@ fn kind_of(mode: u32) -> Kind {
 }
 
 impl Stat {
-    fn of(raw: os::Raw) -> Self {
+    pub(crate) fn of(raw: os::Raw) -> Self {
         Self {
             kind: kind_of(raw.mode),
             len: raw.len,
@@ -97,6 +99,7 @@ impl Stat {
             identity: (raw.dev, raw.ino),
             owner: (raw.uid, raw.gid),
             mode: raw.mode & 0o7777,
+            modified: raw.mtime,
             immutable: raw.immutable,
             append_only: raw.append_only,
             mount_root: raw.mount_root,
@@ -204,6 +207,15 @@ impl Folder {
             Kind::File => Ok(file),
             _ => Err(Error::own(ErrorKind::NotAFile, "open", &path)),
         }
+    }
+
+    /// What a symbolic link holds; it is not followed.
+    ///
+    /// # Errors
+    /// It is no link; the system's.
+    pub fn read_link(&self, name: &OsStr) -> Result<OsString, Error> {
+        let path = self.path.join(name);
+        os::read_link(&self.handle, name, &path).map_err(|e| Error::io("read the link", &path, e))
     }
 
     /// Makes the names in it durable.

@@ -5,7 +5,9 @@
 //! with them by rename ([`swap`]); what must survive a power cut is synced before a call returns ([`durable`]). All
 //! system calls are in one private face, `os`. Nothing here decides what is to be done.
 
+pub mod aside;
 pub mod barrier;
+mod copy;
 pub mod durable;
 mod error;
 pub mod fingerprint;

@@ -2,17 +2,17 @@
 
 use crate::{
     barrier,
+    copy::From,
     error::{Error, ErrorKind},
     folder::Folder,
     metadata::{self, Metadata, Wear},
     os,
 };
-use backout_protocol::{Digest, Fingerprint, Place, RelPath, RunId};
-use sha2::{Digest as _, Sha256};
+use backout_protocol::{Fingerprint, Place, RelPath, RunId};
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Write},
 };
 
 pub use crate::{folder::Kind, metadata::Dress};
@@ -129,9 +129,8 @@ impl Staging {
     /// [`ErrorKind::NoSpace`] and the system's; the half-filled slot stays for [`Staging::remove_but_drift`].
     pub fn stage_copy(&self, slot: &RelPath, source: &Place, dress: Dress<'_>) -> Result<Staged, Error> {
         let from = crate::folder::open_place(source)?;
-        let mut reader = &from;
         let meta = Metadata::of(&from).map_err(|e| Error::io("look at", &source.path(), e))?;
-        self.fill(slot, &mut reader, Some(&meta), dress)
+        self.fill(slot, From::File(&from), Some(&meta), dress)
     }
 
     /// Writes `bytes` into a new slot.
@@ -139,13 +138,13 @@ impl Staging {
     /// # Errors
     /// As [`Staging::stage_copy`].
     pub fn stage_bytes(&self, slot: &RelPath, bytes: &[u8], dress: Dress<'_>) -> Result<Staged, Error> {
-        self.fill(slot, &mut &*bytes, None, dress)
+        self.fill(slot, From::Bytes(bytes), None, dress)
     }
 
     fn fill(
         &self,
         slot: &RelPath,
-        from: &mut dyn Read,
+        from: From<'_>,
         source: Option<&Metadata>,
         dress: Dress<'_>,
     ) -> Result<Staged, Error> {
@@ -160,9 +159,9 @@ impl Staging {
             }
             Dress::Source | Dress::AsSaved => None,
         };
-        let mut work = || -> Result<Staged, (&'static str, io::Error)> {
+        let work = || -> Result<Staged, (&'static str, io::Error)> {
             let mut file = os::create_file(&parent.handle, slot.name(), 0o600).map_err(fail("make"))?;
-            let (len, sha256) = copy(from, &mut file).map_err(fail("write"))?;
+            let (len, sha256) = from.copy_to(&mut file).map_err(fail("write"))?;
             let own = Metadata::of(&file).map_err(fail("look at"))?;
             let model = source.unwrap_or(&own);
             let notes = match (&live, dress) {
@@ -275,23 +274,4 @@ fn sync_tree(folder: &Folder) -> Result<(), Error> {
         sync_tree(&folder.open_below(&plain(folder, &entry.name)?)?)?;
     }
     folder.sync()
-}
-
-/// Copies everything and digests what was written.
-fn copy(from: &mut dyn Read, to: &mut File) -> io::Result<(u64, Digest)> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 128 * 1024];
-    let mut len = 0u64;
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok((len, Digest(hash.finalize().into()))),
-            Ok(n) => {
-                to.write_all(&buffer[..n])?;
-                hash.update(&buffer[..n]);
-                len += n as u64;
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //! service by service.
 
 use crate::{
+    action::{Action, Progress},
     defer, hold, quiesce,
     recover::{load, were},
     refusal::Refusal,
@@ -11,9 +12,10 @@ use crate::{
     transaction::{Swap, Transaction},
 };
 use backout_disk::{Folder, durable};
+use backout_journal::Remedy;
 use backout_machine::service::ServiceState;
 use backout_protocol::{
-    Fingerprint, HostPath, Place, RunId, ServiceName,
+    ComponentId, Fingerprint, HostPath, Place, RunId, ServiceName,
     plan::{PlannedService, Was},
 };
 use std::{ffi::OsStr, path::Path};
@@ -25,8 +27,34 @@ pub struct Abandonment {
     pub run: RunId,
     /// Its files.
     pub files: Vec<Abandoned>,
+    /// What its plugins were to do, in order.
+    pub actions: Vec<LeftAction>,
     /// Its services, as far as its records name them: what each was, what it is now, and the command that starts it.
     pub services: Vec<LeftService>,
+}
+
+/// A plugin's action of an abandoned run.
+#[derive(Debug)]
+pub struct LeftAction {
+    /// Whose.
+    pub component: ComponentId,
+    /// The plugin's name for it.
+    pub action: String,
+    /// Its arguments.
+    pub args: String,
+    /// How far it got.
+    pub stands: Stands,
+}
+
+/// How far a plugin's action of an abandoned run got, by the run's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// It was never begun, or there was nothing to do.
+    Untouched,
+    /// It was begun, or was being taken back: nobody can say without looking.
+    InDoubt,
+    /// It was done.
+    Done,
 }
 
 /// A service of an abandoned run.
@@ -78,6 +106,7 @@ pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
     };
     let files = tx.iter().flat_map(|tx| tx.swaps.iter().map(|swap| abandoned(tx, swap))).collect();
     let services = tx.as_ref().map(|tx| left_services(tx, &open)).unwrap_or_default();
+    let actions = tx.as_ref().map(|tx| left_actions(tx, &open)).unwrap_or_default();
     let state = locked.state();
     if let (Some(tx), Ok(reading)) = (&tx, &open.reading) {
         defer::take_out_of(tx, reading)?;
@@ -91,7 +120,7 @@ pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
     });
     moved.map_err(|e| unusable(state.path(), &e))?;
     hold::clear(state).map_err(|e| unusable(state.path(), &e))?;
-    Ok(Some(Abandonment { run: open.run, files, services }))
+    Ok(Some(Abandonment { run: open.run, files, actions, services }))
 }
 
 /// What the run's services were and are. Programs that others could have changed are not run for it.
@@ -105,6 +134,24 @@ fn left_services(tx: &Transaction, open: &OpenRun) -> Vec<LeftService> {
         start: asked.as_ref().map(|s| s.start_hint(&service.name)).unwrap_or_default(),
     };
     tx.plan.services.iter().map(left).collect()
+}
+
+fn left_actions(tx: &Transaction, open: &OpenRun) -> Vec<LeftAction> {
+    let reading = open.reading.as_ref().ok();
+    let progress = reading.map(Progress::of).unwrap_or_default();
+    let forwards = reading.is_some_and(|r| r.status.remedy() != Remedy::PutBack);
+    let mut number = 0..;
+    let left = |action: &Action| {
+        let n = if action.already { usize::MAX } else { number.next().unwrap_or(usize::MAX) };
+        let stands = match () {
+            () if n >= progress.begun => Stands::Untouched,
+            () if n < progress.done && forwards => Stands::Done,
+            () => Stands::InDoubt,
+        };
+        let (component, args) = (action.component(), action.request.args.clone());
+        LeftAction { component, action: action.name(), args, stands }
+    };
+    tx.actions.iter().map(left).collect()
 }
 
 fn abandoned(tx: &Transaction, swap: &Swap) -> Abandoned {

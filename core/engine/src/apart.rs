@@ -6,7 +6,7 @@ use crate::{
     refusal::{Refusal, Trusted},
     variables,
 };
-use backout_protocol::{HostPath, Place, Plan, Profile, Step, message::BackupSource, step::Source};
+use backout_protocol::{HostPath, Place, Plan, Profile, Step, plan::RestoreFrom, step::Source};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -20,10 +20,11 @@ use std::{
 pub fn state(job: &Job, state: &Path) -> Result<(), Refusal> {
     let vars = variables::resolve(&job.profile.profile, &job.site, &job.ask)?;
     let sources = job.ask.from.iter().filter_map(|(_, source)| match source {
-        BackupSource::Dir(folder) => Some(folder),
-        BackupSource::Vendor => None,
+        RestoreFrom::Dir(folder) => Some(folder),
+        RestoreFrom::Vendor | RestoreFrom::Snapshot(_) => None,
     });
-    outside(state, vars.values().map(|v| &v.value).chain(sources))
+    let folders = vars.iter().filter(|(name, _)| job.profile.profile.is_folder(name)).map(|(_, v)| &v.value);
+    outside(state, folders.chain(sources))
 }
 
 /// Refuses a plan whose places hold the state folder, or that would change the profile, site or plugins it was made
@@ -66,8 +67,8 @@ pub fn taken(plan: &Plan, profile: &Profile, file: &Path) -> Option<HostPath> {
     let known = profile.components.iter().flat_map(|c| &c.presence.backups);
     let known = known.filter_map(|b| path_of(&folders, b));
     let named = plan.request.from.iter().filter_map(|(_, source)| match source {
-        BackupSource::Dir(folder) => Some(folder.0.clone()),
-        BackupSource::Vendor => None,
+        RestoreFrom::Dir(folder) => Some(folder.0.clone()),
+        RestoreFrom::Vendor | RestoreFrom::Snapshot(_) => None,
     });
     let used = plan.steps.iter().filter_map(|s| match s {
         Step::ReplaceFile { target, source: Source::File(backup), .. } => {

@@ -55,7 +55,7 @@ pub fn examine(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Ex
         quiesce::none()
     });
     let survey = Survey::with(job, services)?;
-    for (variable, resolved) in &survey.vars {
+    for (variable, resolved) in survey.vars.iter().filter(|(name, _)| profile.is_folder(name)) {
         if !resolved.value.0.is_dir() && is_used(profile, &survey, variable) {
             problems
                 .push(Problem::FolderMissing { variable: variable.clone(), folder: resolved.value.clone() });

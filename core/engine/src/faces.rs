@@ -2,7 +2,7 @@
 
 use backout_protocol::{
     Event, HostPath, RunId,
-    message::{Failure, PlanRequest, Proposal},
+    message::{Answer, Failure, PlanRequest, Proposal, Request},
     plan::PluginRef,
 };
 use std::{
@@ -24,6 +24,17 @@ pub trait PluginHost {
     /// # Errors
     /// [`HostError`]: it cannot be loaded, breaks, or answers nonsense.
     fn plan(&self, plugin: &PluginRef, request: &PlanRequest) -> Result<Proposal, HostError>;
+
+    /// Asks it about one of its actions: to prepare it, to do it, to take it back, or how far it got. `plugin.file` is the
+    /// copy of its library that the run keeps; it must have the digest that `plugin` says. Only to do and to undo it may
+    /// change anything. What runs its code inherits `held` and keeps it open until it ends, so that whoever settles the
+    /// run after our death can tell.
+    ///
+    /// # Errors
+    /// [`HostError`], but that the plugin cannot do it is an answer. A host without actions refuses them all.
+    fn act(&self, plugin: &PluginRef, _request: &Request, _held: Option<&File>) -> Result<Answer, HostError> {
+        Err(HostError::Unfit { file: plugin.file.clone(), why: "this host knows no actions".to_owned() })
+    }
 
     /// Every plugin that can be seen, whether or not it may be used. Runs no plugin code.
     fn list(&self) -> Vec<Listed>;

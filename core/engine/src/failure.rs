@@ -7,7 +7,7 @@ use crate::faces::Cancelled;
 use backout_disk::{Error, ErrorKind};
 use backout_journal::Unreadable;
 use backout_machine::{holders, service::ServiceError};
-use backout_protocol::{HostPath, Place, ServiceName, text::Text};
+use backout_protocol::{ComponentId, HostPath, Place, ServiceName, text::Text};
 use std::{fmt, path::Path};
 
 /// Image and number of each process that holds a file, as far as the system tells.
@@ -104,9 +104,32 @@ pub enum Failure {
         /// Why.
         why: String,
     },
-    /// A command that was told to stop a service goes on although the run that gave it has died: it may stop the service
-    /// at any moment. Nothing was changed.
+    /// A command that was told to stop a service, or an action of a plugin, goes on although the run that gave it has
+    /// died: it may stop the service, or change something, at any moment. Nothing was changed.
     StopGoesOn,
+    /// An action of a plugin could not be done.
+    Action {
+        /// Whose.
+        component: ComponentId,
+        /// The plugin's name for it.
+        action: String,
+        /// Why.
+        why: String,
+    },
+    /// What an action is to change is no longer as it was when the action was prepared.
+    ActionDrift {
+        /// Whose.
+        component: ComponentId,
+        /// The plugin's name for it.
+        action: String,
+    },
+    /// What an action changes is neither as before nor as after it while a recovery goes forwards.
+    ActionInDoubt {
+        /// Whose.
+        component: ComponentId,
+        /// The plugin's name for it.
+        action: String,
+    },
     /// A folder that the run works in is not there: its volume is not mounted. Nothing was changed.
     NotMounted {
         /// Which.
@@ -143,6 +166,15 @@ pub enum Stuck {
         error: Error,
         /// Who holds it.
         holders: Box<Holders>,
+    },
+    /// An action of a plugin could not be taken back; every file is.
+    Action {
+        /// Whose.
+        component: ComponentId,
+        /// The plugin's name for it.
+        action: String,
+        /// Why.
+        why: String,
     },
     /// A file's before-image is nowhere to be found.
     BeforeImageLost {
@@ -223,7 +255,16 @@ impl fmt::Display for Failure {
             Failure::Journal { why } => write!(f, "journal: {why}"),
             Failure::Hold { why } => write!(f, "services cannot be held back: {why}"),
             Failure::Queue { why } => f.write_str(why),
-            Failure::StopGoesOn => f.write_str("a stop command of the run goes on"),
+            Failure::StopGoesOn => f.write_str("a stop command or an action of the run goes on"),
+            Failure::Action { component, action, why } => {
+                write!(f, "action `{action}` of `{component}`: {why}")
+            }
+            Failure::ActionDrift { component, action } => {
+                write!(f, "what action `{action}` of `{component}` is to change was changed meanwhile")
+            }
+            Failure::ActionInDoubt { component, action } => {
+                write!(f, "action `{action}` of `{component}` is half done")
+            }
             Failure::NotMounted { folder } => write!(f, "`{folder}` is not there"),
             Failure::Joined { service } => {
                 write!(f, "the service `{service}` has come up since the plan was made")

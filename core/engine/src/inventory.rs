@@ -16,7 +16,7 @@ use crate::{
 use backout_protocol::{
     ComponentId, Counts, FileVersion, RunId, Site,
     plan::{Ask, PlanKind},
-    profile::Role,
+    profile::{Goes, Role},
     site::ServiceAccess,
 };
 use std::collections::BTreeSet;
@@ -76,6 +76,10 @@ pub fn look_for(
     state: Option<&State>,
     faces: &Faces<'_>,
 ) -> Result<Option<Product>, Refusal> {
+    // What changes settings is no way back.
+    if profile.profile.goes == Goes::Forward {
+        return Ok(None);
+    }
     let job = about(profile, site, ask);
     let seen = doctor::examine(&job, state, faces)?;
     if !here(&job, &seen) {
@@ -154,7 +158,7 @@ fn undoable(state: &State, profile: &str) -> Result<Vec<RunId>, Refusal> {
         .filter(|e| e.plan.as_ref().is_some_and(whole))
         .filter_map(|e| match &e.plan.as_ref()?.kind {
             PlanKind::Undo { of } => Some(of),
-            PlanKind::Rollback => None,
+            PlanKind::Rollback | PlanKind::Apply => None,
         })
         .collect();
     let theirs = committed().filter(|e| {

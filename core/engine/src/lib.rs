@@ -7,6 +7,7 @@
 //! product, prints nothing, and never exits.
 
 pub mod abandon;
+pub mod action;
 pub mod advice;
 pub mod apart;
 pub mod boot;
@@ -18,6 +19,7 @@ mod defer;
 pub mod doctor;
 mod drift;
 pub mod faces;
+mod facts;
 pub mod failure;
 mod health;
 pub mod history;
@@ -28,6 +30,7 @@ mod linger;
 pub mod load;
 pub mod look;
 pub mod merge;
+mod names;
 pub mod outlook;
 pub mod planner;
 pub mod preflight;
@@ -38,6 +41,7 @@ pub mod refusal;
 pub mod report;
 pub mod rollback;
 mod safe;
+pub mod snapshot;
 pub mod stage;
 pub mod state;
 mod survey;

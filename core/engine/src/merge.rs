@@ -2,6 +2,7 @@
 //! name is changed by one step, and two backups that claim one file are judged together.
 
 use crate::{
+    action::MOST,
     claims::{self, Claims, names},
     drift::Known,
     look,
@@ -15,9 +16,14 @@ use backout_protocol::{
     message::{Expect, LeftAlone, LeftReason, Need, Proposal, Proposed},
     notice::Stays,
     plan::Ask,
-    step::Source,
+    step::{Source, Way},
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+/// No action's name is longer, in bytes.
+const ACTION_NAME: usize = 100;
+/// No action's arguments are.
+const ARGS: usize = 64 * 1024;
 
 /// What a component's plugin proposed.
 #[derive(Debug, Clone)]
@@ -52,6 +58,8 @@ pub(crate) struct Merged {
     pub starts: Vec<ServiceName>,
     pub waits: Vec<Step>,
     pub files: Vec<Step>,
+    /// Actions of plugins, in the order of the components.
+    pub customs: Vec<Step>,
     /// Live images of every claimed target, by component, for the builds.
     pub seen: Vec<(ComponentId, Image, Image)>,
     /// Folders that no staging folder may lie in.
@@ -128,6 +136,9 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
             merged.files.splice(before..before, folders);
         }
     }
+    if merged.customs.len() > MOST {
+        return Err(Refusal::TooManyActions { wanted: merged.customs.len(), most: MOST });
+    }
     safe::judge(&mut merged, ground.ask.only_safe)?;
     Ok(merged)
 }
@@ -156,9 +167,9 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
                     once(&mut merged.waits, Step::WaitExit { images: images.clone(), under: under.clone() });
                     continue;
                 }
-                Proposed::Custom { action, .. } => {
-                    let component = proposer.component.clone();
-                    return Err(Refusal::CustomStep { component, action: action.clone() });
+                Proposed::Custom { action, args } => {
+                    merged.customs.push(custom(proposer, action, args)?);
+                    continue;
                 }
                 Proposed::RestoreFile { target, need, candidates } => {
                     for candidate in candidates {
@@ -213,6 +224,25 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
         merged.left_alone.extend(proposer.proposal.left_alone.iter().cloned());
     }
     Ok(wishes)
+}
+
+/// An action of the proposer's plugin. What it means only the plugin knows; that its words can be shown and kept is looked
+/// at here.
+fn custom(proposer: &Proposer, action: &str, args: &str) -> Result<Step, Refusal> {
+    let bad = |why: String| Err(Refusal::BadProposal { plugin: proposer.plugin.clone(), why });
+    if action.is_empty() || action.len() > ACTION_NAME || action.chars().any(char::is_control) {
+        return bad("it names an action that nobody could read".to_owned());
+    }
+    if args.len() > ARGS {
+        return bad(format!("the arguments of its action `{action}` are longer than {ARGS} bytes"));
+    }
+    Ok(Step::Custom {
+        component: proposer.component.clone(),
+        plugin: proposer.plugin.clone(),
+        action: action.to_owned(),
+        args: args.to_owned(),
+        way: Way::Forth,
+    })
 }
 
 /// A backup's folder must have a name of its own: which of two that the product takes for the same holds its backups

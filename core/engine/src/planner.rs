@@ -6,27 +6,30 @@ use crate::{
     companions::with_companions,
     drift::Known,
     faces::Faces,
+    facts::facts,
     load::{Job, check_trust},
     look,
-    merge::{Ground, Proposer, merge},
+    merge::{Ground, Proposer, merge, once},
     preflight,
     presence::{Presence, existing},
     refusal::{Refusal, Trusted},
     safe,
+    snapshot::restore,
     state::State,
-    survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable},
+    survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable, row_place},
     undo,
 };
 use backout_disk::{folder::Kind, locate::locate};
 use backout_machine::service::ServiceState;
 use backout_protocol::{
-    HostPath, Image, Notice, Place, Plan, Profile, ServiceName, Step,
-    message::{BackupSource, Facts, Need, PlanRequest, Proposal, Proposed},
-    plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, Tie, Was},
-    profile::{Check, Component, Moment, Role, ServiceNeed},
+    ComponentId, HostPath, Image, Notice, Place, Plan, Profile, ServiceName, SnapshotId, Step,
+    message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
+    plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, RestoreFrom, Tie, Was},
+    profile::{Check, Component, Goes, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version that plans and journals carry.
 pub const TOOL: &str = env!("CARGO_PKG_VERSION");
@@ -39,11 +42,27 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let job = &with_real_sources(job)?;
     let survey = Survey::make(job)?;
     let profile = &job.profile.profile;
-    let selected = select(job, &survey)?;
+    let whole = restore::of_everything(job);
+    let selected = match whole {
+        Some(_) => present(profile, &survey),
+        None => select(job, &survey)?,
+    };
     let mut plugins = Vec::new();
     let mut proposers = Vec::new();
+    // The files of components that come from a snapshot; their plugins are asked for what goes on around them.
+    let mut of_snapshots: BTreeMap<&SnapshotId, BTreeSet<Place>> = BTreeMap::new();
     for component in &selected {
-        proposers.push(ask(job, &survey, component, faces, &mut plugins)?);
+        let mut proposer = ask(job, &survey, component, faces, &mut plugins)?;
+        if let RestoreFrom::Snapshot(id) = source_of(job, component) {
+            let places = of_snapshots.entry(id).or_default();
+            places.extend(restore::places(&proposer.proposal.steps));
+            places.extend(rows(profile, &survey, component));
+            frame_alone(&mut proposer.proposal);
+        }
+        proposers.push(proposer);
+    }
+    if let Some(id) = whole {
+        of_snapshots.entry(id).or_default();
     }
     let history = undo::Restored::of(state);
     let restored = |place: &_, live: &Image| history.put_back(place, live);
@@ -51,7 +70,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let known_states = Known::of(profile, &survey, state);
     let ground = Ground {
         names: profile.names,
-        roots: survey.folders.values().cloned().collect(),
+        roots: roots(profile, &survey),
         sources: job.ask.from.iter().filter_map(|(_, s)| source_folder(s)).collect(),
         ask: &job.ask,
         machines: &machines,
@@ -59,9 +78,42 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         known: &known_states,
     };
     let mut merged = merge(&proposers, &ground)?;
+    if !of_snapshots.is_empty() {
+        let listed = listed_places(profile, &survey);
+        let Some(otherwise) = selected.first().copied().or(profile.components.first()) else {
+            return Err(Refusal::NothingPresent { profile: profile.name.clone() });
+        };
+        for (id, places) in of_snapshots {
+            let snapshot = restore::open(state, id, &ground.roots)?;
+            let Some(state) = state else { continue };
+            let ground = restore::Ground {
+                state,
+                cancel: faces.cancel,
+                names: profile.names,
+                listed: &listed,
+                otherwise: &otherwise.id,
+            };
+            let restored = match whole {
+                Some(_) => restore::everything(&snapshot, &ground)?,
+                None => restore::these(&snapshot, &places, &ground)?,
+            };
+            restore::join(&mut merged.files, restored.files)?;
+            restored.keep_clear.into_iter().for_each(|folder| once(&mut merged.keep_clear, folder));
+            merged.seen.extend(restored.seen);
+            merged.left_alone.extend(restored.left_alone);
+            merged.notices.extend(restored.notices);
+        }
+    }
+    let concerned: Vec<&Component> = match whole {
+        Some(_) => profile.components.iter().collect(),
+        None => selected.clone(),
+    };
     let mut closed = Vec::new();
-    if merged.files.iter().any(Step::changes_files) {
-        closed = to_be_closed(profile, &survey, &selected);
+    // Actions come behind all files.
+    let mut changes = std::mem::take(&mut merged.files);
+    changes.append(&mut merged.customs);
+    if changes.iter().any(Step::changes) {
+        closed = to_be_closed(profile, &survey, &concerned);
         preflight::closed_now(&closed)?;
     }
     if job.ask.only_safe {
@@ -83,8 +135,8 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     notices.extend(found_stopped(&services, &survey));
     let components = planned_components(profile, &survey, &selected, &merged.seen);
     notices.extend(build_notices(profile, &components, &merged.seen));
-    notices.extend(stays_patched(profile, &survey, &merged.files)?);
-    if merged.files.iter().any(Step::changes_files)
+    notices.extend(stays_patched(profile, &survey, &changes)?);
+    if changes.iter().any(Step::changes)
         && !services.is_empty()
         && matches!(job.site.services, ServiceAccess::Commands(_))
     {
@@ -94,13 +146,16 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     notes.extend(reminders(profile, &selected, Moment::Before));
     Ok(Plan {
         format: FORMAT,
-        kind: PlanKind::Rollback,
+        kind: match profile.goes {
+            Goes::Back => PlanKind::Rollback,
+            Goes::Forward => PlanKind::Apply,
+        },
         tool: TOOL.to_owned(),
         profile: job.profile.reference(),
         plugins,
         request: job.ask.clone(),
         site: survey.effective(job),
-        steps: steps(&services, merged.waits, merged.files),
+        steps: steps(&services, merged.waits, changes),
         components,
         services,
         closed,
@@ -112,11 +167,16 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     })
 }
 
+/// The folders below which files may be changed.
+fn roots(profile: &Profile, survey: &Survey) -> Vec<HostPath> {
+    survey.folders.iter().filter(|(name, _)| profile.is_folder(name)).map(|(_, at)| at.clone()).collect()
+}
+
 /// The job with each `--from dir:` as the real path of a folder that nobody else may have filled.
 fn with_real_sources(job: &Job) -> Result<Job, Refusal> {
     let mut job = job.clone();
     for (_, source) in &mut job.ask.from {
-        if let BackupSource::Dir(folder) = source {
+        if let RestoreFrom::Dir(folder) = source {
             let missing = |_| Refusal::FolderMissing { path: folder.clone() };
             let real = std::fs::canonicalize(crate::load::absolute(&folder.0).0).map_err(missing)?;
             check_trust(&real, Trusted::Backups)?;
@@ -188,14 +248,61 @@ fn to_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -> 
     profile.checks.iter().filter(concerns).map(closed).collect()
 }
 
-/// Asks a component's plugin.
-fn ask(
-    job: &Job,
-    survey: &Survey,
-    component: &Component,
-    faces: &Faces<'_>,
-    plugins: &mut Vec<PluginRef>,
-) -> Result<Proposer, Refusal> {
+/// What the plugin of a component is asked on this machine: the plugin's id, and the request.
+///
+/// # Errors
+/// Every [`Refusal`] that a rollback of this component alone would meet before it asks.
+pub fn request(job: &Job, component: &ComponentId) -> Result<(String, PlanRequest), Refusal> {
+    let mut job = with_real_sources(job)?;
+    job.ask.components = vec![component.clone()];
+    let survey = Survey::make(&job)?;
+    match select(&job, &survey)?.first() {
+        Some(component) => request_of(&job, &survey, component),
+        None => Err(absent(&survey, known(&job.profile.profile, component)?)),
+    }
+}
+
+/// All that a plugin could roll back and that is here: a snapshot may hold what a failed patch has left nothing of.
+fn present<'a>(profile: &'a Profile, survey: &Survey) -> Vec<&'a Component> {
+    let here = |c: &&Component| {
+        matches!(c.role, Role::Restore { .. })
+            && matches!(survey.presence.get(&c.id), Some(Presence::Present { .. }))
+    };
+    profile.components.iter().filter(here).collect()
+}
+
+/// What goes on around the files: services, and processes that have to be gone.
+fn frame_alone(proposal: &mut Proposal) {
+    proposal.steps.retain(|step| {
+        matches!(
+            step,
+            Proposed::StopService { .. } | Proposed::WaitExit { .. } | Proposed::StartService { .. }
+        )
+    });
+    proposal.left_alone.clear();
+    proposal.notes.clear();
+}
+
+/// Where the files of a component's lists are.
+fn rows(profile: &Profile, survey: &Survey, component: &Component) -> Vec<Place> {
+    let rows = listed(profile, survey, component).unwrap_or_default();
+    rows.iter().filter_map(|row| row_place(profile, survey, row)).collect()
+}
+
+/// Whose each listed file is, by the key of its whole path.
+fn listed_places(profile: &Profile, survey: &Survey) -> BTreeMap<String, Vec<ComponentId>> {
+    let mut found: BTreeMap<String, Vec<ComponentId>> = BTreeMap::new();
+    let judged = |c: &&Component| !matches!(c.role, Role::ReportOnly);
+    for component in profile.components.iter().filter(judged) {
+        for place in rows(profile, survey, component) {
+            once(found.entry(profile.names.path_key(&place.path())).or_default(), component.id.clone());
+        }
+    }
+    found
+}
+
+/// What is asked of a component's plugin.
+fn request_of(job: &Job, survey: &Survey, component: &Component) -> Result<(String, PlanRequest), Refusal> {
     let Role::Restore { plugin, config } = &component.role else {
         return Err(Refusal::ComponentNotRestorable { component: component.id.clone(), why: None });
     };
@@ -217,29 +324,49 @@ fn ask(
             existing(&job.profile.profile, &root, &rel)?;
         }
     }
-    let found = faces.host.find(plugin).map_err(Refusal::Plugin)?;
-    let from = &job.ask.from;
-    let own = from.iter().rfind(|(c, _)| c.as_ref() == Some(&component.id));
-    let source = own.or_else(|| from.iter().rfind(|(c, _)| c.is_none())).map(|(_, s)| s.clone());
+    let from_snapshot = matches!(source_of(job, component), RestoreFrom::Snapshot(_));
+    let source = match source_of(job, component) {
+        RestoreFrom::Vendor | RestoreFrom::Snapshot(_) => BackupSource::Vendor,
+        RestoreFrom::Dir(folder) => BackupSource::Dir(folder.clone()),
+    };
     let request = PlanRequest {
         component: component.id.clone(),
         config: config.get_ron().to_owned(),
         folders: survey.folders.clone(),
         names: job.profile.profile.names,
-        listed: listed(&job.profile.profile, survey, component)?,
-        services: services.clone(),
-        source: source.unwrap_or(BackupSource::Vendor),
+        listed: match (from_snapshot, listed(&job.profile.profile, survey, component)) {
+            // Which rows apply is told by files that may be what the snapshot is to bring back.
+            (true, rows) => rows.unwrap_or_default(),
+            (false, rows) => rows?,
+        },
+        facts: facts(&services, survey),
+        services,
+        source,
         options: job.ask.options.clone(),
-        facts: Facts::default(),
         machine: None,
         record: false,
     };
+    Ok((plugin.clone(), request))
+}
+
+/// Asks a component's plugin.
+fn ask(
+    job: &Job,
+    survey: &Survey,
+    component: &Component,
+    faces: &Faces<'_>,
+    plugins: &mut Vec<PluginRef>,
+) -> Result<Proposer, Refusal> {
+    let (plugin, request) = request_of(job, survey, component)?;
+    let found = faces.host.find(&plugin).map_err(Refusal::Plugin)?;
     let proposal = faces.host.plan(&found, &request).map_err(Refusal::Plugin)?;
-    something_live(job, survey, component, &proposal)?;
+    if !matches!(source_of(job, component), RestoreFrom::Snapshot(_)) {
+        something_live(job, survey, component, &proposal)?;
+    }
     if !plugins.contains(&found) {
         plugins.push(found);
     }
-    Ok(Proposer { component: component.id.clone(), plugin: plugin.clone(), services, proposal })
+    Ok(Proposer { component: component.id.clone(), plugin, services: request.services, proposal })
 }
 
 /// Where only a service and backups say that a component is here, its folder may be the wrong one, and files would be
@@ -280,11 +407,19 @@ fn something_live(
     })
 }
 
-fn source_folder(source: &BackupSource) -> Option<HostPath> {
+fn source_folder(source: &RestoreFrom) -> Option<HostPath> {
     match source {
-        BackupSource::Vendor => None,
-        BackupSource::Dir(folder) => Some(folder.clone()),
+        RestoreFrom::Vendor | RestoreFrom::Snapshot(_) => None,
+        RestoreFrom::Dir(folder) => Some(folder.clone()),
     }
+}
+
+/// Where the files of a component come from.
+fn source_of<'a>(job: &'a Job, component: &Component) -> &'a RestoreFrom {
+    let from = &job.ask.from;
+    let own = from.iter().rfind(|(c, _)| c.as_ref() == Some(&component.id));
+    let found = own.or_else(|| from.iter().rfind(|(c, _)| c.is_none()));
+    found.map_or(&RestoreFrom::Vendor, |(_, source)| source)
 }
 
 /// The run's services in stop order, each with what it is now.
@@ -305,17 +440,17 @@ fn planned_services(
     with_companions(named, survey.services.as_ref()).map_err(Refusal::Service)
 }
 
-/// All steps in the order they are carried out. Where no file changes no service is touched either.
-pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, files: Vec<Step>) -> Vec<Step> {
-    if !files.iter().any(Step::changes_files) {
-        return files;
+/// All steps in the order they are carried out. Where nothing changes no service is touched either.
+pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, changes: Vec<Step>) -> Vec<Step> {
+    if !changes.iter().any(Step::changes) {
+        return changes;
     }
     let stops =
         services.iter().filter(|s| s.was.ran()).map(|s| Step::StopService { service: s.name.clone() });
     let mut order: Vec<&PlannedService> = services.iter().filter(|s| s.start).collect();
     order.sort_by_key(|s| s.tie);
     let starts = order.into_iter().map(|s| Step::StartService { service: s.name.clone() });
-    stops.chain(waits).chain(files).chain(starts).collect()
+    stops.chain(waits).chain(changes).chain(starts).collect()
 }
 
 fn found_stopped<'a>(

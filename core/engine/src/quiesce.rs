@@ -19,6 +19,7 @@ use backout_protocol::{
 use std::{
     cell::Cell,
     ffi::OsStr,
+    fs::File,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -189,16 +190,17 @@ impl Quiesce<'_> {
     }
 }
 
-/// The file that stop commands hold open, in the transaction's folder.
+/// The file that stop commands and plugins' actions hold open, in the transaction's folder.
 const STOPPING: &str = "stopping";
 
 /// Makes every stop command of this run hold a locked file open, so that whoever settles the run after our death can
-/// tell that one of them goes on. Waits for those of a run that died, as long as `patience` says.
+/// tell that one of them goes on; gives that file for plugins' actions to hold as well. Waits for those of a run that
+/// died, as long as `patience` says.
 pub(crate) fn mark_stops(
     tx: &Transaction,
     services: &dyn Services,
     patience: Duration,
-) -> Result<(), Failure> {
+) -> Result<File, Failure> {
     let fail = |why: String| Failure::Process { why };
     let until = Instant::now() + patience;
     let lock = loop {
@@ -208,8 +210,9 @@ pub(crate) fn mark_stops(
             None => std::thread::sleep(POLL),
         }
     };
-    services.mark_stops(Some(lock.share().map_err(|e| fail(e.to_string()))?));
-    Ok(())
+    let share = || lock.share().map_err(|e| fail(e.to_string()));
+    services.mark_stops(Some(share()?));
+    share()
 }
 
 /// Image and number of each process.

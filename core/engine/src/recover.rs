@@ -1,9 +1,11 @@
-//! Recover: acts on the journal after a crash. Idempotent; needs no profile, no site, no plugin.
+//! Recover: acts on the journal after a crash. Idempotent; needs no profile, no site, and no plugin but those that the
+//! transaction holds a copy of.
 //!
 //! The status says what is to be done, by one function; this room does it. Before anything is done the journal is
 //! written anew, because a record seen only in the page cache must not be acted on.
 
 use crate::{
+    action::Progress,
     defer,
     faces::Faces,
     failure::{Failure, Stuck},
@@ -180,9 +182,10 @@ fn go_on(
         return RunReport::of(Ending::Stuck { after: None, why: untrusted(refusal, tx) });
     }
     let patience = Duration::from_secs(tx.plan.site.timeouts.stop.into());
-    if let Err(failure) = quiesce::mark_stops(tx, services.as_ref(), patience) {
-        return RunReport::of(Ending::Unfinished(failure));
-    }
+    let held = match quiesce::mark_stops(tx, services.as_ref(), patience) {
+        Ok(held) => held,
+        Err(failure) => return RunReport::of(Ending::Unfinished(failure)),
+    };
     let direction = match remedy {
         Remedy::SwapOn | Remedy::ResumeForwards => Direction::Forwards,
         Remedy::AwaitReboot if behind == Some(defer::Behind::Some) => Direction::Forwards,
@@ -200,6 +203,8 @@ fn go_on(
         stagings,
         services: services.as_ref(),
         faces: Faces { cancel: &never, ..*faces },
+        held,
+        actions: Progress::of(reading),
         were: were(reading),
         extent,
         cancellable: false,

@@ -4,12 +4,14 @@ use crate::{
     Failure,
     faces::{Cancelled, HostError},
     failure::Holders,
+    snapshot::{Cannot, InUse},
 };
 use backout_machine::service::ServiceError;
 use backout_protocol::{
-    ComponentId, FileVersion, Fingerprint, HostPath, Place, RunId, ServiceName,
+    ComponentId, FileVersion, Fingerprint, HostPath, Place, RunId, ServiceName, SnapshotId,
     message::Reject,
     plan::PlanDrift,
+    profile::Goes,
     text::{RonError, Text},
 };
 
@@ -126,12 +128,35 @@ pub enum Refusal {
         /// What.
         why: String,
     },
-    /// A plan with a custom step; not in this version.
-    CustomStep {
+    /// More actions than a journal has room for.
+    TooManyActions {
+        /// So many are wanted.
+        wanted: usize,
+        /// So many there may be.
+        most: usize,
+    },
+    /// An action of a plugin cannot be prepared.
+    ActionNotReady {
         /// Whose.
         component: ComponentId,
         /// Its action.
         action: String,
+        /// Why.
+        why: String,
+    },
+    /// What an action of the run changed is no longer as the run left it, and not as it was before either.
+    UndoActionDrift {
+        /// Whose.
+        component: ComponentId,
+        /// Its action.
+        action: String,
+    },
+    /// The profile goes the other way than the verb.
+    WrongVerb {
+        /// The profile's name.
+        profile: String,
+        /// What it is made for.
+        goes: Goes,
     },
     /// The site names a service that the profile does not.
     SiteServiceUnknown {
@@ -410,6 +435,62 @@ pub enum Refusal {
     },
     /// Asked on the terminal, and the answer was no.
     Declined,
+    /// No snapshot, or more than one, is meant.
+    SnapshotUnknown {
+        /// As asked for.
+        asked: String,
+        /// Those that are there, oldest first.
+        known: Vec<SnapshotId>,
+    },
+    /// A snapshot is not as it was written.
+    SnapshotDamaged {
+        /// Which.
+        id: SnapshotId,
+        /// What is wrong with it, file by file.
+        what: Vec<String>,
+    },
+    /// A snapshot was written by a newer tool.
+    SnapshotTooNew {
+        /// Which.
+        id: SnapshotId,
+        /// Its format.
+        found: (u16, u16),
+    },
+    /// A snapshot that may not be removed.
+    SnapshotKept {
+        /// Which.
+        id: SnapshotId,
+        /// Why it stays.
+        why: InUse,
+    },
+    /// A snapshot covers other folders.
+    SnapshotElsewhere {
+        /// Which.
+        id: SnapshotId,
+        /// What it covers and the product does not have, or the other way round.
+        path: HostPath,
+    },
+    /// Names that no step can make what they were.
+    SnapshotCannot {
+        /// Which snapshot.
+        id: SnapshotId,
+        /// Each of them, and why.
+        names: Vec<(Place, Cannot)>,
+    },
+    /// A snapshot cannot be taken; nothing of it stays.
+    SnapshotFailed(backout_disk::Error),
+    /// A file that changes while it is read, however often.
+    Changing {
+        /// Which.
+        path: HostPath,
+    },
+    /// A glob that is none.
+    BadGlob {
+        /// As given.
+        glob: String,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// A flag that takes the path of a file of the run.

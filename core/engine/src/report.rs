@@ -95,7 +95,8 @@ pub fn counts(plan: &Plan) -> Counts {
             Step::CreateFolder { .. } => counts.created += 1,
             Step::Hold { .. } => counts.held += 1,
             Step::StopService { .. } => counts.services += 1,
-            Step::WaitExit { .. } | Step::StartService { .. } | Step::Custom { .. } => {}
+            Step::Custom { .. } => counts.actions += 1,
+            Step::WaitExit { .. } | Step::StartService { .. } => {}
         }
     }
     counts

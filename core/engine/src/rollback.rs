@@ -1,6 +1,7 @@
-//! A whole run of a plan: begin, stage, window, tidy up. Rolling back and undoing are the same here.
+//! A whole run of a plan: begin, prepare, stage, window, tidy up. Rolling back, applying and undoing are the same here.
 
 use crate::{
+    action::{self, Progress},
     faces::Faces,
     history::{self, Retention},
     hold,
@@ -16,7 +17,7 @@ use crate::{
 use backout_disk::{Error, durable};
 use backout_journal::{Journal, Record};
 use backout_machine::service::Services;
-use backout_protocol::{Digest, Notice, RunId, Step, plan::Plan};
+use backout_protocol::{Digest, Notice, RunId, plan::Plan};
 use std::{
     cell::Cell,
     ffi::OsStr,
@@ -25,11 +26,6 @@ use std::{
 
 /// Carries out `plan`, which must have been made and checked under this lock.
 pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
-    if let Some(Step::Custom { component, action, .. }) =
-        plan.steps.iter().find(|s| matches!(s, Step::Custom { .. }))
-    {
-        return Refusal::CustomStep { component: component.clone(), action: action.clone() }.into();
-    }
     let services = match quiesce::open(plan) {
         Ok(services) => services,
         Err(e) => return Refusal::Service(e).into(),
@@ -64,7 +60,15 @@ fn begin_in(locked: &Locked, run: &RunId, plan: &Plan) -> Result<(Transaction, J
     let folder = durable::make_folder(&transactions, OsStr::new(run.as_str()), 0o700).map_err(fail)?;
     let digest: Digest = write(&folder, PLAN, plan).map_err(fail)?;
     let swaps = swaps(plan).into_iter().map(|(swap, _)| swap).collect();
-    let tx = Transaction { run: run.clone(), folder, plan: plan.clone(), plan_digest: digest, swaps };
+    let tx = Transaction {
+        run: run.clone(),
+        folder,
+        plan: plan.clone(),
+        plan_digest: digest,
+        swaps,
+        actions: Vec::new(),
+        actions_digest: None,
+    };
     let failed = |e| Refusal::JournalFailed { why: chain(&e) };
     let mut journal = Journal::create(&tx.folder, run).map_err(failed)?;
     let first = Record::Begin {
@@ -86,7 +90,9 @@ fn carry_out(
     faces: &Faces<'_>,
 ) -> RunReport {
     let mut notices = Vec::new();
-    let staged = stage::stage(&mut tx, locked.state().path(), faces, &mut notices);
+    // First: a plugin that cannot is found out before any file is copied.
+    let ready = action::prepare(&mut tx, locked.state(), faces);
+    let staged = ready.and_then(|()| stage::stage(&mut tx, locked.state().path(), faces, &mut notices));
     let staged = staged.and_then(|(stagings, digest)| {
         let recorded = journal.append(Record::Staged { staged: digest });
         recorded.map(|()| stagings).map_err(|e| Refusal::JournalFailed { why: chain(&e) })
@@ -95,10 +101,11 @@ fn carry_out(
         Ok(stagings) => stagings,
         Err(refusal) => return give_up(locked, &tx, journal, refusal),
     };
-    // Whoever settles this run if we die waits for the stop commands that outlive us.
-    if let Err(failure) = mark_stops(&tx, services, Duration::ZERO) {
-        return give_up(locked, &tx, journal, Refusal::BeforeStop(failure));
-    }
+    // Whoever settles this run if we die waits for the commands and actions that outlive us.
+    let held = match mark_stops(&tx, services, Duration::ZERO) {
+        Ok(held) => held,
+        Err(failure) => return give_up(locked, &tx, journal, Refusal::BeforeStop(failure)),
+    };
     let run = Run {
         state: locked.state(),
         tx: &tx,
@@ -106,6 +113,8 @@ fn carry_out(
         stagings,
         services,
         faces: *faces,
+        held,
+        actions: Progress::default(),
         were: Vec::new(),
         extent: Extent::Whole,
         cancellable: true,
@@ -156,6 +165,7 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
     drop(staged);
     // Where open files keep their names, their folders keep theirs.
     run.services.mark_stops(None);
+    drop(run.held);
     let journal = run.journal;
     let tidied = match &ending {
         Ending::Done | Ending::Completed => tidy::close(locked, tx, Some(journal)),

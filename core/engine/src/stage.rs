@@ -169,6 +169,7 @@ fn put(
 ) -> Result<backout_disk::staging::Staged, Error> {
     match source {
         Source::File(place) => staging.stage_copy(slot, place, dress),
+        Source::Saved(place) => staging.stage_copy(slot, place, Dress::AsSaved),
         Source::Inline(bytes) => staging.stage_bytes(slot, bytes, dress),
     }
 }
@@ -179,7 +180,7 @@ fn open_folder(place: &Place) -> Result<Folder, Error> {
 
 fn changed(source: &Source, target: &Place) -> Refusal {
     let source = match source {
-        Source::File(place) => place.clone(),
+        Source::File(place) | Source::Saved(place) => place.clone(),
         Source::Inline(_) => target.clone(),
     };
     Refusal::SourceChanged { source }

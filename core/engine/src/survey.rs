@@ -1,6 +1,7 @@
 //! Surveys the machine before any plugin is asked: folders, services, components, and where listed files are.
 
 use crate::{
+    facts,
     load::{Job, check_trust},
     look,
     presence::{self, Presence},
@@ -15,7 +16,7 @@ use backout_machine::{
 };
 use backout_protocol::{
     ComponentId, HostPath, MachineType, Profile, ServiceName,
-    message::ListedFile,
+    message::{ListedFile, ProcessFact},
     path::encode,
     plan::{EffectiveSite, Resolved},
     profile::{Component, Probe, Role, ServiceNeed},
@@ -25,7 +26,7 @@ use std::{
     collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 /// What of the machine is known before any plugin is asked.
@@ -34,6 +35,8 @@ pub(crate) struct Survey {
     pub folders: BTreeMap<String, HostPath>,
     pub services: Box<dyn Services>,
     pub presence: BTreeMap<ComponentId, Presence>,
+    /// Looked for when a plugin is asked first: all of a plan speaks of the same moment.
+    processes: OnceLock<Vec<ProcessFact>>,
 }
 
 impl Survey {
@@ -59,7 +62,12 @@ impl Survey {
             let found = presence::find(profile, component, &folders, services.as_ref())?;
             presence.insert(component.id.clone(), found);
         }
-        Ok(Self { vars, folders, services, presence })
+        Ok(Self { vars, folders, services, presence, processes: OnceLock::new() })
+    }
+
+    /// The processes that run from below the product's folders.
+    pub(crate) fn processes(&self) -> &[ProcessFact] {
+        self.processes.get_or_init(|| facts::processes(self.folders.values()))
     }
 
     pub(crate) fn effective(&self, job: &Job) -> EffectiveSite {
@@ -122,6 +130,10 @@ impl Services for Remembered {
 
     fn start_hint(&self, service: &ServiceName) -> String {
         self.services.start_hint(service)
+    }
+
+    fn start_type(&self, service: &ServiceName) -> Option<String> {
+        self.services.start_type(service)
     }
 
     fn companions(&self, service: &ServiceName) -> Result<Vec<Companion>, ServiceError> {

@@ -1,6 +1,7 @@
 //! Tidy up: what is left of a run that is over, and dropping what was staged for one that changed nothing.
 
 use crate::{
+    action::{ACTIONS, PLUGINS},
     failure::Stuck,
     history, hold,
     refusal::Refusal,
@@ -133,11 +134,16 @@ pub(crate) fn by_plan_alone(run: &RunId, folder: &Folder) -> Result<Option<Trans
     let Some(plan) = plan else { return Ok(None) };
     let swaps: Vec<Swap> = swaps(&plan).into_iter().map(|(swap, _)| swap).collect();
     let plan_digest = backout_protocol::Digest([0; 32]);
-    Ok(Some(Transaction { run: run.clone(), folder: folder.try_clone()?, plan, plan_digest, swaps }))
+    let (run, folder) = (run.clone(), folder.try_clone()?);
+    Ok(Some(Transaction { run, folder, plan, plan_digest, swaps, actions: Vec::new(), actions_digest: None }))
 }
 
-/// Whether a run without any record has swapped files: its journal was lost.
+/// Whether a run without any record has swapped files, or may have let plugins act: its journal was lost.
 pub(crate) fn lost_its_journal(run: &RunId, folder: &Folder) -> bool {
+    // Actions are prepared behind the first record, and what they changed only their plugins could tell.
+    if !matches!(folder.stat(OsStr::new(ACTIONS)), Ok(None)) {
+        return true;
+    }
     let held = by_plan_alone(run, folder).map(|tx| tx.map(|tx| first_before_image(&tx)));
     // What cannot be looked at is not taken for nothing.
     !matches!(held, Ok(None | Some(Ok(None))))
@@ -145,7 +151,12 @@ pub(crate) fn lost_its_journal(run: &RunId, folder: &Folder) -> bool {
 
 /// Removes a transaction's folder; nothing of it is left anywhere.
 pub(crate) fn remove_transaction(locked: &Locked, run: &RunId) -> Result<(), Error> {
-    durable::remove_tree(&locked.state().transactions()?, OsStr::new(run.as_str()))
+    let transactions = locked.state().transactions()?;
+    // First: without the journal it would speak of a run whose journal was lost.
+    if let Ok(folder) = transactions.open_below(&plain(run.as_str())) {
+        durable::remove_tree(&folder, OsStr::new(ACTIONS))?;
+    }
+    durable::remove_tree(&transactions, OsStr::new(run.as_str()))
 }
 
 /// The first slot that holds its target's before-image while the target does not, if any.
@@ -182,7 +193,8 @@ fn open_staging(tx: &Transaction, swap: &Swap) -> Result<Option<Staging>, Error>
     }
 }
 
-/// Removes every staging folder of a run that is, or will be, in the old state; what drifted is kept.
+/// Removes every staging folder of a run that is, or will be, in the old state, and what its actions were for; what
+/// drifted is kept.
 ///
 /// # Errors
 /// The disk's; [`ErrorKind::NotFound`] where a volume seems not to be mounted.
@@ -198,7 +210,7 @@ pub(crate) fn drop_staging(tx: &Transaction) -> Result<(), Error> {
             None => mounted(tx, &host, &folder, |swap| swap.before)?,
         }
     }
-    Ok(())
+    durable::remove_tree(&tx.folder, OsStr::new(PLUGINS))
 }
 
 /// A staging folder that is gone was removed before, unless every file that should be beside it is gone too.

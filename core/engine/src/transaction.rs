@@ -1,6 +1,7 @@
 //! A transaction on disk, and the swaps a plan amounts to.
 //!
-//! `transactions/<id>/` holds `plan.ron`, `journal` (and its spare) and `staged.ron`; each target folder holds
+//! `transactions/<id>/` holds `plan.ron`, `journal` (and its spare) and `staged.ron`, and, where plugins act,
+//! `actions.ron` and copies of their libraries in `plugins/`; each target folder holds
 //! `.backout-<id>/` with `id` and one slot per swap. Before the swap a slot holds the new file (or an empty
 //! placeholder where a name goes away), after it the before-image.
 
@@ -20,7 +21,10 @@ use std::{
     path::PathBuf,
 };
 
-use crate::state::plain;
+use crate::{
+    action::{ACTIONS, Action, Actions},
+    state::plain,
+};
 
 /// The plan's name in the transaction's folder.
 pub(crate) const PLAN: &str = "plan.ron";
@@ -73,6 +77,9 @@ pub enum Content {
 pub struct Staged {
     /// The swaps, in the order they are done.
     pub swaps: Vec<Swap>,
+    /// Digest of `actions.ron`; `None`: the run has no actions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Digest>,
 }
 
 /// The file `id` in a staging folder.
@@ -256,6 +263,10 @@ pub struct Transaction {
     pub plan_digest: Digest,
     /// Its swaps.
     pub swaps: Vec<Swap>,
+    /// The actions of plugins, once they are prepared.
+    pub actions: Vec<Action>,
+    /// Digest of `actions.ron`, where there is one.
+    pub actions_digest: Option<Digest>,
 }
 
 /// A file of a transaction that cannot be used.
@@ -287,14 +298,25 @@ impl Transaction {
         let text = checked(&folder, PLAN, plan)?;
         let spoilt = |name: &str, why: String| Spoilt { path: HostPath(folder.path().join(name)), why };
         let plan_value: Plan = from_ron(PLAN, &text).map_err(|e| spoilt(PLAN, e.to_string()))?;
-        let swaps = match staged {
+        let Staged { swaps, actions: actions_digest } = match staged {
             Some(digest) => {
                 let text = checked(&folder, STAGED, digest)?;
-                from_ron::<Staged>(STAGED, &text).map_err(|e| spoilt(STAGED, e.to_string()))?.swaps
+                from_ron(STAGED, &text).map_err(|e| spoilt(STAGED, e.to_string()))?
             }
-            None => swaps(&plan_value).into_iter().map(|(swap, _)| swap).collect(),
+            None => {
+                let swaps = swaps(&plan_value).into_iter().map(|(swap, _)| swap).collect();
+                Staged { swaps, actions: None }
+            }
         };
-        Ok(Self { run: run.clone(), folder, plan: plan_value, plan_digest: plan, swaps })
+        let actions = match actions_digest {
+            Some(digest) => {
+                let text = checked(&folder, ACTIONS, digest)?;
+                from_ron::<Actions>(ACTIONS, &text).map_err(|e| spoilt(ACTIONS, e.to_string()))?.actions
+            }
+            None => Vec::new(),
+        };
+        let (run, plan_digest) = (run.clone(), plan);
+        Ok(Self { run, folder, plan: plan_value, plan_digest, swaps, actions, actions_digest })
     }
 
     /// Its log, to be written behind what is there. A run does without if it must.
@@ -308,7 +330,8 @@ impl Transaction {
     /// # Errors
     /// The disk's.
     pub(crate) fn write_staged(&self) -> Result<Digest, Error> {
-        write(&self.folder, STAGED, &Staged { swaps: self.swaps.clone() })
+        let staged = Staged { swaps: self.swaps.clone(), actions: self.actions_digest };
+        write(&self.folder, STAGED, &staged)
     }
 }
 

@@ -1,7 +1,10 @@
-//! Takes a finished run back, as a run of its own: staged by copying the before-images, never by taking them.
+//! Takes a finished run back, as a run of its own: staged by copying the before-images, never by taking them. What plugins
+//! did is taken back by what they remembered then.
 
 use crate::{
+    action::{Asking, Side},
     companions::with_companions,
+    faces::Faces,
     history::{self, Entry, Fate},
     look,
     planner::{TOOL, steps},
@@ -16,7 +19,7 @@ use backout_disk::swap::Turn;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
     plan::{FORMAT, OnLocked, Operator, PlanKind, PlannedService, Tie},
-    step::Source,
+    step::{Source, Way},
 };
 use std::cell::OnceCell;
 
@@ -37,8 +40,8 @@ pub struct Asked<'a> {
 ///
 /// # Errors
 /// [`Refusal::NothingToUndo`], [`Refusal::RunUnknown`], [`Refusal::RunNotUndoable`], [`Refusal::UndoDrift`],
-/// [`Refusal::BeforeImageLost`], [`Refusal::PathUnused`].
-pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
+/// [`Refusal::BeforeImageLost`], [`Refusal::UndoActionDrift`], [`Refusal::ActionNotReady`], [`Refusal::PathUnused`].
+pub fn plan(state: &State, asked: &Asked<'_>, faces: &Faces<'_>) -> Result<Plan, Refusal> {
     let runs = runs(state)?;
     let mut tx = match asked.run {
         Some(id) => chosen(runs, id)?,
@@ -48,9 +51,13 @@ pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
     check_programs(services.as_ref(), &tx.plan.site.health)?;
     let left = match asked.paths {
         [] => 0,
-        paths => undo_part::keep_only(&mut tx, paths)?,
+        // Actions change what no path names: they stay applied, and are counted among what is left.
+        paths => undo_part::keep_only(&mut tx, paths)? + tx.actions.iter().filter(|a| !a.already).count(),
     };
-    let files = inverse(&tx).map_err(|refusal| undo_part::with_later(state, &tx.run, refusal))?;
+    let mut changes = inverse(&tx).map_err(|refusal| undo_part::with_later(state, &tx.run, refusal))?;
+    if asked.paths.is_empty() {
+        changes.extend(taken_back(&tx, faces)?);
+    }
     preflight::closed_now(&tx.plan.closed)?;
     let mut planned = Vec::new();
     let mut notices = Vec::new();
@@ -64,8 +71,8 @@ pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
         planned.push(PlannedService { name: service.name.clone(), was, start: running, tie: service.tie });
     }
     let planned = with_companions(planned, services.as_ref()).map_err(Refusal::Service)?;
-    notices.extend(files.iter().filter_map(rights_changed));
-    if left > 0 && files.iter().any(Step::changes_files) {
+    notices.extend(changes.iter().filter_map(rights_changed));
+    if left > 0 && changes.iter().any(Step::changes_files) {
         notices.push(Notice::PartlyUndone { of: tx.run.clone(), left: left as u64 });
     }
     let waits = tx.plan.steps.iter().filter(|s| matches!(s, Step::WaitExit { .. })).cloned().collect();
@@ -73,7 +80,7 @@ pub fn plan(state: &State, asked: &Asked<'_>) -> Result<Plan, Refusal> {
     plan.format = FORMAT;
     plan.kind = PlanKind::Undo { of: tx.run };
     plan.tool = TOOL.to_owned();
-    plan.steps = steps(&planned, waits, files);
+    plan.steps = steps(&planned, waits, changes);
     plan.services = planned;
     plan.notices = notices;
     plan.left_alone = Vec::new();
@@ -143,7 +150,9 @@ fn undone_by(runs: &[(RunId, Finished)], run: &RunId) -> Option<RunId> {
 /// changed may have been changed by it again.
 fn newest(runs: Vec<(RunId, Finished)>) -> Result<Transaction, Refusal> {
     let at = runs.iter().position(|(run, finished)| match finished {
-        Finished::Committed(tx) => tx.plan.kind == PlanKind::Rollback && undone_by(&runs, run).is_none(),
+        Finished::Committed(tx) => {
+            !matches!(tx.plan.kind, PlanKind::Undo { .. }) && undone_by(&runs, run).is_none()
+        }
         Finished::Damaged(_) => true,
         Finished::Other => false,
     });
@@ -194,6 +203,27 @@ fn inverse(tx: &Transaction) -> Result<Vec<Step>, Refusal> {
         return Err(Refusal::UndoDrift { targets: drifted, on_top: Vec::new() });
     }
     // Folders come back before what lies in them; a folder goes away after what lay in it, as `invert` orders it.
+    Ok(steps)
+}
+
+/// The steps that take back what plugins did in `tx`, the last first. One that is as before already is left alone.
+fn taken_back(tx: &Transaction, faces: &Faces<'_>) -> Result<Vec<Step>, Refusal> {
+    let mut steps = Vec::new();
+    for (n, action) in tx.actions.iter().enumerate().filter(|(_, a)| !a.already).rev() {
+        let (component, name) = (action.component(), action.name());
+        match Asking::of(tx, faces.host).side(action) {
+            Ok(Side::Old) => {}
+            Ok(Side::New) => steps.push(Step::Custom {
+                component,
+                plugin: action.plugin.id.clone(),
+                action: name,
+                args: action.request.args.clone(),
+                way: Way::Back { n: u32::try_from(n).unwrap_or(u32::MAX) },
+            }),
+            Ok(Side::Between) => return Err(Refusal::UndoActionDrift { component, action: name }),
+            Err(why) => return Err(Refusal::ActionNotReady { component, action: name, why }),
+        }
+    }
     Ok(steps)
 }
 
@@ -319,6 +349,9 @@ impl<'a> Restored<'a> {
         let read = || self.state.and_then(|s| runs(s).ok()).unwrap_or_default();
         let mut committed = committed(self.runs.get_or_init(read));
         let touched = committed.find_map(|t| Some((t, t.swaps.iter().find(|s| s.target == *place)?)));
-        touched.is_some_and(|(t, swap)| t.plan.kind == PlanKind::Rollback && swap.after == live.fingerprint)
+        touched.is_some_and(|(t, swap)| {
+            let back = t.plan.kind == PlanKind::Rollback && !t.plan.restores_a_snapshot();
+            back && swap.after == live.fingerprint
+        })
     }
 }

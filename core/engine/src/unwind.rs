@@ -1,4 +1,4 @@
-//! Unwind: one journalled undo. `Undo F` -> services stopped, files back, folders synced -> `Unswapped F` -> what ran
+//! Unwind: one journalled undo. `Undo F` -> services stopped, actions taken back, files back, folders synced -> `Unswapped F` -> what ran
 //! is started -> `Undone F`.
 
 use crate::{
@@ -68,6 +68,8 @@ impl Run<'_> {
         }
         self.stop_all().and_then(|()| self.stop_running()).map_err(stuck)?;
         self.wait_exit().map_err(stuck)?;
+        // The files go back whatever becomes of the actions.
+        let actions = self.actions_back();
         let total = self.tx.swaps.len() as u64;
         for (done, swap) in self.tx.swaps.iter().rev().enumerate() {
             let fail = |error| Stuck::target(&swap.target, error);
@@ -84,6 +86,8 @@ impl Run<'_> {
         self.sync_folders().map_err(|(target, error)| Stuck::target(&target, error))?;
         // As forwards: nothing that has seen files of both states goes on.
         self.stop_running().and_then(|()| self.wait_exit()).map_err(stuck)?;
+        // On disk: `Undo`. A recovery tries the actions again; it finds the files old.
+        actions?;
         let unswapped = self.journal.append(Record::Unswapped);
         unswapped.map_err(|e| Stuck::NotDurable { why: chain(&e) })
     }

@@ -5,7 +5,7 @@ use backout_machine::registry;
 use backout_protocol::{
     HostPath, Profile, Site,
     plan::{Ask, Origin, Resolved},
-    profile::Variable,
+    profile::{Holds, Variable},
 };
 use std::{collections::BTreeMap, path::Component, path::Path};
 
@@ -19,7 +19,7 @@ pub fn resolve(profile: &Profile, site: &Site, ask: &Ask) -> Result<BTreeMap<Str
         if !known.contains(variable) {
             return Err(Refusal::VariableUnknown { variable: variable.clone(), known });
         }
-        if !is_plain_absolute(&value.0) {
+        if profile.is_folder(variable) && !is_plain_absolute(&value.0) {
             return Err(Refusal::VariableNotAbsolute { variable: variable.clone(), value: value.clone() });
         }
     }
@@ -45,6 +45,11 @@ fn value_of(
     }
     if let Some(value) = site.vars.get(&variable.name) {
         return Some(from(value, Origin::Site));
+    }
+    if variable.holds == Holds::Text {
+        // Given, or what the profile says for this system: nothing on the disk tells.
+        let default = if cfg!(windows) { &variable.windows } else { &variable.unix };
+        return default.first().map(|d| from(&HostPath(d.into()), Origin::Default));
     }
     let told = variable.registry.iter().flat_map(|r| registry::texts(&r.key, &r.value));
     let told: Vec<(HostPath, String)> = told.map(|t| (HostPath(t.text.into()), t.name)).collect();

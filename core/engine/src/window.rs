@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! Opening F -> services stopped, processes gone -> files looked at again -> Armed F -> names swapped, folders synced
-//! -> Swapped F -> Starting, Started … -> Health -> Committed F
+//! -> Applying F, Applied F … -> Swapped F -> Starting, Started … -> Health -> Committed F
 //! ```
 //!
 //! Before `Armed` a failure closes the window on the old tree. After it every failure is one journalled undo.
 
 use crate::{
+    action::Progress,
     companions::joined,
     faces::Faces,
     failure::{Failure, Stuck},
@@ -17,18 +18,16 @@ use crate::{
     report::Ending,
     stage::Stagings,
     state::State,
-    swap::{Onward, onward},
     tidy,
-    transaction::{Swap, Transaction},
+    transaction::Transaction,
 };
-use backout_disk::{Error, Folder, barrier, swap::Pair};
 use backout_journal::{Journal, Record, Verdict};
 use backout_machine::service::Services;
 use backout_protocol::{
-    Event, Notice, Place, ServiceName, Step,
+    Event, Notice, ServiceName,
     report::{Phase, ServiceAction},
 };
-use std::{cell::Cell, time::Instant};
+use std::{cell::Cell, fs::File, time::Instant};
 
 /// A staged run on its way.
 pub(crate) struct Run<'a> {
@@ -38,6 +37,10 @@ pub(crate) struct Run<'a> {
     pub stagings: Stagings,
     pub services: &'a dyn Services,
     pub faces: Faces<'a>,
+    /// What every process that acts for the run holds open: stop commands, plugins' actions.
+    pub held: File,
+    /// How far the plugins' actions got.
+    pub actions: Progress,
     /// What the services were before the window.
     pub were: Were,
     /// How far this goes.
@@ -120,7 +123,7 @@ impl Run<'_> {
         self.opened = Some(Instant::now());
         let quiet = self.stop_all();
         let quiet = quiet.and_then(|()| self.stop_running()).and_then(|()| self.wait_exit());
-        let quiet = quiet.and_then(|()| self.look_again());
+        let quiet = quiet.and_then(|()| self.look_again()).and_then(|()| self.look_at_actions());
         if let Err(failure) = quiet.and_then(|()| preflight::must_be_closed(&self.tx.plan.closed)) {
             return self.reopen(failure);
         }
@@ -140,13 +143,22 @@ impl Run<'_> {
         // Services that cannot be held back may have been started while names were swapped: nothing that has seen files
         // of both states goes on.
         let swapped = self.swap_all(look).and_then(|()| self.stop_running());
-        let swapped = swapped.and_then(|()| self.wait_exit());
+        let swapped = swapped.and_then(|()| self.wait_exit()).and_then(|()| self.act(look));
         let swapped = swapped.and_then(|()| self.record(Record::Swapped));
         match swapped {
             Ok(()) => self.resume_forwards(),
             Err(failure) if self.is_deferrable(&failure) => self.defer(failure),
             Err(failure) => self.unwind(failure),
         }
+    }
+
+    /// Behind all swaps: the plugins' actions; then again nothing may run that saw them half done.
+    fn act(&mut self, look: Look) -> Result<(), Failure> {
+        if self.tx.actions.is_empty() {
+            return Ok(());
+        }
+        self.apply_all(look)?;
+        self.stop_running().and_then(|()| self.wait_exit())
     }
 
     /// From `Swapped` on: start, look, commit; or back.
@@ -259,101 +271,6 @@ impl Run<'_> {
             Some(service) => Err(Failure::Joined { service }),
             None => Ok(()),
         }
-    }
-
-    /// Looks at every target once more, now that nothing that uses them runs.
-    fn look_again(&self) -> Result<(), Failure> {
-        if barrier::left_out(|| "look again".into()) {
-            return Ok(());
-        }
-        let mut drifted: Vec<Place> = Vec::new();
-        for swap in &self.tx.swaps {
-            let seen = self.pair(swap).and_then(|pair| pair.sight());
-            let fits = seen.is_ok_and(|s| s.target == swap.before && s.old.is_absent());
-            // A folder that goes away is still full here; the files in it are swaps of their own.
-            let emptied_later = matches!(swap.before, backout_protocol::Fingerprint::Folder { .. });
-            if !fits && !emptied_later {
-                drifted.push(swap.target.clone());
-            }
-        }
-        for step in &self.tx.plan.steps {
-            if let Step::Hold { target, image } = step
-                && backout_disk::fingerprint::fingerprint(target).ok() != Some(image.fingerprint)
-            {
-                drifted.push(target.clone());
-            }
-        }
-        if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
-            return Err(Failure::Cancelled(why));
-        }
-        if drifted.is_empty() { Ok(()) } else { Err(Failure::Drift { targets: drifted }) }
-    }
-
-    /// Swaps every name, then makes it durable folder by folder.
-    fn swap_all(&mut self, look: Look) -> Result<(), Failure> {
-        self.faces.observer.event(&Event::Phase { phase: Phase::Swap });
-        let total = self.tx.swaps.len() as u64;
-        for (done, swap) in self.tx.swaps.iter().enumerate() {
-            if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
-                return Err(Failure::Cancelled(why));
-            }
-            self.swap_one(swap, look)?;
-            let target = swap.target.to_string();
-            self.faces.observer.event(&Event::Swapped { done: done as u64 + 1, total, target });
-        }
-        self.sync_folders().map_err(|(target, error)| Failure::swap(&target, error))
-    }
-
-    fn swap_one(&self, swap: &Swap, look: Look) -> Result<(), Failure> {
-        let fail = |error: Error| Failure::swap(&swap.target, error);
-        let pair = self.pair(swap).map_err(fail)?;
-        let onward = match look {
-            Look::Trust => Onward::Turn,
-            Look::First if barrier::left_out(|| "look forwards".into()) => Onward::Turn,
-            Look::First => onward(swap, &pair.sight().map_err(fail)?),
-        };
-        match onward {
-            Onward::Done => Ok(()),
-            Onward::Turn => pair.forwards(swap.turn()).map_err(fail),
-            Onward::Appear => pair.forwards(backout_disk::swap::Turn::Appear).map_err(fail),
-            Onward::InDoubt => Err(Failure::InDoubt { target: swap.target.clone() }),
-        }?;
-        // A folder is moved whole; if something got into it meanwhile, that must not go with it.
-        let folder = matches!(swap.before, backout_protocol::Fingerprint::Folder { .. });
-        if folder && pair.sight().map_err(fail)?.slot != swap.before {
-            pair.backwards(swap.turn()).map_err(fail)?;
-            return Err(Failure::Drift { targets: vec![swap.target.clone()] });
-        }
-        Ok(())
-    }
-
-    pub(crate) fn pair(&self, swap: &Swap) -> Result<Pair, Error> {
-        match self.stagings.get(&swap.host()) {
-            Some(staging) => swap.pair(staging),
-            None => Err(Error::not_found("find the staged files of", &swap.target.path())),
-        }
-    }
-
-    /// Every folder whose names changed, the staging folders included.
-    pub(crate) fn sync_folders(&self) -> Result<(), (Place, Error)> {
-        let mut done = std::collections::BTreeSet::new();
-        for swap in &self.tx.swaps {
-            let fail = |e| (swap.target.clone(), e);
-            if done.insert(swap.target.folder()) {
-                match Folder::open_parent_of(&swap.target) {
-                    Ok(folder) => folder.sync().map_err(fail)?,
-                    // Its own folder went away in this run: the sync of the folder above it says so.
-                    Err(e) if e.kind == backout_disk::ErrorKind::NotFound => {}
-                    Err(e) => return Err(fail(e)),
-                }
-            }
-            if let Some(staging) = self.stagings.get(&swap.host())
-                && done.insert(staging.folder().path().to_owned())
-            {
-                staging.folder().sync().map_err(fail)?;
-            }
-        }
-        Ok(())
     }
 
     /// Takes away what was staged; no service was touched.

@@ -153,7 +153,7 @@ impl World {
     fn undo(&self) -> backout_engine::RunReport {
         let locked = State::lock(&self.state).unwrap();
         self.with(|faces| {
-            let plan = undo::plan(locked.state(), &undo::Asked::default()).unwrap();
+            let plan = undo::plan(locked.state(), &undo::Asked::default(), faces).unwrap();
             preflight::check(&plan, &self.state, faces).unwrap();
             rollback::run(&locked, &plan, faces)
         })
@@ -196,7 +196,7 @@ fn an_undo_refuses_where_somebody_else_wrote() {
     world.rollback();
     fs::write(world.home.join("live/a"), "somebody's").unwrap();
     let locked = State::lock(&world.state).unwrap();
-    let refused = undo::plan(locked.state(), &undo::Asked::default());
+    let refused = world.with(|faces| undo::plan(locked.state(), &undo::Asked::default(), faces));
     assert!(matches!(refused, Err(Refusal::UndoDrift { targets, .. }) if targets.len() == 1));
 }
 

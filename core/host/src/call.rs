@@ -1,9 +1,10 @@
 //! Calls a loaded plugin: JSON in, JSON out. An answer that is not understood to its last field is refused.
 
-use crate::{error::HostError, load::Loaded};
+use crate::{error::HostError, load::Loaded, speech};
 use backout_protocol::{
     abi::DONE,
     message::{Answer, Proposal, Request},
+    plan::PluginRef,
 };
 use core::ffi::c_void;
 
@@ -33,12 +34,19 @@ pub(crate) fn proposal(answer: Answer, id: &str) -> Result<Proposal, HostError> 
 /// Asks a plugin in this process.
 ///
 /// # Errors
-/// [`HostError::Broken`], [`HostError::BadAnswer`].
-pub(crate) fn ask(loaded: Loaded, id: &str, request: &Request) -> Result<Answer, HostError> {
-    let broken = |what: String| HostError::Broken { plugin: id.to_owned(), what };
-    let bad = |why: String| HostError::BadAnswer { plugin: id.to_owned(), why };
-    let request =
-        serde_json::to_vec(request).map_err(|e| broken(format!("the request cannot be written: {e}")))?;
+/// [`HostError::NotSpoken`], [`HostError::Broken`], [`HostError::BadAnswer`].
+pub(crate) fn ask(loaded: Loaded, plugin: &PluginRef, request: &Request) -> Result<Answer, HostError> {
+    let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
+    let bad = |why: String| HostError::BadAnswer { plugin: plugin.id.clone(), why };
+    let spoken = loaded.spoken;
+    let request = speech::written(request, spoken)
+        .map_err(|since| HostError::NotSpoken {
+            path: plugin.file.clone(),
+            spoken,
+            what: speech::question(request).to_owned(),
+            since,
+        })?
+        .map_err(|e| broken(format!("the request cannot be written: {e}")))?;
     let mut answer = Collected::default();
     let ended = enter(loaded, &request, &mut answer);
     if answer.too_long {

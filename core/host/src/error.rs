@@ -1,5 +1,6 @@
 //! What can be wrong with a plugin.
 
+use crate::speech::{self, dotted, range};
 use backout_protocol::{Digest, HostPath, message::Failure};
 use serde::{Deserialize, Serialize};
 
@@ -95,15 +96,53 @@ pub enum HostError {
         size: u32,
     },
     /// It speaks other messages.
-    #[error(
-        "the plugin `{path}` speaks messages {}.{} to {}.{}, this tool speaks {}.{}",
-        api.0.0, api.0.1, api.1.0, api.1.1, backout_protocol::abi::API.0, backout_protocol::abi::API.1
-    )]
+    #[error("the plugin `{path}` speaks messages {}, {}", range(*api), speech::unspoken(*api))]
     WrongApi {
         /// The plugin's file.
         path: HostPath,
         /// Lowest and highest it speaks.
         api: ((u16, u16), (u16, u16)),
+    },
+    /// There is no plugin in the file.
+    #[error("`{path}` is no plugin: {why}")]
+    NoPlugin {
+        /// The file.
+        path: HostPath,
+        /// What is wrong.
+        why: String,
+    },
+    /// Its bytes are not those that somebody was told of. Nothing was written.
+    #[error("the plugin `{path}` has the SHA-256 {found}, not {wanted} as was given")]
+    OtherDigest {
+        /// The plugin's file.
+        path: HostPath,
+        /// The digest that was given.
+        wanted: Digest,
+        /// The file's.
+        found: Digest,
+    },
+    /// It speaks messages in which it cannot be asked that.
+    #[error(
+        "the plugin `{path}` speaks messages up to {}; {what} came with {}, so it was not asked",
+        dotted(*spoken), dotted(*since)
+    )]
+    NotSpoken {
+        /// The plugin's file.
+        path: HostPath,
+        /// The highest that it and this tool speak.
+        spoken: (u16, u16),
+        /// What it would have been asked.
+        what: String,
+        /// What that came with.
+        since: (u16, u16),
+    },
+    /// It is made for another machine.
+    #[error("the plugin `{path}` is made for {made_for}, this tool loads {}", crate::native())]
+    Foreign {
+        /// The plugin's file.
+        path: HostPath,
+        /// The machine's target triple.
+        made_for: String,
     },
     /// What it says of itself once loaded is not what its file says.
     #[error("the plugin `{path}` says once loaded that it is `{loaded}`, its file says `{id}`")]
@@ -141,6 +180,46 @@ pub enum HostError {
     },
 }
 
+impl HostError {
+    /// With what the plugin was doing, where that is its own fault.
+    pub(crate) fn during(self, operation: &str) -> Self {
+        match self {
+            Self::Broken { plugin, what } => {
+                Self::Broken { plugin, what: format!("while {operation}, {what}") }
+            }
+            Self::BadAnswer { plugin, why } => {
+                Self::BadAnswer { plugin, why: format!("while {operation}: {why}") }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether it is about this plugin.
+    pub(crate) fn is_of(&self, plugin: &backout_protocol::plan::PluginRef) -> bool {
+        match self {
+            Self::NotFound { id, .. } => *id == plugin.id,
+            Self::Twice { files, .. } => files.contains(&plugin.file),
+            Self::Distrusted { path, .. }
+            | Self::Pinned { path, .. }
+            | Self::NotPinned { path, .. }
+            | Self::Changed { path }
+            | Self::Unloadable { path, .. }
+            | Self::NoSuchSymbol { path, .. }
+            | Self::WrongAbi { path, .. }
+            | Self::WrongApi { path, .. }
+            | Self::NotSpoken { path, .. }
+            | Self::NoPlugin { path, .. }
+            | Self::OtherDigest { path, .. }
+            | Self::Foreign { path, .. }
+            | Self::OtherManifest { path, .. } => *path == plugin.file,
+            Self::Lock { path, .. } => path.0.parent() == plugin.file.0.parent(),
+            Self::Broken { plugin: id, .. }
+            | Self::BadAnswer { plugin: id, .. }
+            | Self::Failed { plugin: id, .. } => *id == plugin.id,
+        }
+    }
+}
+
 fn folders(searched: &[HostPath]) -> String {
     if searched.is_empty() {
         return "any plugin folder, as none is there".to_owned();
@@ -155,14 +234,19 @@ impl From<HostError> for backout_engine::HostError {
         match error {
             NotFound { id, searched } => Self::NotFound { id, searched },
             Distrusted { path, why } => Self::Distrusted { file: path, why },
-            Pinned { path, .. } | NotPinned { path, .. } | Lock { path, .. } | Changed { path } => {
-                Self::Distrusted { file: path, why: said }
-            }
+            Pinned { path, .. }
+            | NotPinned { path, .. }
+            | OtherDigest { path, .. }
+            | Lock { path, .. }
+            | Changed { path } => Self::Distrusted { file: path, why: said },
             Twice { files: [file, _], .. } => Self::Unfit { file, why: said },
             Unloadable { path, .. }
             | NoSuchSymbol { path, .. }
             | WrongAbi { path, .. }
             | WrongApi { path, .. }
+            | NotSpoken { path, .. }
+            | NoPlugin { path, .. }
+            | Foreign { path, .. }
             | OtherManifest { path, .. } => Self::Unfit { file: path, why: said },
             Broken { plugin, what } => Self::Broken { plugin, why: what },
             BadAnswer { plugin, why } => Self::Broken { plugin, why },

@@ -4,16 +4,14 @@ use crate::{
     error::HostError,
     library::{Digested, LibraryFile, NoPlugin},
     pins::{self, Pinning},
+    speech, target,
 };
-use backout_protocol::{HostPath, abi::API, path::encode};
+use backout_protocol::{HostPath, path::encode};
 use std::{
     env::consts::DLL_SUFFIX,
     fs, io,
     path::{Path, PathBuf},
 };
-
-/// The lowest message version that this tool still speaks.
-const OLDEST: (u16, u16) = (1, 0);
 
 /// Plugins of one folder, sorted by file name. Whatever is no plugin is passed over.
 pub(crate) fn in_folder(folder: &Path) -> Vec<LibraryFile> {
@@ -77,12 +75,15 @@ pub(crate) fn twice(first: &LibraryFile, second: &LibraryFile) -> HostError {
 /// Everything that can be checked before the plugin's code runs.
 ///
 /// # Errors
-/// [`HostError::WrongApi`], [`HostError::Distrusted`], and those of [`pins::check`].
+/// [`HostError::Foreign`], [`HostError::WrongApi`], [`HostError::Distrusted`], and those of [`pins::check`].
 pub(crate) fn check(plugin: &Digested, pinning: Pinning) -> Result<(), HostError> {
     let library = &plugin.library;
     let path = || HostPath(library.path.clone());
-    let (low, high) = library.manifest.api;
-    if low > API || high < OLDEST || low > high {
+    if library.target.as_ref() != Some(&target::native()) {
+        let made_for = library.target.clone().unwrap_or_else(|| "a machine that has no name here".to_owned());
+        return Err(HostError::Foreign { path: path(), made_for });
+    }
+    if speech::spoken(library.manifest.api).is_none() {
         return Err(HostError::WrongApi { path: path(), api: library.manifest.api });
     }
     backout_disk::trust::check(&library.path)

@@ -1,6 +1,6 @@
 //! A plugin's file, opened once: what is digested is what is loaded.
 
-use crate::{error::HostError, section};
+use crate::{error::HostError, section, target};
 use backout_protocol::{Digest, HostPath, message::Manifest};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -19,6 +19,8 @@ pub(crate) struct LibraryFile {
     pub(crate) path: PathBuf,
     pub(crate) file: File,
     pub(crate) manifest: Manifest,
+    /// What it is made for, if that has a name.
+    pub(crate) target: Option<String>,
 }
 
 /// A library whose bytes are known.
@@ -55,7 +57,7 @@ impl LibraryFile {
         (&mut file).take(LIMIT).read_to_end(&mut bytes)?;
         let manifest =
             section::manifest(&bytes).ok_or(NoPlugin::NoManifest)?.map_err(NoPlugin::BadManifest)?;
-        Ok(Self { path: path.to_owned(), file, manifest })
+        Ok(Self { path: path.to_owned(), file, manifest, target: target::target(&bytes) })
     }
 
     /// Reads all of it for its digest.

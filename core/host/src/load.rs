@@ -2,7 +2,12 @@
 //!
 //! A loaded library is never unloaded: its code may have left threads, thread-locals or exit handlers behind.
 
-use crate::{error::HostError, library::LibraryFile, section};
+use crate::{
+    error::HostError,
+    library::LibraryFile,
+    section,
+    speech::{self, Spoken},
+};
 use backout_protocol::{
     HostPath,
     abi::{ABI, CallFn, PluginEntry, SYMBOL},
@@ -14,6 +19,8 @@ use std::{fs::File, io, path::PathBuf};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Loaded {
     pub(crate) call: CallFn,
+    /// What it and this tool speak.
+    pub(crate) spoken: Spoken,
 }
 
 /// Loads the library of a plugin that passed [`crate::find::check`].
@@ -22,8 +29,10 @@ pub(crate) struct Loaded {
 /// [`HostError::Unloadable`], [`HostError::NoSuchSymbol`], [`HostError::WrongAbi`], [`HostError::OtherManifest`].
 #[expect(unsafe_code, reason = "loading runs the library's initializers")]
 pub(crate) fn load(plugin: LibraryFile) -> Result<Loaded, HostError> {
-    let LibraryFile { path, file, manifest } = plugin;
+    let LibraryFile { path, file, manifest, .. } = plugin;
     let path = HostPath(path);
+    let spoken = speech::spoken(manifest.api)
+        .ok_or_else(|| HostError::WrongApi { path: path.clone(), api: manifest.api })?;
     let unloadable = |why: String| HostError::Unloadable { path: path.clone(), why };
     let from = loadable(&path, &file).map_err(|e| unloadable(e.to_string()))?;
     // SAFETY: the file is trusted, so what its initializers do is what its author wants done.
@@ -35,7 +44,7 @@ pub(crate) fn load(plugin: LibraryFile) -> Result<Loaded, HostError> {
     std::mem::forget(file);
     let entry = entry(library, &path)?;
     match section::read(manifest_of(&entry)) {
-        Ok(loaded) if loaded == manifest => Ok(Loaded { call: entry.call }),
+        Ok(loaded) if loaded == manifest => Ok(Loaded { call: entry.call, spoken }),
         loaded => {
             let loaded = loaded.map_or_else(|why| why, |m| format!("{} {}", m.id, m.version));
             Err(HostError::OtherManifest { path, id: manifest.id, loaded })

@@ -1,6 +1,7 @@
 //! `plugins.lock`: digests that bind. A RON map from plugin id to the SHA-256 of its file, in the plugin folder.
 
 use crate::error::HostError;
+use backout_disk::{Folder, durable};
 use backout_protocol::{Digest, HostPath, text::from_ron};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fs, io, path::Path};
@@ -32,6 +33,42 @@ pub(crate) fn check(path: &Path, id: &str, found: Digest, pinning: Pinning) -> R
         (Some(_), _) | (None, Pinning::WhereListed) => Ok(()),
         (None, Pinning::Required) => Err(HostError::NotPinned { path: own(), id: id.to_owned() }),
     }
+}
+
+/// The digest that a plugin is pinned to.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn of(folder: &Path, id: &str) -> Result<Option<Digest>, HostError> {
+    Ok(read(folder)?.remove(id))
+}
+
+/// Pins a plugin to this digest, or with `None` to none, durably: if we die in here the file holds the old pins or the new
+/// ones. Says what it was pinned to before.
+///
+/// # Errors
+/// The folder or its pins are not to be trusted; [`HostError::Lock`].
+pub(crate) fn set(folder: &Path, id: &str, digest: Option<Digest>) -> Result<Option<Digest>, HostError> {
+    let failed = |why: String| HostError::Lock { path: HostPath(folder.join(LOCK_FILE)), why };
+    backout_disk::trust::check(folder).map_err(|e| failed(e.to_string()))?;
+    let mut pins = read(folder)?;
+    let before = match digest {
+        Some(digest) => pins.insert(id.to_owned(), digest),
+        None => pins.remove(id),
+    };
+    if before != digest {
+        let text = text(&pins).map_err(failed)?;
+        Folder::open_root(folder)
+            .and_then(|folder| durable::write(&folder, LOCK_FILE.as_ref(), text.as_bytes(), 0o644))
+            .map_err(|e| failed(e.to_string()))?;
+    }
+    Ok(before)
+}
+
+/// A pin a line, as people and tools that compare lines read it best.
+fn text(pins: &BTreeMap<String, Digest>) -> Result<String, String> {
+    let pretty = ron::ser::PrettyConfig::default().new_line("\n");
+    ron::ser::to_string_pretty(pins, pretty).map(|text| text + "\n").map_err(|e| e.to_string())
 }
 
 fn read(folder: &Path) -> Result<BTreeMap<String, Digest>, HostError> {

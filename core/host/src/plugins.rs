@@ -5,6 +5,7 @@ use crate::{
     child::{self, Spawner},
     error::HostError,
     find,
+    leave::Leave,
     library::{Digested, LibraryFile},
     load::{self, Loaded},
     pins::Pinning,
@@ -17,6 +18,7 @@ use backout_protocol::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     path::PathBuf,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -57,6 +59,14 @@ impl Plugins {
         Self::new([], pinning, Hosting::Here)
     }
 
+    pub(crate) fn folders(&self) -> &[PathBuf] {
+        &self.folders
+    }
+
+    pub(crate) fn pinning(&self) -> Pinning {
+        self.pinning
+    }
+
     /// The plugin with this manifest id, checked and trusted. None of its code runs.
     ///
     /// # Errors
@@ -83,17 +93,42 @@ impl Plugins {
     /// # Errors
     /// [`HostError`]: it has changed, cannot be loaded, breaks, or answers nonsense.
     pub fn plan(&self, plugin: &PluginRef, request: &PlanRequest) -> Result<Proposal, HostError> {
-        call::proposal(self.ask(plugin, &Request::Plan(Box::new(request.clone())))?, &plugin.id)
+        let request = Request::Plan(Box::new(request.clone()));
+        call::proposal(self.ask(plugin, &request, Leave::ReadOnly)?, &plugin.id)
     }
 
-    /// Asks a plugin that was found.
+    /// Asks a plugin that was found anything. That its answer is one to this question is the caller's to look at. Where
+    /// it is asked in this process, nothing keeps it to its leave.
     ///
     /// # Errors
-    /// As [`Plugins::plan`].
-    pub(crate) fn ask(&self, plugin: &PluginRef, request: &Request) -> Result<Answer, HostError> {
+    /// As [`Plugins::plan`], but that it cannot is an answer.
+    pub fn ask(&self, plugin: &PluginRef, request: &Request, leave: Leave) -> Result<Answer, HostError> {
         match &self.hosting {
-            Hosting::Child(spawner) => child::ask(spawner, plugin, self.pinning, request),
-            Hosting::Here => call::ask(self.loaded(plugin)?, &plugin.id, request),
+            Hosting::Child(spawner) => child::ask(spawner, plugin, self.pinning, request, leave, None),
+            Hosting::Here => call::ask(self.loaded(plugin)?, plugin, request),
+        }
+    }
+
+    /// Asks the copy of a plugin that a run keeps about one of its actions. No lock file pins a copy: its digest does, which
+    /// must be the one that `plugin` says. `held` is kept open by all that runs its code.
+    ///
+    /// # Errors
+    /// As [`Plugins::ask`].
+    pub fn act(
+        &self,
+        plugin: &PluginRef,
+        request: &Request,
+        held: Option<&File>,
+    ) -> Result<Answer, HostError> {
+        let leave = match request {
+            Request::Apply(_) | Request::Undo(_) => Leave::Change,
+            _ => Leave::ReadOnly,
+        };
+        match &self.hosting {
+            Hosting::Child(spawner) => {
+                child::ask(spawner, plugin, Pinning::WhereListed, request, leave, held)
+            }
+            Hosting::Here => call::ask(self.loaded(plugin)?, plugin, request),
         }
     }
 
@@ -163,6 +198,15 @@ impl PluginHost for Plugins {
 
     fn plan(&self, plugin: &PluginRef, request: &PlanRequest) -> Result<Proposal, backout_engine::HostError> {
         Plugins::plan(self, plugin, request).map_err(Into::into)
+    }
+
+    fn act(
+        &self,
+        plugin: &PluginRef,
+        request: &Request,
+        held: Option<&File>,
+    ) -> Result<Answer, backout_engine::HostError> {
+        Plugins::act(self, plugin, request, held).map_err(Into::into)
     }
 
     fn list(&self) -> Vec<Listed> {

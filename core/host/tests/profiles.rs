@@ -2,13 +2,14 @@
 
 use backout_protocol::{
     NameRule, Profile,
-    profile::{Check, Role, ServiceNeed, Severity, contradiction},
+    profile::{Check, Goes, Holds, Role, ServiceNeed, Severity, contradiction},
     text::{Text, from_ron},
 };
 use std::collections::BTreeSet;
 
 const SERVERPROTECT: &str = include_str!("../../../profiles/serverprotect-5.8-patch3.ron");
 const LIST: &str = include_str!("../../../profiles/serverprotect-5.8-patch3.csv");
+const FIXED: &str = include_str!("../../../profiles/serverprotect-5.8-fixed-address.ron");
 const LINUX: &str = include_str!("../../../profiles/linux-service-example.ron");
 
 fn profile(name: &str, text: &str) -> Profile {
@@ -132,4 +133,27 @@ fn the_linux_example_holds_together() {
     let profile = profile("linux-service-example", LINUX);
     assert_eq!(profile.components[0].services.len(), 1);
     assert!(matches!(&profile.components[0].role, Role::Restore { plugin, .. } if plugin == "file-set"));
+}
+
+#[test]
+fn the_fixed_address_is_what_the_page_says_of_fix_7() {
+    let profile = profile("serverprotect-5.8-fixed-address", FIXED);
+    assert_eq!(profile.goes, Goes::Forward);
+    let [component] = &profile.components[..] else { panic!("one component") };
+    let services: Vec<&str> = component.services.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(services, ["Trend ServerProtect"]);
+    let Role::Restore { plugin, config } = &component.role else { panic!("a plugin plans it") };
+    assert_eq!(plugin, "settings");
+    let config = config.get_ron();
+    for fact in [
+        r"ServerProtect\CurrentVersion\RPC",
+        r#"value: "FIXAgentAddress", data: Sz("$is_address")"#,
+        r#"file: "ns_home/SPNSOPT.dat""#,
+        r#"section: "FixedComputerIP", key: "HostName", value: "$own_address""#,
+    ] {
+        assert!(config.contains(fact), "{fact}");
+    }
+    let texts: Vec<&str> =
+        profile.variables.iter().filter(|v| v.holds == Holds::Text).map(|v| v.name.as_str()).collect();
+    assert_eq!(texts, ["is_address", "own_address"]);
 }

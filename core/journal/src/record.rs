@@ -30,12 +30,12 @@ pub enum Record {
     },
     /// Services are down and all files are as planned. From here on recovery goes forwards. F.
     Armed,
-    /// A custom step is about to run. F.
+    /// An action of a plugin is about to run. F.
     Applying {
-        /// Its number among the custom steps, from 0.
+        /// Its number among the actions that have something to do, from 0.
         n: u32,
     },
-    /// That step has run. F.
+    /// That action has run. F.
     Applied {
         /// Its number.
         n: u32,

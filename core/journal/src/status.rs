@@ -17,9 +17,9 @@ pub enum Status {
     Reopening,
     /// Files may have been swapped; the way is forwards.
     Armed,
-    /// A custom step may have run.
+    /// Every file is new; this action of a plugin may have run.
     Applying(u32),
-    /// That custom step has run.
+    /// That action has run.
     Applied(u32),
     /// Every file is new; services are being started.
     Swapped,
@@ -52,11 +52,11 @@ pub enum Remedy {
     DropStaging,
     /// Remove what was staged, start what ran and does not run.
     DropStagingAndResume,
-    /// Stop everything, swap what is not swapped, and go on forwards.
+    /// Stop everything, swap what is not swapped, do the actions that are not done, and go on forwards.
     SwapOn,
     /// Start what ran, look at its health, commit.
     ResumeForwards,
-    /// Stop everything, put every file back, start what ran.
+    /// Stop everything, take every action back, put every file back, start what ran.
     PutBack,
     /// Start what ran.
     ResumeBackwards,

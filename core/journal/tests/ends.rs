@@ -86,3 +86,33 @@ fn whoever_takes_over_keeps_what_decides_and_not_what_is_only_told() {
         assert_eq!(replay(&kept).unwrap(), Status::Swapped);
     }
 }
+
+#[test]
+fn there_is_room_for_as_many_actions_as_a_plan_may_have_and_for_the_way_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+    let mut journal = Journal::create(&folder, &run()).unwrap();
+    let acted = (0..64).flat_map(|n| [Record::Applying { n }, Record::Applied { n }]);
+    let services =
+        (0..32).map(|n| (format!("A service with a long name, number {n}").parse().unwrap(), Was::Running));
+    let why = || "w".repeat(10_000);
+    let many = Record::Opening { services: services.collect() };
+    let records =
+        armed().into_iter().map(|r| if matches!(r, Record::Opening { .. }) { many.clone() } else { r });
+    for record in records.chain(acted).chain([Record::Undo { why: why() }]) {
+        journal.append(record).unwrap();
+    }
+    drop(journal);
+    let reading = Journal::read(&folder, &run()).unwrap().unwrap();
+    let recovering = Record::Recovering { direction: Direction::Backwards };
+    let mut journal = Journal::take_over(&folder, &run(), &reading, recovering).unwrap();
+    journal.append(Record::Unswapped).unwrap();
+    for n in 0..32 {
+        let service: backout_protocol::ServiceName =
+            format!("A service with a long name, number {n}").parse().unwrap();
+        journal.append(Record::Starting { service: service.clone() }).unwrap();
+        journal.append(Record::Started { service }).unwrap();
+    }
+    journal.append(Record::Undone { why: why() }).unwrap();
+    journal.append(Record::Clean).unwrap();
+}

@@ -4,7 +4,7 @@
 
 use backout_machine::{
     Patience, Process, ProcessError,
-    process::{end, running, wait_gone},
+    process::{below, end, running, wait_gone},
 };
 use std::{
     cell::Cell,
@@ -82,6 +82,8 @@ fn an_image_is_found_without_regard_to_case_below_its_folder_only() {
     assert!(none("EarthAgent.exe", &[home.join("sp2")]));
     assert!(none("EarthAgent", &[home.join("sp")]));
     assert!(none("EarthAgent.exe", &[]));
+    assert_eq!(below(&[home.join("sp")]).unwrap(), std::slice::from_ref(&found));
+    assert_eq!(below(&[home.join("sp2")]).unwrap(), []);
     // Through a link, as an operator may have named the folder.
     std::os::unix::fs::symlink(home.join("sp"), home.join("link")).unwrap();
     assert_eq!(find("EarthAgent.exe", &home.join("link")).pid, found.pid);

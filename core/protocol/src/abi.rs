@@ -12,6 +12,8 @@ pub const SECTION: &str = ".backout";
 pub const ABI: u32 = 1;
 /// Version of the messages this tool speaks: (major, minor).
 pub const API: (u16, u16) = (1, 1);
+/// The lowest version of the messages that this tool still speaks.
+pub const OLDEST_API: (u16, u16) = (1, 0);
 
 /// What a plugin exports under [`SYMBOL`].
 #[repr(C)]
@@ -44,3 +46,23 @@ pub type SinkFn = unsafe extern "C" fn(context: *mut c_void, bytes: *const u8, l
 pub const DONE: i32 = 0;
 /// The plugin failed in a way it cannot put into an answer (a panic, say).
 pub const BROKEN: i32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::{align_of, offset_of, size_of};
+
+    /// Plugins are built once and loaded by every later backout: these numbers never change under one [`ABI`].
+    #[test]
+    fn the_structs_and_numbers_are_frozen() {
+        let word = size_of::<usize>();
+        assert_eq!((ABI, DONE, BROKEN, SYMBOL, SECTION), (1, 0, 1, &b"backout_plugin\0"[..], ".backout"));
+        assert_eq!(offset_of!(PluginEntry, abi), 0);
+        assert_eq!(offset_of!(PluginEntry, size), 4);
+        assert_eq!(offset_of!(PluginEntry, manifest), 8);
+        assert_eq!(offset_of!(PluginEntry, manifest_len), 8 + word);
+        assert_eq!(offset_of!(PluginEntry, call), 8 + 2 * word);
+        assert_eq!((size_of::<PluginEntry>(), align_of::<PluginEntry>()), (8 + 3 * word, word));
+        assert_eq!((size_of::<CallFn>(), size_of::<SinkFn>()), (word, word));
+    }
+}

@@ -76,3 +76,9 @@ checked_id!(
     "a service name (1 to 256 bytes, no control characters)",
     |s| !s.trim().is_empty() && s.len() <= 256 && !s.chars().any(char::is_control)
 );
+checked_id!(
+    /// Files set aside on purpose: 26 characters `[0-9a-z]`, sortable by the time they were taken.
+    SnapshotId,
+    "a snapshot's id (26 characters 0-9 a-z)",
+    |s| s.len() == 26 && s.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+);

@@ -14,12 +14,13 @@ pub mod plan;
 pub mod profile;
 pub mod report;
 pub mod site;
+pub mod snapshot;
 pub mod step;
 pub mod text;
 pub mod version;
 
 pub use fingerprint::{Digest, Fingerprint, Image};
-pub use id::{ComponentId, RunId, ServiceName};
+pub use id::{ComponentId, RunId, ServiceName, SnapshotId};
 pub use notice::Notice;
 pub use path::{HostPath, NameRule, Place, RelPath};
 pub use plan::Plan;

@@ -10,7 +10,7 @@ mod fixture;
 
 pub use action::{ActionRequest, ActionState, MEMO_LIMIT, Prepared};
 pub use example::{Example, Expected};
-pub use fixture::{Facts, Fixture, Known, KnownFile, KnownKind, KnownPe, ProcessFact, Running};
+pub use fixture::{Facts, Fixture, Known, KnownFile, KnownKind, KnownPe, ProcessFact, Running, Seen};
 
 use crate::{
     ComponentId, FileVersion, Fingerprint, HostPath, NameRule, Place, RelPath, ServiceName, step::Fate,
@@ -77,7 +77,7 @@ pub struct PlanRequest {
     /// What the host knows of services and processes. Since 1.1.
     #[serde(default)]
     pub facts: Facts,
-    /// Answers to take instead of the machine's. Since 1.1.
+    /// Answers to take instead of the machine's; the host fills the rest of the request from it too. Since 1.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<Fixture>,
     /// Whether every question about the machine is to be answered with too. Since 1.1.

@@ -135,6 +135,36 @@ pub enum Notice {
     NotSettledAtBoot,
     /// Services set up as commands cannot be held back at boot.
     CommandsNotHeldAtBoot,
+    /// Sockets, pipes and devices: a snapshot names them and keeps nothing of them.
+    NothingKept {
+        /// Where.
+        places: Vec<Place>,
+    },
+    /// A folder that a snapshot does not have, and that does not go away with what came since.
+    FolderStays {
+        /// The folder.
+        folder: Place,
+        /// What in it is left alone.
+        holds: Place,
+    },
+    /// Files and folders whose bytes are as a snapshot has them, and whose rights are not: they stay as they are.
+    RightsStay {
+        /// The first of them.
+        first: Place,
+        /// What differs.
+        what: String,
+        /// How many there are.
+        files: u64,
+    },
+    /// Copies in a snapshot that could not be given all that their originals have.
+    KeptWithout {
+        /// The first of them.
+        first: Place,
+        /// What it lacks.
+        what: String,
+        /// How many there are.
+        files: u64,
+    },
 }
 
 /// Why a file stays as it is in a rollback.

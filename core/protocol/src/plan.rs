@@ -2,7 +2,7 @@
 
 use crate::{
     ComponentId, Digest, FileVersion, Fingerprint, HostPath, NameRule, Notice, Place, RunId, ServiceName,
-    Step,
+    SnapshotId, Step,
     message::LeftAlone,
     profile::{Probe, Timeouts},
     site::ServiceAccess,
@@ -11,8 +11,9 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Version of `plan.ron`: (major, minor). 1.0: the first.
-pub const FORMAT: (u16, u16) = (1, 0);
+/// Version of `plan.ron`: (major, minor). 1.0: the first. 1.1: custom steps name their plugin and their way, and a plan
+/// may be one to apply.
+pub const FORMAT: (u16, u16) = (1, 1);
 
 /// What a run will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,8 @@ pub struct Plan {
 pub enum PlanKind {
     /// A product goes back to the state before its patch.
     Rollback,
+    /// A product goes forward: its settings are changed as a profile says.
+    Apply,
     /// A finished run is taken back.
     Undo {
         /// That run.
@@ -101,7 +104,7 @@ pub struct Ask {
     /// Components by name; empty: those that are present.
     pub components: Vec<ComponentId>,
     /// `--from`, by component; the key `None` is the default for all others.
-    pub from: Vec<(Option<ComponentId>, crate::message::BackupSource)>,
+    pub from: Vec<(Option<ComponentId>, RestoreFrom)>,
     /// `--prefer TARGET=COMPONENT`.
     pub prefer: Vec<(String, ComponentId)>,
     /// `--only-safe`: what cannot go back stays, and is named.
@@ -136,6 +139,18 @@ pub struct Ask {
     pub by: Option<Operator>,
     /// `--request-id`: the caller's own id of this request.
     pub request_id: Option<String>,
+}
+
+/// Where the files of a rollback come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestoreFrom {
+    /// The product's own backups.
+    Vendor,
+    /// A folder of files that somebody set aside, under their own or their `.bak` names.
+    Dir(HostPath),
+    /// A snapshot. No plugin is asked about it: the engine restores it by itself.
+    Snapshot(SnapshotId),
 }
 
 /// What becomes of a run that meets a file in use.
@@ -328,6 +343,8 @@ pub enum PlanDrift {
     Target(String),
     /// Folders, commands, waiting times or probes differ.
     Site,
+    /// An action of a plugin differs: its component and its name.
+    Action(String),
     /// The steps come in another order.
     Order,
     /// It was written by another version of the tool.
@@ -350,7 +367,17 @@ impl Plan {
 
     /// Whether there is nothing to change.
     pub fn is_empty(&self) -> bool {
-        self.file_steps().next().is_none() && !self.steps.iter().any(|s| matches!(s, Step::Custom { .. }))
+        self.file_steps().next().is_none() && self.customs().next().is_none()
+    }
+
+    /// Steps that are a plugin's own code.
+    pub fn customs(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|s| matches!(s, Step::Custom { .. }))
+    }
+
+    /// Whether it brings back what some snapshot holds, whatever build that is.
+    pub fn restores_a_snapshot(&self) -> bool {
+        self.request.from.iter().any(|(_, source)| matches!(source, RestoreFrom::Snapshot(_)))
     }
 
     /// What differs between this saved plan and one made `now`. Texts, notices and what was asked for do not count.
@@ -372,6 +399,17 @@ impl Plan {
         let (old, new) = (files(self), files(now));
         differing(&old, &new, |s| key(&s), PartialEq::eq)
             .for_each(|target| found.push(PlanDrift::Target(target.unwrap_or_default())));
+        let actions = |p: &'_ Plan| p.customs().cloned().collect::<Vec<_>>();
+        let (old, new) = (actions(self), actions(now));
+        let named = |s: &Step| match s {
+            Step::Custom { component, action, .. } => format!("{action} ({component})"),
+            other => format!("{other:?}"),
+        };
+        for at in 0..old.len().max(new.len()) {
+            let differs = old.get(at) != new.get(at);
+            found
+                .extend(old.get(at).or(new.get(at)).filter(|_| differs).map(|s| PlanDrift::Action(named(s))));
+        }
         if self.site != now.site {
             found.push(PlanDrift::Site);
         }

@@ -14,6 +14,9 @@ pub struct Profile {
     pub title: Text,
     /// What it is about.
     pub product: Product,
+    /// Whether it takes the product back or forward.
+    #[serde(default)]
+    pub goes: Goes,
     /// How the product compares file names.
     #[serde(default)]
     pub names: NameRule,
@@ -22,6 +25,13 @@ pub struct Profile {
     pub builds: Vec<Build>,
     /// Folders, by name.
     pub variables: Vec<Variable>,
+    /// Folders whose trees a snapshot takes, as variables or folders below them; empty: those of all variables that have
+    /// a value.
+    #[serde(default)]
+    pub roots: Vec<String>,
+    /// What of them a snapshot leaves out: globs over the path below the root. One without `/` is of a name at any depth.
+    #[serde(default)]
+    pub exclude: Vec<String>,
     /// Components, in the order they are worked on.
     pub components: Vec<Component>,
     /// Lists of the files that the patch brings.
@@ -45,6 +55,16 @@ pub struct Profile {
     /// Seconds to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
+}
+
+/// Which way a profile takes its product.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Goes {
+    /// To the state before a patch: `backout rollback`.
+    #[default]
+    Back,
+    /// Forward, to other settings: `backout apply`. `backout undo` takes that back.
+    Forward,
 }
 
 /// The product and the patch.
@@ -71,7 +91,24 @@ pub struct Build {
     pub name: String,
 }
 
-/// A folder of the product.
+impl Profile {
+    /// Whether the variable of this name holds a folder.
+    pub fn is_folder(&self, variable: &str) -> bool {
+        self.variables.iter().any(|v| v.name == variable && v.holds == Holds::Folder)
+    }
+}
+
+/// What the value of a variable is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum Holds {
+    /// A folder of the product: an absolute path.
+    #[default]
+    Folder,
+    /// A text for plugins to use. No file is looked for by it.
+    Text,
+}
+
+/// A folder of the product, or a text that plugins use.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variable {
@@ -79,6 +116,9 @@ pub struct Variable {
     pub name: String,
     /// What it is.
     pub about: Text,
+    /// What its value is.
+    #[serde(default)]
+    pub holds: Holds,
     /// Takes the value of this variable unless set itself.
     #[serde(default)]
     pub same_as: Option<String>,
@@ -400,8 +440,8 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
     }
     let bad_location = |text: &str| {
         let (variable, below) = text.split_once('/').map_or((text, None), |(v, b)| (v, Some(b)));
-        if !variables.contains(&variable) {
-            return Some(format!("`{text}` begins with no variable of this profile"));
+        if !profile.is_folder(variable) {
+            return Some(format!("`{text}` begins with no folder's variable of this profile"));
         }
         below.and_then(|b| crate::RelPath::new(b).err()).map(|e| format!("`{text}`: {e}"))
     };
@@ -414,6 +454,9 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
                 variable.name
             ));
         }
+    }
+    if let Some(why) = profile.roots.iter().find_map(|root| bad_location(root)) {
+        return Some(why);
     }
     for list in &profile.lists {
         for folder in std::iter::once(&list.folder).chain(list.files.iter().filter_map(|f| f.folder.as_ref()))

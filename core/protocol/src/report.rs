@@ -1,6 +1,6 @@
 //! What a run tells: events while it goes on, one result at the end. CONTRACT: the JSON names.
 
-use crate::{RunId, ServiceName};
+use crate::{ComponentId, RunId, ServiceName};
 use serde::{Deserialize, Serialize};
 
 /// `schema` of a result.
@@ -49,6 +49,9 @@ pub struct Counts {
     pub left_alone: u64,
     /// Services stopped and started.
     pub services: u64,
+    /// Actions of plugins done or taken back.
+    #[serde(default)]
+    pub actions: u64,
 }
 
 /// The one final object of `--json`.
@@ -143,6 +146,15 @@ pub enum Event {
         /// Their images.
         images: Vec<String>,
     },
+    /// An action of a plugin is done or taken back, or was.
+    Action {
+        /// Whose.
+        component: ComponentId,
+        /// The plugin's name for it.
+        action: String,
+        /// What happens to it.
+        doing: ActionDoing,
+    },
     /// The run goes backwards.
     Unwinding,
     /// `status --follow`: a line of the log of the run that another process carries out.
@@ -172,6 +184,20 @@ pub enum Phase {
     Commit,
     /// Settling an unfinished run.
     Recover,
+}
+
+/// What happens to an action of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActionDoing {
+    /// It is being done.
+    Applying,
+    /// It is done.
+    Applied,
+    /// It is being taken back.
+    Undoing,
+    /// It is taken back.
+    Undone,
 }
 
 /// What happened to a service.

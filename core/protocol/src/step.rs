@@ -71,15 +71,40 @@ pub enum Step {
         /// Which.
         service: ServiceName,
     },
-    /// Code of a plugin.
+    /// Code of a plugin, run behind all swaps while services are down.
     Custom {
-        /// Whose plugin.
+        /// Whose step it is.
         component: ComponentId,
+        /// The plugin's manifest id.
+        plugin: String,
         /// The plugin's own name for what it does.
         action: String,
         /// Its arguments, as RON text.
         args: String,
+        /// Whether it is done or taken back.
+        #[serde(default, skip_serializing_if = "Way::is_forth")]
+        way: Way,
     },
+}
+
+/// Whether a run does a plugin's action or takes one back that an earlier run did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub enum Way {
+    /// It is done.
+    #[default]
+    Forth,
+    /// It is taken back, by what the run that did it remembers.
+    Back {
+        /// Its number among the actions of that run, which this plan undoes; from 0.
+        n: u32,
+    },
+}
+
+impl Way {
+    fn is_forth(&self) -> bool {
+        *self == Way::Forth
+    }
 }
 
 /// Where the bytes of a replaced file come from.
@@ -88,6 +113,8 @@ pub enum Step {
 pub enum Source {
     /// A file on this machine.
     File(Place),
+    /// A file that a snapshot keeps: everything else that it has goes on as it was saved, too.
+    Saved(Place),
     /// Bytes that the plan itself carries.
     Inline(Vec<u8>),
 }
@@ -132,6 +159,11 @@ impl Step {
             | Step::StartService { .. }
             | Step::Custom { .. } => false,
         }
+    }
+
+    /// Whether it changes anything but services.
+    pub fn changes(&self) -> bool {
+        self.changes_files() || matches!(self, Step::Custom { .. })
     }
 
     /// The bytes a file step will put in place; 0 where it puts none.

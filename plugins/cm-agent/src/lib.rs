@@ -10,11 +10,12 @@
 //! Relative paths are kept. The backups are copied, so they stay where they are.
 
 use backout_plugin::{
-    Ask, Component, Frame, Machine, Restore, export_component,
+    Ask, Component, Frame, Machine, Restore, examples, export_component,
     protocol::{
-        message::{BackupSource, Failure, Proposal},
+        message::{BackupSource, Example, Failure, Proposal},
         step::Fate,
     },
+    schemars,
 };
 use serde::Deserialize;
 
@@ -23,15 +24,21 @@ use serde::Deserialize;
 pub struct CmAgent;
 
 /// What a profile says of it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// The first backups: a variable of the profile, and plain names below it.
     home_backup: String,
+    /// Where they go, relative paths kept.
     home: String,
+    /// The second backups.
     tmi_backup: String,
+    /// Where they go.
     tmi: String,
+    /// Processes that must be gone before files are swapped, by the base names of their executables.
     #[serde(default)]
     wait_exit: Vec<String>,
+    /// Locations that these executables lie below [default: `tmi` and `home`].
     #[serde(default)]
     wait_under: Vec<String>,
 }
@@ -41,6 +48,10 @@ impl Component for CmAgent {
     const ABOUT: &'static str =
         "Brings back ServerProtect's Control Manager agent from its two backup folders.";
     type Config = Config;
+
+    fn examples() -> Vec<Example> {
+        examples(&[include_str!("../examples/two-folders.ron"), include_str!("../examples/unlisted-too.ron")])
+    }
 
     fn plan(&self, ask: &Ask<Config>, machine: &Machine) -> Result<Proposal, Failure> {
         let Config { home_backup, home, tmi_backup, tmi, wait_exit, wait_under } = &ask.config;

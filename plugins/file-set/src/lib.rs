@@ -13,11 +13,12 @@
 //! and taken along with the switch `include-unlisted`. Where it has none, every file in the folder does.
 
 use backout_plugin::{
-    Ask, Component, Frame, Machine, Restore, export_component,
+    Ask, Component, Frame, Machine, Restore, examples, export_component,
     protocol::{
-        message::{BackupSource, Failure, Proposal},
+        message::{BackupSource, Example, Failure, Proposal},
         step::Fate,
     },
+    schemars,
 };
 use serde::Deserialize;
 
@@ -26,17 +27,23 @@ use serde::Deserialize;
 pub struct FileSet;
 
 /// What a profile says of it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Where the backups lie: a variable of the profile, and plain names below it.
     from: String,
+    /// Where they go, relative paths kept: as `from`.
     to: String,
+    /// Only backups that end so count; the suffix is no part of the file's own name.
     #[serde(default)]
     suffix: Option<String>,
+    /// A backup that went back is taken away, as a rename would have done.
     #[serde(default)]
     consume: bool,
+    /// Processes that must be gone before files are swapped, by the base names of their executables.
     #[serde(default)]
     wait_exit: Vec<String>,
+    /// Locations that these executables lie below [default: `to`].
     #[serde(default)]
     wait_under: Vec<String>,
 }
@@ -45,6 +52,14 @@ impl Component for FileSet {
     const ID: &'static str = "file-set";
     const ABOUT: &'static str = "Brings back every file of a backup folder, relative paths kept.";
     type Config = Config;
+
+    fn examples() -> Vec<Example> {
+        examples(&[
+            include_str!("../examples/every-file.ron"),
+            include_str!("../examples/only-listed.ron"),
+            include_str!("../examples/missing-folder.ron"),
+        ])
+    }
 
     fn plan(&self, ask: &Ask<Config>, machine: &Machine) -> Result<Proposal, Failure> {
         let Config { from, to, suffix, consume, wait_exit, wait_under } = &ask.config;

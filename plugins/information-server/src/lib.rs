@@ -13,28 +13,36 @@
 mod hotfix;
 
 use backout_plugin::{
-    Ask, Component, Frame, Machine, Restore, export_component,
+    Ask, Component, Frame, Machine, Restore, examples, export_component,
     protocol::{
-        message::{BackupSource, Failure, Proposal},
+        HostPath,
+        message::{BackupSource, Example, Failure, Proposal},
         step::Fate,
     },
+    schemars,
 };
 use serde::Deserialize;
+use std::path::Path;
 
 /// ServerProtect's Information Server.
 #[derive(Debug, Default)]
 pub struct InformationServer;
 
 /// What a profile says of it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Where the backups lie: a variable of the profile, and plain names below it.
     backup: String,
+    /// Where they go, relative paths kept: as `backup`.
     to: String,
+    /// What may be deployed again: shown, and taken away with the switch `clear-hotfix`.
     #[serde(default)]
     hotfix: Option<String>,
+    /// Processes that must be gone before files are swapped, by the base names of their executables.
     #[serde(default)]
     wait_exit: Vec<String>,
+    /// Locations that these executables lie below [default: `to`].
     #[serde(default)]
     wait_under: Vec<String>,
 }
@@ -44,6 +52,14 @@ impl Component for InformationServer {
     const ABOUT: &'static str =
         "Brings back ServerProtect's Information Server and shows what it may deploy again.";
     type Config = Config;
+
+    fn examples() -> Vec<Example> {
+        let native = |text: &str| text.replace("`/srv/sp/HotFix`", &format!("`{}`", native_hotfix()));
+        examples(&[
+            &native(include_str!("../examples/hotfix-shown.ron")),
+            &native(include_str!("../examples/hotfix-cleared.ron")),
+        ])
+    }
 
     fn plan(&self, ask: &Ask<Config>, machine: &Machine) -> Result<Proposal, Failure> {
         let Config { backup, to, hotfix, wait_exit, wait_under } = &ask.config;
@@ -58,6 +74,11 @@ impl Component for InformationServer {
         }
         Ok(Frame::new(ask, wait_exit, wait_under, &[to])?.around(files))
     }
+}
+
+/// The examples' folder as this system writes it, which notes to people do; inside a RON string.
+fn native_hotfix() -> String {
+    HostPath(Path::new("/srv/sp").join("HotFix")).to_string().replace('\\', "\\\\")
 }
 
 export_component!(InformationServer);

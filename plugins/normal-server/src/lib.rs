@@ -12,11 +12,12 @@
 //! backup's own name goes away.
 
 use backout_plugin::{
-    Ask, Component, Frame, Machine, Restore, export_component,
+    Ask, Component, Frame, Machine, Restore, examples, export_component,
     protocol::{
-        message::{BackupSource, Failure, Proposal},
+        message::{BackupSource, Example, Failure, Proposal},
         step::Fate,
     },
+    schemars,
 };
 use serde::Deserialize;
 
@@ -25,14 +26,18 @@ use serde::Deserialize;
 pub struct NormalServer;
 
 /// What a profile says of it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// Where files and backups lie: a variable of the profile, and plain names below it. Folders in it are not looked into.
     folder: String,
+    /// What backups end in.
     #[serde(default = "bak")]
     extension: String,
+    /// Processes that must be gone before files are swapped, by the base names of their executables.
     #[serde(default)]
     wait_exit: Vec<String>,
+    /// Locations that these executables lie below [default: `folder`].
     #[serde(default)]
     wait_under: Vec<String>,
 }
@@ -46,6 +51,14 @@ impl Component for NormalServer {
     const ABOUT: &'static str =
         "Brings back ServerProtect's normal server from the backups beside its files.";
     type Config = Config;
+
+    fn examples() -> Vec<Example> {
+        examples(&[
+            include_str!("../examples/both-names.ron"),
+            include_str!("../examples/ambiguous.ron"),
+            include_str!("../examples/set-aside.ron"),
+        ])
+    }
 
     fn plan(&self, ask: &Ask<Config>, machine: &Machine) -> Result<Proposal, Failure> {
         let Config { folder, extension, wait_exit, wait_under } = &ask.config;

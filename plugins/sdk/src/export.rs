@@ -1,6 +1,6 @@
 //! The C side of a plugin: one data symbol, one function, no panic ever crosses it.
 
-use crate::{Component, answer, failure};
+use crate::{Component, answer, failure, logger};
 use backout_protocol::{
     abi::{BROKEN, DONE, SinkFn},
     message::Answer,
@@ -58,6 +58,7 @@ pub unsafe extern "C" fn call<C: Component, V: Version>(
     context: *mut c_void,
 ) -> i32 {
     let answered = catch_unwind(|| {
+        logger::start();
         // SAFETY: the host keeps the bytes alive and unchanged during the call; a null pointer is never read.
         let bytes = if len == 0 || request.is_null() {
             &[][..]

@@ -89,7 +89,7 @@ mod tests {
 
     #[derive(Default)]
     struct Odd;
-    #[derive(serde::Deserialize)]
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
     struct Config {}
     impl Component for Odd {
         const ID: &'static str = "odd";

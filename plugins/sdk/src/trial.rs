@@ -1,10 +1,10 @@
-//! Runs a component without a host, for its author's tests.
+//! Runs a component on this machine without a host, for its author's tests.
 //!
 //! ```
-//! # use backout_plugin::{Ask, Component, Machine, protocol::message::{Failure, Proposal}};
+//! # use backout_plugin::{Ask, Component, Machine, schemars, protocol::message::{Failure, Proposal}};
 //! # #[derive(Default)]
 //! # struct Nothing;
-//! # #[derive(serde::Deserialize)]
+//! # #[derive(serde::Deserialize, schemars::JsonSchema)]
 //! # struct Config {}
 //! # impl Component for Nothing {
 //! #     const ID: &'static str = "nothing";
@@ -19,13 +19,13 @@
 //! assert_eq!(Trial::new("(typo: 1").plan::<Nothing>().unwrap_err().at, Some((1, 8)));
 //! ```
 
-use crate::{Component, answer};
+use crate::{Component, answer, testkit::trial_id};
 use backout_protocol::{
-    HostPath, NameRule,
+    HostPath, NameRule, ServiceName,
     id::BadId,
-    message::{BackupSource, Failure, ListedFile, PlanRequest, Proposal},
+    message::{BackupSource, Failure, Fixture, ListedFile, PlanRequest, Proposal, Recorded, Running},
 };
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 /// A request in the making.
 #[derive(Debug, Clone)]
@@ -37,21 +37,8 @@ pub struct Trial {
 impl Trial {
     /// A component with this configuration (RON text), no folders, no list, no services, exact names.
     pub fn new(config: &str) -> Self {
-        let Ok(component) = "trial".parse() else { unreachable!("`trial` is a component id") };
-        let request = PlanRequest {
-            component,
-            config: config.to_owned(),
-            folders: BTreeMap::new(),
-            names: NameRule::Exact,
-            listed: Vec::new(),
-            services: Vec::new(),
-            source: BackupSource::Vendor,
-            options: Default::default(),
-            facts: Default::default(),
-            machine: None,
-            record: false,
-        };
-        Self { request, bad: None }
+        let request = Fixture::default().request(trial_id(), config.to_owned());
+        Self { request: PlanRequest { machine: None, ..request }, bad: None }
     }
 
     /// Gives a variable a folder.
@@ -75,11 +62,14 @@ impl Trial {
         self
     }
 
-    /// Adds an installed service.
+    /// Adds an installed service, which runs.
     #[must_use]
     pub fn service(mut self, name: &str) -> Self {
-        match name.parse() {
-            Ok(name) => self.request.services.push(name),
+        match name.parse::<ServiceName>() {
+            Ok(name) => {
+                self.request.facts.services.insert(name.clone(), Running::Yes);
+                self.request.services.push(name);
+            }
             Err(e) => self.bad = Some(e),
         }
         self
@@ -107,6 +97,18 @@ impl Trial {
         match self.bad {
             Some(bad) => Err(crate::failure(bad.to_string())),
             None => answer::plan::<C>(self.request),
+        }
+    }
+
+    /// Lets the component plan, and gives every question about this machine with its answer: a fixture on which it plans
+    /// the same.
+    ///
+    /// # Errors
+    /// A service name that is none.
+    pub fn record<C: Component>(self) -> Result<Recorded, Failure> {
+        match self.bad {
+            Some(bad) => Err(crate::failure(bad.to_string())),
+            None => Ok(answer::record::<C>(self.request)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Damaged journals of runs that were killed, and what a recovery makes of them.
 
-use crate::{settled, tree};
+use crate::{promise::broken, promised, settled, tree};
 use backout_kit::{Snapshot, World, snapshot};
 use std::{
     collections::BTreeMap,
@@ -43,12 +43,12 @@ pub fn recovered(world: &World, old: &Snapshot, new: &Snapshot, whole: &[u8], at
             Verdict::Settled
         }
         Some(22) => {
-            assert!(everything(world) == before, "{at}: refused, and yet something has changed");
+            promised!(everything(world) == before, "{at}: refused, and yet something has changed");
             world.plain(&["status"]).ends(21);
             fs::write(journal, whole).unwrap();
             settled(world, old, new, at);
             Verdict::Refused
         }
-        _ => panic!("{at}: {run:?}"),
+        _ => broken(format_args!("{at}: {run:?}")),
     }
 }

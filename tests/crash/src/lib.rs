@@ -8,19 +8,19 @@
 
 pub mod damage;
 pub mod power;
+pub mod promise;
 pub mod seeds;
 pub mod shard;
 pub mod tally;
 
 pub use backout_kit::strace::works as have_strace;
 
-use backout_kit::{Snapshot, World, snapshot, strace};
+use backout_kit::{Snapshot, World, seed, snapshot, strace};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
-    time::SystemTime,
 };
 
 /// Every system call by which the binary touches files. Those a run does not make cost nothing.
@@ -145,15 +145,13 @@ pub fn tree(folder: &Path) -> Vec<PathBuf> {
     walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap().into_path()).collect()
 }
 
-/// Of so many points at most so many, evenly apart; each day others. `BACKOUT_WHOLE` takes all of them, `BACKOUT_SEED` those of
-/// another day.
+/// Of so many points at most so many, evenly apart; with each seed others. `BACKOUT_WHOLE` takes all of them.
 pub fn drawn<T>(points: Vec<T>, most: usize) -> Vec<T> {
     if std::env::var_os("BACKOUT_WHOLE").is_some() || points.len() <= most {
         return points;
     }
     let step = points.len().div_ceil(most);
-    let seed = std::env::var("BACKOUT_SEED").ok().and_then(|s| s.parse().ok());
-    let seed = seed.unwrap_or_else(|| SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400);
+    let seed = seed();
     eprintln!("of {} points every {step}th; BACKOUT_SEED={seed}", points.len());
     let first = usize::try_from(seed).unwrap_or_default() % step;
     points.into_iter().skip(first).step_by(step).collect()
@@ -172,18 +170,22 @@ pub enum Side {
 /// second recovery changes nothing, and nothing is left but what a finished run keeps.
 pub fn settled(world: &World, old: &Snapshot, new: &Snapshot, at: &str) -> Side {
     let recovered = world.plain(&["recover"]);
-    assert!(recovered.code == Some(0), "{at}: {recovered:?}");
+    promised!(recovered.code == Some(0), "{at}: {recovered:?}");
     let files = world.files();
     let side = match (files == *old, files == *new) {
         (true, _) => Side::Old,
         (_, true) => Side::New,
-        _ => panic!("{at}: a mixture\n{}", snapshot::differences(&files, old).join("\n")),
+        _ => promise::broken(format_args!(
+            "{at}: a mixture\n{}",
+            snapshot::differences(&files, old).join("\n")
+        )),
     };
-    assert!(world.running().iter().all(|r| *r), "{at}: a service that ran does not run");
+    promised!(world.running().iter().all(|r| *r), "{at}: a service that ran does not run");
     let again = world.plain(&["recover"]);
-    assert_eq!(again.json["outcome"], "nothing-to-do", "{at}: {again:?}");
-    assert_eq!(world.files(), files, "{at}: a second recover changed something");
-    assert_eq!(world.plain(&["status"]).code, Some(0), "{at}");
+    promised!(again.json["outcome"] == "nothing-to-do", "{at}: {again:?}");
+    promised!(world.files() == files, "{at}: a second recover changed something");
+    let status = world.plain(&["status"]);
+    promised!(status.code == Some(0), "{at}: {status:?}");
     for folder in snapshot::leftovers(&world.home) {
         let id = Path::new(&folder)
             .file_name()
@@ -192,12 +194,12 @@ pub fn settled(world: &World, old: &Snapshot, new: &Snapshot, at: &str) -> Side 
             .unwrap()
             .trim_start_matches(".backout-")
             .to_owned();
-        assert!(
+        promised!(
             world.state.join("history").join(&id).join("journal").is_file(),
             "{at}: {folder} without its journal"
         );
     }
     let open = fs::read_dir(world.state.join("transactions")).map(|d| d.count()).unwrap_or(0);
-    assert_eq!(open, 0, "{at}: transactions left");
+    promised!(open == 0, "{at}: transactions left");
     side
 }

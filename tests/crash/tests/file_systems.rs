@@ -14,11 +14,15 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
 /// How many cuts of each file system, spread over the whole run.
 const CUTS: usize = 24;
+
+/// Only what fails waits so long.
+const LONG: Duration = Duration::from_secs(120);
 
 static LOOP: Mutex<()> = Mutex::new(());
 
@@ -82,8 +86,16 @@ impl Medium {
         })
     }
 
+    /// What a killed run has started may still be about to end, and have the medium in use until then.
     fn unmount(&self) -> bool {
-        ok(Command::new("umount").arg(self.mounted()))
+        let until = Instant::now() + LONG;
+        loop {
+            let done = ok(Command::new("umount").arg(self.mounted()));
+            if done || Instant::now() > until {
+                return done;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// A copy of what is on the medium now, or of a copy.

@@ -9,7 +9,7 @@
 use backout_crash::{
     Verb,
     damage::{Verdict, recovered, transaction},
-    drawn, have_strace, tally,
+    drawn, have_strace, promised, tally,
 };
 use backout_journal::{Tail, reader};
 use std::fs;
@@ -45,8 +45,8 @@ fn every_byte_flipped_at_every_stage_is_torn_refused_or_right() {
                     Ok(reading) if reading == whole => right += 1,
                     Ok(reading) => {
                         let read: Vec<_> = reading.records().cloned().collect();
-                        assert!(matches!(reading.tail, Tail::Torn { .. }), "write {n}, byte {at}");
-                        assert_eq!(read, records[..records.len() - 1], "write {n}, byte {at}");
+                        promised!(matches!(reading.tail, Tail::Torn { .. }), "write {n}, byte {at}");
+                        promised!(read == records[..records.len() - 1], "write {n}, byte {at}");
                         torn += 1;
                     }
                     Err(_) => refused += 1,

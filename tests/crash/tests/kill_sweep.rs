@@ -1,7 +1,7 @@
 //! The real binary is killed at every system call of a run that touches files, one call at a time; then `recover`.
 #![expect(clippy::print_stderr, reason = "a test prints its figures")]
 
-use backout_crash::{Side, Verb, have_strace, settled, shard, tally};
+use backout_crash::{Side, Verb, have_strace, promised, settled, shard, tally};
 use backout_kit::snapshot::leftovers;
 
 fn sweep(verb: Verb) {
@@ -17,8 +17,8 @@ fn sweep(verb: Verb) {
         let run = verb.injected(&world, call, "signal=KILL", n);
         let side = settled(&world, &old, &new, &at);
         if side == Side::Old {
-            assert!(!run.status.success(), "{at}: it says that it is done, and yet everything is old");
-            assert!(verb == Verb::Undo || leftovers(&world.home).is_empty(), "{at}: something is left");
+            promised!(!run.status.success(), "{at}: it says that it is done, and yet everything is old");
+            promised!(verb == Verb::Undo || leftovers(&world.home).is_empty(), "{at}: something is left");
         }
         side
     });

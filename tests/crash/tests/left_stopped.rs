@@ -2,7 +2,7 @@
 //! that ran runs. (That all run that ran is held by every sweep here, in `settled`.)
 #![expect(clippy::print_stderr, reason = "a test prints its figures")]
 
-use backout_crash::{Verb, drawn, have_strace};
+use backout_crash::{Verb, drawn, have_strace, promised};
 
 /// Calls between which services are stopped and started, and what was done is told.
 const CALLS: [&str; 5] = ["pwrite64", "renameat2", "renameat", "fsync", "unlinkat"];
@@ -29,10 +29,11 @@ fn a_service_that_was_stopped_stays_stopped_whenever_the_run_dies() {
         let (world, old) = stopped();
         let at = format!("killed at {call} no. {n}");
         Verb::Rollback.injected(&world, call, "signal=KILL", *n);
-        world.plain(&["recover"]).ends(0);
-        assert_eq!(world.running(), [false, true], "{at}");
+        let run = world.plain(&["recover"]);
+        promised!(run.code == Some(0), "{at}: {run:?}");
+        promised!(world.running() == [false, true], "{at}");
         let files = world.files();
-        assert!(files == old || files == new, "{at}: a mixture");
+        promised!(files == old || files == new, "{at}: a mixture");
         sides[usize::from(files == new)] += 1;
         assert_eq!(world.plain(&["recover"]).json["outcome"], "nothing-to-do", "{at}");
     }

@@ -12,7 +12,7 @@ use backout_protocol::{
     step::Fate,
     text::from_ron,
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use std::{
     fs,
     io::{Seek, Write},
@@ -75,7 +75,8 @@ fn mangled(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
 
 fn cases(cases: u32) -> ProptestConfig {
     // Nothing is written beside the sources: what fails is printed, and becomes a test by hand.
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    let rng_seed = RngSeed::Fixed(backout_kit::seed());
+    ProptestConfig { cases, failure_persistence: None, rng_seed, ..ProptestConfig::default() }
 }
 
 fn run() -> RunId {

@@ -7,7 +7,7 @@
     reason = "a test sets rights, stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{Verb, have_strace, settled, tree};
+use backout_crash::{Verb, have_strace, promised, settled, tree};
 use backout_kit::{Snapshot, World, snapshot};
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -37,11 +37,11 @@ fn mode(path: &Path) -> u32 {
 fn closed(world: &World, at: &str) -> usize {
     let (mut looked, mut ours) = (0, Vec::new());
     for folder in snapshot::leftovers(&world.home) {
-        assert_eq!(mode(Path::new(&folder)), 0o700, "{at}: {folder}");
+        promised!(mode(Path::new(&folder)) == 0o700, "{at}: {folder}");
         ours.extend(tree(Path::new(&folder)));
     }
     if world.state.exists() {
-        assert_eq!(mode(&world.state), 0o700, "{at}: the state folder");
+        promised!(mode(&world.state) == 0o700, "{at}: the state folder");
         ours.extend(tree(&world.state).into_iter().filter(|p| p.is_dir()));
     }
     for path in ours {
@@ -56,11 +56,11 @@ fn closed(world: &World, at: &str) -> usize {
             (false, true) => 0o600,
             (false, false) => 0o755,
         };
-        assert_eq!(mode(&path) & !most, 0, "{at}: {} is {:o}", path.display(), mode(&path));
+        promised!(mode(&path) & !most == 0, "{at}: {} is {:o}", path.display(), mode(&path));
         looked += 1;
     }
     for name in ["a.conf", "b.conf", "sub/c.conf"] {
-        assert_eq!(mode(&world.home.join("live").join(name)), 0o600, "{at}: {name}");
+        promised!(mode(&world.home.join("live").join(name)) == 0o600, "{at}: {name}");
     }
     looked
 }

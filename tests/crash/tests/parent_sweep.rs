@@ -7,12 +7,11 @@
     reason = "a test stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{Verb, have_strace, shard, tally};
-use backout_kit::{Run, World, snapshot, strace};
+use backout_crash::{Verb, have_strace, promise::broken, promised, shard, tally};
+use backout_kit::{Run, World, process, snapshot, strace};
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
     process::{Child, Command, Stdio},
 };
 
@@ -45,9 +44,19 @@ fn worker(parent: &mut Child) -> String {
     }
 }
 
-fn is_traced(pid: &str) -> bool {
-    let status = fs::read_to_string(Path::new("/proc").join(pid).join("status")).unwrap_or_default();
-    status.lines().any(|l| l.strip_prefix("TracerPid:").is_some_and(|t| t.trim() != "0"))
+/// Waits until the tracer has the worker. One that was killed before we saw that has been traced too: then its tracer has
+/// ended behind it.
+fn until_traced(pid: u32, strace: &mut Child) {
+    let status = format!("/proc/{pid}/status");
+    // Its first thread is the one that is traced.
+    let traced = |status: String| !status.contains("TracerPid:\t0\n");
+    while !fs::read_to_string(&status).is_ok_and(traced) {
+        if let Some(ended) = strace.try_wait().unwrap() {
+            assert!(!process::is_there(pid), "strace did not attach: {ended}");
+            return;
+        }
+        std::thread::yield_now();
+    }
 }
 
 /// Runs the verb and kills its worker at the `n`th call of `call`.
@@ -57,17 +66,14 @@ fn killed(verb: Verb, world: &World, call: &str, n: u64) -> Run {
         Verb::Rollback => world.verb_command("rollback", &[]),
         Verb::Undo => world.command(&["undo", "--yes", "--json"]),
     };
-    command.args(["--lock-timeout", "60"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["--lock-timeout", "600"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut parent = command.spawn().unwrap();
     let pid = worker(&mut parent);
     let (trace, kill) = (format!("trace={call}"), strace::injection(call, "signal=KILL", n));
     let mut strace = Command::new("strace");
     strace.args(["-qq", "-o", "/dev/null", "-e", &trace, "-e", &kill, "-p", &pid]);
     let mut strace = strace.stderr(Stdio::null()).spawn().unwrap();
-    while !is_traced(&pid) {
-        assert!(strace.try_wait().unwrap().is_none(), "strace did not attach");
-        std::thread::yield_now();
-    }
+    until_traced(pid.parse().unwrap(), &mut strace);
     drop(lock);
     let run = Run::of(&parent.wait_with_output().unwrap());
     let _ = strace.kill();
@@ -88,19 +94,20 @@ fn sweep(verb: Verb) {
         let run = killed(verb, &world, call, n);
         let code = run.code.unwrap_or(-1);
         let results = run.stdout.lines().count();
-        assert_eq!((results, &run.json["exit_code"]), (1, &code.into()), "{at}: {run:?}");
+        promised!(results == 1 && run.json["exit_code"] == code, "{at}: {run:?}");
         let expected = match code {
             0 => &new,
             10 | 20 => &old,
-            _ => panic!("{at}: {run:?}"),
+            _ => broken(format_args!("{at}: {run:?}")),
         };
         let files = world.files();
         let differ = snapshot::differences(&files, expected);
-        assert!(differ.is_empty(), "{at}: ended {code}\n{}", differ.join("\n"));
-        assert!(world.running().iter().all(|r| *r), "{at}: a service that ran does not run");
-        assert_eq!(world.plain(&["status"]).code, Some(0), "{at}");
+        promised!(differ.is_empty(), "{at}: ended {code}\n{}", differ.join("\n"));
+        promised!(world.running().iter().all(|r| *r), "{at}: a service that ran does not run");
+        let status = world.plain(&["status"]);
+        promised!(status.code == Some(0), "{at}: {status:?}");
         let again = world.plain(&["recover"]);
-        assert_eq!(again.json["outcome"], "nothing-to-do", "{at}: {again:?}");
+        promised!(again.json["outcome"] == "nothing-to-do", "{at}: {again:?}");
         code
     });
     let mut ends: BTreeMap<i32, u64> = BTreeMap::new();

@@ -7,7 +7,7 @@
     reason = "a test stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{have_strace, tally};
+use backout_crash::{have_strace, promise::broken, promised, tally};
 use backout_kit::{Machine, Snapshot, snapshot};
 use std::fs;
 
@@ -37,22 +37,23 @@ fn window_is_open(machine: &Machine) -> bool {
 /// What must be true of the machine once it has booted again.
 fn settled(machine: &Machine, old: &Snapshot, new: &Snapshot, opened: bool, at: &str) -> &'static str {
     let mixed = machine.seen().iter().any(|s| s.ends_with("mixed") || s.ends_with("nothing"));
-    assert!(!mixed, "{at}: a service has run on a mixture: {:?}", machine.seen());
+    promised!(!mixed, "{at}: a service has run on a mixture: {:?}", machine.seen());
     let files = machine.files();
     let side = match (files == *old, files == *new) {
         (true, _) => "old",
         (_, true) => "new",
-        _ => panic!("{at}: a mixture\n{}", snapshot::differences(&files, old).join("\n")),
+        _ => broken(format_args!("{at}: a mixture\n{}", snapshot::differences(&files, old).join("\n"))),
     };
-    assert!(machine.runs("first"), "{at}: first does not run, files are {side}");
-    assert_eq!(machine.runs("second"), opened, "{at}: second, files are {side}");
-    machine.backout(&["status"]).ends(0);
-    let again = machine.backout(&["recover"]).ends(0);
-    assert_eq!(again.json["outcome"], "nothing-to-do", "{at}: {again:?}");
-    assert!(!machine.state.join("unsettled").exists(), "{at}");
+    promised!(machine.runs("first"), "{at}: first does not run, files are {side}");
+    promised!(machine.runs("second") == opened, "{at}: second, files are {side}");
+    let status = machine.backout(&["status"]);
+    promised!(status.code == Some(0), "{at}: {status:?}");
+    let again = machine.backout(&["recover"]);
+    promised!(again.json["outcome"] == "nothing-to-do", "{at}: {again:?}");
+    promised!(!machine.state.join("unsettled").exists(), "{at}");
     let units = fs::read_dir(machine.units()).unwrap();
     let holds = units.filter(|e| e.as_ref().unwrap().file_name().to_str().unwrap().ends_with(".d"));
-    assert_eq!(holds.count(), 0, "{at}: services are still held back");
+    promised!(holds.count() == 0, "{at}: services are still held back");
     side
 }
 

@@ -10,7 +10,7 @@ use backout_crash::{
         settle::{Found, Recorded},
         shelf,
     },
-    tally,
+    promised, tally,
 };
 use backout_kit::built;
 use std::{collections::BTreeMap, process::Command};
@@ -26,7 +26,7 @@ fn settle(recorded: &Recorded) -> Found {
 fn no_violations(name: &str, found: &Found) {
     tally::add("power cuts, enumerated (distinct states)", found.states);
     let shown: Vec<&String> = found.violations.iter().take(5).collect();
-    assert!(shown.is_empty(), "{name}: {} violations, the first:\n{shown:#?}", found.violations.len());
+    promised!(shown.is_empty(), "{name}: {} violations, the first:\n{shown:#?}", found.violations.len());
     eprintln!("{name}: {} power cuts, by end {:?}, 0 violations", found.states, found.ends);
 }
 

@@ -6,7 +6,7 @@
     reason = "a test makes files and stops at the first surprise"
 )]
 
-use backout_crash::Verb;
+use backout_crash::{Verb, promised};
 use backout_kit::{Run, Snapshot, World, snapshot, write};
 use std::fs;
 
@@ -34,8 +34,11 @@ impl Beside {
     fn refused(&self, run: &Run, what: &str) {
         assert!(matches!(run.code, Some(10 | 12 | 64)), "{what}: {run:?}");
         assert!(self.world.services.log().is_empty(), "{what}: {:?}", self.world.services.log());
-        assert!(snapshot(&self.world.path().join("outside")) == self.outside, "{what}: outside has changed");
-        assert!(self.world.files() == self.home, "{what}: the product has changed");
+        promised!(
+            snapshot(&self.world.path().join("outside")) == self.outside,
+            "{what}: outside has changed"
+        );
+        promised!(self.world.files() == self.home, "{what}: the product has changed");
         assert!(snapshot::leftovers(self.world.path()).is_empty(), "{what}");
     }
 }

@@ -11,7 +11,8 @@ fn rule() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("backout-protocol", &[][..]),
         ("backout-disk", &["backout-protocol"]),
         ("backout-journal", &["backout-protocol", "backout-disk"]),
-        ("backout-machine", &["backout-protocol"]),
+        ("backout-pe", &["backout-protocol"]),
+        ("backout-machine", &["backout-protocol", "backout-pe"]),
         ("backout-engine", &["backout-protocol", "backout-disk", "backout-journal", "backout-machine"]),
         ("backout-host", &["backout-protocol", "backout-disk", "backout-engine"]),
         ("backout-demo", &["backout-protocol"]),
@@ -27,11 +28,12 @@ fn rule() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "backout-demo",
             ],
         ),
-        ("backout-plugin", &["backout-protocol"]),
+        ("backout-plugin", &["backout-protocol", "backout-pe"]),
         ("backout-normal-server", &["backout-plugin"]),
         ("backout-information-server", &["backout-plugin"]),
         ("backout-cm-agent", &["backout-plugin"]),
         ("backout-file-set", &["backout-plugin"]),
+        ("backout-settings", &["backout-plugin"]),
     ])
 }
 
@@ -67,16 +69,20 @@ fn data_and_plugins_stay_small() {
     let uses = uses();
     for name in [
         "backout-protocol",
+        "backout-pe",
         "backout-plugin",
         "backout-normal-server",
         "backout-information-server",
         "backout-cm-agent",
         "backout-file-set",
+        "backout-settings",
     ] {
         for heavy in ["tokio", "async-std", "clap", "indicatif", "rustix", "libloading", "env_logger"] {
             assert!(!uses[name].contains(heavy), "{name} must not use {heavy}");
         }
-        assert!(uses[name].len() <= 6, "{name} uses {:?}", uses[name]);
+        // The SDK reads files, so it also has their digests, versions and schemas to make.
+        let most = if name == "backout-plugin" { 7 } else { 6 };
+        assert!(uses[name].len() <= most, "{name} uses {:?}", uses[name]);
     }
 }
 
@@ -84,7 +90,7 @@ fn data_and_plugins_stay_small() {
 fn the_engine_names_no_product() {
     let mut names = vec!["ServerProtect", "SpntSvc", "EarthAgent", "filegroup", "Trend"];
     names.push("normal-server");
-    for krate in ["protocol", "disk", "journal", "machine", "engine", "host"] {
+    for krate in ["protocol", "pe", "disk", "journal", "machine", "engine", "host"] {
         let root = format!("{}/../../core/{krate}/src", env!("CARGO_MANIFEST_DIR"));
         for file in walk(std::path::Path::new(&root)) {
             let text = std::fs::read_to_string(&file).unwrap();

@@ -33,7 +33,8 @@ fn traced(machine: &Machine, call: &str, inject: &str) -> Command {
 /// A service that the patch has broken: systemd starts it over and over.
 fn broken_by_the_patch(machine: &mut Machine) {
     let at = machine.path().display().to_string();
-    let ill = format!("ExecStartPre=/bin/grep -q old {at}/home/live/a.conf\nRestart=always\nRestartSec=60\n");
+    let ill =
+        format!("ExecStartPre=/bin/grep -q old {at}/home/live/a.conf\nRestart=always\nRestartSec=600\n");
     machine.unit("second.service", &machine.service_unit("second", "", &ill));
     machine.boot();
     machine.systemctl(&["start", "--no-block", "second"]);
@@ -76,11 +77,14 @@ fn a_job_that_needs_the_service_and_is_just_at_work_does_not_fail_the_rollback()
     let Some(mut machine) = machine() else { return };
     machine.power_cut();
     let needs = "Requires=first.service\nAfter=first.service\n";
-    machine.unit("job.service", &format!("[Unit]\n{needs}[Service]\nType=oneshot\nExecStart=/bin/sleep 4\n"));
+    // However late we look: what it has said stays.
+    let work =
+        format!("Type=oneshot\nExecStart=/bin/sh -c 'touch {}/at-work; sleep 4'\n", machine.path().display());
+    machine.unit("job.service", &format!("[Unit]\n{needs}[Service]\n{work}"));
     machine.boot();
     machine.systemctl(&["start", "second"]);
     machine.systemctl(&["start", "--no-block", "job"]);
-    while machine.systemctl(&["show", "-p", "ActiveState", "--value", "job"]) != "activating" {
+    while !machine.path().join("at-work").exists() {
         std::thread::yield_now();
     }
     // Done, or refused before anything is stopped: both are sound. Not 22.
@@ -97,8 +101,9 @@ fn a_dependent_that_came_up_after_the_plan_was_made_runs_again_too() {
     machine.unit("third.service", &machine.service_unit("third", needs, ""));
     machine.boot();
     machine.systemctl(&["start", "second"]);
-    let mut slow = traced(&machine, "syncfs", "delay_enter=3000000:when=1");
-    let mut run = slow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It stops itself behind its plan, and goes on when it is told to.
+    let mut held = traced(&machine, "syncfs", "signal=STOP:when=1");
+    let mut run = held.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let ours = |name: &std::ffi::OsStr| name.to_str().unwrap().starts_with(".backout-");
     while !fs::read_dir(machine.home.join("live")).unwrap().flatten().any(|e| ours(&e.file_name())) {
         assert!(run.try_wait().unwrap().is_none());
@@ -106,6 +111,10 @@ fn a_dependent_that_came_up_after_the_plan_was_made_runs_again_too() {
     }
     machine.systemctl(&["start", "third"]);
     assert!(machine.runs("third"));
+    while run.try_wait().unwrap().is_none() {
+        // Whoever has not stopped yet does not hear it: again.
+        machine.command("sh", &["-c", "kill -CONT -1"]).output().unwrap();
+    }
     let run = Run::of(&run.wait_with_output().unwrap());
     assert!(matches!(run.code, Some(0 | 10)), "{run:?}");
     assert!(machine.runs("first") && machine.runs("second"));

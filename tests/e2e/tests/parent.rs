@@ -1,7 +1,8 @@
 //! The small parent: whatever ends the process that carries a run out, the run is settled and one result is printed.
+#![expect(clippy::disallowed_methods, reason = "tests make files")]
 
 use backout_e2e::{held, held_by, worker};
-use backout_kit::{Running, World, process, write};
+use backout_kit::{World, process, write};
 use std::fs;
 
 #[test]
@@ -106,10 +107,18 @@ fn a_stream_of_events_ends_with_the_one_result_of_the_parent() {
 fn following_shows_the_run_until_it_ends() {
     let world = World::small();
     let parent = held(&world, &[]);
-    let follow = Running::start(&mut world.command(&["status", "--follow"]));
+    let seen = world.path().join("seen");
+    let mut command = world.command(&["status", "--follow"]);
+    let mut follow = command.stderr(fs::File::create(&seen).unwrap()).spawn().unwrap();
+    // It follows: then the run may end.
+    while fs::read(&seen).unwrap().is_empty() {
+        assert!(follow.try_wait().unwrap().is_none(), "there is a run to follow");
+        std::thread::yield_now();
+    }
     world.services.go_on("first");
     parent.to_its_end().ends(0);
-    let said = follow.to_its_end().ends(0).stderr;
+    assert_eq!(follow.wait().unwrap().code(), Some(0));
+    let said = fs::read_to_string(seen).unwrap();
     assert!(said.contains("stopping First") && said.contains("making it final"), "{said}");
 }
 

@@ -6,8 +6,8 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_kit::{Machine, Run, snapshot};
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use backout_kit::{Machine, Run, place, snapshot};
+use std::{fs, path::PathBuf};
 
 /// A machine that runs, with both services up, and the recovery at boot installed; `None`: not here.
 fn machine() -> Option<Machine> {
@@ -150,7 +150,7 @@ fn a_service_that_systemd_keeps_restarting_counts_as_running_before_and_as_ill_a
     // It falls over on the patched files, and is well on the old ones.
     let at = machine.path().display().to_string();
     let restart =
-        format!("ExecStartPre=/bin/grep -q old {at}/home/live/a.conf\nRestart=always\nRestartSec=60\n");
+        format!("ExecStartPre=/bin/grep -q old {at}/home/live/a.conf\nRestart=always\nRestartSec=600\n");
     machine.unit("second.service", &machine.service_unit("second", "", &restart));
     machine.boot();
     machine.systemctl(&["start", "--no-block", "second"]);
@@ -176,8 +176,7 @@ fn a_service_that_is_still_starting_is_not_taken_for_well_by_a_recovery() {
         "#!/bin/sh\ngrep -q old {at}/home/live/a.conf || exit 0\n\
          [ -e {at}/once ] || {{ touch {at}/once; kill -9 $(cat {at}/state/lock); }}\nsleep 3\nexit 1\n"
     );
-    fs::write(machine.path().join("pre"), pre).unwrap();
-    fs::set_permissions(machine.path().join("pre"), fs::Permissions::from_mode(0o755)).unwrap();
+    place::script(&pre, &machine.path().join("pre"));
     machine.unit("second.service", &machine.service_unit("second", "", &format!("ExecStartPre={at}/pre\n")));
     machine.boot();
     machine.systemctl(&["start", "second"]);
@@ -303,7 +302,7 @@ fn a_path_that_no_unit_can_name_is_a_warning_where_only_the_boot_wants_it_and_el
     let Some(machine) = machine() else { return };
     let odd = machine.path().join("it's");
     fs::create_dir(&odd).unwrap();
-    fs::copy(machine.path().join("backout"), odd.join("backout")).unwrap();
+    place::program(&machine.path().join("backout"), &odd.join("backout"));
     let run = at(&machine, "it's/backout", "plan", "state").ends(0);
     assert!(run.json["warnings"].to_string().contains("BKO-4033"), "{run:?}");
     at(&machine, "backout", "plan", "a blank, a \\ and a \" at the end ").ends(0);

@@ -3,9 +3,10 @@
 use backout_e2e::put_back;
 use backout_kit::World;
 
+/// A stop that does nothing is soon seen to; what is to be started again has its time.
 fn patience(world: &World) {
-    world
-        .write_site(&[("First", "first"), ("Second", "second")], "timeouts: (stop: 1, start: 1, status: 20)");
+    let timeouts = "timeouts: (stop: 1, start: 120, status: 120)";
+    world.write_site(&[("First", "first"), ("Second", "second")], timeouts);
 }
 
 #[test]
@@ -29,6 +30,8 @@ fn a_service_that_ignores_the_stop() {
 #[test]
 fn a_service_that_stays_down_needs_a_person_and_recover_closes_the_run() {
     let world = World::small();
+    // A service that does not come up is waited for as long as this.
+    world.write_site(&[("First", "first"), ("Second", "second")], "timeouts: (start: 20)");
     let before = world.files();
     world.services.fault("second", "refuse-start");
     let run = world.rollback(&[]).ends(22);

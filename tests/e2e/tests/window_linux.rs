@@ -1,9 +1,14 @@
 //! Faults in the window that take a shell, a signal or `strace`: everything is put back as well.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
-use backout_e2e::{held, put_back};
+use backout_e2e::{held, put_back, worker};
 use backout_kit::{Run, World, process, strace};
-use std::fs;
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Child, Command},
+};
 
 #[test]
 fn a_service_that_fails_to_start_on_the_new_files() {
@@ -18,7 +23,7 @@ fn a_service_that_fails_to_start_on_the_new_files() {
 #[test]
 fn a_service_that_dies_right_after_its_start() {
     let world = World::small();
-    world.write_site(&[("First", "first"), ("Second", "second")], "timeouts: (settle: 2, status: 20)");
+    world.write_site(&[("First", "first"), ("Second", "second")], "timeouts: (settle: 2, status: 120)");
     let live = world.home.join("live/a.conf");
     let fault = world.services.dir().join("second.die");
     let lines = format!("rm -f {0}; grep -q old {1} && touch {0}", fault.display(), live.display());
@@ -63,12 +68,48 @@ fn a_service_that_rewrites_its_own_file_before_the_health_check_fails() {
     assert_eq!(world.running(), [true, true]);
 }
 
+/// A process whose signals are looked at, where that can be done.
+struct Heard {
+    seen: PathBuf,
+    strace: Option<Child>,
+}
+
+impl Heard {
+    fn by(world: &World, process: u32) -> Self {
+        let seen = world.path().join("heard");
+        let mut command = Command::new("strace");
+        command.args(["-qq", "-f", "-e", "trace=none", "-e", "signal=INT", "-o"]).arg(&seen);
+        command.args(["-p", &process.to_string()]);
+        let mut strace = strace::works().then(|| command.spawn().unwrap());
+        while strace.as_mut().is_some_and(|s| s.try_wait().unwrap().is_none()) && !strace::is_traced(process)
+        {
+            std::thread::yield_now();
+        }
+        Self { seen, strace }
+    }
+
+    /// Until it has been interrupted.
+    fn wait(self) {
+        let Some(mut strace) = self.strace else { return };
+        while !fs::read_to_string(&self.seen).is_ok_and(|text| text.contains("SIGINT")) {
+            assert!(strace.try_wait().unwrap().is_none(), "it ended, and was not interrupted");
+            std::thread::yield_now();
+        }
+        // What it traced goes on without it.
+        process::signal(strace.id(), "-TERM");
+        strace.wait().unwrap();
+    }
+}
+
 #[test]
 fn ctrl_c_in_the_window_puts_everything_back() {
     let world = World::small();
     let before = world.files();
     let run = held(&world, &[]);
+    // A stop is never called off half-way: it ends once the worker has heard that it is to be the last.
+    let heard = Heard::by(&world, worker(&world));
     process::signal(run.child.id(), "-INT");
+    heard.wait();
     world.services.go_on("first");
     let run = run.to_its_end().ends(20);
     assert_eq!(run.json["outcome"], "rolled-back");
@@ -88,10 +129,20 @@ fn a_hangup_changes_nothing() {
 
 #[test]
 fn a_time_out_in_the_window_puts_everything_back() {
-    let world = World::small();
-    world.services.hook("first", "stop", "sleep 3");
-    put_back(&world, &["--timeout", "1"]);
-    assert_eq!(world.running(), [true, true]);
+    // The time must be enough to come as far as the window: on a slow machine more of it.
+    for seconds in [2_u64, 8, 32, 128] {
+        let world = World::small();
+        let before = world.files();
+        world.services.hook("first", "stop", &format!("touch $dir/in-the-window; sleep {}", seconds + 1));
+        let run = world.rollback(&["--timeout", &seconds.to_string()]);
+        assert_eq!(world.files(), before);
+        assert_eq!(world.running(), [true, true]);
+        if world.services.dir().join("in-the-window").exists() {
+            run.ends(20);
+            return;
+        }
+    }
+    panic!("no run came as far as its window");
 }
 
 #[test]

@@ -5,7 +5,11 @@
     reason = "test fixtures make files, and stop at the first surprise"
 )]
 
+#[cfg(unix)]
+pub mod bad;
 pub mod binary;
+#[cfg(unix)]
+pub mod deeds;
 pub mod killed;
 #[cfg(unix)]
 pub mod machine;
@@ -37,6 +41,14 @@ pub use twin::Twin;
 pub use world::World;
 
 use std::path::Path;
+
+/// What all random draws come from: `BACKOUT_SEED`, or the same every time.
+///
+/// # Panics
+/// Where that is no number.
+pub fn seed() -> u64 {
+    std::env::var("BACKOUT_SEED").map_or(1, |text| text.parse().unwrap())
+}
 
 /// Writes a fixture file, with its folders.
 #[track_caller]

@@ -41,7 +41,7 @@ impl ServerProtect {
         let tree = Tree::build(&world.home, spec, &rows()).unwrap();
         world.profile = "serverprotect-5.8-patch3".to_owned();
         let mut this = Self { world, tree };
-        this.write_site("timeouts: (stop: 20, start: 20, status: 20, exit: 2, settle: 0)");
+        this.write_site("timeouts: (stop: 120, start: 120, status: 120, exit: 10, settle: 0)");
         this.world.names = services.iter().map(|(_, n)| (*n).to_owned()).collect();
         this
     }

@@ -1,6 +1,9 @@
 //! `strace`: looks at the system calls of a program, kills it at one, or lets one fail.
 
-use std::process::{Command, Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 /// Whether it works here. In CI it must.
 #[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
@@ -36,4 +39,17 @@ pub fn injected(call: &Command, calls: &str, what: &str, n: u64) -> Command {
 /// The option that does it, for who gives others too.
 pub fn injection(calls: &str, what: &str, n: u64) -> String {
     format!("inject={calls}:{what}:when={n}")
+}
+
+/// Whether every thread of a process that goes on is traced by somebody.
+pub fn is_traced(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    let traced = |status: &str| {
+        let mut tracers = status.lines().filter_map(|line| line.strip_prefix("TracerPid:"));
+        tracers.any(|tracer| tracer.trim() != "0")
+    };
+    threads.flatten().all(|thread| {
+        // A thread that has ended meanwhile is no matter.
+        fs::read_to_string(thread.path().join("status")).map_or(true, |status| traced(&status))
+    })
 }

@@ -47,7 +47,7 @@ pub(crate) const SMALL: &str = r#"(
       presence: (marker: "home/live/a.conf"),
       services: [(name: "First"), (name: "Second")] ),
   ],
-  timeouts: (stop: 20, start: 20, status: 20, exit: 5, settle: 0),
+  timeouts: (stop: 120, start: 120, status: 120, exit: 5, settle: 0),
 )"#;
 
 impl World {
@@ -151,7 +151,7 @@ impl World {
     pub fn verb_command(&self, verb: &str, more: &[&str]) -> Command {
         let mut command = self.command(&[verb, &self.profile]);
         command.args(self.flags()).args(["--json", "--jobs", "1"]).args(more);
-        if verb == "rollback" {
+        if ["rollback", "apply"].contains(&verb) {
             command.arg("--yes");
         }
         command

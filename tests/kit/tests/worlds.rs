@@ -15,7 +15,7 @@ fn image(pid: &str) -> Option<PathBuf> {
 
 #[track_caller]
 fn until(what: &str, seen: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(600);
     while !seen() {
         assert!(Instant::now() < end, "waited in vain: {what}");
         std::thread::yield_now();

@@ -4,12 +4,13 @@ use crate::{
     answer::Answer,
     exit_code,
     logging::{now, when},
-    messages::{self, bytes, history as words},
+    messages::{self, bytes, history as words, snapshot as snapshots},
     session::{Session, Stop, stop},
 };
 use backout_engine::{
     State,
     history::{self, Entry, Fate, Pruned, Retention},
+    snapshot,
 };
 use backout_protocol::{Outcome, RunId, plan::PlanKind};
 use serde_json::{Value, json};
@@ -41,13 +42,17 @@ pub(crate) fn row(entry: &Entry, undone_by: Option<&RunId>) -> Value {
     let plan = entry.plan.as_ref();
     let undoes = plan.and_then(|p| match &p.kind {
         PlanKind::Undo { of } => Some(of),
-        PlanKind::Rollback => None,
+        PlanKind::Rollback | PlanKind::Apply => None,
     });
     json!({
         "run": entry.run,
         "begun": when(entry.begun),
         "begun_ms": entry.begun,
-        "kind": plan.map(|_| if undoes.is_some() { "undo" } else { "rollback" }),
+        "kind": plan.map(|p| match p.kind {
+            PlanKind::Rollback => "rollback",
+            PlanKind::Apply => "apply",
+            PlanKind::Undo { .. } => "undo",
+        }),
         "undoes": undoes,
         "undone_by": undone_by,
         "profile": plan.map(|p| &p.profile.name),
@@ -72,36 +77,59 @@ pub(crate) fn prune(session: &Session, rule: Retention, dry_run: bool) -> Result
             exit_code::DONE,
             Outcome::NothingToDo,
             words::pruned(&[], dry_run),
-            json!({ "runs": [] }),
+            json!({ "runs": [], "snapshots": [] }),
         ));
     };
-    let pruned = if dry_run {
-        history::due(&state, rule, now()).map_err(stop)?
+    let due = |state: &State| -> Result<Due, Stop> {
+        let runs = history::due(state, rule, now()).map_err(stop)?;
+        Ok((runs, snapshot::due(state, rule, now()).map_err(stop)?))
+    };
+    let (runs, gone) = if dry_run {
+        due(&state)?
     } else {
         drop(state);
         let locked = session.lock()?;
         session.nothing_open(locked.state())?;
         if stricter {
-            let due = history::due(locked.state(), rule, now()).map_err(stop)?;
-            session.ask_first(&words::pruned(&due, true), messages::history::QUESTION)?;
+            let (runs, gone) = due(locked.state())?;
+            session.ask_first(&text(&runs, &gone, true), messages::history::QUESTION)?;
         }
-        history::prune(&locked, rule, now()).map_err(stop)?
+        // Runs first: a snapshot stays as long as a run that restored it.
+        let runs = history::prune(&locked, rule, now()).map_err(stop)?;
+        (runs, snapshot::prune(&locked, rule, now()).map_err(stop)?)
     };
-    Ok(answer(&pruned, dry_run))
+    Ok(answer(&runs, &gone, dry_run))
 }
 
-fn answer(pruned: &[Pruned], dry_run: bool) -> Answer {
+type Due = (Vec<Pruned>, Vec<snapshot::retention::Pruned>);
+
+fn text(runs: &[Pruned], gone: &[snapshot::retention::Pruned], dry_run: bool) -> String {
+    let more =
+        if gone.is_empty() { String::new() } else { format!("\n{}", snapshots::pruned(gone, dry_run)) };
+    words::pruned(runs, dry_run) + &more
+}
+
+fn answer(pruned: &[Pruned], snapshots: &[snapshot::retention::Pruned], dry_run: bool) -> Answer {
     let gone = pruned.iter().filter(|p| p.left.is_none());
-    let freed: u64 = gone.clone().map(|p| p.bytes).sum();
-    let outcome = if pruned.is_empty() { Outcome::NothingToDo } else { Outcome::Done };
+    let dropped = snapshots.iter().filter(|p| p.left.is_none());
+    let freed: u64 = gone.clone().map(|p| p.bytes).chain(dropped.clone().map(|p| p.bytes)).sum();
+    let nothing = pruned.is_empty() && snapshots.is_empty();
+    let outcome = if nothing { Outcome::NothingToDo } else { Outcome::Done };
     let rows: Vec<Value> =
         pruned.iter().map(|p| json!({ "run": p.run, "bytes": p.bytes, "left": p.left })).collect();
-    let data = json!({ "dry_run": dry_run, "runs": rows, "bytes": freed });
-    let mut answer = Answer::plain(exit_code::DONE, outcome, words::pruned(pruned, dry_run), data);
-    answer.result.changed = !dry_run && gone.count() > 0;
+    let dropping: Vec<Value> =
+        snapshots.iter().map(|p| json!({ "id": p.id, "bytes": p.bytes, "left": p.left })).collect();
+    let data = json!({ "dry_run": dry_run, "runs": rows, "snapshots": dropping, "bytes": freed });
+    let mut answer = Answer::plain(exit_code::DONE, outcome, text(pruned, snapshots, dry_run), data);
+    answer.result.changed = !dry_run && gone.count() + dropped.count() > 0;
     log::debug!("{} freed", bytes(freed));
     for left in pruned.iter().filter(|p| p.left.is_some()) {
         answer.result.warnings.push(words::stays(left));
+    }
+    for one in snapshots {
+        if let Some(why) = &one.left {
+            answer.result.warnings.push(crate::messages::snapshot::stays(&one.id, why));
+        }
     }
     answer
 }

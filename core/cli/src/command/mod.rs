@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod apply;
 mod boot;
 mod demo;
 mod doctor;
@@ -12,6 +13,7 @@ mod profile;
 mod recover;
 mod rollback;
 pub(crate) mod show;
+mod snapshot;
 mod status;
 mod undo;
 mod verify;
@@ -44,6 +46,7 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
             plan::run(session, &wish, output.as_deref(), detailed_exitcode, form)
         }
         Verb::Rollback { wish, plan, dry_run } => rollback::run(session, &wish, plan.as_deref(), dry_run),
+        Verb::Apply { wish, plan, dry_run } => apply::run(session, &wish, plan.as_deref(), dry_run),
         Verb::Recover { cancel_reboot: true, dry_run: false, .. } => recover::cancel_reboot(session),
         Verb::Recover { boot, abandon, dry_run, .. } => recover::run(session, boot, abandon, dry_run),
         Verb::Undo { id, path, dry_run } => undo::run(session, id.as_deref(), &path, dry_run),
@@ -68,20 +71,21 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         },
         Verb::Plugin { verb } => match verb {
             PluginVerb::List => plugin::list(session),
-            PluginVerb::Show(_) => Err(later("plugin show")),
+            PluginVerb::Show { plugin } => plugin::show(session, &plugin),
             PluginVerb::Schema(_) => Err(later("plugin schema")),
             PluginVerb::Check(_) => Err(later("plugin check")),
             PluginVerb::New(_) => Err(later("plugin new")),
-            PluginVerb::Trust(_) => Err(later("plugin trust")),
-            PluginVerb::Untrust(_) => Err(later("plugin untrust")),
+            PluginVerb::Trust { file, sha256 } => plugin::trust(&file, sha256.as_deref()),
+            PluginVerb::Untrust { plugin } => plugin::untrust(session, &plugin),
+            PluginVerb::Plan(wish) => plugin::plan::run(session, &wish),
+            PluginVerb::Record(wish) => plugin::record::run(session, &wish),
         },
         Verb::PluginHost => plugin::host(),
         Verb::Demo { keep, dir } => demo::run(session, keep, dir),
         Verb::DemoService { verb, folder, hold } => demo::service(&verb, &folder, &hold),
-        Verb::Snapshot(_) => Err(later("snapshot")),
+        Verb::Snapshot { verb } => snapshot::run(session, verb),
         Verb::Guard(_) => Err(later("guard")),
         Verb::Report(_) => Err(later("report")),
         Verb::Explain(_) => Err(later("explain")),
-        Verb::Apply(_) => Err(later("apply")),
     }
 }

@@ -1,35 +1,53 @@
-//! `backout plugin list`: the plugins that can be seen. Runs none of their code. And the process that it runs in.
+//! `backout plugin`: one file a sub-verb. And the process that a plugin's code runs in.
+
+mod list;
+mod show;
+mod trust;
+
+pub(crate) use list::list;
+pub(crate) use show::show;
+pub(crate) use trust::{trust, untrust};
+
+pub(crate) mod plan;
+pub(crate) mod record;
 
 use crate::{
     answer::Answer,
-    messages::usage,
-    session::{Session, Stop},
+    messages::{plugin as words, usage},
+    session::Stop,
 };
-use backout_engine::PluginHost;
-use serde_json::json;
+use backout_engine::Refusal;
+use backout_host::HostError;
+use backout_protocol::Outcome;
+use std::path::Path;
 
 /// Is the process that a plugin's code runs in. Whoever started it reads its reply and looks at nothing else.
 pub(crate) fn host() -> Result<Answer, Stop> {
-    match backout_host::serve() {
-        Ok(()) => Ok(Answer::read(String::new(), serde_json::Value::Null)),
-        Err(e) => Err(Box::new(Answer::usage(usage::no_host(&e.to_string())))),
+    let Err(e) = backout_host::serve();
+    Err(Box::new(Answer::usage(usage::no_host(&e.to_string()))))
+}
+
+/// What a person names a plugin by.
+enum Named<'a> {
+    Id(&'a str),
+    File(&'a Path),
+}
+
+impl<'a> Named<'a> {
+    /// A path and a library's name stand for a file, all else for an id.
+    fn of(given: &'a Path) -> Self {
+        let library = given.extension().is_some_and(|e| e == std::env::consts::DLL_EXTENSION);
+        match given.to_str() {
+            Some(id) if !library && given.components().count() == 1 && !given.is_absolute() => Self::Id(id),
+            _ => Self::File(given),
+        }
     }
 }
 
-pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
-    let all = PluginHost::list(&session.plugins);
-    let mut out = String::new();
-    for one in &all {
-        let problem =
-            one.problem.as_ref().map_or_else(String::new, |p| format!("\n    may not be used: {p}"));
-        out.push_str(&format!(
-            "{} {}\n    {}\n    {}{problem}\n",
-            one.manifest.id, one.manifest.version, one.manifest.about, one.file
-        ));
+/// Why a verb about a plugin's file has no other answer.
+fn refused(error: HostError) -> Stop {
+    match words::refused(&error) {
+        Some(said) => Box::new(Answer::error(crate::exit_code::REFUSED, Outcome::Refused, said)),
+        None => crate::session::stop(Refusal::Plugin(error.into())),
     }
-    if all.is_empty() {
-        out.push_str("no plugin can be seen; give a folder with --plugin-dir");
-    }
-    let row = |one: &backout_engine::Listed| json!({ "id": one.manifest.id, "version": one.manifest.version, "file": one.file, "problem": one.problem });
-    Ok(Answer::read(out, json!({ "plugins": all.iter().map(row).collect::<Vec<_>>() })))
 }

@@ -6,7 +6,7 @@ use crate::{
     session::{BUILT_IN, Session, Stop, stop},
 };
 use backout_engine::{LoadedProfile, Refusal};
-use backout_protocol::profile::Role;
+use backout_protocol::profile::{Goes, Role};
 use serde_json::json;
 
 /// A profile that is known by name.
@@ -70,6 +70,9 @@ pub(crate) fn show(session: &Session, name: &str) -> Result<Answer, Stop> {
     out.push_str("Components:\n");
     for one in &profile.components {
         let role = match &one.role {
+            Role::Restore { plugin, .. } if profile.goes == Goes::Forward => {
+                format!("changed by the plugin `{plugin}`")
+            }
             Role::Restore { plugin, .. } => format!("rolled back by the plugin `{plugin}`"),
             Role::VerifyOnly { .. } => "only verified".into(),
             Role::ReportOnly => "only shown".into(),

@@ -64,7 +64,12 @@ fn give_up(session: &Session) -> Result<Answer, Stop> {
         .iter()
         .map(|s| json!({ "service": s.name, "was": s.was, "now": s.now.map(words::state_word), "start": s.start }))
         .collect();
-    let data = json!({ "files": files, "services": services });
+    let actions: Vec<_> = given_up
+        .actions
+        .iter()
+        .map(|a| json!({ "component": a.component, "action": a.action, "args": a.args, "stands": words::stands_word(a.stands) }))
+        .collect();
+    let data = json!({ "files": files, "actions": actions, "services": services });
     let mut answer = Answer::plain(exit_code::DONE, Outcome::Done, words::text(&given_up), data);
     answer.result.warnings = given_up.services.iter().filter_map(words::left_down).collect();
     answer.result.run_id = Some(given_up.run);

@@ -1,4 +1,5 @@
-//! `backout rollback`: the tool's purpose.
+//! `backout rollback`: the tool's purpose; and what it shares with `backout apply`, which differs in nothing but the
+//! profile's direction.
 
 use crate::{
     answer::Answer,
@@ -10,7 +11,11 @@ use crate::{
     session::{Session, Stop, stop},
 };
 use backout_engine::{Job, Refusal, State, apart, load, planner, report::counts, rollback};
-use backout_protocol::{Notice, Outcome, Plan, plan::OnLocked};
+use backout_protocol::{
+    Notice, Outcome, Plan,
+    plan::{OnLocked, PlanKind},
+    profile::Goes,
+};
 use serde_json::json;
 use std::path::Path;
 
@@ -20,9 +25,24 @@ pub(crate) fn run(
     saved: Option<&Path>,
     dry_run: bool,
 ) -> Result<Answer, Stop> {
+    go(session, wish, saved, dry_run, Goes::Back)
+}
+
+/// Carries out a profile that goes this way.
+pub(super) fn go(
+    session: &Session,
+    wish: &Wish,
+    saved: Option<&Path>,
+    dry_run: bool,
+    goes: Goes,
+) -> Result<Answer, Stop> {
     session.may_ask(dry_run)?;
     let saved = saved.map(load::plan).transpose().map_err(stop)?;
-    let job = job(session, wish, saved.as_ref())?;
+    let job = job(session, wish, saved.as_ref(), goes)?;
+    let profile = &job.profile.profile;
+    if profile.goes != goes {
+        return Err(stop(Refusal::WrongVerb { profile: profile.name.clone(), goes: profile.goes }));
+    }
     apart::state(&job, &session.state).map_err(stop)?;
     if dry_run {
         let state = look(session)?;
@@ -30,7 +50,7 @@ pub(crate) fn run(
     }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
-    let aim = Aim::Rollback(&job.profile.profile.name, &job.ask);
+    let aim = Aim::Forth(&job.profile.profile.name, &job.ask);
     if let Some(answer) = request::answered(session, locked.state(), aim)? {
         return Ok(answer);
     }
@@ -54,10 +74,15 @@ pub(crate) fn run(
 }
 
 /// What is asked for: by the command line, or by the saved plan with the command line over it.
-fn job(session: &Session, wish: &Wish, saved: Option<&Plan>) -> Result<Job, Stop> {
+fn job(session: &Session, wish: &Wish, saved: Option<&Plan>, goes: Goes) -> Result<Job, Stop> {
     let Some(saved) = saved else { return session.job(wish) };
-    if saved.kind != backout_protocol::plan::PlanKind::Rollback {
-        return Err(Box::new(Answer::usage(usage::usage("the saved plan is not one of a rollback"))));
+    let wrong = match (goes, &saved.kind) {
+        (Goes::Back, PlanKind::Rollback) | (Goes::Forward, PlanKind::Apply) => None,
+        (Goes::Back, _) => Some("the saved plan is not one of a rollback"),
+        (Goes::Forward, _) => Some("the saved plan is not one to apply"),
+    };
+    if let Some(wrong) = wrong {
+        return Err(Box::new(Answer::usage(usage::usage(wrong))));
     }
     let mut ask = session.ask(wish)?;
     let profile = match (&wish.profile, &saved.profile.file) {

@@ -50,6 +50,7 @@ pub(crate) fn run(session: &Session, id: &str) -> Result<Answer, Stop> {
         "plugins": plan.map(|p| &p.plugins),
         "components": plan.map(|p| &p.components),
         "services": plan.map(|p| &p.services),
+        "actions": plan.map(|p| p.customs().collect::<Vec<_>>()),
         "files": files.iter().map(file).collect::<Vec<_>>(),
         "records": records,
         "warnings": warnings,

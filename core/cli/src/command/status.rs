@@ -155,11 +155,11 @@ fn words(status: Status) -> &'static str {
         Status::Staged => "everything is staged; no service was touched, every file is old",
         Status::Opening => "services were being stopped; every file is old",
         Status::Reopening => "services were being started again; every file is old",
-        Status::Armed | Status::Applying(_) | Status::Applied(_) => {
-            "files were being swapped; some may be old, some new"
-        }
+        Status::Armed => "files were being swapped; some may be old, some new",
+        Status::Applying(_) => "every file is new; an action of a plugin was under way",
+        Status::Applied(_) => "every file is new; actions of plugins were being done",
         Status::Swapped => "every file is new; services were being started",
-        Status::Undoing => "files were being put back; some may be old, some new",
+        Status::Undoing => "actions and files were being put back; some may be old, some new",
         Status::Unswapped => "every file is old again; services were being started",
         Status::Deferring => {
             "files were being put back, to be replaced by a reboot; some may be old, some new"
@@ -178,9 +178,11 @@ fn remedy(remedy: Remedy) -> &'static str {
         Remedy::Forget => "forget it",
         Remedy::DropStaging => "remove what was staged",
         Remedy::DropStagingAndResume => "start what ran and remove what was staged",
-        Remedy::SwapOn => "stop the services, swap the rest, and start what ran; or put everything back",
+        Remedy::SwapOn => {
+            "stop the services, swap and do the rest, and start what ran; or put everything back"
+        }
         Remedy::ResumeForwards => "start what ran and look at its health; or put everything back",
-        Remedy::PutBack => "stop the services, put every file back, and start what ran",
+        Remedy::PutBack => "stop the services, put every action and file back, and start what ran",
         Remedy::ResumeBackwards => "start what ran",
         Remedy::PutBackAndQueue => {
             "stop the services, put every file back, start what ran, and leave the files to a reboot"

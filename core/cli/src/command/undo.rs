@@ -1,4 +1,4 @@
-//! `backout undo`: takes a finished rollback back.
+//! `backout undo`: takes a finished run back.
 
 use crate::{
     answer::Answer,
@@ -45,7 +45,7 @@ pub(crate) fn run(
 fn planned(session: &Session, state: &State, id: Option<&str>, paths: &[String]) -> Result<Plan, Stop> {
     let asked =
         undo::Asked { run: id, paths, by: Some(operator()), request_id: session.global.request_id.clone() };
-    let mut plan = undo::plan(state, &asked).map_err(stop)?;
+    let mut plan = undo::plan(state, &asked, &session.faces()).map_err(stop)?;
     plan.notices.extend(session.preflight(&plan)?);
     Ok(plan)
 }

@@ -1,7 +1,7 @@
 //! Words about a run that was given up.
 
 use super::code;
-use backout_engine::abandon::{Abandonment, LeftService};
+use backout_engine::abandon::{Abandonment, LeftAction, LeftService, Stands};
 use backout_machine::service::ServiceState;
 use backout_protocol::{plan::Was, report::Warning};
 
@@ -13,6 +13,15 @@ pub(crate) fn state_word(state: ServiceState) -> &'static str {
         ServiceState::Restarting => "restarting",
         ServiceState::Stopped => "stopped",
         ServiceState::NotInstalled => "not-installed",
+    }
+}
+
+/// How far an action got, for programs and people.
+pub(crate) fn stands_word(stands: Stands) -> &'static str {
+    match stands {
+        Stands::Untouched => "not done",
+        Stands::InDoubt => "in doubt: look at what it changes",
+        Stands::Done => "done",
     }
 }
 
@@ -31,6 +40,10 @@ pub(crate) fn text(given_up: &Abandonment) -> String {
         if let Some(at) = &file.before_image {
             text.push_str(&format!("    its before-image is `{at}`\n"));
         }
+    }
+    for LeftAction { component, action, args, stands } in &given_up.actions {
+        let stands = stands_word(*stands);
+        text.push_str(&format!("  action {action}({}) of {component}: {stands}\n", super::plan::short(args)));
     }
     for service in &given_up.services {
         let now = service.now.map_or("cannot be asked", state_word);

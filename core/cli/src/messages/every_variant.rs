@@ -8,14 +8,15 @@ use backout_engine::{
     faces::{Cancelled, HostError},
     failure::Holders,
     refusal::{NotUndoable, PathFlag, Trusted, Wanting},
+    snapshot::{Cannot, InUse},
 };
 use backout_journal::Unreadable;
 use backout_machine::service::ServiceError;
 use backout_protocol::{
-    ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName,
+    ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName, SnapshotId,
     notice::Stays,
     plan::{Origin, PlanDrift, Resolved},
-    profile::Severity,
+    profile::{Goes, Severity},
     text::{RonError, Text},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,9 @@ fn service() -> ServiceName {
     "Trend ServerProtect".parse().unwrap()
 }
 fn run() -> RunId {
+    "01m83e7csdtk1bmvtwjf7418jg".parse().unwrap()
+}
+fn snapshot() -> SnapshotId {
     "01m83e7csdtk1bmvtwjf7418jg".parse().unwrap()
 }
 fn path() -> HostPath {
@@ -82,7 +86,10 @@ fn refusals() -> Vec<Refusal> {
         R::VariableUnknown { variable: "hom".into(), known: vec!["home".into()] },
         R::VariableNotAbsolute { variable: "home".into(), value: path() },
         R::BadProposal { plugin: "x".into(), why: why() },
-        R::CustomStep { component: component(), action: "a".into() },
+        R::TooManyActions { wanted: 65, most: 64 },
+        R::ActionNotReady { component: component(), action: "a".into(), why: why() },
+        R::UndoActionDrift { component: component(), action: "a".into() },
+        R::WrongVerb { profile: "x".into(), goes: Goes::Forward },
         R::SiteServiceUnknown { service: service(), known: vec![service()] },
         R::ServiceMissing { service: service(), component: component() },
         R::Service(spawn()),
@@ -148,6 +155,17 @@ fn refusals() -> Vec<Refusal> {
         R::RebootPending { run: run() },
         R::NoRebootPending { run: run() },
         R::Declined,
+        R::SnapshotUnknown { asked: "x".into(), known: Vec::new() },
+        R::SnapshotUnknown { asked: "x".into(), known: vec![snapshot()] },
+        R::SnapshotDamaged { id: snapshot(), what: vec![why()] },
+        R::SnapshotTooNew { id: snapshot(), found: (9, 0) },
+        R::SnapshotKept { id: snapshot(), why: InUse::Pinned },
+        R::SnapshotFailed(disk(ErrorKind::NoSpace)),
+        R::SnapshotFailed(disk(ErrorKind::Other)),
+        R::SnapshotElsewhere { id: snapshot(), path: path() },
+        R::SnapshotCannot { id: snapshot(), names: vec![(place(), Cannot::IsLink)] },
+        R::Changing { path: path() },
+        R::BadGlob { glob: "[".into(), why: why() },
     ];
     all.extend(host_errors().into_iter().map(R::Plugin));
     all
@@ -176,6 +194,9 @@ fn failures() -> Vec<Failure> {
         F::Journal { why: why() },
         F::Hold { why: "w".into() },
         F::StopGoesOn,
+        F::Action { component: component(), action: "a".into(), why: why() },
+        F::ActionDrift { component: component(), action: "a".into() },
+        F::ActionInDoubt { component: component(), action: "a".into() },
         F::Queue { why: why() },
         F::NotMounted { folder: path() },
         F::Recorded { why: why() },
@@ -194,6 +215,7 @@ fn stucks() -> Vec<Stuck> {
             error: disk(ErrorKind::Busy),
             holders: Box::new(Holders(vec![("i".into(), 7)])),
         },
+        S::Action { component: component(), action: "a".into(), why: why() },
         S::BeforeImageLost { target: place() },
         S::RecordLost { target: place(), at: path() },
         S::Journal { path: path(), why: Unreadable::TooNew { found: (9, 0) } },
@@ -229,6 +251,10 @@ fn notices() -> Vec<Notice> {
         N::ProbeFailed { probe: "p".into() },
         N::EndedProcess { image: "i".into(), pid: 7 },
         N::CommandsNotHeldAtBoot,
+        N::FolderStays { folder: place(), holds: place() },
+        N::RightsStay { first: place(), what: "w".into(), files: 2 },
+        N::NothingKept { places: vec![place()] },
+        N::KeptWithout { first: place(), what: "w".into(), files: 2 },
         N::NotSettledAtBoot,
     ]
 }

@@ -102,10 +102,31 @@ pub(crate) fn said(failure: &Failure) -> Said {
         .at("reboot"),
         Failure::StopGoesOn => Said::new(
             2022,
-            "a command that the run told to stop a service still goes on; it may stop the service at any moment",
+            "a command that the run told to stop a service, or a plugin's action, still goes on; it may stop the service \
+             or change something at any moment",
             "let it end, or end it yourself; then run `backout recover`",
         )
         .at("recover"),
+        Failure::Action { component, action, why } => Said::new(
+            2031,
+            format!("the action `{action}` of `{component}` failed: {why}"),
+            "mend that, then run it again",
+        )
+        .at("action"),
+        Failure::ActionDrift { component, action } => Said::new(
+            2032,
+            format!("what the action `{action}` of `{component}` is to change was changed while the run went on"),
+            "find out who changes it, then run it again",
+        )
+        .at("arm"),
+        Failure::ActionInDoubt { component, action } => Said::new(
+            2033,
+            format!(
+                "what the action `{action}` of `{component}` changes is neither what it was nor what it was to become"
+            ),
+            "find out who changed it, then run it again",
+        )
+        .at("action"),
         Failure::Recorded { why } => {
             Said::new(2012, format!("the run was given up: {why}"), "mend that, then run it again")
         }

@@ -32,6 +32,7 @@ pub(crate) fn line(entry: &Entry, undone_by: Option<&RunId>) -> String {
     let what = match &entry.plan {
         Some(plan) => match &plan.kind {
             PlanKind::Rollback => format!("rollback of {}", plan.profile.name),
+            PlanKind::Apply => format!("{} applied", plan.profile.name),
             PlanKind::Undo { of } => format!("undo of {of}"),
         },
         None => "a run".to_owned(),

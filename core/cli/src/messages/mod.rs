@@ -7,15 +7,18 @@ pub(crate) mod abandon;
 pub(crate) mod boot;
 pub(crate) mod doctor;
 pub(crate) mod failure;
+pub(crate) mod fixture;
 pub(crate) mod history;
 pub(crate) mod install;
 pub(crate) mod inventory;
 pub(crate) mod notice;
 pub(crate) mod plan;
+pub(crate) mod plugin;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod runbook;
 pub(crate) mod show;
+pub(crate) mod snapshot;
 pub(crate) mod stuck;
 pub(crate) mod usage;
 pub(crate) mod worker;
@@ -127,6 +130,8 @@ mod tests {
             ("boot", include_str!("boot.rs")),
             ("doctor", include_str!("doctor.rs")),
             ("history", include_str!("history.rs")),
+            ("plugin", include_str!("plugin.rs")),
+            ("snapshot", include_str!("snapshot.rs")),
             ("usage", include_str!("usage.rs")),
             ("worker", include_str!("worker.rs")),
         ];

@@ -1,6 +1,6 @@
 //! Warnings.
 
-use super::{code, doctor::stays, names, text};
+use super::{code, doctor::stays, lines, names, text};
 use backout_protocol::{Notice, path::encode, report::Warning};
 
 /// A notice as a program and a person read it.
@@ -79,6 +79,26 @@ fn said(notice: &Notice) -> (u16, String) {
         Notice::LeftRestarting { service } => (
             4034,
             format!("the service `{service}` fell over and was started again and again before the run; it was told to start again, and whether it stays up was not waited for"),
+        ),
+        Notice::NothingKept { places } => (
+            4040,
+            format!("sockets, pipes and devices are named in the snapshot, and nothing of them is kept:{}", lines(places)),
+        ),
+        Notice::KeptWithout { first, what, files } => (
+            4041,
+            format!(
+                "{files} copies could not be given all that their originals have; the first: {what} of `{first}`. The inventory says how it was; run backout as root to keep it whole"
+            ),
+        ),
+        Notice::FolderStays { folder, holds } => (
+            4043,
+            format!("`{folder}` is not in the snapshot and stays: it holds `{holds}`, which is left alone"),
+        ),
+        Notice::RightsStay { first, what, files } => (
+            4044,
+            format!(
+                "{files} files or folders have the bytes of the snapshot and other rights, and stay as they are; the first: `{first}`, {what}"
+            ),
         ),
         _ => (4099, format!("{notice:?}")),
     }

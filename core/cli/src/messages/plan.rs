@@ -7,6 +7,7 @@ use backout_protocol::{
     message::{LeftAlone, LeftReason},
     path::encode,
     plan::{ComponentState, Origin, PlanKind, Was},
+    step::Way,
 };
 
 /// What becomes of a component.
@@ -64,7 +65,20 @@ pub(crate) fn step(step: &Step) -> String {
         Step::CreateFolder { target, .. } => format!("create    {target}/"),
         Step::RemoveFolder { target } => format!("remove    {target}/"),
         Step::Hold { target, image } => format!("hold      {target}  is {} already", version(image.version)),
-        Step::Custom { component, action, .. } => format!("custom    {action} ({component})"),
+        Step::Custom { component, action, args, way, .. } => {
+            let word = if *way == Way::Forth { "action    " } else { "take back " };
+            format!("{word}{action}({}) ({component})", short(args))
+        }
+    }
+}
+
+/// Arguments in one line that a person can take in.
+pub(crate) fn short(args: &str) -> String {
+    const MOST: usize = 200;
+    let line = args.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(MOST) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line,
     }
 }
 
@@ -89,7 +103,8 @@ pub(crate) fn left_alone(left: &LeftAlone) -> String {
 
 /// What a plan amounts to, in one line.
 pub(crate) fn counted(counts: &Counts) -> String {
-    let Counts { replaced, removed, created, consumed, held, skipped, left_alone, services } = counts;
+    let Counts { replaced, removed, created, consumed, held, skipped, left_alone, services, actions } =
+        counts;
     let all = [
         (*replaced, "replaced"),
         (*removed, "removed"),
@@ -99,6 +114,7 @@ pub(crate) fn counted(counts: &Counts) -> String {
         (*left_alone, "left alone"),
         (*skipped, "components skipped"),
         (*services, "services stopped and started"),
+        (*actions, "actions of plugins"),
     ];
     let told: Vec<String> =
         all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
@@ -114,6 +130,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     };
     match &plan.kind {
         PlanKind::Rollback => line(format!("Plan: roll back {}", plan.profile.name)),
+        PlanKind::Apply => line(format!("Plan: apply {}", plan.profile.name)),
         PlanKind::Undo { of } => line(format!("Plan: undo the run {of}")),
     }
     for (name, value) in &plan.site.vars {
@@ -141,7 +158,12 @@ pub(crate) fn plan(plan: &Plan) -> String {
         line(format!("  {}", step(one)));
     }
     if plan.is_empty() {
-        line("  nothing to change: everything is back already".into());
+        line(match plan.kind {
+            PlanKind::Apply => "  nothing to change: everything is so already".into(),
+            PlanKind::Rollback | PlanKind::Undo { .. } => {
+                "  nothing to change: everything is back already".into()
+            }
+        });
     }
     if !plan.left_alone.is_empty() {
         line("Left alone:".into());

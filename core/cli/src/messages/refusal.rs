@@ -6,7 +6,7 @@ use backout_engine::{
     faces::{Cancelled, HostError},
     refusal::{NotUndoable, PathFlag, Trusted, Wanting},
 };
-use backout_protocol::{Place, RunId, message::Reject, path::encode, plan::PlanDrift};
+use backout_protocol::{Place, RunId, message::Reject, path::encode, plan::PlanDrift, profile::Goes};
 
 /// How a file is made one that only its owner may change.
 const OWN_IT: &str = if cfg!(windows) {
@@ -30,6 +30,7 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
         | R::BeforeStop(_)
         | R::SourceChanged { .. }
         | R::JournalFailed { .. } => return said,
+        R::SnapshotFailed(_) | R::Changing { .. } => "no file of the product was touched",
         R::Locked { .. } => "this call has touched nothing",
         _ => "nothing was touched",
     };
@@ -147,12 +148,33 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("the plugin `{plugin}` proposes what it may not: {why}"),
             "that is a bug in the plugin; tell its author",
         ),
-        R::CustomStep { component, action } => Said::new(
-            1021,
+        R::TooManyActions { wanted, most } => Said::new(
+            1110,
+            format!("the plugins want {wanted} actions, and {most} are the most that one run may do"),
+            "name fewer components with `--component`, and run it again for the others",
+        ),
+        R::ActionNotReady { component, action, why } => Said::new(
+            1111,
+            format!("the action `{action}` of `{component}` cannot be prepared: {why}"),
+            "mend that, then run it again",
+        ),
+        R::UndoActionDrift { component, action } => Said::new(
+            1112,
             format!(
-                "the component `{component}` needs the custom step `{action}`, and those are not in this version"
+                "what the action `{action}` of `{component}` changed is no longer as the run left it, and not as it was \
+                 before"
             ),
-            "use a newer backout",
+            "find out who changed it and set it to either by hand, then run it again",
+        ),
+        R::WrongVerb { profile, goes: Goes::Forward } => Said::new(
+            1113,
+            format!("the profile `{profile}` takes its product forward, not back"),
+            format!("`backout apply {profile}` does that, `backout undo` takes it back"),
+        ),
+        R::WrongVerb { profile, goes: Goes::Back } => Said::new(
+            1113,
+            format!("the profile `{profile}` takes its product back, not forward"),
+            format!("`backout rollback {profile}` does that"),
         ),
         R::SiteServiceUnknown { service, known } => Said::new(
             1022,
@@ -498,6 +520,15 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("the run {run} waits for a reboot, which replaces its files; nothing new is begun"),
             "reboot; or run `backout recover --cancel-reboot`",
         ),
+        R::SnapshotUnknown { .. }
+        | R::SnapshotDamaged { .. }
+        | R::SnapshotTooNew { .. }
+        | R::SnapshotKept { .. }
+        | R::SnapshotElsewhere { .. }
+        | R::SnapshotCannot { .. }
+        | R::SnapshotFailed(_)
+        | R::Changing { .. }
+        | R::BadGlob { .. } => super::snapshot::refused(refusal),
         R::NotConfirmed => Said::new(
             1067,
             "there is no terminal to ask on, and `--yes` was not given",
@@ -610,7 +641,8 @@ fn no_good_backup(wanting: &[Wanting]) -> Said {
     let also: String =
         others.iter().map(|c| format!("`--component {c}` has a good one for some of them; ")).collect();
     let help = format!(
-        "{also}if the patch was run more than once, give the files you set aside yourself with `--from dir:PATH`"
+        "{also}if the patch was run more than once, give the files you set aside yourself with `--from dir:PATH`, or a snapshot with \
+         `--from snapshot:ID`"
     );
     Said::new(1031, message, help)
 }
@@ -638,6 +670,7 @@ fn drifted(drift: &PlanDrift) -> String {
         PlanDrift::Plugin(id) => format!("the plugin `{id}` is another"),
         PlanDrift::Service(name) => format!("the service `{name}` is in another state"),
         PlanDrift::Target(target) => format!("`{target}` has changed"),
+        PlanDrift::Action(name) => format!("the action {name} is another"),
         PlanDrift::Site => "folders, commands, waiting times or probes have changed".into(),
         PlanDrift::Order => "the order of the steps has changed".into(),
         PlanDrift::Tool => "it was made by another version of backout, or for another purpose".into(),

@@ -35,6 +35,7 @@ pub(crate) fn run(
         lines.push(format!("Profile {} sha256 {}", plan.profile.name, plan.profile.sha256));
         let plugins = plan.plugins.iter();
         lines.extend(plugins.map(|p| format!("Plugin {} {} sha256 {}", p.id, p.version, p.sha256)));
+        lines.extend(plan.customs().map(|s| format!("Step {}", plan_words::step(s))));
         let services = plan.services.iter();
         lines.extend(services.map(|s| format!("Service {}, before: {}", s.name, plan_words::was(s.was))));
     }

@@ -30,6 +30,15 @@ fn plain(why: &Stuck) -> Said {
         Stuck::Target { target, error, holders } => {
             Said::new(3012, format!("`{target}` could not be put back: {error}{}; services are left stopped", held(holders)), AGAIN).at("unwind")
         }
+        Stuck::Action { component, action, why } => Said::new(
+            3020,
+            format!(
+                "the action `{action}` of `{component}` could not be taken back: {why}; every file is as it was before \
+                 the run, services are left stopped"
+            ),
+            "mend that, or put back by hand what the action changed; then run `backout recover`, which looks again",
+        )
+        .at("unwind"),
         Stuck::BeforeImageLost { target } => Said::new(
             3013,
             format!("what `{target}` was before the run is nowhere to be found; services are left stopped"),

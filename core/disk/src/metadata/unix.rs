@@ -1,7 +1,11 @@
 //! Linux: owner, group, mode, extended attributes, times.
 
 use super::Wear;
-use crate::os::{self, Raw};
+use crate::{
+    fingerprint::digest_bytes,
+    os::{self, Raw},
+};
+use backout_protocol::{path::encode, snapshot::Facts};
 use std::{ffi::OsString, fs::File, io};
 
 /// A signature or hash of the bytes: on other bytes it is wrong, and an appraising kernel refuses the file.
@@ -18,6 +22,18 @@ pub(crate) struct Metadata {
 impl Metadata {
     pub(crate) fn of(file: &File) -> io::Result<Self> {
         Ok(Self { raw: os::stat_of(file)?, attributes: os::attributes(file)? })
+    }
+
+    /// As it can be written down.
+    pub(crate) fn facts(&self) -> Facts {
+        let attribute = |(name, value): &(OsString, Vec<u8>)| (encode(name), digest_bytes(value));
+        Facts {
+            owner: self.raw.uid.to_string(),
+            group: Some(self.raw.gid.to_string()),
+            mode: self.raw.mode & 0o7777,
+            modified: self.raw.mtime,
+            attributes: self.attributes.iter().map(attribute).collect(),
+        }
     }
 
     fn user(&self) -> impl Iterator<Item = &(OsString, Vec<u8>)> {

@@ -1,11 +1,15 @@
 //! Windows: security descriptor, attributes, times, named streams.
 
 use super::Wear;
-use crate::os::{
-    self,
-    security::{Descriptor, Parts},
-    streams,
+use crate::{
+    fingerprint::digest_bytes,
+    os::{
+        self,
+        security::{Descriptor, Parts},
+        streams,
+    },
 };
+use backout_protocol::{path::encode, snapshot::Facts};
 use std::{
     ffi::OsString,
     fs::File,
@@ -49,6 +53,23 @@ impl Metadata {
             }
         }
         Ok(Self { descriptor, basic, streams: found })
+    }
+
+    /// As it can be written down.
+    pub(crate) fn facts(&self) -> Facts {
+        let grants = self.descriptor.grants().ok().flatten();
+        let access = ("access list".to_owned(), digest_bytes(format!("{grants:?}").as_bytes()));
+        let streams = self.streams.iter().map(|(name, bytes)| (encode(name), digest_bytes(bytes)));
+        // Steps of 100 ns since 1601.
+        let steps = u64::try_from(self.basic.LastWriteTime).unwrap_or_default();
+        let seconds = i64::try_from(steps / 10_000_000).unwrap_or(i64::MAX) - 11_644_473_600;
+        Facts {
+            owner: self.descriptor.owner().unwrap_or_default(),
+            group: None,
+            mode: self.basic.FileAttributes & SETTABLE,
+            modified: (seconds, (steps % 10_000_000) as u32 * 100),
+            attributes: std::iter::once(access).chain(streams).collect(),
+        }
     }
 }
 

@@ -240,6 +240,28 @@ pub(crate) fn remove_folder(at: &Handle, name: &OsStr) -> io::Result<()> {
     Ok(rustix::fs::unlinkat(at, one(name)?, AtFlags::REMOVEDIR)?)
 }
 
+/// Makes `to`, which is empty, share the bytes of `from` until one of them is written to, where the file system can.
+pub(crate) fn share_bytes(from: &File, to: &File) -> io::Result<()> {
+    Ok(rustix::fs::ioctl_ficlone(to, from)?)
+}
+
+/// What a symbolic link holds. `path`: the same name as a whole, for systems without such a call.
+pub(crate) fn read_link(at: &Handle, name: &OsStr, _path: &Path) -> io::Result<OsString> {
+    use std::os::unix::ffi::OsStringExt;
+    let text = rustix::fs::readlinkat(at, one(name)?, Vec::new())?;
+    Ok(OsString::from_vec(text.into_bytes()))
+}
+
+/// Lets the owner do everything in a folder.
+pub(crate) fn let_in(folder: &File) -> io::Result<()> {
+    set_mode(folder, rustix::fs::fstat(folder)?.st_mode | 0o700)
+}
+
+/// Makes a symbolic link that was not there.
+pub(crate) fn make_link(at: &Handle, name: &OsStr, target: &OsStr) -> io::Result<()> {
+    Ok(rustix::fs::symlinkat(target, at, one(name)?)?)
+}
+
 pub(crate) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
     file.write_all_at(bytes, offset)
 }

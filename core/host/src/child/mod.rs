@@ -4,7 +4,7 @@
 //! The thread that asks starts the child and waits for its end, so it outlives it: where the system ends a child with its
 //! parent, the parent is a thread.
 
-#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(unix, path = "unix/mod.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
 mod printed;
@@ -14,7 +14,7 @@ mod wire;
 
 pub use serve::serve;
 
-use crate::{Pinning, error::HostError};
+use crate::{Leave, Pinning, error::HostError};
 use backout_protocol::{
     message::{Answer, Request},
     plan::PluginRef,
@@ -22,9 +22,10 @@ use backout_protocol::{
 use printed::Printed;
 use silence::Silence;
 use std::{
+    fs::File,
     io::{self, Read},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     thread,
     time::{Duration, Instant},
@@ -46,13 +47,16 @@ pub struct Spawner {
 /// left behind may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// How long it may take until orders that have been read whole are known to be sent.
+const SENDING: Duration = Duration::from_millis(100);
+
 /// What is seen of a child.
 enum Seen {
     Replied(io::Result<Reply>),
     Printed(Vec<u8>),
 }
 
-/// Asks a plugin in a child of its own.
+/// Asks a plugin in a child of its own, which keeps `held` open until it and all it has started have ended.
 ///
 /// # Errors
 /// What the child found of the plugin, or how it ended.
@@ -61,12 +65,19 @@ pub(crate) fn ask(
     plugin: &PluginRef,
     pinning: Pinning,
     request: &Request,
+    leave: Leave,
+    held: Option<&File>,
 ) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
-    let order =
-        Order { plugin: plugin.clone(), pinning, request: request.clone(), parent: std::process::id() };
+    let named = |what: String| broken(format!("{what}; its file is `{}`", plugin.file));
+    let heirloom = held.map(os::heirloom).transpose();
+    let heirloom =
+        heirloom.map_err(|e| broken(format!("what its process is to hold cannot be shared: {e}")))?;
+    let keeps = heirloom.as_ref().and_then(os::number);
+    let order = Order { plugin: plugin.clone(), pinning, request: request.clone(), leave, keeps };
     let (mut running, seen) = Running::start(spawner, order)
         .map_err(|e| broken(format!("no process could be started for it: {e}")))?;
+    drop(heirloom);
     let mut printed = Printed::new(&plugin.id);
     let replied = listen(&seen, spawner.deadline, &mut printed);
     let grace = if matches!(replied, Err(Silence::Ended)) { LAST_WORDS } else { Duration::ZERO };
@@ -74,8 +85,9 @@ pub(crate) fn ask(
     printed.rest(&seen, LAST_WORDS);
     match replied {
         Ok(Reply::Answer(answer)) => Ok(*answer),
-        Ok(Reply::Failed(error)) => Err(error),
-        Err(silence) => Err(broken(silence.why(request, ended, printed.last()))),
+        Ok(Reply::Failed(error)) if error.is_of(plugin) => Err(error.during(&silence::operation(request))),
+        Ok(Reply::Failed(error)) => Err(named(format!("its process told of something else: {error}"))),
+        Err(silence) => Err(named(silence.why(request, ended, printed.last()))),
     }
 }
 
@@ -100,6 +112,8 @@ fn listen(seen: &Receiver<Seen>, deadline: Duration, printed: &mut Printed) -> R
 struct Running {
     child: Child,
     group: os::Group,
+    /// The open end of its orders, once they are all with it.
+    leash: Receiver<ChildStdin>,
 }
 
 impl Running {
@@ -107,7 +121,8 @@ impl Running {
         let mut command = Command::new(&spawner.program);
         command.args(&spawner.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let (child, group) = os::spawn(&mut command)?;
-        let mut running = Self { child, group };
+        let (sent, leash) = sync_channel(1);
+        let mut running = Self { child, group, leash };
         let pipes = (running.child.stdin.take(), running.child.stdout.take(), running.child.stderr.take());
         let (Some(mut orders), Some(mut replies), Some(prints)) = pipes else {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -117,26 +132,23 @@ impl Running {
         let told = tell.clone();
         thread::spawn(move || forward(prints, &told));
         thread::spawn(move || {
-            let replied = wire::write(&order, &mut orders).and_then(|()| wire::read(&mut replies));
-            // The child stays until its orders end, so that its end comes from us.
+            let ordered = wire::write(&order, &mut orders);
+            // While they have no end, the child is wanted.
+            let _ = sent.send(orders);
+            let replied = ordered.and_then(|()| wire::read(&mut replies));
+            let replied = replied.and_then(|reply| wire::ends(&mut replies).map(|()| reply));
             let _ = tell.send(Seen::Replied(replied));
-            drop(orders);
         });
         Ok((running, seen))
     }
 
     /// Ends it with everything that it has started. Gives how it ended, if it did so by itself within `grace`.
     fn end(&mut self, grace: Duration) -> Option<ExitStatus> {
-        let until = Instant::now() + grace;
-        let by_itself = loop {
-            match os::has_ended(&mut self.child) {
-                true => break true,
-                false if Instant::now() >= until => break false,
-                false => thread::park_timeout(Duration::from_millis(5)),
-            }
-        };
+        let by_itself = os::has_ended(&mut self.child, grace);
+        // They are with it, or it has not read them and does nothing yet.
+        let leash = self.leash.recv_timeout(SENDING).ok();
         // Before it is reaped: so long its number, and its group's, are its own.
-        self.group.kill(&mut self.child);
+        self.group.end(&mut self.child, leash);
         self.child.wait().ok().filter(|_| by_itself)
     }
 }

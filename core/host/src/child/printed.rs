@@ -58,9 +58,38 @@ impl Printed {
         let line = String::from_utf8_lossy(&self.line);
         let line = line.trim();
         if !line.is_empty() {
-            log::info!("the plugin {} printed: {line}", self.id);
+            match logged(line) {
+                Some((level, text)) => log::log!(level, "the plugin {}: {text}", self.id),
+                None => log::info!("the plugin {} printed: {line}", self.id),
+            }
             line.clone_into(&mut self.last);
         }
         self.line.clear();
+    }
+}
+
+/// A line that is one of the plugin's own log: it begins with its level, as the SDK writes it.
+fn logged(line: &str) -> Option<(log::Level, &str)> {
+    let (level, text) = line.split_once(": ")?;
+    let level = match level {
+        "error" => log::Level::Error,
+        "warn" => log::Level::Warn,
+        "info" => log::Level::Info,
+        "debug" => log::Level::Debug,
+        _ => return None,
+    };
+    Some((level, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_begins_with_a_level_is_one_of_the_log() {
+        assert_eq!(logged("warn: old: yes"), Some((log::Level::Warn, "old: yes")));
+        for printed in ["", "hello", "warning: x", "Error: x", "error:x"] {
+            assert_eq!(logged(printed), None, "{printed}");
+        }
     }
 }

@@ -35,7 +35,7 @@ impl Silence {
 }
 
 /// What a plugin does for such a request.
-fn operation(request: &Request) -> String {
+pub(super) fn operation(request: &Request) -> String {
     match request {
         Request::Describe => "it described itself".to_owned(),
         Request::Plan(plan) => format!("it planned component `{}`", plan.component),

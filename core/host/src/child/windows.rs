@@ -1,18 +1,21 @@
 //! Windows: a job that ends its processes when its last handle is closed, so with us, and lets them have so much memory.
 #![expect(unsafe_code, reason = "the system's calls")]
 
+use crate::Leave;
 use std::{
+    convert::Infallible,
     fs::File,
     io,
     os::windows::{
         io::{AsHandle, AsRawHandle, FromRawHandle, IntoRawHandle, OwnedHandle, RawHandle},
         process::CommandExt,
     },
-    process::{Child, Command, ExitStatus},
+    process::{Child, ChildStdin, Command, ExitStatus},
     ptr,
+    time::Duration,
 };
 use windows_sys::Win32::{
-    Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation},
+    Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation, WAIT_OBJECT_0},
     System::{
         Console::{STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, SetStdHandle},
         JobObjects::{
@@ -20,7 +23,10 @@ use windows_sys::Win32::{
             JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
             JobObjectExtendedLimitInformation, SetInformationJobObject, TerminateJobObject,
         },
-        Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW},
+        Threading::{
+            CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, GetCurrentProcess, TerminateProcess,
+            WaitForSingleObject,
+        },
     },
 };
 
@@ -32,12 +38,13 @@ pub(super) struct Group(Option<OwnedHandle>);
 
 impl Group {
     /// Ends all of them.
-    pub(super) fn kill(&self, child: &mut Child) {
+    pub(super) fn end(&self, child: &mut Child, leash: Option<ChildStdin>) {
         if let Some(job) = &self.0 {
             // SAFETY: the job's handle is open.
             unsafe { TerminateJobObject(job.as_raw_handle(), 1) };
         }
         let _ = child.kill();
+        drop(leash);
     }
 }
 
@@ -72,9 +79,26 @@ fn job(process: RawHandle) -> io::Result<OwnedHandle> {
     if done { Ok(job) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Whether it has ended.
-pub(super) fn has_ended(child: &mut Child) -> bool {
-    !matches!(child.try_wait(), Ok(None))
+/// The same file once more, which whoever is started meanwhile inherits.
+pub(super) fn heirloom(held: &File) -> io::Result<File> {
+    let copy = held.try_clone()?;
+    // SAFETY: the handle is open.
+    match unsafe { SetHandleInformation(copy.as_raw_handle(), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(copy),
+    }
+}
+
+/// What its keeper has to know it by: here nobody closes it.
+pub(super) fn number(_heirloom: &File) -> Option<i32> {
+    None
+}
+
+/// Whether it ends within this time.
+pub(super) fn has_ended(child: &mut Child, within: Duration) -> bool {
+    let limit = u32::try_from(within.as_millis()).unwrap_or(u32::MAX);
+    // SAFETY: the process's handle is open.
+    unsafe { WaitForSingleObject(child.as_raw_handle(), limit) == WAIT_OBJECT_0 }
 }
 
 /// How a process ended: the system's numbers for faults are known by their hexadecimal digits.
@@ -104,7 +128,25 @@ pub(super) fn take_channel() -> io::Result<(File, File)> {
     Ok((orders.into(), replies.into()))
 }
 
+/// Does `work`, which replies, in this process: the host's job holds what it starts. Ends it without what the plugin has
+/// registered for the end of a process.
+///
+/// # Errors
+/// The work's.
+pub(super) fn isolate(
+    orders: File,
+    mut replies: File,
+    _keeps: Option<i32>,
+    work: impl FnOnce(u32, &mut File) -> io::Result<()>,
+) -> io::Result<Infallible> {
+    work(0, &mut replies)?;
+    drop((orders, replies));
+    // SAFETY: ends this process; nothing of it is needed any more.
+    unsafe { TerminateProcess(GetCurrentProcess(), 0) };
+    Err(io::Error::last_os_error())
+}
+
 /// The job holds this process already.
-pub(super) fn confine(_parent: u32) -> io::Result<()> {
+pub(super) fn confine(_keeper: u32, _leave: Leave) -> io::Result<()> {
     Ok(())
 }

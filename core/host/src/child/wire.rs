@@ -1,6 +1,6 @@
 //! What goes between a host and its child: one order, one reply, each as the length of its JSON and the JSON.
 
-use crate::{Pinning, error::HostError};
+use crate::{Leave, Pinning, error::HostError};
 use backout_protocol::{
     message::{Answer, Request},
     plan::PluginRef,
@@ -22,8 +22,10 @@ pub(super) struct Order {
     pub(super) pinning: Pinning,
     /// What it is asked.
     pub(super) request: Request,
-    /// Whose child it is.
-    pub(super) parent: u32,
+    /// What it may do meanwhile.
+    pub(super) leave: Leave,
+    /// A file that was open when it was started and that it keeps open, where the system has numbers for them.
+    pub(super) keeps: Option<i32>,
 }
 
 /// What came of it.
@@ -63,6 +65,15 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     serde_json::from_slice(&json).map_err(io::Error::other)
+}
+
+/// Sees to it that nothing more comes.
+pub(super) fn ends(from: &mut impl Read) -> io::Result<()> {
+    match from.read(&mut [0]) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(io::Error::other("more than one was written")),
+        Err(e) => Err(e),
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use backout_plugin::{
         abi,
         message::{Failure, Proposal},
     },
+    schemars,
 };
 use core::ffi::c_void;
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 pub struct Rude;
 
 /// How.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum Config {
     /// By panicking.

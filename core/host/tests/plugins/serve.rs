@@ -1,5 +1,6 @@
 //! The child of the host's tests.
 
-fn main() -> std::io::Result<()> {
-    backout_host::serve()
+fn main() {
+    let Err(e) = backout_host::serve();
+    log::error!("{e}");
 }

@@ -9,8 +9,8 @@ use std::{
 
 /// What is looked for.
 pub(super) struct Wanted {
-    /// Folded.
-    images: Vec<String>,
+    /// Folded; `None`: whatever it is called.
+    images: Option<Vec<String>>,
     /// As they really lie.
     under: Vec<PathBuf>,
 }
@@ -18,9 +18,13 @@ pub(super) struct Wanted {
 impl Wanted {
     pub(super) fn new(images: &[String], under: &[PathBuf]) -> Self {
         let images = images.iter().map(|i| key(OsStr::new(i))).collect();
+        Self { images: Some(images), ..Self::any(under) }
+    }
+
+    pub(super) fn any(under: &[PathBuf]) -> Self {
         // A folder that is gone may still be named by processes that run from it: then its name as given.
         let under = under.iter().map(|u| u.canonicalize().unwrap_or_else(|_| u.clone())).collect();
-        Self { images, under }
+        Self { images: None, under }
     }
 
     /// The first that is looked for: its base name and path.
@@ -32,7 +36,8 @@ impl Wanted {
             let own = image.path.file_name()?;
             // A file swapped out under a running process lies in `.backout-<id>/`, perhaps under another name.
             let earlier = image.started_as.as_deref().filter(|_| set_aside(&image.path)).map(OsStr::new);
-            let name = [Some(own), earlier].into_iter().flatten().find(|n| self.images.contains(&key(n)))?;
+            let is_wanted = |n: &&OsStr| self.images.as_ref().is_none_or(|images| images.contains(&key(n)));
+            let name = [Some(own), earlier].into_iter().flatten().find(is_wanted)?;
             Some((name.to_string_lossy().into_owned(), image.path.clone()))
         })
     }
@@ -63,5 +68,9 @@ mod tests {
         assert!(!found("/nowhere/sp/7", Some("earthagent.exe")));
         assert!(!found("/nowhere/sp2/EarthAgent.exe", None));
         assert!(!found("/nowhere/EarthAgent.exe", None));
+        let any = Wanted::any(&[PathBuf::from("/nowhere/sp")]);
+        let image = |path: &str| [Image { path: path.into(), started_as: None }];
+        assert!(any.find(&image("/nowhere/sp/bin/whatever")).is_some());
+        assert!(any.find(&image("/nowhere/sp2/whatever")).is_none());
     }
 }

@@ -71,7 +71,15 @@ pub enum ProcessError {
 /// `under`, by number. A script counts by its own name, not its interpreter's. Our own process does not count, nor do
 /// those that have ended and only wait for their parent to ask, nor those of other users that we may not look at.
 pub fn running(images: &[String], under: &[PathBuf]) -> Result<Vec<Process>, ProcessError> {
-    let wanted = Wanted::new(images, under);
+    list(&Wanted::new(images, under))
+}
+
+/// [`running`], whatever their images are called.
+pub fn below(under: &[PathBuf]) -> Result<Vec<Process>, ProcessError> {
+    list(&Wanted::any(under))
+}
+
+fn list(wanted: &Wanted) -> Result<Vec<Process>, ProcessError> {
     let mut found = Vec::new();
     for pid in os::pids().map_err(ProcessError::List)? {
         if pid != std::process::id()

@@ -124,6 +124,11 @@ pub trait Services: Send + Sync {
     /// The command with which a person starts it.
     fn start_hint(&self, service: &ServiceName) -> String;
 
+    /// How the manager starts it (at boot, on demand, never), in the manager's own words; `None`: it does not say.
+    fn start_type(&self, _service: &ServiceName) -> Option<String> {
+        None
+    }
+
     /// What else the manager stops with this service or starts it by. Empty where there is no such thing.
     fn companions(&self, _service: &ServiceName) -> Result<Vec<Companion>, ServiceError> {
         Ok(Vec::new())

@@ -23,8 +23,13 @@ pub struct Built {
 }
 
 /// Packages whose libraries are plugins.
-const PLUGINS: [&str; 4] =
-    ["backout-normal-server", "backout-information-server", "backout-cm-agent", "backout-file-set"];
+const PLUGINS: [&str; 5] = [
+    "backout-normal-server",
+    "backout-information-server",
+    "backout-cm-agent",
+    "backout-file-set",
+    "backout-settings",
+];
 
 /// The binary and the plugins: built now if they are not up to date, or found beside the test where that cannot be.
 pub fn built() -> &'static Built {
@@ -44,6 +49,12 @@ pub fn example(package: &str, name: &str) -> PathBuf {
 /// A program of a package, like [`built`].
 pub fn program(package: &str, name: &str) -> PathBuf {
     making::executable(package, "--bin", name)
+}
+
+/// A library of a package's examples, like [`built`].
+#[cfg(unix)]
+pub fn library(package: &str, name: &str) -> PathBuf {
+    making::library(package, name)
 }
 
 /// How a call of the binary ended.

@@ -1,8 +1,10 @@
 //! Built by the cargo that builds the tests.
 
 use super::Built;
+use filetime::FileTime;
 use serde_json::Value;
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -13,22 +15,56 @@ pub(super) fn built(plugins: &[&str]) -> Built {
     for message in messages(["-p", "backout"].into_iter().chain(packages)) {
         let kinds = message["target"]["kind"].as_array().cloned().unwrap_or_default();
         if message["target"]["name"] == "backout" && kinds.iter().any(|k| k == "bin") {
-            found.backout = PathBuf::from(message["executable"].as_str().unwrap());
+            found.backout = slim(Path::new(message["executable"].as_str().unwrap()));
         }
         if kinds.iter().any(|k| k == "cdylib") {
             let files = message["filenames"].as_array().unwrap();
             let so =
                 files.iter().filter_map(Value::as_str).find(|f| f.ends_with(std::env::consts::DLL_SUFFIX));
-            found.plugins.extend(so.map(PathBuf::from));
+            found.plugins.extend(so.map(|so| slim(Path::new(so))));
         }
     }
     found
+}
+
+/// The same without what only debuggers read. Every world has copies of these, and every run reads them to their end to
+/// know them: with it that is most of what the tests do.
+///
+/// It is kept beside what was built, and has its time: so whatever is built anew is made slim anew. Programs that do that
+/// side by side each put a whole one there.
+fn slim(built: &Path) -> PathBuf {
+    let folder = built.parent().unwrap().join("slim");
+    let (to, from) = (folder.join(built.file_name().unwrap()), fs::metadata(built).unwrap());
+    let time = FileTime::from_last_modification_time(&from);
+    let is_there = |meta: fs::Metadata| FileTime::from_last_modification_time(&meta) == time;
+    if fs::metadata(&to).is_ok_and(is_there) {
+        return to;
+    }
+    fs::create_dir_all(&folder).unwrap();
+    // In place of the other in one step: who has that open goes on with it.
+    let new = folder.join(format!("{}.new", std::process::id()));
+    let stripped = Command::new("strip").arg("-o").arg(&new).arg(built).stdin(Stdio::null()).status();
+    if !stripped.is_ok_and(|s| s.success()) {
+        // No such tool: the whole one is only slow.
+        return built.to_owned();
+    }
+    filetime::set_file_mtime(&new, time).unwrap();
+    fs::rename(new, &to).unwrap();
+    to
 }
 
 pub(super) fn executable(package: &str, kind: &str, name: &str) -> PathBuf {
     let mut found =
         messages(["-p", package, kind, name].into_iter()).into_iter().filter(|m| m["target"]["name"] == name);
     found.find_map(|message| message["executable"].as_str().map(PathBuf::from)).unwrap()
+}
+
+pub(super) fn library(package: &str, name: &str) -> PathBuf {
+    let built = messages(["-p", package, "--example", name].into_iter());
+    let files =
+        built.iter().filter(|m| m["target"]["name"] == name).filter_map(|m| m["filenames"].as_array());
+    let mut libraries = files.flatten().filter_map(Value::as_str);
+    libraries.find(|f| f.ends_with(std::env::consts::DLL_SUFFIX)).map(PathBuf::from).unwrap()
 }
 
 /// What cargo says of everything that it has built of this.

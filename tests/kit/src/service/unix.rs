@@ -9,7 +9,7 @@ pub(super) const LOG: &str = "log";
 
 /// `NAME.pid` holds the process.
 const CTL: &str = r#"#!/bin/sh
-dir=$(dirname "$0")
+dir=${0%/*}
 verb=$1
 name=$2
 # When a process that runs was started, in $born: numbers of processes come again.
@@ -64,7 +64,11 @@ stop)
   [ -e "$dir/$name.ignore-stop" ] && exit 0
   alive && kill "$p" 2>/dev/null
   n=0
-  while alive && [ $n -lt 500 ]; do n=$((n + 1)); done
+  while alive && [ $n -lt 6500 ]; do
+    n=$((n + 1))
+    [ $n -le 500 ] || sleep 0.01
+  done
+  alive && exit 1
   exit 0 ;;
 esac
 exit 64

@@ -8,7 +8,7 @@ use backout_protocol::{
     path::encode,
     plan::{PlannedService, Was},
     site::ServiceAccess,
-    step::Source,
+    step::{Source, Way},
 };
 use shell::Shell;
 use std::ffi::OsStr;
@@ -125,7 +125,9 @@ impl Book<'_> {
                     self.back.push(shell.copy(&saved, &to));
                 }
                 match source {
-                    Source::File(place) => self.command(&shell.copy(&quoted(place), &to)),
+                    Source::File(place) | Source::Saved(place) => {
+                        self.command(&shell.copy(&quoted(place), &to))
+                    }
                     Source::Inline(bytes) => {
                         self.remark(&format!("write these {} bytes into {target}:", bytes.len()));
                         self.remark(&String::from_utf8_lossy(bytes));
@@ -149,10 +151,12 @@ impl Book<'_> {
             Step::Hold { target, image: is } => {
                 self.remark(&format!("{target} is back already and stays; it must be {}", image(is)));
             }
-            Step::Custom { component, action, .. } => {
+            Step::Custom { component, action, args, way, .. } => {
+                let does = if *way == Way::Forth { "does" } else { "takes back" };
                 self.remark(&format!(
-                    "the plugin of {component} does `{action}` here: by hand only as its vendor says"
+                    "the plugin of {component} {does} `{action}` here, by hand only as its author says; its arguments:"
                 ));
+                self.remark(args);
             }
             Step::StopService { .. } | Step::WaitExit { .. } | Step::StartService { .. } => {}
         }

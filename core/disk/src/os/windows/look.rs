@@ -15,6 +15,7 @@ use std::{
         ffi::OsStringExt,
         io::{AsHandle, AsRawHandle, BorrowedHandle},
     },
+    path::Path,
     ptr,
 };
 use windows_sys::{
@@ -119,10 +120,22 @@ fn raw(handle: BorrowedHandle<'_>) -> io::Result<Raw> {
         ino: whole(info.nFileIndexHigh, info.nFileIndexLow),
         uid: 0,
         gid: 0,
+        mtime: moment(whole(info.ftLastWriteTime.dwHighDateTime, info.ftLastWriteTime.dwLowDateTime)),
         immutable: false,
         append_only: false,
         mount_root: false,
     })
+}
+
+/// Seconds and nanoseconds since 1970 of a time in steps of 100 ns since 1601.
+fn moment(steps: u64) -> (i64, u32) {
+    let seconds = i64::try_from(steps / 10_000_000).unwrap_or(i64::MAX) - 11_644_473_600;
+    (seconds, (steps % 10_000_000) as u32 * 100)
+}
+
+/// What a link holds.
+pub(crate) fn read_link(_at: &Handle, _name: &OsStr, path: &Path) -> io::Result<OsString> {
+    std::fs::read_link(path).map(std::path::PathBuf::into_os_string)
 }
 
 /// Every name in a folder but `.` and `..`.

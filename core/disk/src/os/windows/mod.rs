@@ -13,7 +13,7 @@ pub(crate) mod security;
 pub(crate) mod streams;
 mod sync;
 
-pub(crate) use look::{file_system, names, stat, stat_handle, stat_of};
+pub(crate) use look::{file_system, names, read_link, stat, stat_handle, stat_of};
 pub(crate) use moves::{
     basic, exchange, hard_link, remove_file, remove_folder, rename, rename_new, set_basic,
 };
@@ -46,6 +46,7 @@ pub(crate) struct Raw {
     /// Users have no numbers here.
     pub uid: u32,
     pub gid: u32,
+    pub mtime: (i64, u32),
     pub immutable: bool,
     pub append_only: bool,
     /// A volume mounted on a folder is a reparse point, and so a link.
@@ -93,6 +94,21 @@ pub(crate) fn kind_of(error: &io::Error) -> ErrorKind {
 /// The system's error with this code.
 fn refused(code: u32) -> io::Error {
     io::Error::from_raw_os_error(code.cast_signed())
+}
+
+/// No file system here is known to share bytes.
+pub(crate) fn share_bytes(_from: &std::fs::File, _to: &std::fs::File) -> std::io::Result<()> {
+    Err(refused(codes::ERROR_NOT_SUPPORTED))
+}
+
+/// Who may remove a thing is not said by the folder alone here.
+pub(crate) fn let_in(_folder: &std::fs::File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Making a link is a right of its own here, and one to a folder is made otherwise than one to a file.
+pub(crate) fn make_link(_at: &Handle, _name: &std::ffi::OsStr, _target: &std::ffi::OsStr) -> io::Result<()> {
+    Err(refused(codes::ERROR_NOT_SUPPORTED))
 }
 
 /// No file system here has layers.

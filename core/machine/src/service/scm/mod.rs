@@ -23,9 +23,9 @@ use std::{
 };
 use windows_sys::Win32::{
     Foundation::{
-        ERROR_DEPENDENT_SERVICES_RUNNING, ERROR_SERVICE_ALREADY_RUNNING, ERROR_SERVICE_CANNOT_ACCEPT_CTRL,
-        ERROR_SERVICE_DISABLED, ERROR_SERVICE_NOT_ACTIVE, ERROR_SERVICE_REQUEST_TIMEOUT,
-        ERROR_SERVICE_SPECIFIC_ERROR,
+        ERROR_DEPENDENT_SERVICES_RUNNING, ERROR_INTERNAL_ERROR, ERROR_SERVICE_ALREADY_RUNNING,
+        ERROR_SERVICE_CANNOT_ACCEPT_CTRL, ERROR_SERVICE_DISABLED, ERROR_SERVICE_NOT_ACTIVE,
+        ERROR_SERVICE_REQUEST_TIMEOUT, ERROR_SERVICE_SPECIFIC_ERROR,
     },
     System::Services::{
         SERVICE_ENUMERATE_DEPENDENTS, SERVICE_QUERY_CONFIG, SERVICE_QUERY_STATUS, SERVICE_RUNNING,
@@ -156,6 +156,26 @@ impl<'a> Told<'a> {
         }
     }
 
+    /// Sends START. A manager that calls it an error of its own has started nothing: it is told once more.
+    fn send_start(&mut self) -> Result<(), ServiceError> {
+        let mut again = true;
+        loop {
+            let Err(error) = self.handle.send_start() else { return Ok(()) };
+            match code(&error) {
+                ERROR_SERVICE_ALREADY_RUNNING => return Ok(()),
+                ERROR_SERVICE_DISABLED => {
+                    return Err(ServiceError::Disabled { service: self.name.clone() });
+                }
+                ERROR_INTERNAL_ERROR if again => {
+                    again = false;
+                    log::info!("the service manager could not start {}: {error}; once more", self.name);
+                    self.pause("the service manager fails to start it")?;
+                }
+                _ => return Err(self.refused(error)),
+            }
+        }
+    }
+
     /// Waits until it is stopped and its process gone.
     fn see_stopped(&mut self, process: Option<&Watched>) -> Result<(), ServiceError> {
         loop {
@@ -266,15 +286,7 @@ impl Services for Scm {
         }
         if status.state == SERVICE_STOPPED || status.is_dead() {
             log::info!("starting the service {service}");
-            if let Err(error) = told.handle.send_start() {
-                match code(&error) {
-                    ERROR_SERVICE_ALREADY_RUNNING => {}
-                    ERROR_SERVICE_DISABLED => {
-                        return Err(ServiceError::Disabled { service: service.clone() });
-                    }
-                    _ => return Err(told.refused(error)),
-                }
-            }
+            told.send_start()?;
         }
         told.see_running()
     }

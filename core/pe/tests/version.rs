@@ -1,7 +1,7 @@
 //! Versions are read from real PE files and from anything else that somebody puts in their place.
 #![cfg_attr(unix, expect(clippy::disallowed_methods, reason = "makes the files that are read"))]
 
-use backout_machine::{PeInfo, version::read};
+use backout_pe::{PeInfo, read};
 use backout_protocol::{FileVersion, MachineType};
 use std::{
     fs::File,

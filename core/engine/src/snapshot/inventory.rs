@@ -1,0 +1,214 @@
+//! Walks folders name by name, beneath their roots and through no link, and writes down what is there; and copies it, if
+//! somebody wants it set aside.
+
+use super::{exclude::Exclude, store::is_ours};
+use crate::{faces::Cancel, look, refusal::Refusal};
+use backout_disk::{
+    Error, ErrorKind, Folder,
+    aside::{self, Taken},
+    folder::Kind,
+};
+use backout_protocol::{
+    HostPath, Image, Notice, Place, RelPath,
+    snapshot::{Entry, Facts, Root, What},
+};
+
+/// What is found below a number of roots.
+pub(crate) struct Inventory<'a> {
+    exclude: &'a Exclude,
+    cancel: &'a Cancel,
+    /// Everything found, a folder before what lies in it.
+    pub entries: Vec<Entry>,
+    /// Names that were not looked at.
+    pub hidden: Vec<(usize, RelPath)>,
+    /// Folders on another file system than their root, or with something mounted on them.
+    pub elsewhere: Vec<(usize, RelPath)>,
+    /// Names of which nothing is kept.
+    pub contentless: Vec<Place>,
+    /// Copies that do not have all that their originals have: the first, what it is, and how many there are.
+    pub poorer: Option<(Place, String, u64)>,
+}
+
+/// The root that is walked.
+struct At<'a> {
+    number: usize,
+    dev: u64,
+    path: &'a HostPath,
+}
+
+impl<'a> Inventory<'a> {
+    pub(crate) fn new(exclude: &'a Exclude, cancel: &'a Cancel) -> Self {
+        Self {
+            exclude,
+            cancel,
+            entries: Vec::new(),
+            hidden: Vec::new(),
+            elsewhere: Vec::new(),
+            contentless: Vec::new(),
+            poorer: None,
+        }
+    }
+
+    /// Writes down the tree of `path`; `to`: the empty folder that a copy of it is made in.
+    ///
+    /// # Errors
+    /// A root that is not there or leads through a link; whatever cannot be read.
+    pub(crate) fn take(
+        &mut self,
+        number: usize,
+        path: &HostPath,
+        to: Option<&Folder>,
+    ) -> Result<Root, Refusal> {
+        let folder = Folder::open_root(&path.0).map_err(|e| match e.kind {
+            ErrorKind::NotFound => Refusal::FolderMissing { path: path.clone() },
+            _ => look::refusal(e),
+        })?;
+        let dev = folder.stat_self().map_err(look::refusal)?.identity.0;
+        let facts = self.tree(&At { number, dev, path }, &folder, None, to)?;
+        Ok(Root { path: path.clone(), facts })
+    }
+
+    fn tree(
+        &mut self,
+        at: &At<'_>,
+        folder: &Folder,
+        rel: Option<&RelPath>,
+        to: Option<&Folder>,
+    ) -> Result<Facts, Refusal> {
+        let facts = aside::facts(folder).map_err(look::refusal)?;
+        if let Some(rel) = rel {
+            let stat = folder.stat_self().map_err(look::refusal)?;
+            if stat.mount_root || stat.identity.0 != at.dev {
+                self.elsewhere.push((at.number, rel.clone()));
+            }
+        }
+        for entry in folder.entries().map_err(look::refusal)? {
+            if let Some(why) = self.cancel.requested() {
+                return Err(Refusal::Cancelled(why));
+            }
+            let name = RelPath::new(&entry.name).map_err(|e| {
+                look::refusal(Error::unsupported("read", &folder.path().join(&entry.name), &e.to_string()))
+            })?;
+            let path = rel.map_or_else(|| name.clone(), |rel| rel.join(&name));
+            if is_ours(&entry.name) || self.exclude.leaves_out(&path) {
+                self.hidden.push((at.number, path));
+                continue;
+            }
+            match entry.kind {
+                Kind::Folder => self.folder(at, folder, &path, to)?,
+                Kind::File => self.file(at, folder, path, to)?,
+                Kind::Symlink => self.link(at, folder, path, to)?,
+                Kind::Other => {
+                    self.contentless.push(Place { root: at.path.clone(), rel: path.clone() });
+                    self.note(at, path, What::Other, None);
+                }
+            }
+        }
+        if let Some(to) = to {
+            let notes = aside::dress(to, folder).map_err(Refusal::SnapshotFailed)?;
+            if let Some(rel) = rel {
+                self.poor(at, rel, notes);
+            }
+        }
+        Ok(facts)
+    }
+
+    fn folder(
+        &mut self,
+        at: &At<'_>,
+        above: &Folder,
+        path: &RelPath,
+        to: Option<&Folder>,
+    ) -> Result<(), Refusal> {
+        let name = crate::state::plain(path.name());
+        let folder = match above.open_below(&name) {
+            Ok(folder) => folder,
+            Err(e) if e.kind == ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(look::refusal(e)),
+        };
+        let copy = to.map(|to| aside::make_folder(to, path.name())).transpose();
+        let copy = copy.map_err(Refusal::SnapshotFailed)?;
+        // Before what lies in it; its facts are known once that is done.
+        let index = self.entries.len();
+        self.note(at, path.clone(), What::Folder, None);
+        let facts = self.tree(at, &folder, Some(path), copy.as_ref())?;
+        if let Some(entry) = self.entries.get_mut(index) {
+            entry.facts = Some(facts);
+        }
+        Ok(())
+    }
+
+    fn file(
+        &mut self,
+        at: &At<'_>,
+        folder: &Folder,
+        path: RelPath,
+        to: Option<&Folder>,
+    ) -> Result<(), Refusal> {
+        let taken = match to {
+            Some(to) => aside::copy(folder, path.name(), to),
+            None => aside::look(folder, path.name()),
+        };
+        let here = folder.path().join(path.name());
+        let mut taken: Taken = match taken {
+            Ok(taken) => taken,
+            // What is gone again was not there.
+            Err(e) if e.kind == ErrorKind::NotFound && e.path == here => return Ok(()),
+            Err(e) if e.kind == ErrorKind::Busy => {
+                return Err(Refusal::Changing { path: HostPath(here) });
+            }
+            Err(e) if e.path == here => return Err(look::refusal(e)),
+            Err(e) => return Err(Refusal::SnapshotFailed(e)),
+        };
+        let pe = backout_machine::version::read(&mut taken.file);
+        let pe = pe.map_err(|e| Refusal::Look(Error::unsupported("read", &here, &e.to_string())))?;
+        let image = Image {
+            fingerprint: taken.fingerprint,
+            version: pe.and_then(|p| p.version),
+            machine: pe.map(|p| p.machine),
+        };
+        self.poor(at, &path, taken.notes);
+        self.note(at, path, What::File(image), Some(taken.facts));
+        Ok(())
+    }
+
+    fn link(
+        &mut self,
+        at: &At<'_>,
+        folder: &Folder,
+        path: RelPath,
+        to: Option<&Folder>,
+    ) -> Result<(), Refusal> {
+        let target = match folder.read_link(path.name()) {
+            Ok(target) => target,
+            Err(e) if e.kind == ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(look::refusal(e)),
+        };
+        if let Some(to) = to {
+            aside::link(to, path.name(), &target).map_err(Refusal::SnapshotFailed)?;
+        }
+        self.note(at, path, What::Link(HostPath(target.into())), None);
+        Ok(())
+    }
+
+    fn note(&mut self, at: &At<'_>, path: RelPath, what: What, facts: Option<Facts>) {
+        self.entries.push(Entry { root: at.number, path, what, facts });
+    }
+
+    fn poor(&mut self, at: &At<'_>, path: &RelPath, notes: Vec<String>) {
+        let Some(what) = notes.into_iter().next() else { return };
+        match &mut self.poorer {
+            Some((.., count)) => *count += 1,
+            none => *none = Some((Place { root: at.path.clone(), rel: path.clone() }, what, 1)),
+        }
+    }
+
+    /// What a person should know of it.
+    pub(crate) fn notices(&mut self) -> Vec<Notice> {
+        let nothing = (!self.contentless.is_empty())
+            .then(|| Notice::NothingKept { places: std::mem::take(&mut self.contentless) });
+        let poorer = self.poorer.take();
+        let poorer = poorer.map(|(first, what, files)| Notice::KeptWithout { first, what, files });
+        nothing.into_iter().chain(poorer).collect()
+    }
+}

@@ -1,0 +1,23 @@
+//! Snapshots: files set aside on purpose, as plain files with all that they have, and an inventory of everything there
+//! was.
+//!
+//! `snapshots/<id>/` in the state folder holds `snapshot.ron` ([`Snapshot`]), its digest in `snapshot.sha256`, and
+//! `files/<n>/…`, the tree of the n-th root; a file `pinned` beside them keeps it for good. It is filled under a name
+//! that is no id, made durable, and only then renamed: whatever has an id is whole. What a death leaves is removed by
+//! the next one that is taken and by the next pruning.
+
+mod create;
+pub mod diff;
+pub mod exclude;
+mod inventory;
+pub(crate) mod restore;
+pub mod retention;
+pub mod store;
+pub mod verify;
+
+pub use backout_protocol::snapshot::Snapshot;
+pub use create::{Created, Wish, create, outermost, roots, services};
+pub use exclude::Exclude;
+pub use restore::Cannot;
+pub use retention::{InUse, drop, due, pin, prune, unpin};
+pub use store::{Stored, list, open, resolve};

@@ -1,0 +1,449 @@
+//! What it takes to make the machine again what a snapshot says: file steps, with everything as it was saved.
+//!
+//! The whole of it, where the snapshot is the only source that was named: then also what came since goes away. Or the
+//! files of some components alone: those of their lists, and those that their plugins know of.
+
+use super::{
+    diff::differing,
+    exclude::Exclude,
+    inventory::Inventory,
+    store::{self, SNAPSHOTS, tree},
+    verify,
+};
+use crate::{
+    faces::Cancel,
+    load::Job,
+    look,
+    refusal::Refusal,
+    state::{State, plain},
+};
+use backout_disk::{ErrorKind, folder::Kind, locate::locate};
+use backout_protocol::{
+    ComponentId, HostPath, Image, NameRule, Notice, Place, RelPath, Step,
+    message::{LeftAlone, LeftReason, Proposed},
+    plan::RestoreFrom,
+    snapshot::{Entry, Root, Snapshot, What},
+    step::Source,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+/// What a restore amounts to.
+#[derive(Debug, Default)]
+pub(crate) struct Restored {
+    pub files: Vec<Step>,
+    pub left_alone: Vec<LeftAlone>,
+    pub notices: Vec<Notice>,
+    /// Folders that no staging folder may lie in: they may be gone in the next generation, and take it with them.
+    pub keep_clear: Vec<Place>,
+    /// Live and saved images of the files that lists name.
+    pub seen: Vec<(ComponentId, Image, Image)>,
+}
+
+/// The snapshot that everything is to come from: it is the only source, and no component was named.
+pub(crate) fn of_everything(job: &Job) -> Option<&backout_protocol::SnapshotId> {
+    let alone =
+        job.ask.components.is_empty() && job.ask.from.iter().all(|(component, _)| component.is_none());
+    match job.ask.from.last() {
+        Some((_, RestoreFrom::Snapshot(id))) if alone => Some(id),
+        _ => None,
+    }
+}
+
+/// Everything a restore needs to know beside the snapshot.
+pub(crate) struct Ground<'a> {
+    pub state: &'a State,
+    pub cancel: &'a Cancel,
+    pub names: NameRule,
+    /// Whose each listed file is, by the key of its whole path.
+    pub listed: &'a BTreeMap<String, Vec<ComponentId>>,
+    /// Whose a file counts as that no list names.
+    pub otherwise: &'a ComponentId,
+}
+
+/// A snapshot, checked, whose folders the product's are.
+///
+/// # Errors
+/// [`Refusal::SnapshotUnknown`], [`Refusal::SnapshotDamaged`], [`Refusal::SnapshotElsewhere`].
+pub(crate) fn open(
+    state: Option<&State>,
+    id: &backout_protocol::SnapshotId,
+    roots: &[HostPath],
+) -> Result<Snapshot, Refusal> {
+    let Some(state) = state else {
+        return Err(Refusal::SnapshotUnknown { asked: id.to_string(), known: Vec::new() });
+    };
+    let snapshot = store::open(state, id)?;
+    let within = |root: &Root| roots.iter().any(|own| look::below(&root.path.0, &own.0));
+    match snapshot.roots.iter().find(|r| !within(r)) {
+        Some(root) => Err(Refusal::SnapshotElsewhere { id: id.clone(), path: root.path.clone() }),
+        None => Ok(snapshot),
+    }
+}
+
+/// The steps that make everything below the snapshot's roots what it was.
+///
+/// # Errors
+/// [`Refusal::SnapshotCannot`], [`Refusal::SnapshotDamaged`], [`Refusal::NamesFoldAlike`], whatever cannot be read.
+pub(crate) fn everything(snapshot: &Snapshot, ground: &Ground<'_>) -> Result<Restored, Refusal> {
+    let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
+    let mut inventory = Inventory::new(&exclude, ground.cancel);
+    for (number, root) in snapshot.roots.iter().enumerate() {
+        inventory.take(number, &root.path, None)?;
+    }
+    let saved = snapshot.entries.iter().collect();
+    let reach = Reach::Everything(&inventory.hidden);
+    let mut restored = restore(snapshot, &saved, &inventory.entries, reach, ground)?;
+    let top = inventory.entries.iter().filter(|e| e.what == What::Folder && e.path.parent().is_none());
+    // Names are exchanged within one file system.
+    let within = |e: &&Entry| {
+        let inside =
+            |(root, path): &(usize, RelPath)| *root == e.root && path.as_path().starts_with(e.path.as_path());
+        !inventory.elsewhere.iter().any(inside)
+    };
+    restored.keep_clear = top.filter(within).filter_map(|e| snapshot.place(e)).collect();
+    Ok(restored)
+}
+
+/// The steps that make these files what they were.
+///
+/// # Errors
+/// As [`everything`]; [`Refusal::SnapshotElsewhere`] for one that the snapshot does not cover.
+pub(crate) fn these(
+    snapshot: &Snapshot,
+    places: &BTreeSet<Place>,
+    ground: &Ground<'_>,
+) -> Result<Restored, Refusal> {
+    let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
+    let (mut wanted, mut live) = (BTreeSet::new(), BTreeMap::new());
+    for place in places {
+        let path = place.path();
+        let covering = snapshot.roots.iter().enumerate().filter(|(_, r)| look::below(&path, &r.path.0));
+        let found = covering.max_by_key(|(_, r)| r.path.0.components().count()).and_then(|(number, root)| {
+            let rel = RelPath::new(path.strip_prefix(&root.path.0).ok()?).ok()?;
+            Some((number, rel))
+        });
+        let Some((number, rel)) = found else {
+            return Err(Refusal::SnapshotElsewhere { id: snapshot.id.clone(), path: HostPath(path) });
+        };
+        if exclude.leaves_out(&rel) {
+            continue;
+        }
+        let mut at = Some(rel);
+        while let Some(rel) = at {
+            at = rel.parent();
+            if wanted.insert(key(ground.names, number, rel.as_path())) {
+                let root = &snapshot.roots[number].path;
+                if let Some(entry) = look_at(number, root, &rel, ground.names)? {
+                    live.insert((number, entry.path.clone()), entry);
+                }
+            }
+        }
+    }
+    let is_wanted = |e: &&Entry| wanted.contains(&key(ground.names, e.root, e.path.as_path()));
+    let saved = snapshot.entries.iter().filter(is_wanted).collect();
+    let live: Vec<Entry> = live.into_values().collect();
+    restore(snapshot, &saved, &live, Reach::Files, ground)
+}
+
+/// What a name below a root is now, in its live spelling.
+fn look_at(number: usize, root: &HostPath, rel: &RelPath, names: NameRule) -> Result<Option<Entry>, Refusal> {
+    let found = match locate(&root.0, rel, names) {
+        Ok(found) => found,
+        Err(e) if e.kind == ErrorKind::NotFound => return Err(Refusal::FolderMissing { path: root.clone() }),
+        Err(e) => return Err(look::refusal(e)),
+    };
+    if !found.twins.is_empty() {
+        return Err(Refusal::NamesFoldAlike { names: found.twins });
+    }
+    let what = match found.kind {
+        None => return Ok(None),
+        Some(Kind::Folder) => What::Folder,
+        Some(Kind::File) => What::File(look::image(&found.place).map_err(look::refusal)?),
+        // What it holds makes no difference: no step makes or takes away a link.
+        Some(Kind::Symlink) => return Err(Refusal::Symlink { path: HostPath(found.place.path()) }),
+        Some(Kind::Other) => What::Other,
+    };
+    Ok(Some(Entry { root: number, path: found.place.rel, what, facts: None }))
+}
+
+/// How far a restore reaches.
+#[derive(Clone, Copy)]
+enum Reach<'a> {
+    /// Everything below the roots but these names, which are not looked at.
+    Everything(&'a [(usize, RelPath)]),
+    /// Some files.
+    Files,
+}
+
+type ByName<'a> = BTreeMap<String, &'a Entry>;
+
+fn key(names: NameRule, root: usize, path: &Path) -> String {
+    format!("{root}/{}", names.path_key(path))
+}
+
+/// Each entry by the name that the product knows it by.
+fn by_name<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
+    snapshot: &Snapshot,
+    names: NameRule,
+) -> Result<ByName<'a>, Refusal> {
+    let mut found = ByName::new();
+    for entry in entries {
+        if let Some(twin) = found.insert(key(names, entry.root, entry.path.as_path()), entry) {
+            let names = [twin, entry].into_iter().filter_map(|e| snapshot.place(e)).collect();
+            return Err(Refusal::NamesFoldAlike { names });
+        }
+    }
+    Ok(found)
+}
+
+fn restore(
+    snapshot: &Snapshot,
+    saved: &Vec<&Entry>,
+    live: &[Entry],
+    reach: Reach<'_>,
+    ground: &Ground<'_>,
+) -> Result<Restored, Refusal> {
+    let live_names = by_name(live.iter(), snapshot, ground.names)?;
+    let saved_names = by_name(saved.iter().copied(), snapshot, ground.names)?;
+    let mut work = Work {
+        snapshot,
+        ground,
+        out: Restored::default(),
+        used: Vec::new(),
+        cannot: Vec::new(),
+        spelling: BTreeMap::new(),
+        rights: None,
+    };
+    for entry in saved {
+        work.bring_back(entry, live_names.get(&key(ground.names, entry.root, entry.path.as_path())).copied());
+    }
+    work.take_away(live, &saved_names, reach);
+    if !work.cannot.is_empty() {
+        return Err(Refusal::SnapshotCannot { id: snapshot.id.clone(), names: work.cannot });
+    }
+    let damaged = verify::of(ground.state, snapshot, work.used.iter().copied())?;
+    if !damaged.is_empty() {
+        let what = damaged.iter().map(|d| format!("`{}`", d.path)).collect();
+        return Err(Refusal::SnapshotDamaged { id: snapshot.id.clone(), what });
+    }
+    let rights = work.rights.map(|(first, what, files)| Notice::RightsStay { first, what, files });
+    work.out.notices.extend(rights);
+    Ok(work.out)
+}
+
+struct Work<'a> {
+    snapshot: &'a Snapshot,
+    ground: &'a Ground<'a>,
+    out: Restored,
+    /// What is copied from the snapshot.
+    used: Vec<&'a Entry>,
+    cannot: Vec<(Place, Cannot)>,
+    /// How folders are spelled on the machine, or will be.
+    spelling: BTreeMap<String, RelPath>,
+    /// Bytes that are as they were beside rights that are not: the first, what differs, how many.
+    rights: Option<(Place, String, u64)>,
+}
+
+/// Why a name cannot be made what it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cannot {
+    /// It was a link to this, and is not.
+    Link(HostPath),
+    /// It is a link, and was none.
+    IsLink,
+    /// It was a file and is a folder, or the other way round.
+    OtherKind,
+}
+
+impl<'a> Work<'a> {
+    fn bring_back(&mut self, saved: &'a Entry, live: Option<&Entry>) {
+        let Some(target) = self.target(saved, live) else { return };
+        match (&saved.what, live.map(|e| &e.what)) {
+            // Nothing was kept of it, so nothing can be said of it.
+            (What::Other, _) => {}
+            (What::Folder, Some(What::Folder)) => self.rights(saved, live, &target),
+            (What::Folder, None) => {
+                self.used.push(saved);
+                let like = Some(self.source(saved));
+                self.out.files.push(Step::CreateFolder { target, like });
+            }
+            (What::File(after), Some(What::File(now))) if now.fingerprint == after.fingerprint => {
+                self.see(&target, *now, *now);
+                if self.ground.listed.contains_key(&self.path_key(&target)) {
+                    self.out.files.push(Step::Hold { target: target.clone(), image: *now });
+                }
+                self.rights(saved, live, &target);
+            }
+            (What::File(after), Some(What::File(now))) => self.replace(saved, target, *now, *after),
+            (What::File(after), None) => self.replace(saved, target, Image::ABSENT, *after),
+            (What::Link(to), Some(What::Link(now))) if to == now => {}
+            (What::Link(to), _) => self.cannot.push((target, Cannot::Link(to.clone()))),
+            (_, Some(What::Link(_))) => self.cannot.push((target, Cannot::IsLink)),
+            (What::Folder | What::File(_), Some(_)) => self.cannot.push((target, Cannot::OtherKind)),
+        }
+    }
+
+    fn replace(&mut self, saved: &'a Entry, target: Place, before: Image, after: Image) {
+        self.see(&target, before, after);
+        self.used.push(saved);
+        let source = Source::Saved(self.source(saved));
+        let owners = self.ground.listed.get(&self.path_key(&target));
+        let component = owners.and_then(|o| o.first()).unwrap_or(self.ground.otherwise).clone();
+        self.out.files.push(Step::ReplaceFile { target, source, before, after, component });
+    }
+
+    /// Takes away what came since, the deepest first.
+    fn take_away(&mut self, live: &[Entry], saved: &ByName<'_>, reach: Reach<'_>) {
+        let names = self.ground.names;
+        let mut stays: BTreeMap<String, Place> = BTreeMap::new();
+        let mut stay = |root: usize, path: &RelPath, place: Place| {
+            let mut at = path.parent();
+            while let Some(above) = at {
+                stays.entry(key(names, root, above.as_path())).or_insert_with(|| place.clone());
+                at = above.parent();
+            }
+        };
+        if let Reach::Everything(hidden) = reach {
+            for (root, path) in hidden {
+                let place = self.snapshot.roots.get(*root).map(|r| r.path.clone());
+                if let Some(root_path) = place {
+                    stay(*root, path, Place { root: root_path, rel: path.clone() });
+                }
+            }
+        }
+        for entry in live.iter().filter(|e| e.what == What::Other) {
+            if let Some(place) = self.snapshot.place(entry) {
+                stay(entry.root, &entry.path, place);
+            }
+        }
+        for entry in live.iter().rev() {
+            let key = key(names, entry.root, entry.path.as_path());
+            let Some(target) = self.snapshot.place(entry).filter(|_| !saved.contains_key(&key)) else {
+                continue;
+            };
+            match (&entry.what, reach) {
+                (What::File(before), _) => {
+                    self.see(&target, *before, Image::ABSENT);
+                    self.out.files.push(Step::RemoveFile { target, before: *before });
+                }
+                (What::Folder, Reach::Everything(_)) => match stays.get(&key) {
+                    None => self.out.files.push(Step::RemoveFolder { target }),
+                    Some(holds) => {
+                        let holds = holds.clone();
+                        self.out.notices.push(Notice::FolderStays { folder: target, holds });
+                    }
+                },
+                (What::Folder, Reach::Files) => {}
+                (What::Link(_), _) => self.cannot.push((target, Cannot::IsLink)),
+                (What::Other, _) => {
+                    self.out.left_alone.push(LeftAlone { place: target, reason: LeftReason::NotAFile });
+                }
+            }
+        }
+    }
+
+    /// Where an entry goes, in the spelling that is live.
+    fn target(&mut self, saved: &Entry, live: Option<&Entry>) -> Option<Place> {
+        let names = self.ground.names;
+        let rel = match (live, saved.path.parent()) {
+            (Some(live), _) => live.path.clone(),
+            (None, None) => saved.path.clone(),
+            (None, Some(parent)) => {
+                let above = self.spelling.get(&key(names, saved.root, parent.as_path())).cloned();
+                above.unwrap_or(parent).join(&plain(saved.path.name()))
+            }
+        };
+        self.spelling.insert(key(names, saved.root, saved.path.as_path()), rel.clone());
+        Some(Place { root: self.snapshot.roots.get(saved.root)?.path.clone(), rel })
+    }
+
+    /// Where the copy of an entry lies.
+    fn source(&self, saved: &Entry) -> Place {
+        let root = self.ground.state.path().join(SNAPSHOTS).join(self.snapshot.id.as_str());
+        Place { root: HostPath(root), rel: tree(saved.root).join(&saved.path) }
+    }
+
+    fn path_key(&self, target: &Place) -> String {
+        self.ground.names.path_key(&target.path())
+    }
+
+    fn see(&mut self, target: &Place, now: Image, after: Image) {
+        let owners = self.ground.listed.get(&self.path_key(target)).cloned().unwrap_or_default();
+        self.out.seen.extend(owners.into_iter().map(|owner| (owner, now, after)));
+    }
+
+    /// A state is compared by bytes alone, so no step changes rights alone.
+    fn rights(&mut self, saved: &Entry, live: Option<&Entry>, target: &Place) {
+        let pair = live.and_then(|l| l.facts.as_ref()).zip(saved.facts.as_ref());
+        let Some((now, then)) = pair else { return };
+        // Its time alone makes no difference to anybody who runs it.
+        let what = differing(then, now, true);
+        if what.is_empty() {
+            return;
+        }
+        match &mut self.rights {
+            Some((.., count)) => *count += 1,
+            none => *none = Some((target.clone(), what.join(", "), 1)),
+        }
+    }
+}
+
+/// The files that a plugin's proposal is about: its targets, and the backups that it names for them.
+pub(crate) fn places(steps: &[Proposed]) -> BTreeSet<Place> {
+    let mut found = BTreeSet::new();
+    for step in steps {
+        match step {
+            Proposed::RestoreFile { target, candidates, .. } => {
+                found.insert(target.clone());
+                found.extend(candidates.iter().map(|c| c.place.clone()));
+            }
+            Proposed::WriteFile { target, .. } | Proposed::RemoveFile { target, .. } => {
+                found.insert(target.clone());
+            }
+            Proposed::StopService { .. }
+            | Proposed::WaitExit { .. }
+            | Proposed::RemoveFolder { .. }
+            | Proposed::StartService { .. }
+            | Proposed::Custom { .. } => {}
+        }
+    }
+    found
+}
+
+/// Puts what was restored behind the steps that are there already. Two that want the same of one name are one.
+///
+/// # Errors
+/// [`Refusal::StepsContradict`].
+pub(crate) fn join(files: &mut Vec<Step>, restored: Vec<Step>) -> Result<(), Refusal> {
+    let known: BTreeMap<Place, _> =
+        files.iter().filter_map(|step| Some((step.target()?.clone(), after(step)))).collect();
+    for step in restored {
+        let Some(target) = step.target() else { continue };
+        match known.get(target) {
+            None => files.push(step),
+            Some(wanted) if *wanted == after(&step) => {}
+            Some(_) => return Err(Refusal::StepsContradict { target: target.clone() }),
+        }
+    }
+    Ok(())
+}
+
+/// What a name holds behind a step: a file, nothing, or a folder.
+fn after(step: &Step) -> Option<backout_protocol::Fingerprint> {
+    match step {
+        Step::ReplaceFile { after, .. } => Some(after.fingerprint),
+        Step::Hold { image, .. } => Some(image.fingerprint),
+        Step::ConsumeBackup { .. } | Step::RemoveFile { .. } | Step::RemoveFolder { .. } => {
+            Some(backout_protocol::Fingerprint::Absent)
+        }
+        Step::CreateFolder { .. }
+        | Step::StopService { .. }
+        | Step::WaitExit { .. }
+        | Step::StartService { .. }
+        | Step::Custom { .. } => None,
+    }
+}

@@ -1,0 +1,309 @@
+//! Actions: what plugins do themselves is done, or taken back, with the files of the run; whatever goes wrong.
+#![cfg(unix)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_kit::{
+    Run, Running, Snapshot, World,
+    deeds::{self, ctl, tell, texts},
+};
+use std::fs;
+
+const SHORT: [&str; 2] = ["--plugin-timeout", "3"];
+
+fn old() -> [Option<String>; 2] {
+    [Some("old one".to_owned()), None]
+}
+fn new() -> [Option<String>; 2] {
+    ["new one", "new two"].map(|text| Some(text.to_owned()))
+}
+
+#[track_caller]
+fn is_old(world: &World, before: &Snapshot) {
+    assert_eq!(texts(world), old());
+    assert_eq!(&world.files(), before);
+    assert_eq!(world.running(), [true, true]);
+    world.plain(&["status"]).ends(0);
+}
+
+#[track_caller]
+fn is_new(world: &World) {
+    assert_eq!(texts(world), new());
+    assert_eq!(fs::read_to_string(world.home.join("live/b.conf")).unwrap(), "old b");
+    assert_eq!(world.running(), [true, true]);
+    world.plain(&["status"]).ends(0);
+}
+
+fn message(run: &Run) -> String {
+    run.json["error"]["message"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_run_with_actions_and_its_undo_go_round_in_a_circle() {
+    let world = deeds::world();
+    let before = world.files();
+    let done = world.rollback(&[]).ends(0);
+    assert_eq!((&done.json["counts"]["actions"], &done.json["changed"]), (&2.into(), &true.into()));
+    is_new(&world);
+    let shown = world.plain(&["show", done.json["run_id"].as_str().unwrap()]).ends(0);
+    let records = shown.json["data"]["records"].as_array().unwrap();
+    let acting: Vec<&str> = records.iter().filter_map(|r| r["record"].as_str()).collect();
+    let acting: Vec<&str> = acting.into_iter().filter(|r| r.starts_with("Appl")).collect();
+    assert_eq!(acting, ["Applying", "Applied", "Applying", "Applied"]);
+    // Without any plugin folder: the run keeps what it needs.
+    fs::remove_dir_all(&world.plugins).unwrap();
+    let undone = world.plain(&["undo"]).ends(0);
+    assert_eq!(undone.json["counts"]["actions"], 2);
+    assert_eq!(texts(&world), old());
+    let mut after = world.files();
+    // What the backup folder's undo brings back is there; folders that the run made are gone.
+    after.retain(|name, _| before.contains_key(name));
+    assert_eq!(after, before);
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn a_plan_names_actions_and_a_saved_one_binds_them() {
+    let world = deeds::world();
+    let before = world.files();
+    let file = world.path().join("plan.ron");
+    let planned = world.verb("plan", &["-o", file.to_str().unwrap()]).ends(0);
+    assert_eq!(planned.json["counts"]["actions"], 2);
+    let profile = fs::read_to_string(&world.profile).unwrap();
+    let other = profile.replace("new two", "newer two");
+    fs::write(&world.profile, other).unwrap();
+    let stale = world.rollback(&["--plan", file.to_str().unwrap()]).ends(12);
+    assert!(message(&stale).contains("the action write (deeds) is another"), "{}", message(&stale));
+    is_old(&world, &before);
+}
+
+#[test]
+fn an_action_that_dies_hangs_or_fails_is_undone_with_everything_else() {
+    for (how, says) in [
+        ("die", "was ended by SIGABRT"),
+        ("half", "was ended by SIGABRT"),
+        ("late", "was ended by SIGABRT"),
+        ("hang", "no answer within 3 s"),
+        ("fail", "it was told to fail"),
+    ] {
+        let world = deeds::world();
+        let before = world.files();
+        tell(&world, "apply", how);
+        let run = world.rollback(&SHORT).ends(20);
+        assert_eq!(run.error_code(), "BKO-2031", "{how}");
+        assert!(message(&run).contains(says), "{how}: {}", message(&run));
+        is_old(&world, &before);
+    }
+}
+
+#[test]
+fn an_action_that_cannot_be_prepared_stops_no_service() {
+    for (operation, how) in [("prepare", "die"), ("prepare", "fail"), ("state", "between"), ("state", "die")]
+    {
+        let world = deeds::world();
+        let before = world.files();
+        world.services.clear_log();
+        tell(&world, operation, how);
+        let run = world.rollback(&SHORT).ends(10);
+        assert_eq!(run.error_code(), "BKO-1111", "{operation} {how}");
+        is_old(&world, &before);
+        assert!(!world.services.log().iter().any(|line| line.contains("stop")), "{operation} {how}");
+    }
+}
+
+#[test]
+fn an_undo_that_dies_keeps_no_file_from_going_back_and_recover_ends_it_once_it_is_mended() {
+    for how in ["die", "half", "hang"] {
+        let world = deeds::world();
+        let before = world.files();
+        tell(&world, "apply", "half");
+        tell(&world, "undo", how);
+        let run = world.rollback(&SHORT).ends(22);
+        assert_eq!(run.error_code(), "BKO-3020", "{how}");
+        assert_eq!(fs::read_to_string(world.home.join("live/b.conf")).unwrap(), "patched b");
+        assert_eq!(world.running(), [false, false], "{how}");
+        let again = world.plain(&["recover", "--plugin-timeout", "3"]).ends(22);
+        assert_eq!(again.error_code(), "BKO-3020", "{how}");
+        tell(&world, "undo", "");
+        world.plain(&["recover"]).ends(0);
+        is_old(&world, &before);
+    }
+}
+
+#[test]
+fn what_a_person_put_back_by_hand_needs_no_undo() {
+    let world = deeds::world();
+    let before = world.files();
+    tell(&world, "apply", "half");
+    tell(&world, "undo", "die");
+    world.rollback(&SHORT).ends(22);
+    fs::write(world.home.join("live/one.txt"), "old one").unwrap();
+    let settled = world.plain(&["recover"]).ends(0);
+    assert_eq!(settled.json["outcome"], "rolled-back");
+    assert_eq!(texts(&world), old());
+    assert!(world.files().keys().eq(before.keys()));
+    assert_eq!(world.running(), [true, true]);
+}
+
+/// A run whose worker and plugin are both killed once the first action is done and before that is on record. Nobody
+/// settles it.
+fn killed_behind_the_first_action() -> (World, Snapshot) {
+    let world = deeds::world();
+    let before = world.files();
+    tell(&world, "apply", "wait");
+    let mut run = Running::start(&mut world.verb_command("rollback", &["--no-parent"]));
+    while !ctl(&world, "reached").exists() {
+        assert!(run.child.try_wait().unwrap().is_none(), "the run ended early");
+        std::thread::yield_now();
+    }
+    run.child.kill().unwrap();
+    run.to_its_end();
+    tell(&world, "apply", "");
+    (world, before)
+}
+
+#[test]
+fn a_run_killed_between_an_action_and_its_record_asks_how_far_it_got() {
+    let (world, _) = killed_behind_the_first_action();
+    assert_eq!(world.plain(&["status"]).ends(21).json["outcome"], "unfinished");
+    // The plugin's own folder is not needed, and neither is what was applied done twice.
+    fs::remove_dir_all(&world.plugins).unwrap();
+    let settled = world.plain(&["recover"]).ends(0);
+    assert_eq!(settled.json["outcome"], "completed");
+    is_new(&world);
+    world.plain(&["undo"]).ends(0);
+    assert_eq!(texts(&world), old());
+}
+
+#[test]
+fn an_action_in_between_after_a_crash_is_taken_back_with_everything_else() {
+    let (world, before) = killed_behind_the_first_action();
+    fs::write(world.home.join("live/one.txt"), "ha").unwrap();
+    let settled = world.plain(&["recover"]).ends(0);
+    assert_eq!(settled.json["outcome"], "rolled-back");
+    is_old(&world, &before);
+}
+
+#[test]
+fn a_plugin_that_cannot_say_how_far_it_got_leaves_the_run_to_a_person_with_every_file_back() {
+    let (world, _) = killed_behind_the_first_action();
+    tell(&world, "state", "die");
+    world.plain(&["recover"]).ends(22);
+    assert_eq!(fs::read_to_string(world.home.join("live/b.conf")).unwrap(), "patched b");
+    let given_up = world.plain(&["recover", "--abandon"]).ends(0);
+    let stands: Vec<&str> = given_up.json["data"]["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|a| a["stands"].as_str())
+        .collect();
+    assert_eq!(stands, ["in doubt: look at what it changes", "not done"]);
+}
+
+#[test]
+fn a_copy_of_a_plugin_that_was_changed_is_not_run() {
+    let (world, _) = killed_behind_the_first_action();
+    let mut copies = Vec::new();
+    for run in fs::read_dir(world.state.join("transactions")).unwrap() {
+        copies.extend(fs::read_dir(run.unwrap().path().join("plugins")).unwrap().map(|f| f.unwrap().path()));
+    }
+    assert_eq!(copies.len(), 1, "{copies:?}");
+    let mut bytes = fs::read(&copies[0]).unwrap();
+    bytes.push(0);
+    fs::write(&copies[0], bytes).unwrap();
+    let stuck = world.plain(&["recover"]).ends(22);
+    assert!(message(&stuck).contains("has changed"), "{}", message(&stuck));
+}
+
+#[test]
+fn a_parent_settles_what_its_worker_left_with_an_action_under_way() {
+    let world = deeds::world();
+    let before = world.files();
+    tell(&world, "apply", "wait");
+    let mut run = Running::start(&mut world.verb_command("rollback", &[]));
+    while !ctl(&world, "reached").exists() {
+        assert!(run.child.try_wait().unwrap().is_none(), "the run ended early");
+        std::thread::yield_now();
+    }
+    let children = format!("/proc/{0}/task/{0}/children", run.child.id());
+    let worker = fs::read_to_string(children).unwrap();
+    tell(&world, "apply", "");
+    let killed = std::process::Command::new("/bin/kill").args(["-KILL", worker.trim()]).status();
+    assert!(killed.unwrap().success());
+    let run = run.to_its_end();
+    match run.code {
+        Some(0) => is_new(&world),
+        Some(20) => is_old(&world, &before),
+        other => panic!("{other:?}: {}", run.stderr),
+    }
+}
+
+#[test]
+fn an_undo_refuses_where_somebody_else_changed_what_an_action_changed() {
+    let world = deeds::world();
+    world.rollback(&[]).ends(0);
+    fs::write(world.home.join("live/two.txt"), "somebody's").unwrap();
+    let refused = world.plain(&["undo"]).ends(10);
+    assert_eq!(refused.error_code(), "BKO-1112");
+    assert_eq!(fs::read_to_string(world.home.join("live/two.txt")).unwrap(), "somebody's");
+    // What is as before already is left alone.
+    fs::remove_file(world.home.join("live/two.txt")).unwrap();
+    let undone = world.plain(&["undo"]).ends(0);
+    assert_eq!(undone.json["counts"]["actions"], 1);
+    assert_eq!(texts(&world), old());
+}
+
+#[test]
+fn an_undo_that_fails_leaves_the_run_as_it_was() {
+    let world = deeds::world();
+    world.rollback(&[]).ends(0);
+    for how in ["die", "half", "late"] {
+        tell(&world, "undo", how);
+        let run = world.plain(&["undo"]).ends(20);
+        assert_eq!(run.error_code(), "BKO-2031", "{how}");
+        is_new(&world);
+    }
+    tell(&world, "undo", "");
+    world.plain(&["undo"]).ends(0);
+    assert_eq!(texts(&world), old());
+}
+
+#[test]
+fn an_action_with_nothing_to_do_is_left_alone_and_so_is_its_undo() {
+    let world = deeds::world();
+    fs::write(world.home.join("live/two.txt"), "new two").unwrap();
+    world.rollback(&[]).ends(0);
+    is_new(&world);
+    let undone = world.plain(&["undo"]).ends(0);
+    assert_eq!(undone.json["counts"]["actions"], 1);
+    assert_eq!(texts(&world), [Some("old one".to_owned()), Some("new two".to_owned())]);
+}
+
+#[test]
+fn more_actions_than_a_journal_has_room_for_are_refused() {
+    let world = deeds::world();
+    let before = world.files();
+    let profile = fs::read_to_string(&world.profile).unwrap();
+    let one = r#"(file: "live/one.txt", text: "new one"),"#;
+    fs::write(&world.profile, profile.replace(one, &one.repeat(64))).unwrap();
+    assert_eq!(world.rollback(&[]).ends(10).error_code(), "BKO-1110");
+    is_old(&world, &before);
+}
+
+#[test]
+fn what_was_put_back_keeps_no_copy_of_a_plugin_and_what_is_done_does() {
+    let world = deeds::world();
+    let copies = |world: &World| {
+        let runs = fs::read_dir(world.state.join("history")).unwrap();
+        runs.filter(|run| run.as_ref().unwrap().path().join("plugins").exists()).count()
+    };
+    tell(&world, "apply", "fail");
+    world.rollback(&[]).ends(20);
+    assert_eq!(copies(&world), 0);
+    tell(&world, "apply", "");
+    world.rollback(&[]).ends(0);
+    assert_eq!(copies(&world), 1);
+}

@@ -1,0 +1,265 @@
+//! Going back to a snapshot: any generation, whatever lies between.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_demo::TreeSpec;
+use backout_kit::{Run, ServerProtect, Snapshot, World, serverprotect::version, snapshot, write};
+use std::{fs, path::Path};
+
+#[track_caller]
+fn taken(world: &World, more: &[&str]) -> String {
+    let mut command = world.command(&["snapshot", "create", &world.profile]);
+    let run = Run::to_its_end(command.args(world.flags()).arg("--json").args(more)).ends(0);
+    run.json["data"]["id"].as_str().unwrap().to_owned()
+}
+
+fn call(world: &World, args: &[&str]) -> Run {
+    let mut command = world.command(&["snapshot"]);
+    Run::to_its_end(command.args(args).args(["--json", "--yes"]))
+}
+
+fn from(id: &str) -> [String; 2] {
+    ["--from".to_owned(), format!("snapshot:{id}")]
+}
+
+fn back_to(world: &World, id: &str, more: &[&str]) -> Run {
+    let from = from(id);
+    let all: Vec<&str> = from.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    world.rollback(&all)
+}
+
+#[track_caller]
+fn assert_alike(a: &Snapshot, b: &Snapshot, what: &str) {
+    assert!(a == b, "{what}\n{}", snapshot::differences(a, b).join("\n"));
+}
+
+/// A product in its first state: as before the patch, and without a backup anywhere.
+fn first_state() -> ServerProtect {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    for file in &sp.tree.files {
+        fs::write(&file.live, &file.before).unwrap();
+        if let Some(backup) = &file.backup {
+            let _ = fs::remove_file(backup);
+        }
+    }
+    for folder in [sp.tree.home.join("is_backup"), sp.tree.tmi.join("Backup"), sp.tree.home.join("HotFix")] {
+        let _ = fs::remove_dir_all(folder);
+    }
+    sp
+}
+
+/// What the patch does, and what it does when it is run once more: it writes what is not there yet.
+fn patch(sp: &ServerProtect) {
+    let put = |path: &Path, bytes: &[u8]| {
+        if fs::read(path).ok().as_deref() != Some(bytes) {
+            write(path, bytes);
+        }
+    };
+    for file in &sp.tree.files {
+        if let Some(backup) = &file.backup {
+            put(backup, &fs::read(&file.live).unwrap());
+        }
+    }
+    for file in &sp.tree.files {
+        put(&file.live, &file.patched);
+    }
+    write(&sp.tree.home.join("HotFix/waits.txt"), "to be deployed");
+}
+
+#[track_caller]
+fn is_first(sp: &ServerProtect) {
+    for file in &sp.tree.files {
+        assert!(fs::read(&file.live).unwrap() == file.before, "{}", file.live.display());
+    }
+    assert_eq!(version(&sp.live("SpntSvc.exe")).unwrap().to_string(), "5.80.0.1179");
+    assert_eq!(version(&sp.live("Admin.exe")).unwrap().to_string(), "5.80.0.1179", "the console too");
+}
+
+#[test]
+fn a_patch_that_was_run_twice_is_refused_by_the_vendors_backups_and_goes_back_to_the_first_generation() {
+    let sp = first_state();
+    let first = sp.world.files();
+    let id = taken(&sp.world, &["--label", "before"]);
+    patch(&sp);
+    patch(&sp);
+    let twice = sp.world.files();
+    let refused = sp.world.rollback(&[]).ends(10);
+    assert_eq!(refused.error_code(), "BKO-1031");
+    assert!(refused.json["error"]["message"].as_str().unwrap().contains("SpntSvc.exe"));
+    assert_alike(&sp.world.files(), &twice, "refused");
+    sp.world.services.clear_log();
+    let run = back_to(&sp.world, &id, &[]).ends(0);
+    assert_eq!((&run.json["outcome"], &run.json["changed"]), (&"done".into(), &true.into()));
+    is_first(&sp);
+    assert_alike(&sp.world.files(), &first, "what came since is gone, and all is as it was");
+    let log = sp.world.services.log();
+    assert_eq!(log, ["stop spnt", "stop agent", "stop tmi", "start spnt", "start agent", "start tmi"]);
+    assert!(sp.world.running().iter().all(|r| *r));
+    sp.world.services.clear_log();
+    let again = back_to(&sp.world, &id, &[]).ends(0);
+    assert_eq!(again.json["outcome"], "nothing-to-do");
+    assert!(sp.world.services.log().is_empty());
+    sp.world.plain(&["undo"]).ends(0);
+    assert_alike(&sp.world.files(), &twice, "undone");
+}
+
+#[test]
+fn three_generations_go_any_to_any() {
+    let sp = first_state();
+    let mut generations = vec![(taken(&sp.world, &[]), sp.world.files())];
+    patch(&sp);
+    generations.push((taken(&sp.world, &[]), sp.world.files()));
+    patch(&sp);
+    write(&sp.tree.home.join("Added/deeper/new.dll"), "new");
+    fs::remove_dir_all(sp.tree.home.join("HotFix")).unwrap();
+    generations.push((taken(&sp.world, &[]), sp.world.files()));
+    for to in [0, 1, 2, 1, 0, 2, 0] {
+        let (id, files) = &generations[to];
+        back_to(&sp.world, id, &[]).ends(0);
+        assert_alike(&sp.world.files(), files, &format!("generation {to}"));
+        assert_eq!(call(&sp.world, &["diff", id]).ends(0).json["data"]["changes"], serde_json::json!([]));
+        let build = version(&sp.live("SpntSvc.exe")).unwrap().to_string();
+        assert_eq!(build, if to == 0 { "5.80.0.1179" } else { "5.80.0.1297" });
+        if to == 0 {
+            is_first(&sp);
+        }
+    }
+    call(&sp.world, &["verify"]).ends(0);
+}
+
+#[test]
+fn a_generation_that_was_restored_is_not_taken_for_one_that_is_back() {
+    // A file without a version is known to be back by what an earlier rollback put there; a snapshot may put anything.
+    let sp = first_state();
+    let first = taken(&sp.world, &[]);
+    patch(&sp);
+    let patched = taken(&sp.world, &[]);
+    back_to(&sp.world, &first, &[]).ends(0);
+    back_to(&sp.world, &patched, &[]).ends(0);
+    sp.world.rollback(&[]).ends(0);
+    for file in sp.tree.files.iter().filter(|f| f.backup.is_some()) {
+        assert!(fs::read(&file.live).unwrap() == file.before, "{}", file.live.display());
+    }
+}
+
+#[test]
+fn a_damaged_snapshot_restores_nothing() {
+    let sp = first_state();
+    let id = taken(&sp.world, &[]);
+    patch(&sp);
+    let patched = sp.world.files();
+    let copy = sp.world.state.join("snapshots").join(&id).join("files/0/SpntSvc.exe");
+    let copy = if copy.exists() { copy } else { copy.with_file_name("../1/SpntSvc.exe") };
+    let mut bytes = fs::read(&copy).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&copy, bytes).unwrap();
+    let named = call(&sp.world, &["verify"]).ends(31);
+    assert!(named.json["error"]["message"].as_str().unwrap().contains("SpntSvc.exe"));
+    sp.world.services.clear_log();
+    for verb in ["plan", "rollback"] {
+        let from = from(&id);
+        let run = sp.world.verb(verb, &[&from[0], &from[1]]).ends(10);
+        assert_eq!(run.error_code(), "BKO-1122");
+        assert!(run.json["error"]["message"].as_str().unwrap().contains("SpntSvc.exe"), "{run:?}");
+    }
+    assert!(sp.world.services.log().is_empty());
+    assert_alike(&sp.world.files(), &patched, "nothing was touched");
+}
+
+#[test]
+fn one_component_alone_goes_back_to_a_generation() {
+    let sp = first_state();
+    let id = taken(&sp.world, &[]);
+    patch(&sp);
+    patch(&sp);
+    sp.world.services.clear_log();
+    sp.world.rollback(&["--component", "cm-agent", "--from", &format!("snapshot:{}", &id[..20])]).ends(0);
+    assert_eq!(version(&sp.live("mrf.exe")).unwrap().to_string(), "1.12.0.1100");
+    assert_eq!(version(&sp.live("SpntSvc.exe")).unwrap().to_string(), "5.80.0.1297");
+    assert_eq!(sp.world.services.log(), ["stop agent", "stop tmi", "start agent", "start tmi"]);
+    assert!(sp.tree.home.join("HotFix/waits.txt").exists(), "what is no component's stays");
+}
+
+#[test]
+fn what_came_since_is_moved_away_and_comes_back() {
+    let world = World::small();
+    let (id, before) = (taken(&world, &["--exclude", "*.log"]), world.files());
+    write(&world.home.join("live/added.conf"), "new");
+    write(&world.home.join("fresh/deep/er/x"), "x");
+    fs::create_dir_all(world.home.join("fresh/empty")).unwrap();
+    fs::remove_dir_all(world.home.join("live/sub")).unwrap();
+    write(&world.home.join("live/a.conf"), "other");
+    let patched = world.files();
+    let from = from(&id);
+    let plan = world.verb("plan", &[&from[0], &from[1]]).ends(0);
+    assert_alike(&world.files(), &patched, "a plan changes nothing");
+    assert_eq!((&plan.json["counts"]["removed"], &plan.json["counts"]["replaced"]), (&6.into(), &1.into()));
+    back_to(&world, &id, &[]).ends(0);
+    assert_alike(&world.files(), &before, "restored");
+    // The run needs it as long as it can be undone.
+    taken(&world, &[]);
+    assert_eq!(call(&world, &["drop", &id]).ends(10).error_code(), "BKO-1124");
+    world.plain(&["undo"]).ends(0);
+    assert_alike(&world.files(), &patched, "undone");
+    // What was left out of the snapshot is left alone, and so is the folder that holds it.
+    write(&world.home.join("fresh/deep/day.log"), "logged");
+    let run = back_to(&world, &id, &[]).ends(0);
+    assert!(world.home.join("fresh/deep/day.log").exists() && !world.home.join("fresh/deep/er").exists());
+    assert!(run.json["warnings"].to_string().contains("BKO-4043"), "{run:?}");
+}
+
+#[test]
+fn a_saved_plan_holds_for_a_snapshot_too() {
+    let world = World::small();
+    let id = taken(&world, &[]);
+    write(&world.home.join("live/a.conf"), "other");
+    let plan = world.path().join("plan.ron");
+    let from = from(&id);
+    world.verb("plan", &[&from[0], &from[1], "-o", plan.to_str().unwrap()]).ends(0);
+    let carried_out = || {
+        let mut command = world.command(&["rollback", "--yes", "--json", "--plan", plan.to_str().unwrap()]);
+        Run::to_its_end(command.args(world.flags()))
+    };
+    write(&world.home.join("live/added"), "since the plan");
+    carried_out().ends(12);
+    fs::remove_file(world.home.join("live/added")).unwrap();
+    carried_out().ends(0);
+    assert_eq!(fs::read_to_string(world.home.join("live/a.conf")).unwrap(), "patched a");
+}
+
+#[test]
+fn snapshots_of_other_folders_and_ids_that_are_none_are_refused() {
+    let world = World::small();
+    assert_eq!(back_to(&world, "01jd", &[]).ends(10).error_code(), "BKO-1120");
+    let id = taken(&world, &[]);
+    for none in ["zzz", "..", "../../x"] {
+        let run = back_to(&world, none, &[]).ends(10);
+        assert!(run.json["error"]["message"].as_str().unwrap().contains(&id), "{none}: {run:?}");
+    }
+    let outside = world.path().join("outside");
+    write(&outside.join("f"), "f");
+    let mut command = world.command(&["snapshot", "create", "--json"]);
+    let other = Run::to_its_end(command.arg("--watch").arg(&outside)).ends(0);
+    write(&outside.join("f"), "changed");
+    let refused = back_to(&world, other.json["data"]["id"].as_str().unwrap(), &[]).ends(10);
+    assert_eq!(refused.error_code(), "BKO-1130");
+    assert_eq!(fs::read_to_string(outside.join("f")).unwrap(), "changed");
+}
+
+#[test]
+fn a_file_that_became_a_folder_is_refused_by_name() {
+    let world = World::small();
+    let id = taken(&world, &[]);
+    fs::remove_file(world.home.join("live/b.conf")).unwrap();
+    write(&world.home.join("live/b.conf/f"), "f");
+    write(&world.home.join("live/a.conf"), "other");
+    let now = world.files();
+    let run = back_to(&world, &id, &[]).ends(10);
+    assert_eq!(run.error_code(), "BKO-1131");
+    assert!(run.json["error"]["message"].as_str().unwrap().contains("b.conf"), "{run:?}");
+    assert_alike(&world.files(), &now, "nothing was touched");
+}

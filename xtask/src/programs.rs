@@ -1,0 +1,218 @@
+//! Test programs: built once, each run by itself. One that fails is run once more, alone, with the same draws; what passes
+//! only then is called flaky, in so many words.
+
+use crate::{
+    build::{root, target},
+    seed::Seed,
+};
+use cargo_metadata::Message;
+use std::{
+    fs,
+    io::BufReader,
+    path::PathBuf,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Whoever takes longer hangs. Far more than any program takes on a slow machine.
+const LIMIT: Duration = Duration::from_secs(45 * 60);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What a test says whose failure no second run can make good: `tests/crash/src/promise.rs`.
+const BROKEN: &str = "THE PROMISE IS BROKEN";
+
+/// What the suites of one call have in common.
+pub(crate) struct Round {
+    /// What all random draws come from.
+    pub(crate) seed: Seed,
+    /// What has passed only at its second run.
+    pub(crate) flaky: Vec<String>,
+}
+
+impl Round {
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self { seed, flaky: Vec::new() }
+    }
+}
+
+/// A test program.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// What cargo calls it.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    /// Its package's, from which tests are run.
+    folder: PathBuf,
+}
+
+/// Builds them with this call of `cargo test`, and says where they are.
+pub(crate) fn build(cargo: &mut Command) -> Result<Vec<Program>, String> {
+    let cargo = cargo.args(["--no-run", "--message-format=json"]);
+    let shown = format!("{cargo:?}");
+    let fail = |e: std::io::Error| format!("{shown}: {e}");
+    let mut build = cargo.current_dir(root()).stdout(Stdio::piped()).spawn().map_err(fail)?;
+    let mut programs = Vec::new();
+    if let Some(said) = build.stdout.take() {
+        for message in Message::parse_stream(BufReader::new(said)).flatten() {
+            if let Message::CompilerMessage(m) = &message {
+                println!("{m}");
+            }
+            if let Message::CompilerArtifact(artifact) = message
+                && artifact.profile.test
+                && let Some(path) = artifact.executable
+            {
+                let folder = artifact.manifest_path.parent().map(PathBuf::from).unwrap_or_default();
+                programs.push(Program { name: artifact.target.name, path: path.into(), folder });
+            }
+        }
+    }
+    let status = build.wait().map_err(fail)?;
+    if status.success() { Ok(programs) } else { Err(format!("does not build: {shown}")) }
+}
+
+/// How a program ended.
+pub(crate) struct Ended {
+    passed: bool,
+    text: String,
+    /// It is not worth a second run, or must not have one.
+    last: bool,
+}
+
+impl Ended {
+    /// Whether a second run is to tell more.
+    pub(crate) fn again(&self) -> bool {
+        !self.passed && !self.last
+    }
+
+    pub(crate) fn passed(&self) -> bool {
+        self.passed
+    }
+}
+
+impl Program {
+    /// Runs it by `command` to its end and prints what it said then: side by side they would talk at once.
+    pub(crate) fn run(&self, mut command: Command, seed: Seed) -> Result<Ended, String> {
+        let begun = Instant::now();
+        let fail = |e: std::io::Error| format!("{}: {e}", self.path.display());
+        let said = self.said()?;
+        let sink = fs::File::create(&said).map_err(fail)?;
+        // To a file: what a program leaves behind may hold a pipe open for ever, as what Wine starts does.
+        command.stdin(Stdio::null()).stdout(sink.try_clone().map_err(fail)?).stderr(sink);
+        let mut child = seed.into_command(&mut command).current_dir(&self.folder).spawn().map_err(fail)?;
+        let status = loop {
+            match child.try_wait().map_err(fail)? {
+                Some(status) => break Some(status),
+                None if begun.elapsed() > LIMIT => break None,
+                None => thread::sleep(LOOK),
+            }
+        };
+        if status.is_none() {
+            child.kill().and_then(|()| child.wait()).map_err(fail)?;
+        }
+        let text = String::from_utf8_lossy(&fs::read(&said).map_err(fail)?).into_owned();
+        let seconds = begun.elapsed().as_secs();
+        println!("-- {} in {seconds} s\n{}", self.name, text.trim());
+        let passed = status.is_some_and(|s| s.success());
+        match status {
+            Some(status) if !passed => println!("-- {} FAILED ({status})", self.name),
+            None => println!("-- {} FAILED: it hangs", self.name),
+            Some(_) => {}
+        }
+        Ok(Ended { passed, last: status.is_none() || text.contains(BROKEN), text })
+    }
+
+    /// Where what it says is kept.
+    fn said(&self) -> Result<PathBuf, String> {
+        let folder = target().join("said");
+        fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        Ok(folder.join(self.path.file_name().unwrap_or_default()))
+    }
+
+    /// Runs it once more, if what it said allows that, and nothing else. Says whether that was well.
+    pub(crate) fn once_more(
+        &self,
+        first: &Ended,
+        command: Command,
+        round: &mut Round,
+    ) -> Result<bool, String> {
+        if !first.again() {
+            if first.text.contains(BROKEN) {
+                println!("-- {}: a broken promise is not tried again", self.name);
+            }
+            return Ok(first.passed);
+        }
+        println!("-- {} once more", self.name);
+        let passed = self.run(command, round.seed)?.passed;
+        if passed {
+            println!("FLAKY: {}", self.name);
+            round.flaky.push(self.name.clone());
+        }
+        Ok(passed)
+    }
+}
+
+/// Runs programs one behind the other, each by what `start` makes of it.
+pub(crate) fn each(
+    programs: &[Program],
+    start: impl Fn(&Program) -> Command,
+    round: &mut Round,
+) -> Result<(), String> {
+    let mut failed = Vec::new();
+    for program in programs {
+        let first = program.run(start(program), round.seed)?;
+        if !program.once_more(&first, start(program), round)? {
+            failed.push(program.name.as_str());
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+}
+
+/// The program itself, with everything shown that its tests print.
+pub(crate) fn plainly(program: &Program) -> Command {
+    let mut command = Command::new(&program.path);
+    command.arg("--nocapture");
+    command
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// Runs shell lines as a program of this name, `$0` being a file that is not there yet; what came of it.
+    fn run(name: &str, lines: &str) -> (Result<(), String>, Vec<String>) {
+        let file = target().join(format!("{name}-ran"));
+        let _ = fs::remove_file(&file);
+        let program = Program { name: name.to_owned(), path: PathBuf::from(name), folder: root() };
+        let start = |_: &Program| {
+            let mut command = Command::new("sh");
+            command.args(["-c", lines]).arg(&file);
+            command
+        };
+        let mut round = Round::new(Seed::daily().expect("a number"));
+        let came = each(&[program], start, &mut round);
+        let _ = fs::remove_file(file);
+        (came, round.flaky)
+    }
+
+    #[test]
+    fn what_passes_only_at_its_second_run_is_named() {
+        let (came, flaky) = run("once", r#"[ -e "$0" ] || { touch "$0"; exit 1; }"#);
+        assert_eq!((came, flaky), (Ok(()), vec!["once".to_owned()]));
+        let (came, flaky) = run("never", "exit 1");
+        assert_eq!((came, flaky), (Err("failed: never".to_owned()), Vec::new()));
+        assert_eq!(run("always", "exit 0"), (Ok(()), Vec::new()));
+    }
+
+    #[test]
+    fn a_broken_promise_is_not_tried_again() {
+        let lines = format!(r#"[ -e "$0" ] || {{ touch "$0"; echo "{BROKEN}"; exit 1; }}"#);
+        assert_eq!(run("broken", &lines), (Err("failed: broken".to_owned()), Vec::new()));
+    }
+
+    #[test]
+    fn the_crash_suite_says_the_same_of_a_broken_promise() {
+        let source = include_str!("../../tests/crash/src/promise.rs");
+        assert!(source.contains(&format!("\"{}\"", super::BROKEN)));
+    }
+}
