@@ -262,7 +262,8 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "TIME")]
         watch: Option<String>,
     },
-    /// Shows what this machine answers to a profile, and what would keep a rollback from working.
+    /// Shows what this machine answers to a profile, what each file is and what a rollback makes of it, and what would keep
+    /// one from working.
     Doctor {
         #[command(flatten)]
         wish: Wish,

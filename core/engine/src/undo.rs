@@ -193,6 +193,8 @@ fn inverse(tx: &Transaction) -> Result<Vec<Step>, Refusal> {
             steps.push(Step::Hold { target: swap.target.clone(), image });
         } else if live == swap.after {
             steps.extend(invert(tx, swap)?);
+        } else if undo_part::is_there_again(swap, live) {
+            // What is to lie in it is a swap of its own.
         } else {
             drifted.push(swap.target.clone());
         }

@@ -52,6 +52,13 @@ pub(crate) fn keep_only(tx: &mut Transaction, paths: &[String]) -> Result<usize,
     Ok(all - tx.swaps.len())
 }
 
+/// Whether a folder that the run took away is back, whatever lies in it by now: an undo of a part has made it again for
+/// the files that it brought back.
+pub(crate) fn is_there_again(swap: &Swap, live: Fingerprint) -> bool {
+    swap.after.is_absent()
+        && matches!((swap.before, live), (Fingerprint::Folder { .. }, Fingerprint::Folder { .. }))
+}
+
 /// Adds to a refusal for drift which later run put there what is live now.
 pub(crate) fn with_later(state: &State, run: &RunId, refusal: Refusal) -> Refusal {
     let Refusal::UndoDrift { targets, .. } = refusal else { return refusal };

@@ -135,6 +135,32 @@ fn what_cannot_go_back_is_left_and_named_where_only_what_is_safe_was_asked_for()
 }
 
 #[test]
+fn backups_that_differ_are_no_reason_to_leave_the_others() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let other = pe(MachineType::X86, v("5.80.0.1240"), "another old one");
+    fs::write(sp.tree.home.join("StCommon.dll.bak"), &other).unwrap();
+    let doctor = sp.world.verb("doctor", &[]).ends(31);
+    assert_eq!(doctor.json["data"]["rollback"]["possible"], "part");
+    assert_eq!(said_of(&doctor, "StCommon.dll"), ["patched", "none", "stays"]);
+    let run = sp.world.rollback(&["--only-safe"]).ends(31);
+    assert!(run.json["error"]["message"].as_str().unwrap().contains("StCommon.dll"), "{run:?}");
+    assert_eq!(version(&sp.live("StCommon.dll")), v("5.80.0.1297"));
+    assert_eq!(version(&sp.live("StRpcCln.dll")), v("5.80.0.1179"));
+    assert!(sp.tree.home.join("StCommon.dll.bak").exists(), "its backups stay too");
+}
+
+#[test]
+fn what_stays_is_named_also_where_the_parent_had_to_settle_the_run() {
+    let sp = normal_server();
+    spoil_backup(&sp, "eng50.dll");
+    sp.world.services.kills("spnt", "start");
+    let run = sp.world.rollback(&["--only-safe"]).ends(0);
+    assert_eq!(run.json["outcome"], "completed");
+    assert!(run.json["warnings"].to_string().contains("eng50.dll"), "{run:?}");
+    assert_eq!(version(&sp.live("SpntSvc.exe")), v("5.80.0.1179"));
+}
+
+#[test]
 fn only_safe_is_an_ordinary_rollback_where_everything_is() {
     let sp = normal_server();
     let run = sp.world.rollback(&["--only-safe"]).ends(0);

@@ -65,6 +65,21 @@ fn several_files_of_a_run_are_taken_back_and_can_be_rolled_back_again() {
 }
 
 #[test]
+fn a_file_comes_back_with_the_folders_above_it_that_the_run_took_away() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let (kept, other) = (sp.tree.home.join("HotFix/sub/deep/a.dll"), sp.tree.home.join("HotFix/sub/b.dll"));
+    backout_kit::write(&kept, "waiting a");
+    backout_kit::write(&other, "waiting b");
+    sp.world.rollback(&["--clear-hotfix"]).ends(0);
+    assert!(!kept.exists() && !other.exists());
+    sp.world.plain(&["undo", "--path", "sub/deep/a.dll"]).ends(0);
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "waiting a");
+    assert!(!other.exists());
+    sp.world.plain(&["undo"]).ends(0);
+    assert_eq!(fs::read_to_string(&other).unwrap(), "waiting b");
+}
+
+#[test]
 fn a_dry_run_and_a_path_of_no_file_change_nothing() {
     let world = World::small();
     let run = id(&world.rollback(&[]).ends(0));
