@@ -43,7 +43,7 @@ fn sweep(verb: Verb) {
     let all = calls(&verb.command(&world), world.path());
     let new = world.files();
     let points = |records: bool| {
-        let these = all.iter().filter(move |(call, _)| (**call == *RECORD) == records);
+        let these = all.iter().filter(move |(call, _)| (**call == RECORD) == records);
         these.flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect::<Vec<_>>()
     };
     let points = [points(true), drawn(points(false), OTHERS)].concat();
