@@ -16,7 +16,8 @@ use std::{
 /// The package.
 const PACKAGE: &str = "backout-crash";
 /// Those that take longest begin first.
-const LONGEST: [&str; 4] = ["barriers", "parent_sweep", "power_cut", "kill_sweep"];
+const LONGEST: [&str; 6] =
+    ["barriers", "parent_sweep", "power_cut", "kill_sweep", "fault_sweep", "service_faults"];
 
 /// How much of it is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
