@@ -16,7 +16,8 @@ use std::{
 /// The package.
 const PACKAGE: &str = "backout-crash";
 /// Those that take longest begin first.
-const LONGEST: [&str; 4] = ["barriers", "parent_sweep", "power_cut", "kill_sweep"];
+const LONGEST: [&str; 6] =
+    ["barriers", "parent_sweep", "power_cut", "kill_sweep", "fault_sweep", "service_faults"];
 
 /// How much of it is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,15 +59,16 @@ fn side_by_side(
     round: &Round,
 ) -> Vec<(Program, Result<Ended, String>)> {
     let width = std::thread::available_parallelism().map_or(2, usize::from);
-    let (seed, left, done) = (round.seed, Mutex::new(programs.into_iter()), Mutex::new(Vec::new()));
+    let (seed, limit) = (round.seed, round.limit);
+    let (left, done) = (Mutex::new(programs.into_iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..width {
             scope.spawn(|| {
                 loop {
                     let next = left.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(program) = next else { return };
-                    let ended =
-                        command(&program, extent, tallies).and_then(|command| program.run(command, seed));
+                    let ended = command(&program, extent, tallies)
+                        .and_then(|command| program.run(command, seed, limit));
                     done.lock().unwrap_or_else(PoisonError::into_inner).push((program, ended));
                 }
             });

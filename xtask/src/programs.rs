@@ -15,8 +15,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Whoever takes longer hangs. Far more than any program takes on a slow machine.
-const LIMIT: Duration = Duration::from_secs(45 * 60);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What a test says whose failure no second run can make good: `tests/crash/src/promise.rs`.
@@ -26,13 +24,21 @@ const BROKEN: &str = "THE PROMISE IS BROKEN";
 pub(crate) struct Round {
     /// What all random draws come from.
     pub(crate) seed: Seed,
+    /// A program that takes longer hangs.
+    pub(crate) limit: Duration,
     /// What has passed only at its second run.
     pub(crate) flaky: Vec<String>,
 }
 
 impl Round {
-    pub(crate) fn new(seed: Seed) -> Self {
-        Self { seed, flaky: Vec::new() }
+    /// No program takes as long as this, even on a slow machine.
+    pub(crate) fn daily() -> Result<Self, String> {
+        Ok(Self { seed: Seed::daily()?, limit: Duration::from_secs(25 * 60), flaky: Vec::new() })
+    }
+
+    /// Some of them take hours then.
+    pub(crate) fn nightly() -> Result<Self, String> {
+        Ok(Self { seed: Seed::nightly()?, limit: Duration::from_secs(24 * 3600), flaky: Vec::new() })
     }
 }
 
@@ -92,7 +98,7 @@ impl Ended {
 
 impl Program {
     /// Runs it by `command` to its end and prints what it said then: side by side they would talk at once.
-    pub(crate) fn run(&self, mut command: Command, seed: Seed) -> Result<Ended, String> {
+    pub(crate) fn run(&self, mut command: Command, seed: Seed, limit: Duration) -> Result<Ended, String> {
         let begun = Instant::now();
         let fail = |e: std::io::Error| format!("{}: {e}", self.path.display());
         let said = self.said()?;
@@ -103,7 +109,7 @@ impl Program {
         let status = loop {
             match child.try_wait().map_err(fail)? {
                 Some(status) => break Some(status),
-                None if begun.elapsed() > LIMIT => break None,
+                None if begun.elapsed() > limit => break None,
                 None => thread::sleep(LOOK),
             }
         };
@@ -143,7 +149,7 @@ impl Program {
             return Ok(first.passed);
         }
         println!("-- {} once more", self.name);
-        let passed = self.run(command, round.seed)?.passed;
+        let passed = self.run(command, round.seed, round.limit)?.passed;
         if passed {
             println!("FLAKY: {}", self.name);
             round.flaky.push(self.name.clone());
@@ -160,7 +166,7 @@ pub(crate) fn each(
 ) -> Result<(), String> {
     let mut failed = Vec::new();
     for program in programs {
-        let first = program.run(start(program), round.seed)?;
+        let first = program.run(start(program), round.seed, round.limit)?;
         if !program.once_more(&first, start(program), round)? {
             failed.push(program.name.as_str());
         }
@@ -189,7 +195,7 @@ mod tests {
             command.args(["-c", lines]).arg(&file);
             command
         };
-        let mut round = Round::new(Seed::daily().expect("a number"));
+        let mut round = Round::daily().expect("a number");
         let came = each(&[program], start, &mut round);
         let _ = fs::remove_file(file);
         (came, round.flaky)

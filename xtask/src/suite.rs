@@ -4,7 +4,6 @@ use crate::{
     build::{call, cargo, root},
     crash, docs, guards,
     programs::{self, Round},
-    seed::Seed,
     windows,
 };
 use std::{
@@ -55,7 +54,7 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     if let Some(unknown) = names.iter().find(|n| !known.contains(&n.as_str())) {
         return Err(format!("no suite `{unknown}`; there are: {}", known.join(", ")));
     }
-    let mut round = Round::new(Seed::daily()?);
+    let mut round = Round::daily()?;
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
     let wanted = |s: &&Suite| match names {
         [] => true,
@@ -97,7 +96,7 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
 
 /// What takes too long for every day: the crash suite with everything that is only drawn from otherwise, and mutants.
 pub(crate) fn nightly() -> Result<(), String> {
-    let mut round = Round::new(Seed::nightly()?);
+    let mut round = Round::nightly()?;
     let crash = crash::test(crash::Extent::Whole, &mut round);
     for name in &round.flaky {
         println!("FLAKY: {name}");

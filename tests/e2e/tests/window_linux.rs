@@ -23,7 +23,7 @@ fn a_service_that_fails_to_start_on_the_new_files() {
 #[test]
 fn a_service_that_dies_right_after_its_start() {
     let world = World::small();
-    world.write_site(&[("First", "first"), ("Second", "second")], "timeouts: (settle: 2, status: 120)");
+    world.write_site(&[("First", "first"), ("Second", "second")], "timeouts: (settle: 5, status: 120)");
     let live = world.home.join("live/a.conf");
     let fault = world.services.dir().join("second.die");
     let lines = format!("rm -f {0}; grep -q old {1} && touch {0}", fault.display(), live.display());
