@@ -52,8 +52,17 @@ fn every_command_that_the_handbook_names_exists() {
         for flag in text.split("`--").skip(1) {
             let flag: String = flag.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
             if seen.insert(format!("--{flag}")) && flag != "help" {
-                let verbs =
-                    ["rollback", "verify", "plan", "recover", "status", "history prune", "install", "undo"];
+                let verbs = [
+                    "rollback",
+                    "verify",
+                    "plan",
+                    "recover",
+                    "status",
+                    "history prune",
+                    "install",
+                    "snapshot create",
+                    "undo",
+                ];
                 let known = verbs.iter().any(|verb| {
                     let help = std::process::Command::new(&backout_kit::built().backout)
                         .args(verb.split(' '))

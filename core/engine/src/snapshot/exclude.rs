@@ -3,7 +3,7 @@
 use crate::refusal::Refusal;
 use backout_protocol::{NameRule, RelPath, path::encode};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use std::path::Path;
+use std::path::{Path, is_separator};
 
 /// Globs over the path below a root. `*` and `?` stay within one name, `**` crosses names; a glob without `/` is of a
 /// name at any depth. What is left out is left out with all that lies in it.
@@ -24,12 +24,13 @@ impl Exclude {
             why: e.kind().to_string(),
         };
         for text in globs {
-            let glob = GlobBuilder::new(text.trim_end_matches('/'))
+            let given = text.trim_end_matches(is_separator);
+            let glob = GlobBuilder::new(given)
                 .literal_separator(true)
                 .case_insensitive(rule == NameRule::Folded)
                 .build()
                 .map_err(|e| bad(text, e))?;
-            if text.trim_end_matches('/').contains('/') {
+            if given.contains(is_separator) {
                 paths.add(glob)
             } else {
                 names.add(glob)
