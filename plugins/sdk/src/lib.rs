@@ -28,7 +28,7 @@
 //! ```
 //!
 //! A plugin plans and changes nothing: it names, for each file, the target and every backup it sees. Which backup is
-//! good is the engine's to decide. [`restore`] holds what most plugins share, [`trial`] runs a component without a host.
+//! good is the engine's to decide. What no file step can say is an [`action`]. [`restore`] holds what most plugins share, [`trial`] runs a component without a host.
 
 pub mod action;
 mod answer;

@@ -60,7 +60,7 @@ fn settings_are_applied_with_the_service_down_and_undo_takes_them_back() {
     let done = world.verb("apply", &ADDRESS).ends(0);
     assert_eq!((&done.json["changed"], &done.json["counts"]["services"]), (&true.into(), &1.into()));
     assert_eq!(options(&world), AFTER);
-    assert_eq!(world.running()[0], true);
+    assert!(world.running()[0]);
     assert!(world.services.log().iter().any(|line| line.contains("stop")));
     assert!(!world.home.join("spnsopt.dat").exists() || cfg!(windows), "the live spelling stays");
     let again = world.verb("apply", &ADDRESS).ends(0);
