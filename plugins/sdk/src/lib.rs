@@ -30,8 +30,8 @@
 //! ```
 //!
 //! A plugin plans and changes nothing: it names, for each file, the target and every backup it sees. Which backup is
-//! good is the engine's to decide. [`restore`] holds what most plugins share, [`testkit`] runs a component without a host,
-//! on this machine or on one in a file.
+//! good is the engine's to decide. What no file step can say is an [`action`]. [`restore`] holds what most plugins share,
+//! [`testkit`] runs a component without a host, on this machine or on one in a file.
 //!
 //! What the plugin logs with the crate `log` reaches the host's log under the plugin's id.
 

@@ -12,7 +12,10 @@ use backout_kit::{
 };
 use std::fs;
 
-const SHORT: [&str; 2] = ["--plugin-timeout", "3"];
+/// Not long for somebody who never answers, and long for whoever does; else as long as it takes.
+fn patience(how: &str) -> &'static [&'static str] {
+    if how == "hang" { &["--plugin-timeout", "8"] } else { &[] }
+}
 
 fn old() -> [Option<String>; 2] {
     [Some("old one".to_owned()), None]
@@ -86,13 +89,13 @@ fn an_action_that_dies_hangs_or_fails_is_undone_with_everything_else() {
         ("die", "was ended by SIGABRT"),
         ("half", "was ended by SIGABRT"),
         ("late", "was ended by SIGABRT"),
-        ("hang", "no answer within 3 s"),
+        ("hang", "no answer within 8 s"),
         ("fail", "it was told to fail"),
     ] {
         let world = deeds::world();
         let before = world.files();
         tell(&world, "apply", how);
-        let run = world.rollback(&SHORT).ends(20);
+        let run = world.rollback(patience(how)).ends(20);
         assert_eq!(run.error_code(), "BKO-2031", "{how}");
         assert!(message(&run).contains(says), "{how}: {}", message(&run));
         is_old(&world, &before);
@@ -107,7 +110,7 @@ fn an_action_that_cannot_be_prepared_stops_no_service() {
         let before = world.files();
         world.services.clear_log();
         tell(&world, operation, how);
-        let run = world.rollback(&SHORT).ends(10);
+        let run = world.rollback(&[]).ends(10);
         assert_eq!(run.error_code(), "BKO-1111", "{operation} {how}");
         is_old(&world, &before);
         assert!(!world.services.log().iter().any(|line| line.contains("stop")), "{operation} {how}");
@@ -121,11 +124,11 @@ fn an_undo_that_dies_keeps_no_file_from_going_back_and_recover_ends_it_once_it_i
         let before = world.files();
         tell(&world, "apply", "half");
         tell(&world, "undo", how);
-        let run = world.rollback(&SHORT).ends(22);
+        let run = world.rollback(patience(how)).ends(22);
         assert_eq!(run.error_code(), "BKO-3020", "{how}");
         assert_eq!(fs::read_to_string(world.home.join("live/b.conf")).unwrap(), "patched b");
         assert_eq!(world.running(), [false, false], "{how}");
-        let again = world.plain(&["recover", "--plugin-timeout", "3"]).ends(22);
+        let again = world.plain(&[&["recover"][..], patience(how)].concat()).ends(22);
         assert_eq!(again.error_code(), "BKO-3020", "{how}");
         tell(&world, "undo", "");
         world.plain(&["recover"]).ends(0);
@@ -139,7 +142,7 @@ fn what_a_person_put_back_by_hand_needs_no_undo() {
     let before = world.files();
     tell(&world, "apply", "half");
     tell(&world, "undo", "die");
-    world.rollback(&SHORT).ends(22);
+    world.rollback(&[]).ends(22);
     fs::write(world.home.join("live/one.txt"), "old one").unwrap();
     let settled = world.plain(&["recover"]).ends(0);
     assert_eq!(settled.json["outcome"], "rolled-back");
