@@ -35,7 +35,10 @@ fn main() {
             let Ok(rel) = file.strip_prefix(&path) else { continue };
             let rel = rel.to_string_lossy().replace('\\', "/");
             let whole = fs::canonicalize(&file).unwrap_or(file);
-            out.push_str(&format!("    (\"{short}/{rel}\", include_str!({:?})),\n", whole.display().to_string()));
+            out.push_str(&format!(
+                "    (\"{short}/{rel}\", include_str!({:?})),\n",
+                whole.display().to_string()
+            ));
         }
         manifests.push_str(&manifest);
     }
@@ -92,7 +95,8 @@ fn without_tests(manifest: &str) -> String {
     let mut skipping = false;
     for line in manifest.lines() {
         if line.starts_with('[') {
-            skipping = line.contains("dev-dependencies") || ["[[test]]", "[[example]]", "[[bench]]"].contains(&line);
+            skipping =
+                line.contains("dev-dependencies") || ["[[test]]", "[[example]]", "[[bench]]"].contains(&line);
         }
         if !skipping {
             kept.push_str(line);
@@ -111,7 +115,9 @@ fn depends(manifest: &str, name: &str) -> bool {
 fn vendored_workspace(workspace: &str, manifests: &str, packages: &BTreeMap<String, String>) -> String {
     let members: Vec<String> = packages.values().map(|short| format!("\"{short}\"")).collect();
     let mut text = format!("[workspace]\nresolver = \"3\"\nmembers = [{}]\n", members.join(", "));
-    for name in ["workspace.package", "workspace.dependencies", "workspace.lints.rust", "workspace.lints.clippy"] {
+    for name in
+        ["workspace.package", "workspace.dependencies", "workspace.lints.rust", "workspace.lints.clippy"]
+    {
         text.push_str(&format!("\n[{name}]\n"));
         for line in table(workspace, name) {
             let Some((key, _)) = line.split_once('=') else { continue };
@@ -133,7 +139,9 @@ fn vendored_workspace(workspace: &str, manifests: &str, packages: &BTreeMap<Stri
 fn lock(lock: &str, packages: &BTreeMap<String, String>) -> (String, Vec<String>) {
     let entries: Vec<&str> = lock.split("[[package]]").skip(1).collect();
     let value = |entry: &str, key: &str| {
-        entry.lines().find_map(|l| Some(l.strip_prefix(key)?.strip_prefix(" = \"")?.trim_end_matches('"').to_owned()))
+        entry
+            .lines()
+            .find_map(|l| Some(l.strip_prefix(key)?.strip_prefix(" = \"")?.trim_end_matches('"').to_owned()))
     };
     let needs = |entry: &str| -> Vec<String> {
         let lines = entry.lines().skip_while(|l| *l != "dependencies = [").skip(1);
@@ -145,7 +153,8 @@ fn lock(lock: &str, packages: &BTreeMap<String, String>) -> (String, Vec<String>
         let mut words = wanted.split(' ');
         let (name, version) = (words.next(), words.next());
         entries.iter().copied().find(|e| {
-            value(e, "name").as_deref() == name && version.is_none_or(|v| value(e, "version").as_deref() == Some(v))
+            value(e, "name").as_deref() == name
+                && version.is_none_or(|v| value(e, "version").as_deref() == Some(v))
         })
     };
     let mut taken = BTreeSet::new();

@@ -199,7 +199,8 @@ impl Session {
                 // Read before, and judged; what was put there meanwhile is another profile.
                 let text = std::fs::read_to_string(&file).unwrap_or_default();
                 let path = load::absolute(&file);
-                let unreadable = || stop(Refusal::Unreadable { path, why: "it changes while it is read".to_owned() });
+                let unreadable =
+                    || stop(Refusal::Unreadable { path, why: "it changes while it is read".to_owned() });
                 if backout_disk::fingerprint::digest_bytes(text.as_bytes()) != loaded.sha256 {
                     return Err(unreadable());
                 }

@@ -84,7 +84,10 @@ fn value(schema: &Value, root: &Value, depth: usize) -> String {
         Some("boolean") => "false".to_owned(),
         Some("array") => "[]".to_owned(),
         Some("object") if here.get("properties").is_some() && depth < DEEPEST => fields(here, root, depth),
-        Some("object") if here.get("properties").is_none() && here.get("additionalProperties").is_some_and(Value::is_object) => {
+        Some("object")
+            if here.get("properties").is_none()
+                && here.get("additionalProperties").is_some_and(Value::is_object) =>
+        {
             "{}".to_owned()
         }
         _ => "()".to_owned(),
@@ -157,7 +160,10 @@ fn choices(schema: &Value, root: &Value) -> Option<String> {
 fn variant(value: &Value) -> String {
     match value.as_str() {
         Some(name) if is_name(name) => name.to_owned(),
-        Some(name) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.+".contains(&b)) => {
+        Some(name)
+            if !name.is_empty()
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.+".contains(&b)) =>
+        {
             format!("r#{name}")
         }
         _ => ron(value),

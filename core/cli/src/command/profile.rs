@@ -172,7 +172,9 @@ const REFERENCE: &str = include_str!("../templates/reference.ron");
 pub(crate) fn new(session: &Session, product: &str, output: Option<&Path>) -> Result<Answer, Stop> {
     let product = product.trim();
     if product.is_empty() || product.chars().count() > 80 || product.chars().any(char::is_control) {
-        return Err(wrong("a product has a name of 1 to 80 characters, none of them a control character".to_owned()));
+        return Err(wrong(
+            "a product has a name of 1 to 80 characters, none of them a control character".to_owned(),
+        ));
     }
     let named = output.and_then(|file| file.file_stem()?.to_str().map(str::to_owned));
     let name = named.unwrap_or_else(|| short(product));
@@ -226,7 +228,10 @@ mod tests {
     fn the_reference_is_the_documented_example_and_reads() {
         let page = include_str!("../../../../docs/src/profile.md");
         let example = page.split("```ron\n").nth(1).and_then(|rest| rest.split("```").next());
-        assert!(REFERENCE.ends_with(example.unwrap()), "templates/reference.ron is not what docs/src/profile.md shows");
+        assert!(
+            REFERENCE.ends_with(example.unwrap()),
+            "templates/reference.ron is not what docs/src/profile.md shows"
+        );
         LoadedProfile::from_text("reference.ron", REFERENCE, None).unwrap();
     }
 

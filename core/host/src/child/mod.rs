@@ -71,13 +71,7 @@ pub(crate) fn ask(
     leave: Leave,
 ) -> Result<Answer, HostError> {
     let broken = |what: String| HostError::Broken { plugin: plugin.id.clone(), what };
-    let order = Order {
-        plugin: plugin.clone(),
-        pinning,
-        request: request.clone(),
-        leave,
-        probe: None,
-    };
+    let order = Order { plugin: plugin.clone(), pinning, request: request.clone(), leave, probe: None };
     match reply(spawner, order)? {
         Reply::Answer(answer) => Ok(*answer),
         Reply::Failed(error) => Err(error),
@@ -96,13 +90,8 @@ pub(crate) fn probe(
     probe: Probe,
     leave: Leave,
 ) -> Result<Probed, HostError> {
-    let order = Order {
-        plugin: plugin.clone(),
-        pinning: Pinning::WhereListed,
-        request,
-        leave,
-        probe: Some(probe),
-    };
+    let order =
+        Order { plugin: plugin.clone(), pinning: Pinning::WhereListed, request, leave, probe: Some(probe) };
     match reply(spawner, order)? {
         Reply::Probed(probed) => Ok(*probed),
         Reply::Failed(error) => Err(error),
@@ -126,9 +115,7 @@ fn reply(spawner: &Spawner, order: Order) -> Result<Reply, HostError> {
     let ended = running.end(grace);
     printed.rest(&seen, LAST_WORDS);
     match replied {
-        Ok(Reply::Failed(error)) if error.is_of(&plugin) => {
-            Err(error.during(&silence::operation(&request)))
-        }
+        Ok(Reply::Failed(error)) if error.is_of(&plugin) => Err(error.during(&silence::operation(&request))),
         Ok(Reply::Failed(error)) => Err(named(format!("its process told of something else: {error}"))),
         Ok(reply) => Ok(reply),
         Err(silence) => Err(named(silence.why(&request, ended, printed.last()))),

@@ -1,6 +1,10 @@
 //! Custom actions: does an action do what it says, can it be taken back, and does it tell the truth after a kill?
 
-use super::{Status, Subject, Verdict, crashed, failed, skipped, subject::Sample, tree::{Seen, Tree}};
+use super::{
+    Status, Subject, Verdict, crashed, failed, skipped,
+    subject::Sample,
+    tree::{Seen, Tree},
+};
 use crate::{HostError, Leave, child, conformance::probe::Probe};
 use backout_protocol::message::{ActionRequest, ActionState, Answer, Prepared, Proposed, Request};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -29,7 +33,8 @@ fn trials(subject: &Subject) -> Result<Vec<Trial>, (Status, String)> {
             _ => 0,
         };
         for n in 0..count {
-            let tree = Tree::of(&request).map_err(|e| failed(format!("no throw-away tree can be made: {e}")))?;
+            let tree =
+                Tree::of(&request).map_err(|e| failed(format!("no throw-away tree can be made: {e}")))?;
             let there = tree.request(&request);
             let Answer::Proposal(proposal) = subject.ask(&Request::Plan(Box::new(there.clone())))? else {
                 continue;
@@ -48,7 +53,9 @@ fn trials(subject: &Subject) -> Result<Vec<Trial>, (Status, String)> {
         }
     }
     if trials.is_empty() {
-        return Err(skipped("no example of it proposes an action that can be carried out on a throw-away tree"));
+        return Err(skipped(
+            "no example of it proposes an action that can be carried out on a throw-away tree",
+        ));
     }
     Ok(trials)
 }
@@ -75,7 +82,8 @@ impl Trial {
     /// Prepares it. Whether there is anything to apply comes with it.
     fn prepare(&mut self, subject: &Subject) -> Result<bool, (Status, String)> {
         let request = Request::Prepare(self.action.clone());
-        let Answer::Prepared(Prepared { memo, already }) = self.ask(subject, &request, Leave::ReadOnly)? else {
+        let Answer::Prepared(Prepared { memo, already }) = self.ask(subject, &request, Leave::ReadOnly)?
+        else {
             return Err(self.bad("its answer is none to `prepare`"));
         };
         self.action.memo = Some(memo);
@@ -164,10 +172,14 @@ pub(super) fn state_after_kill(subject: &Subject) -> Verdict {
             let untouched = trial.tree.content_changed(&trial.before).is_none();
             match (trial.state(subject)?, untouched) {
                 (ActionState::Before, false) => {
-                    return Err(trial.bad("killed while it was applied it says `before`, and something has changed"));
+                    return Err(
+                        trial.bad("killed while it was applied it says `before`, and something has changed")
+                    );
                 }
                 (ActionState::After, true) => {
-                    return Err(trial.bad("killed while it was applied it says `after`, and nothing has changed"));
+                    return Err(
+                        trial.bad("killed while it was applied it says `after`, and nothing has changed")
+                    );
                 }
                 _ => {}
             }

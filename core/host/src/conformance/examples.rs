@@ -22,7 +22,9 @@ pub(super) fn true_to_their_word(subject: &Subject) -> Verdict {
         let answer = subject.ask(&subject.request(example))?;
         let seen = match (&example.expect, answer) {
             (Expected::Proposal(wanted), Answer::Proposal(planned)) if *wanted == planned => continue,
-            (Expected::Failure(words), Answer::Failed(failure)) if failure.message.contains(words) => continue,
+            (Expected::Failure(words), Answer::Failed(failure)) if failure.message.contains(words) => {
+                continue;
+            }
             (Expected::Proposal(_), Answer::Proposal(planned)) => {
                 let planned = serde_json::to_string(&planned).unwrap_or_default();
                 format!("it plans something else: {planned}")

@@ -54,7 +54,8 @@ pub(super) fn garbage_request(subject: &Subject) -> Verdict {
     while !whole.is_char_boundary(cut) {
         cut -= 1;
     }
-    let texts = ["", "{", "[]", "null", "{\"plan\":", "{\"plan\":null}", "{\"plan\":{}}", "\"", &whole[..cut]];
+    let texts =
+        ["", "{", "[]", "null", "{\"plan\":", "{\"plan\":null}", "{\"plan\":{}}", "\"", &whole[..cut]];
     let mut calls: Vec<Bytes> = texts.iter().map(|t| Bytes::Text((*t).to_owned())).collect();
     calls.push(Bytes::Raw(vec![0, 0xff, b'{', 0x80]));
     calls.push(Bytes::Text("[".repeat(100_000)));
@@ -81,7 +82,9 @@ pub(super) fn bad_config(subject: &Subject) -> Verdict {
             Answer::Failed(failure) if failure.at.is_some_and(|(l, c)| l > 0 && c > 0) => {}
             Answer::Failed(failure) => {
                 let said = failure.message;
-                return Err(failed(format!("of the configuration `{config}` it says without a place: {said}")));
+                return Err(failed(format!(
+                    "of the configuration `{config}` it says without a place: {said}"
+                )));
             }
             _ => return Err(failed(format!("it takes the configuration `{config}`"))),
         }
@@ -100,7 +103,11 @@ pub(super) fn mangled_config(subject: &Subject) -> Verdict {
         let probed = match subject.probe(with(0), probe, Leave::ReadOnly) {
             Ok(probed) => probed,
             // Which of them it was is found by asking each alone.
-            Err(error) => return Err((0..MANGLED).find_map(|n| alone(subject, &with(n))).unwrap_or_else(|| crashed(error))),
+            Err(error) => {
+                return Err((0..MANGLED)
+                    .find_map(|n| alone(subject, &with(n)))
+                    .unwrap_or_else(|| crashed(error)));
+            }
         };
         for (reply, n) in probed.replies.iter().zip(0..) {
             match reply.answer() {

@@ -63,7 +63,10 @@ pub(super) fn places_inside(subject: &Subject) -> Verdict {
             request.folders.values().chain(source).any(|folder| path.0.starts_with(&folder.0))
         };
         if let Some(place) = places(proposal).into_iter().find(|place| !inside(&place.root)) {
-            return Some(format!("it names `{}`, which lies in none of the folders it was given", place.path().display()));
+            return Some(format!(
+                "it names `{}`, which lies in none of the folders it was given",
+                place.path().display()
+            ));
         }
         proposal.steps.iter().find_map(|step| match step {
             Proposed::WaitExit { under, .. } => {

@@ -49,7 +49,9 @@ fn tree(request: &PlanRequest) -> Result<Tree, (Status, String)> {
 }
 
 pub(super) fn opens_no_sockets(subject: &Subject) -> Verdict {
-    left(subject, |left| (!left.sockets.is_empty()).then(|| format!("{} sockets are open", left.sockets.len())))
+    left(subject, |left| {
+        (!left.sockets.is_empty()).then(|| format!("{} sockets are open", left.sockets.len()))
+    })
 }
 
 pub(super) fn leaves_nothing_running(subject: &Subject) -> Verdict {

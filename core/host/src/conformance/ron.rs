@@ -26,7 +26,8 @@ pub fn from_ron_text(text: &str) -> Result<Value, String> {
 mod tests {
     #[test]
     fn names_of_variants_are_kept() {
-        let text = r#"(a: 1, b: Foo, c: Bar(3), d: Baz(x: "y"), e: Some([A]), f: (), g: None, h: {"k": true})"#;
+        let text =
+            r#"(a: 1, b: Foo, c: Bar(3), d: Baz(x: "y"), e: Some([A]), f: (), g: None, h: {"k": true})"#;
         let json = r#"{"a":1,"b":"Foo","c":{"Bar":3},"d":{"Baz":{"x":"y"}},"e":["A"],"f":null,"g":null,"h":{"k":true}}"#;
         assert_eq!(super::from_ron_text(text).unwrap(), serde_json::from_str::<super::Value>(json).unwrap());
         assert!(super::from_ron_text("(a: 1").is_err());

@@ -40,7 +40,9 @@ fn of(subject: &Subject) -> Result<Value, (super::Status, String)> {
         return Err(skipped(OLD));
     }
     match subject.ask(&Request::Schema)? {
-        Answer::Schema(text) => serde_json::from_str(&text).map_err(|e| failed(format!("it is no JSON: {e}"))),
+        Answer::Schema(text) => {
+            serde_json::from_str(&text).map_err(|e| failed(format!("it is no JSON: {e}")))
+        }
         Answer::Failed(failure) => Err(warned(format!("it gives no schema: {}", failure.message))),
         _ => Err(failed("its answer is no schema")),
     }
@@ -77,7 +79,13 @@ fn malformed(schema: &Value, root: &Value, at: &str) -> Option<String> {
                 let good = value.as_array().is_some_and(|all| all.iter().all(Value::is_string));
                 if good { None } else { wrong(word) }
             }
-            "enum" => if value.is_array() { None } else { wrong(word) },
+            "enum" => {
+                if value.is_array() {
+                    None
+                } else {
+                    wrong(word)
+                }
+            }
             "$ref" => match value.as_str().and_then(|r| target(root, r)) {
                 Some(_) => None,
                 None => Some(format!("`{below}` leads nowhere")),
@@ -86,10 +94,18 @@ fn malformed(schema: &Value, root: &Value, at: &str) -> Option<String> {
                 if value.is_number() { None } else { wrong(word) }
             }
             "minLength" | "maxLength" | "minItems" | "maxItems" => {
-                if value.is_u64() { None } else { wrong(word) }
+                if value.is_u64() {
+                    None
+                } else {
+                    wrong(word)
+                }
             }
             "title" | "description" | "$schema" | "pattern" | "format" => {
-                if value.is_string() { None } else { wrong(word) }
+                if value.is_string() {
+                    None
+                } else {
+                    wrong(word)
+                }
             }
             _ => None,
         };
@@ -123,10 +139,13 @@ fn breaks(schema: &Value, root: &Value, value: &Value, at: &str, left: usize) ->
     };
     // `()`: nothing, or a struct of which nothing is said.
     let empty = Value::Object(Map::new());
-    let value = if value.is_null() && wants(schema, "object") && !wants(schema, "null") { &empty } else { value };
+    let value =
+        if value.is_null() && wants(schema, "object") && !wants(schema, "null") { &empty } else { value };
     let inner = |schema: &Value, value: &Value, at: &str| breaks(schema, root, value, at, left);
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-        let Some(target) = target(root, reference) else { return Some(format!("`{reference}` leads nowhere")) };
+        let Some(target) = target(root, reference) else {
+            return Some(format!("`{reference}` leads nowhere"));
+        };
         if let Some(why) = inner(target, value, at) {
             return Some(why);
         }

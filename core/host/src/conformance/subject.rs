@@ -22,7 +22,8 @@ use std::{
 };
 
 /// Why some checks cannot be asked of it.
-pub(super) const OLD: &str = "it speaks messages 1.0 alone, which know neither schema nor examples nor actions";
+pub(super) const OLD: &str =
+    "it speaks messages 1.0 alone, which know neither schema nor examples nor actions";
 
 /// Why nothing of a file can be checked. None of its code ran.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,14 +102,7 @@ impl Subject {
             sha256: digested.sha256,
             file: HostPath(whole),
         };
-        Ok(Self {
-            manifest,
-            plugin,
-            spawner,
-            seed,
-            examples: OnceLock::new(),
-            unloadable: OnceLock::new(),
-        })
+        Ok(Self { manifest, plugin, spawner, seed, examples: OnceLock::new(), unloadable: OnceLock::new() })
     }
 
     /// Which plugin it is.
@@ -169,7 +163,9 @@ impl Subject {
     pub(super) fn examples(&self) -> Result<&[Example], (Status, String)> {
         let ask = || match self.ask(&Request::Examples)? {
             Answer::Examples(examples) => Ok(examples),
-            Answer::Failed(failure) => Err((Status::Warning, format!("it gives no examples: {}", failure.message))),
+            Answer::Failed(failure) => {
+                Err((Status::Warning, format!("it gives no examples: {}", failure.message)))
+            }
             _ => Err(failed("its answer is no list of examples")),
         };
         self.examples.get_or_init(ask).as_deref().map_err(Clone::clone)
@@ -208,7 +204,8 @@ impl Subject {
             })
             .collect();
         if samples.is_empty() {
-            let home = HostPath(PathBuf::from(if cfg!(windows) { r"C:\nonexistent" } else { "/nonexistent" }));
+            let home =
+                HostPath(PathBuf::from(if cfg!(windows) { r"C:\nonexistent" } else { "/nonexistent" }));
             let machine = Fixture { folders: [("home".to_owned(), home)].into(), ..Fixture::default() };
             samples.push(Sample {
                 name: "an empty configuration".to_owned(),

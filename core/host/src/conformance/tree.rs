@@ -68,7 +68,9 @@ impl Tree {
                 }
                 Ok(())
             }
-            Known::Absent | Known::Symlink(_) | Known::Closed(_) | Known::Other | Known::Unreadable(_) => Ok(()),
+            Known::Absent | Known::Symlink(_) | Known::Closed(_) | Known::Other | Known::Unreadable(_) => {
+                Ok(())
+            }
         }
     }
 
@@ -115,14 +117,19 @@ impl Tree {
         self.differs(before, |a, b| a.content == b.content)
     }
 
-    fn differs(&self, before: &BTreeMap<PathBuf, Seen>, same: impl Fn(&Seen, &Seen) -> bool) -> Option<String> {
+    fn differs(
+        &self,
+        before: &BTreeMap<PathBuf, Seen>,
+        same: impl Fn(&Seen, &Seen) -> bool,
+    ) -> Option<String> {
         let now = self.look();
         let names = before.keys().chain(now.keys());
         let mut other = names.filter(|name| match (before.get(*name), now.get(*name)) {
             (Some(a), Some(b)) => !same(a, b),
             _ => true,
         });
-        let shown = |path: &PathBuf| path.strip_prefix(self.root.path()).unwrap_or(path).display().to_string();
+        let shown =
+            |path: &PathBuf| path.strip_prefix(self.root.path()).unwrap_or(path).display().to_string();
         other.next().map(shown)
     }
 }
@@ -132,7 +139,8 @@ fn content(file: &KnownFile) -> Vec<u8> {
         return text.clone().into_bytes();
     }
     if let Some(hex) = &file.hex {
-        let digits: Vec<u8> = hex.bytes().filter_map(|b| char::from(b).to_digit(16)?.try_into().ok()).collect();
+        let digits: Vec<u8> =
+            hex.bytes().filter_map(|b| char::from(b).to_digit(16)?.try_into().ok()).collect();
         return digits.chunks(2).map(|two| two[0] << 4 | two.get(1).unwrap_or(&0)).collect();
     }
     vec![0; usize::try_from(file.len.min(LONGEST)).unwrap_or(0)]

@@ -44,7 +44,9 @@ pub(crate) fn run(session: &Session, wish: &CheckPlugin) -> Result<Answer, Stop>
             return Err(stop(Refusal::Cancelled(why)));
         }
         let finding = subject.run(check);
-        if session.for_people() && (wrong(&finding, wish.strict) || !(wish.only_failed || session.global.quiet)) {
+        if session.for_people()
+            && (wrong(&finding, wish.strict) || !(wish.only_failed || session.global.quiet))
+        {
             terminal::out(&line(&finding, file, seed, wish.strict));
         }
         found.push(finding);
@@ -160,7 +162,13 @@ mod tests {
 
     #[test]
     fn a_star_stands_for_anything() {
-        for (glob, id) in [("plans-the-same", "plans-the-same"), ("*", "x"), ("plans-*", "plans-the-same"), ("*a*e", "abcde"), ("**", "")] {
+        for (glob, id) in [
+            ("plans-the-same", "plans-the-same"),
+            ("*", "x"),
+            ("plans-*", "plans-the-same"),
+            ("*a*e", "abcde"),
+            ("**", ""),
+        ] {
             assert!(matches(glob, id), "{glob} {id}");
         }
         for (glob, id) in [("plans", "plans-the-same"), ("*x", "plans"), ("", "a"), ("p*x*", "plans")] {
@@ -172,7 +180,8 @@ mod tests {
     fn the_page_tells_of_every_check_in_the_same_words() {
         let page = include_str!("../../../../../docs/src/plugins/check.md");
         let rows: Vec<&str> = page.lines().filter(|l| l.starts_with("| `")).collect();
-        let wanted: Vec<String> = Check::ALL.iter().map(|c| format!("| `{}` | {} |", c.id(), c.about())).collect();
+        let wanted: Vec<String> =
+            Check::ALL.iter().map(|c| format!("| `{}` | {} |", c.id(), c.about())).collect();
         assert_eq!(rows, wanted);
     }
 }

@@ -146,16 +146,96 @@ fn kind(name: &str) -> String {
 
 /// Words of the language and names that cargo, Windows or the SDK itself give another meaning.
 const RESERVED: [&str; 75] = [
-    "abstract", "alloc", "as", "async", "await", "become", "box", "break", "build", "const", "continue", "core", "crate",
-    "deps", "do", "dyn", "else", "enum", "examples", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in",
-    "incremental", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "proc-macro", "pub", "ref",
-    "return", "self", "static", "std", "struct", "super", "test", "trait", "true", "try", "type", "typeof", "union",
-    "unsafe", "unsized", "use", "virtual", "where", "while", "yield", "con", "prn", "aux", "nul", "com1", "com2", "com3",
-    "com4", "lpt1", "lpt2", "lpt3", "lpt4", "config", "vendor",
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "build",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "deps",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "examples",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "incremental",
+    "let",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc-macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "union",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "yield",
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    "com1",
+    "com2",
+    "com3",
+    "com4",
+    "lpt1",
+    "lpt2",
+    "lpt3",
+    "lpt4",
+    "config",
+    "vendor",
 ];
 /// What the template's own names are.
 const OWN_TYPES: [&str; 12] = [
-    "Component", "Config", "Machine", "Proposal", "Proposed", "Failure", "Ask", "Frame", "Restore", "Example", "Expected", "Fixture",
+    "Component",
+    "Config",
+    "Machine",
+    "Proposal",
+    "Proposed",
+    "Failure",
+    "Ask",
+    "Frame",
+    "Restore",
+    "Example",
+    "Expected",
+    "Fixture",
 ];
 
 /// Why a name will not do.
@@ -169,7 +249,8 @@ fn unfit(name: &str) -> Option<String> {
     }
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.split('-').all(good) {
         return Some(
-            "it must begin with a letter and have small letters, digits and single hyphens between them".to_owned(),
+            "it must begin with a letter and have small letters, digits and single hyphens between them"
+                .to_owned(),
         );
     }
     let same = |taken: &&str| taken.replace('_', "-") == name;
@@ -193,8 +274,27 @@ mod tests {
         }
         let long = "a".repeat(41);
         for bad in [
-            "", "Demo", "demo_comp", "1a", "-a", "a-", "a--b", "a b", "../a", "a/b", "a.b", "ä", "fn", "con", "test",
-            "serde", "backout-plugin", "serde-json", "config", "proc-macro", &long,
+            "",
+            "Demo",
+            "demo_comp",
+            "1a",
+            "-a",
+            "a-",
+            "a--b",
+            "a b",
+            "../a",
+            "a/b",
+            "a.b",
+            "ä",
+            "fn",
+            "con",
+            "test",
+            "serde",
+            "backout-plugin",
+            "serde-json",
+            "config",
+            "proc-macro",
+            &long,
         ] {
             assert!(unfit(bad).is_some(), "{bad}");
         }
@@ -206,8 +306,17 @@ mod tests {
         assert_eq!(names.kind, "DemoComp");
         for (path, text) in RUST.iter().chain(C) {
             let (path, text) = (names.put_into(path), names.put_into(text));
-            assert!(!path.contains('@') && !text.contains("@NAME") && !text.contains("@LIB") && !text.contains("@TYPE"), "{path}");
+            assert!(
+                !path.contains('@')
+                    && !text.contains("@NAME")
+                    && !text.contains("@LIB")
+                    && !text.contains("@TYPE"),
+                "{path}"
+            );
         }
-        assert!(SDK.iter().any(|(path, _)| *path == "sdk/src/lib.rs") && SDK.iter().any(|(path, _)| *path == "Cargo.toml"));
+        assert!(
+            SDK.iter().any(|(path, _)| *path == "sdk/src/lib.rs")
+                && SDK.iter().any(|(path, _)| *path == "Cargo.toml")
+        );
     }
 }

@@ -17,7 +17,9 @@ pub(crate) fn run(session: &Session, id: &str, form: SchemaForm) -> Result<Answe
     let told = session.plugins.ask(&plugin, &Request::Schema, Leave::ReadOnly).map_err(refused)?;
     let bad = |why: String| refused(HostError::BadAnswer { plugin: id.to_owned(), why });
     let schema: Value = match told {
-        Told::Schema(text) => serde_json::from_str(&text).map_err(|e| bad(format!("its schema is no JSON: {e}")))?,
+        Told::Schema(text) => {
+            serde_json::from_str(&text).map_err(|e| bad(format!("its schema is no JSON: {e}")))?
+        }
         Told::Failed(failure) => return Err(refused(HostError::Failed { plugin: id.to_owned(), failure })),
         _ => return Err(bad("something else where a schema was asked for".to_owned())),
     };

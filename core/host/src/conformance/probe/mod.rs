@@ -88,7 +88,9 @@ impl Replied {
         if self.returned != backout_protocol::abi::DONE {
             return Err(format!("it returned {} and gave no answer", self.returned));
         }
-        let Some(pushed) = &self.pushed else { return Err("its answer is longer than any may be".to_owned()) };
+        let Some(pushed) = &self.pushed else {
+            return Err("its answer is longer than any may be".to_owned());
+        };
         call::read(pushed.as_slice()).map_err(|why| format!("its answer is not understood: {why}"))
     }
 }
