@@ -100,13 +100,14 @@ fn children() -> Vec<String> {
     let keeper = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().to_string());
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let child = |entry: fs::DirEntry| {
+        // `self` and `thread-self` are this process once more.
+        let id: u32 = entry.file_name().to_str()?.parse().ok()?;
         let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
         // The name is in parentheses and may hold anything, also more of them.
         let (name, rest) = stat.rsplit_once(')')?;
         let mut words = rest.split_whitespace();
         let (state, parent) = (words.next()?, words.next()?);
-        let is_this = entry.file_name().to_str() == Some(&own);
-        let ours = (parent == own || Some(parent) == keeper.as_deref()) && !is_this;
+        let ours = (parent == own || Some(parent) == keeper.as_deref()) && id != std::process::id();
         (ours && state != "Z").then(|| name.split_once('(').map_or("", |(_, n)| n).to_owned())
     };
     processes.filter_map(child).collect()
