@@ -254,10 +254,10 @@ fn unfit(name: &str) -> Option<String> {
         );
     }
     let same = |taken: &&str| taken.replace('_', "-") == name;
-    if RESERVED.iter().any(|r| same(&r)) || OWN_TYPES.contains(&kind(name).as_str()) {
+    if RESERVED.iter().any(same) || OWN_TYPES.contains(&kind(name).as_str()) {
         return Some("that word has another meaning".to_owned());
     }
-    if TAKEN.iter().any(|t| same(&t)) {
+    if TAKEN.iter().any(same) {
         return Some("a package that the SDK is made of has it".to_owned());
     }
     None
