@@ -179,7 +179,10 @@ fn unit(round: &mut Round) -> Result<(), String> {
     let rest = ["--workspace", "--exclude", "backout-e2e", "--exclude", "backout-crash"];
     let nextest = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if nextest.is_ok_and(|s| s.success()) {
-        retried(cargo(&["nextest", "run", "--no-fail-fast", "--cargo-quiet", "--retries", "1"]).args(rest), round)?;
+        retried(
+            cargo(&["nextest", "run", "--no-fail-fast", "--cargo-quiet", "--retries", "1"]).args(rest),
+            round,
+        )?;
     } else {
         let programs = programs::build(cargo(&["test", "--quiet"]).args(rest))?;
         programs::each(&programs, |program| Command::new(&program.path), round)?;

@@ -36,13 +36,6 @@ fn what_is_not_in_this_version_says_so_in_text_and_in_json_wherever_the_flag_sta
         "guard P -- setup.exe",
         "report ID -o file.html",
         "explain BKO-1001",
-        "plugin show x",
-        "plugin schema",
-        "plugin check x",
-        "plugin new x",
-        "plugin trust x",
-        "plugin untrust x",
-        "profile new x",
         "plan P --format html",
         "status --lang ja",
     ] {

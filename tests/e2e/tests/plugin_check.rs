@@ -65,7 +65,7 @@ fn a_plugin_that_is_unfit_in_one_way_is_caught_by_the_check_for_it() {
         let patience = if how == "LOOPS" { "2" } else { "60" };
         let run = check(&library, &["--test", id, "--plugin-timeout", patience]).ends(31);
         assert_eq!(status(&run, id), wanted, "{how}: {}", run.json);
-        assert_eq!(run.error_code(), "BKO-5003");
+        assert_eq!(run.error_code(), "BKO-5004");
         let again = run.json["data"]["checks"][0]["again"].as_str().unwrap();
         let file = library.display();
         assert_eq!(again, format!("backout plugin check {file} --test {id} --seed 7"));
@@ -91,7 +91,7 @@ fn what_is_no_plugin_and_what_others_may_write_to_is_refused() {
     let dir = TempDir::new().unwrap();
     let text = dir.path().join("text.so");
     fs::write(&text, "no library").unwrap();
-    assert_eq!(check(&text, &[]).ends(10).error_code(), "BKO-1130");
+    assert_eq!(check(&text, &[]).ends(10).error_code(), "BKO-1160");
     let library = unfit(dir.path(), "FIT");
     let mut bytes = fs::read(&library).unwrap();
     fs::set_permissions(&library, fs::Permissions::from_mode(0o777)).unwrap();
@@ -102,7 +102,7 @@ fn what_is_no_plugin_and_what_others_may_write_to_is_refused() {
     fs::write(&foreign, bytes).unwrap();
     fs::set_permissions(&foreign, fs::Permissions::from_mode(0o644)).unwrap();
     let run = check(&foreign, &[]).ends(10);
-    assert_eq!(run.error_code(), "BKO-1131", "{}", run.json);
+    assert_eq!(run.error_code(), "BKO-1161", "{}", run.json);
     let triple =
         if cfg!(target_arch = "x86_64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
     assert!(run.json["error"]["message"].as_str().unwrap().contains(triple), "{}", run.json);

@@ -52,7 +52,7 @@ fn a_plugin_in_c_builds_with_gcc_alone_and_passes() {
     fs::write(dir.path().join(profile), text.replace("( file:", "( fil:")).unwrap();
     let run =
         backout(&["profile", "check", profile, "--plugin-dir", "demo-c", "--json"], dir.path()).ends(10);
-    assert_eq!(run.error_code(), "BKO-1135");
+    assert_eq!(run.error_code(), "BKO-1165");
     let said = run.json["error"]["message"].as_str().unwrap().to_owned();
     assert!(said.starts_with(&format!("{profile}:{line}:")), "{said}");
 }
@@ -90,7 +90,7 @@ fn what_cannot_be_a_plugin_is_not_begun() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     fs::create_dir(dir.path().join("demo")).unwrap();
     let run = backout(&["plugin", "new", "demo", "--json"], dir.path()).ends(10);
-    assert_eq!(run.error_code(), "BKO-1133");
+    assert_eq!(run.error_code(), "BKO-1163");
 }
 
 #[test]

@@ -7,12 +7,12 @@ use backout_host::conformance::NotCheckable;
 pub(crate) fn not_checkable(why: &NotCheckable) -> Option<Said> {
     match why {
         NotCheckable::NoPlugin { .. } => Some(Said::new(
-            1130,
+            1160,
             format!("{why}; none of its code ran"),
             "name the library that the build has made; `backout plugin new NAME` makes a plugin to begin with",
         )),
         NotCheckable::Foreign { .. } => Some(Said::new(
-            1131,
+            1161,
             format!("{why}; none of its code ran"),
             "check it on a machine of that kind, or build it for this one",
         )),
@@ -23,7 +23,7 @@ pub(crate) fn not_checkable(why: &NotCheckable) -> Option<Said> {
 /// No process can be started for it.
 pub(crate) fn no_process() -> Said {
     Said::new(
-        1132,
+        1162,
         "this program has no name under which it could be started for the plugin; nothing was checked",
         "call backout by the path of its file",
     )
@@ -32,7 +32,7 @@ pub(crate) fn no_process() -> Said {
 /// Some checks found something.
 pub(crate) fn not_fit(id: &str, wrong: usize, of: usize) -> Said {
     Said::new(
-        5003,
+        5004,
         format!("the plugin `{id}` is not as it should be: {wrong} of {of} checks found something"),
         "each has the command that carries it out again; `backout plugin check --list` says what each is about",
     )

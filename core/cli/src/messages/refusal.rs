@@ -166,16 +166,17 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             ),
             "find out who changed it and set it to either by hand, then run it again",
         ),
-        R::WrongVerb { profile, goes: Goes::Forward } => Said::new(
-            1113,
-            format!("the profile `{profile}` takes its product forward, not back"),
-            format!("`backout apply {profile}` does that, `backout undo` takes it back"),
-        ),
-        R::WrongVerb { profile, goes: Goes::Back } => Said::new(
-            1113,
-            format!("the profile `{profile}` takes its product back, not forward"),
-            format!("`backout rollback {profile}` does that"),
-        ),
+        R::WrongVerb { profile, goes } => {
+            let (to, other, help) = match goes {
+                Goes::Forward => (
+                    "forward",
+                    "back",
+                    format!("`backout apply {profile}` does that, `backout undo` takes it back"),
+                ),
+                Goes::Back => ("back", "forward", format!("`backout rollback {profile}` does that")),
+            };
+            Said::new(1113, format!("the profile `{profile}` takes its product {to}, not {other}"), help)
+        }
         R::SiteServiceUnknown { service, known } => Said::new(
             1022,
             format!("the site file names the service `{service}`, which the profile does not"),
