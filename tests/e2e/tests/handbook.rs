@@ -50,7 +50,8 @@ fn every_command_that_the_handbook_names_exists() {
             assert!(help.status.success(), "{name}: `backout {verb}`");
         }
         for flag in text.split("`--").skip(1) {
-            let flag: String = flag.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+            let is_name = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-';
+            let flag: String = flag.chars().take_while(is_name).collect();
             if seen.insert(format!("--{flag}")) && flag != "help" {
                 let verbs = [
                     "rollback",
@@ -62,6 +63,13 @@ fn every_command_that_the_handbook_names_exists() {
                     "install",
                     "snapshot create",
                     "undo",
+                    "plugin check",
+                    "plugin new",
+                    "plugin plan",
+                    "plugin record",
+                    "plugin schema",
+                    "plugin trust",
+                    "profile new",
                 ];
                 let known = verbs.iter().any(|verb| {
                     let help = std::process::Command::new(&backout_kit::built().backout)
