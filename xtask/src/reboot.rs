@@ -4,7 +4,7 @@
 use crate::{
     build::{call, cargo, target},
     programs::Round,
-    windows::{self, TARGET, environment, folder, prefix, wine},
+    windows::{self, PLAIN, TARGET, environment, folder, prefix, wine},
 };
 use std::{
     fs,
@@ -29,7 +29,7 @@ const LEAVE: &str = "leave_to_the_reboot";
 const SETTLED: &str = "settled_behind_the_reboot";
 
 fn role(name: &str) -> Result<(), String> {
-    let mut test = cargo(&["test", "--quiet", "-Zbuild-std", "--target", TARGET]);
+    let mut test = cargo(&["test", "--quiet", "-Zbuild-std", "--config", PLAIN, "--target", TARGET]);
     test.args(["--package", "backout-e2e", "--test", "locked_windows", "--"]);
     call(environment(test.args(["--ignored", "--exact", "--nocapture", name])))
 }
