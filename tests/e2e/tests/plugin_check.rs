@@ -73,6 +73,25 @@ fn a_plugin_that_is_unfit_in_one_way_is_caught_by_the_check_for_it() {
 }
 
 #[test]
+fn a_plugin_that_does_not_load_passes_no_check_that_needs_its_code() {
+    let dir = TempDir::new().unwrap();
+    let library = unfit(dir.path(), "DIES");
+    for id in ["loads", "plans-the-same", "schema-valid", "undo-then-before"] {
+        let run = check(&library, &["--test", id]).ends(31);
+        assert_eq!(status(&run, id), "crashed", "{}", run.json);
+    }
+    check(&library, &["--test", "id-form"]).ends(0);
+}
+
+#[test]
+fn where_no_check_is_left_nothing_has_passed() {
+    let dir = TempDir::new().unwrap();
+    let library = unfit(dir.path(), "FIT");
+    check(&library, &["--test", "loads", "-x", "l*"]).ends(64);
+    check(&library, &["-x", "*"]).ends(64);
+}
+
+#[test]
 fn a_fit_plugin_passes_and_is_warned_of_what_it_lacks() {
     let dir = TempDir::new().unwrap();
     let library = unfit(dir.path(), "FIT");

@@ -79,9 +79,10 @@ fn crashed(error: HostError) -> (Status, String) {
 impl Subject {
     /// Carries out one check.
     pub fn run(&self, check: Check) -> Finding {
-        let verdict = match self.unloadable() {
-            Some(why) if check.needs_code() && check != Check::Loads => {
-                Err(skipped(format!("it does not load: {why}")))
+        let verdict = match self.loads() {
+            // Nothing that its code is to show has been seen: that is no reason to pass.
+            Err((status, why)) if check.needs_code() && check != Check::Loads => {
+                Err((status, format!("it does not load: {why}")))
             }
             _ => self.verdict(check),
         };
@@ -95,7 +96,7 @@ impl Subject {
             Check::ApiVersion => file::api_version(self),
             Check::IdForm => file::id_form(self),
             Check::AboutSentence => file::about_sentence(self),
-            Check::Loads => describe::loads(self),
+            Check::Loads => self.loads(),
             Check::LoadsTwice => describe::loads_twice(self),
             Check::DescribeEqual => describe::describe_equal(self),
             Check::SchemaValid => schema::valid(self),

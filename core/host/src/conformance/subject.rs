@@ -1,7 +1,7 @@
 //! The plugin that is checked.
 
 use super::{
-    Status, crashed, failed,
+    Status, Verdict, crashed, failed,
     probe::{Bytes, Probe, Probed},
     skipped,
 };
@@ -59,7 +59,7 @@ pub struct Subject {
     pub(super) spawner: Spawner,
     pub(super) seed: u64,
     examples: OnceLock<Result<Vec<Example>, (Status, String)>>,
-    unloadable: OnceLock<Option<String>>,
+    loads: OnceLock<Verdict>,
 }
 
 /// A request that checks make.
@@ -102,7 +102,7 @@ impl Subject {
             sha256: digested.sha256,
             file: HostPath(whole),
         };
-        Ok(Self { manifest, plugin, spawner, seed, examples: OnceLock::new(), unloadable: OnceLock::new() })
+        Ok(Self { manifest, plugin, spawner, seed, examples: OnceLock::new(), loads: OnceLock::new() })
     }
 
     /// Which plugin it is.
@@ -110,13 +110,13 @@ impl Subject {
         &self.plugin
     }
 
-    /// Why none of its code can be asked anything, if that is so.
-    pub(super) fn unloadable(&self) -> Option<&str> {
-        let look = || {
-            let probed = self.probe(Request::Describe, Probe::default(), Leave::ReadOnly);
-            probed.err().map(|error| error.to_string())
+    /// Whether its code can be asked anything. Tried once: every check is told the same.
+    pub(super) fn loads(&self) -> Verdict {
+        let look = || match self.probe(Request::Describe, Probe::default(), Leave::ReadOnly) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(crashed(error)),
         };
-        self.unloadable.get_or_init(look).as_deref()
+        self.loads.get_or_init(look).clone()
     }
 
     pub(super) fn probe(&self, like: Request, probe: Probe, leave: Leave) -> Result<Probed, HostError> {

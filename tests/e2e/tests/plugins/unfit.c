@@ -8,12 +8,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FIT, PRINTS, SEGFAULTS, LOOPS, EXITS, WRITES, CONNECTS, FORKS, THREADS, CHANGES, OUTSIDE, STOPS, DEAF, PLACELESS, LIES };
+enum { FIT, PRINTS, SEGFAULTS, LOOPS, EXITS, WRITES, CONNECTS, FORKS, THREADS, CHANGES, OUTSIDE, STOPS, DEAF, PLACELESS, LIES, DIES };
 
 BACKOUT_MANIFEST("{\"id\":\"unfit\",\"version\":\"1\",\"api\":[[1,0],[1,0]],\"about\":\"Is unfit in one way.\"}");
 
 static int32_t say(BackoutSinkFn sink, void *context, const char *text) {
     return sink(context, (const uint8_t *)text, strlen(text)) ? BACKOUT_BROKEN : BACKOUT_DONE;
+}
+
+/* Whoever loads it runs this. */
+__attribute__((constructor)) static void loaded(void) {
+    if (UNFIT == DIES) abort();
 }
 
 static void *sleeps(void *nothing) {

@@ -72,7 +72,12 @@ fn chosen(wish: &CheckPlugin) -> Result<Vec<Check>, Stop> {
         }
     }
     let asked = |id: &str| (wish.test.is_empty() || like(&wish.test, id)) && !like(&wish.exclude, id);
-    Ok(Check::ALL.iter().copied().filter(|c| asked(c.id())).collect())
+    let chosen: Vec<Check> = Check::ALL.iter().copied().filter(|c| asked(c.id())).collect();
+    if chosen.is_empty() {
+        // Nobody is to take it for a plugin that passed.
+        return Err(session::wrong("no check is left: each that was chosen is excluded as well".to_owned()));
+    }
+    Ok(chosen)
 }
 
 /// Whether an id is like this; `*` stands for any characters.
