@@ -25,6 +25,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// So many seconds a plugin may take for one answer, if nothing is said.
+const PATIENCE: u64 = 60;
+
 /// The profiles that the binary brings along.
 pub(crate) const BUILT_IN: [(&str, &str); 3] = [
     ("serverprotect-5.8-patch3", include_str!("../../../profiles/serverprotect-5.8-patch3.ron")),
@@ -55,7 +58,7 @@ pub(crate) fn spawner(deadline: Duration) -> Option<Spawner> {
 
 /// Where the plugins' code runs. Without a name for this program, which nothing can be done about, it is here.
 fn hosting(global: &Global) -> Hosting {
-    match spawner(Duration::from_secs(global.plugin_timeout)) {
+    match spawner(Duration::from_secs(global.plugin_timeout.unwrap_or(PATIENCE))) {
         Some(spawner) if !global.in_process => Hosting::Child(spawner),
         _ => Hosting::Here,
     }

@@ -41,7 +41,8 @@ fn a_plugin_in_c_builds_with_gcc_alone_and_passes() {
     let open: Vec<_> = modes(dir.path()).into_iter().filter(|(_, mode)| mode & 0o022 != 0).collect();
     assert!(open.is_empty(), "others may write to {open:?}");
     Run::to_its_end(Command::new("make").args(["-C", "demo-c"]).current_dir(dir.path())).ends(0);
-    backout(&["plugin", "check", "--strict", "demo-c/libdemo_c.so"], dir.path()).ends(0);
+    backout(&["plugin", "check", "--plugin-timeout", "120", "--strict", "demo-c/libdemo_c.so"], dir.path())
+        .ends(0);
     let profile = "demo-c/profiles/demo-c.ron";
     backout(&["profile", "check", profile, "--plugin-dir", "demo-c"], dir.path()).ends(0);
     let stanza = backout(&["plugin", "schema", "demo-c", "--plugin-dir", "demo-c"], dir.path()).ends(0);
@@ -75,7 +76,8 @@ fn a_plugin_in_rust_builds_without_a_network_and_passes() {
     let library = dir.path().join("libdemo_comp.so");
     fs::copy(target.join("debug/libdemo_comp.so"), &library).unwrap();
     fs::set_permissions(&library, fs::Permissions::from_mode(0o755)).unwrap();
-    backout(&["plugin", "check", "--strict", "libdemo_comp.so"], dir.path()).ends(0);
+    backout(&["plugin", "check", "--plugin-timeout", "120", "--strict", "libdemo_comp.so"], dir.path())
+        .ends(0);
     let profile = "demo-comp/profiles/demo-comp.ron";
     backout(&["profile", "check", profile, "--plugin-dir", "."], dir.path()).ends(0);
 }

@@ -18,7 +18,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Nothing that a check asks takes longer, or the plugin is too slow: its answers are waited for many times.
+/// So many seconds an answer may take if nothing is said: a check waits for many of them.
 const PATIENCE: u64 = 10;
 
 pub(crate) fn run(session: &Session, wish: &CheckPlugin) -> Result<Answer, Stop> {
@@ -27,7 +27,7 @@ pub(crate) fn run(session: &Session, wish: &CheckPlugin) -> Result<Answer, Stop>
         _ => return Ok(list()),
     };
     let chosen = chosen(wish)?;
-    let deadline = Duration::from_secs(session.global.plugin_timeout.min(PATIENCE));
+    let deadline = Duration::from_secs(session.global.plugin_timeout.unwrap_or(PATIENCE));
     let refused = |said| Box::new(Answer::error(exit_code::REFUSED, Outcome::Refused, said));
     let spawner = session::spawner(deadline).ok_or_else(|| refused(words::no_process()))?;
     let seed = wish.seed.unwrap_or_else(any_seed);
