@@ -4,14 +4,16 @@ use super::{
     Status, Verdict, crashed, failed,
     probe::{Bytes, Probe, Probed},
     skipped,
+    tree::Tree,
 };
 use crate::{
     HostError, Leave, Pinning, Spawner, child,
     library::{LibraryFile, NoPlugin},
-    pins, target,
+    pins, speech, target,
 };
 use backout_protocol::{
     HostPath,
+    abi::OLDEST_API,
     message::{Answer, Example, Expected, Fixture, Manifest, PlanRequest, Request},
     plan::PluginRef,
 };
@@ -60,6 +62,8 @@ pub struct Subject {
     pub(super) seed: u64,
     examples: OnceLock<Result<Vec<Example>, (Status, String)>>,
     loads: OnceLock<Verdict>,
+    /// Where a plugin looks that cannot be told of a machine.
+    ground: OnceLock<Result<Tree, String>>,
 }
 
 /// A request that checks make.
@@ -102,7 +106,15 @@ impl Subject {
             sha256: digested.sha256,
             file: HostPath(whole),
         };
-        Ok(Self { manifest, plugin, spawner, seed, examples: OnceLock::new(), loads: OnceLock::new() })
+        Ok(Self {
+            manifest,
+            plugin,
+            spawner,
+            seed,
+            examples: OnceLock::new(),
+            loads: OnceLock::new(),
+            ground: OnceLock::new(),
+        })
     }
 
     /// Which plugin it is.
@@ -123,10 +135,18 @@ impl Subject {
         child::probe(&self.spawner, &self.plugin, like, probe, leave)
     }
 
-    /// A request's bytes.
+    /// A request's bytes, in words of the messages that it speaks.
     pub(super) fn bytes(&self, request: &Request) -> Bytes {
-        // Every one of ours can be written.
-        Bytes::Text(serde_json::to_string(request).unwrap_or_default())
+        Bytes::Text(self.text(request))
+    }
+
+    /// The same as text.
+    pub(super) fn text(&self, request: &Request) -> String {
+        // What speaks none of ours is not loaded.
+        let spoken = speech::spoken(self.manifest.api).unwrap_or(OLDEST_API);
+        // Every one of ours can be written, and none is made that came later.
+        let written = speech::written(request, spoken).ok().and_then(Result::ok);
+        written.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
     /// What it answers, in a process of its own that may change nothing.
@@ -184,6 +204,12 @@ impl Subject {
         }
     }
 
+    /// A throw-away tree that is there as long as this is, and empty.
+    fn ground(&self) -> Result<&Tree, (Status, String)> {
+        let made = self.ground.get_or_init(|| Tree::new().map_err(|e| e.to_string())).as_ref();
+        made.map_err(|e| failed(format!("no throw-away tree can be made: {e}")))
+    }
+
     /// The request that an example stands for.
     pub(super) fn request(&self, example: &Example) -> Request {
         Request::Plan(Box::new(planning(&example.config, &example.machine)))
@@ -204,13 +230,14 @@ impl Subject {
             })
             .collect();
         if samples.is_empty() {
-            let home =
-                HostPath(PathBuf::from(if cfg!(windows) { r"C:\nonexistent" } else { "/nonexistent" }));
+            let nowhere = || PathBuf::from(if cfg!(windows) { r"C:\nonexistent" } else { "/nonexistent" });
+            let home = HostPath(if self.knows_examples() { nowhere() } else { self.ground()?.home() });
             let machine = Fixture { folders: [("home".to_owned(), home)].into(), ..Fixture::default() };
-            samples.push(Sample {
-                name: "an empty configuration".to_owned(),
-                request: planning("()", &machine),
-            });
+            let mut request = planning("()", &machine);
+            if !self.knows_examples() {
+                request.machine = None;
+            }
+            samples.push(Sample { name: "an empty configuration".to_owned(), request });
         }
         Ok(samples)
     }

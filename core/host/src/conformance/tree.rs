@@ -19,6 +19,7 @@ use tempfile::TempDir;
 const LONGEST: u64 = 1 << 20;
 
 /// The tree.
+#[derive(Debug)]
 pub(super) struct Tree {
     root: TempDir,
 }
@@ -32,9 +33,19 @@ pub(super) struct Seen {
 }
 
 impl Tree {
+    /// One with nothing in it.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { root: TempDir::new()? })
+    }
+
+    /// The folder that it is.
+    pub(super) fn home(&self) -> PathBuf {
+        self.root.path().to_owned()
+    }
+
     /// Makes every folder of the request and everything its fixture tells of.
     pub(super) fn of(request: &PlanRequest) -> io::Result<Self> {
-        let tree = Self { root: TempDir::new()? };
+        let tree = Self::new()?;
         for folder in request.folders.values() {
             fs::create_dir_all(tree.path(folder).0)?;
         }

@@ -53,6 +53,10 @@ static int32_t call(const uint8_t *request, size_t len, BackoutSinkFn sink, void
         answer = "{\"failed\":{\"message\":\"not understood\"}}";
         goto out;
     }
+    if (strstr(text, "\"facts\":") || strstr(text, "\"machine\":") || strstr(text, "\"record\":") || !strstr(text, "\"home\":\"")) {
+        answer = "{\"failed\":{\"message\":\"these are words of messages that came later\"}}";
+        goto out;
+    }
     if (UNFIT == PRINTS) printf("a word");
     if (UNFIT == SEGFAULTS) raise(11);
     if (UNFIT == LOOPS) for (;;) usleep(1000);
