@@ -64,6 +64,13 @@ fn hosting(global: &Global) -> Hosting {
     }
 }
 
+impl Global {
+    /// Whether a plugin must be pinned.
+    pub(crate) fn pinning(&self) -> Pinning {
+        if self.require_pinned { Pinning::Required } else { Pinning::WhereListed }
+    }
+}
+
 /// Where a profile comes from.
 enum Origin {
     File(PathBuf),
@@ -89,7 +96,7 @@ impl Session {
         let deadline = global.timeout.and_then(|s| after(Duration::from_secs(s)));
         let state = global.state_dir.clone().unwrap_or_else(default_state);
         Self {
-            plugins: Plugins::new(plugin_folders(&global), Pinning::default(), hosting(&global)),
+            plugins: Plugins::new(plugin_folders(&global), global.pinning(), hosting(&global)),
             progress: Progress::new(global.json, global.quiet),
             cancel: Cancel::new(signals::flag(), deadline),
             state,
@@ -99,7 +106,7 @@ impl Session {
 
     /// The plugins of this folder alone.
     pub(crate) fn plugins_in(&self, folder: PathBuf) -> Plugins {
-        Plugins::new([folder], Pinning::default(), hosting(&self.global))
+        Plugins::new([folder], self.global.pinning(), hosting(&self.global))
     }
 
     pub(crate) fn faces(&self) -> Faces<'_> {

@@ -132,6 +132,16 @@ fn what_is_no_plugin_and_what_others_may_write_to_is_refused() {
 }
 
 #[test]
+fn where_plugins_must_be_pinned_none_of_the_code_of_another_runs() {
+    let dir = TempDir::new().unwrap();
+    let library = unfit(dir.path(), "FIT");
+    check(&library, &["--test", "loads", "--require-pinned"]).ends(10);
+    let mut trust = Command::new(&built().backout);
+    Run::to_its_end(trust.args(["plugin", "trust"]).arg(&library)).ends(0);
+    check(&library, &["--test", "loads", "--require-pinned"]).ends(0);
+}
+
+#[test]
 fn the_shipped_plugins_pass() {
     for library in &built().plugins {
         let run = check(library, &["--strict", "--only-failed"]);

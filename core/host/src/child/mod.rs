@@ -89,18 +89,12 @@ pub(crate) fn ask(
 pub(crate) fn probe(
     spawner: &Spawner,
     plugin: &PluginRef,
+    pinning: Pinning,
     request: Request,
     probe: Probe,
     leave: Leave,
 ) -> Result<Probed, HostError> {
-    let order = Order {
-        plugin: plugin.clone(),
-        pinning: Pinning::WhereListed,
-        request,
-        leave,
-        keeps: None,
-        probe: Some(probe),
-    };
+    let order = Order { plugin: plugin.clone(), pinning, request, leave, keeps: None, probe: Some(probe) };
     match reply(spawner, order, None)? {
         Reply::Probed(probed) => Ok(*probed),
         Reply::Failed(error) => Err(error),

@@ -59,6 +59,7 @@ pub struct Subject {
     pub(super) manifest: Manifest,
     pub(super) plugin: PluginRef,
     pub(super) spawner: Spawner,
+    pub(super) pinning: Pinning,
     pub(super) seed: u64,
     examples: OnceLock<Result<Vec<Example>, (Status, String)>>,
     loads: OnceLock<Verdict>,
@@ -79,7 +80,7 @@ impl Subject {
     ///
     /// # Errors
     /// [`NotCheckable`].
-    pub fn open(file: &Path, spawner: Spawner, seed: u64) -> Result<Self, NotCheckable> {
+    pub fn open(file: &Path, spawner: Spawner, pinning: Pinning, seed: u64) -> Result<Self, NotCheckable> {
         let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let path = || HostPath(whole.clone());
         let library = LibraryFile::open(&whole).map_err(|why| match why {
@@ -98,8 +99,7 @@ impl Subject {
             NotCheckable::Distrusted(HostError::Distrusted { path: path(), why: e.to_string() })
         })?;
         let manifest = digested.library.manifest;
-        pins::check(&whole, &manifest.id, digested.sha256, Pinning::WhereListed)
-            .map_err(NotCheckable::Distrusted)?;
+        pins::check(&whole, &manifest.id, digested.sha256, pinning).map_err(NotCheckable::Distrusted)?;
         let plugin = PluginRef {
             id: manifest.id.clone(),
             version: manifest.version.clone(),
@@ -110,6 +110,7 @@ impl Subject {
             manifest,
             plugin,
             spawner,
+            pinning,
             seed,
             examples: OnceLock::new(),
             loads: OnceLock::new(),
@@ -132,7 +133,7 @@ impl Subject {
     }
 
     pub(super) fn probe(&self, like: Request, probe: Probe, leave: Leave) -> Result<Probed, HostError> {
-        child::probe(&self.spawner, &self.plugin, like, probe, leave)
+        child::probe(&self.spawner, &self.plugin, self.pinning, like, probe, leave)
     }
 
     /// A request's bytes, in words of the messages that it speaks.

@@ -31,13 +31,16 @@ pub(crate) fn run(session: &Session, wish: &CheckPlugin) -> Result<Answer, Stop>
     let refused = |said| Box::new(Answer::error(exit_code::REFUSED, Outcome::Refused, said));
     let spawner = session::spawner(deadline).ok_or_else(|| refused(words::no_process()))?;
     let seed = wish.seed.unwrap_or_else(any_seed);
-    let subject = Subject::open(file, spawner, seed).map_err(|why| match words::not_checkable(&why) {
-        Some(said) => refused(said),
-        None => match why {
-            NotCheckable::Distrusted(error) => stop(Refusal::Plugin(error.into())),
-            other => Box::new(Answer::usage(usage::usage(&other.to_string()))),
-        },
-    })?;
+    let subject =
+        Subject::open(file, spawner, session.global.pinning(), seed).map_err(
+            |why| match words::not_checkable(&why) {
+                Some(said) => refused(said),
+                None => match why {
+                    NotCheckable::Distrusted(error) => stop(Refusal::Plugin(error.into())),
+                    other => Box::new(Answer::usage(usage::usage(&other.to_string()))),
+                },
+            },
+        )?;
     let mut found = Vec::new();
     for check in chosen {
         if let Some(why) = session.cancel.requested() {
