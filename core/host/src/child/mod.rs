@@ -174,7 +174,7 @@ impl Running {
             let ordered = wire::write(&order, &mut orders);
             // While they have no end, the child is wanted.
             let _ = sent.send(orders);
-            let replied = ordered.and_then(|()| wire::read(&mut replies));
+            let replied = ordered.and_then(|()| wire::read(&mut replies, wire::LONGEST_REPLY));
             let replied = replied.and_then(|reply| wire::ends(&mut replies).map(|()| reply));
             let _ = tell.send(Seen::Replied(replied));
         });
