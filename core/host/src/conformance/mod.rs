@@ -1,8 +1,9 @@
 //! Is a plugin fit to be trusted with a machine? Questions that a good plugin answers and a bad one does not, each asked
 //! in a process of its own.
 //!
-//! It runs the plugin's code, so the plugin is as trusted as one that plans. What it plans is never carried out; its
-//! actions are, on a throw-away tree alone.
+//! It runs the plugin's code. What it plans is never carried out; its actions are, on a throw-away tree. Some checks let
+//! it change things, so that it is seen whether it does: for these nothing but the file's trust stands between the plugin
+//! and what whoever runs the check may do.
 
 mod action;
 mod check;
