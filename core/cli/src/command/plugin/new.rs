@@ -6,7 +6,7 @@ use crate::{
     messages::scaffold as words,
     session::{Stop, wrong},
 };
-use backout_disk::{Folder, durable};
+use backout_disk::{ErrorKind, Folder, durable};
 use backout_protocol::Outcome;
 use serde_json::json;
 use std::{
@@ -70,13 +70,18 @@ pub(crate) fn run(name: &str, lang: &str, dir: Option<&Path>) -> Result<Answer, 
     if folder.symlink_metadata().is_ok() {
         return Err(refused(words::there(&folder)));
     }
-    let not_made = |path: &Path, why: &dyn std::error::Error| {
-        refused(words::not_made(path, &crate::messages::whole(why)))
+    let failed = |path: &Path, why: &dyn std::error::Error, denied: bool| {
+        let code = if denied { exit_code::NO_RIGHTS } else { exit_code::REFUSED };
+        let said = words::not_made(path, &crate::messages::whole(why));
+        Box::new(Answer::error(code, Outcome::Refused, said))
     };
-    let whole = std::path::absolute(parent).map_err(|e| not_made(&folder, &e))?;
+    let not_made = |path: &Path, why: backout_disk::Error| failed(path, &why, why.kind == ErrorKind::Denied);
+    // Where a link leads is the person's to say, who named it.
+    let whole = std::fs::canonicalize(parent)
+        .map_err(|e| failed(&folder, &e, e.kind() == std::io::ErrorKind::PermissionDenied))?;
     let root = Folder::open_root(&whole)
         .and_then(|parent| durable::make_folder(&parent, OsStr::new(name), FOLDER_MODE))
-        .map_err(|e| not_made(&folder, &e))?;
+        .map_err(|e| not_made(&folder, e))?;
     let mut files: Vec<(String, String)> =
         template.iter().map(|(path, text)| (names.put_into(path), names.put_into(text))).collect();
     if lang == "rust" {
@@ -84,7 +89,7 @@ pub(crate) fn run(name: &str, lang: &str, dir: Option<&Path>) -> Result<Answer, 
         files.extend(SDK.iter().map(|(path, text)| (format!("vendor/{path}"), (*text).to_owned())));
     }
     for (path, text) in &files {
-        lay(&root, path, text).map_err(|e| not_made(&folder.join(path), &e))?;
+        lay(&root, path, text).map_err(|e| not_made(&folder.join(path), e))?;
     }
     let library = if lang == "rust" {
         PathBuf::from("target/release").join(library_name(&names.lib))
