@@ -68,9 +68,12 @@ pub(crate) struct Global {
     /// Carry the run out in this process, with nobody to settle it if it dies. For tests.
     #[arg(long, global = true, hide = true)]
     pub no_parent: bool,
-    /// How many seconds a plugin may take for one answer.
-    #[arg(long, value_name = "S", global = true, default_value_t = 60)]
-    pub plugin_timeout: u64,
+    /// How many seconds a plugin may take for one answer: 60, and 10 where it is checked, if nothing is said.
+    #[arg(long, value_name = "S", global = true)]
+    pub plugin_timeout: Option<u64>,
+    /// Load no plugin that its folder's `plugins.lock` does not pin.
+    #[arg(long, global = true)]
+    pub require_pinned: bool,
     /// Run the plugins' code in this process, for a debugger.
     #[arg(long, global = true)]
     pub in_process: bool,

@@ -25,6 +25,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// So many seconds a plugin may take for one answer, if nothing is said.
+const PATIENCE: u64 = 60;
+
 /// The profiles that the binary brings along.
 pub(crate) const BUILT_IN: [(&str, &str); 3] = [
     ("serverprotect-5.8-patch3", include_str!("../../../profiles/serverprotect-5.8-patch3.ron")),
@@ -55,9 +58,16 @@ pub(crate) fn spawner(deadline: Duration) -> Option<Spawner> {
 
 /// Where the plugins' code runs. Without a name for this program, which nothing can be done about, it is here.
 fn hosting(global: &Global) -> Hosting {
-    match spawner(Duration::from_secs(global.plugin_timeout)) {
+    match spawner(Duration::from_secs(global.plugin_timeout.unwrap_or(PATIENCE))) {
         Some(spawner) if !global.in_process => Hosting::Child(spawner),
         _ => Hosting::Here,
+    }
+}
+
+impl Global {
+    /// Whether a plugin must be pinned.
+    pub(crate) fn pinning(&self) -> Pinning {
+        if self.require_pinned { Pinning::Required } else { Pinning::WhereListed }
     }
 }
 
@@ -86,7 +96,7 @@ impl Session {
         let deadline = global.timeout.and_then(|s| after(Duration::from_secs(s)));
         let state = global.state_dir.clone().unwrap_or_else(default_state);
         Self {
-            plugins: Plugins::new(plugin_folders(&global), Pinning::default(), hosting(&global)),
+            plugins: Plugins::new(plugin_folders(&global), global.pinning(), hosting(&global)),
             progress: Progress::new(global.json, global.quiet),
             cancel: Cancel::new(signals::flag(), deadline),
             state,
@@ -96,7 +106,7 @@ impl Session {
 
     /// The plugins of this folder alone.
     pub(crate) fn plugins_in(&self, folder: PathBuf) -> Plugins {
-        Plugins::new([folder], Pinning::default(), hosting(&self.global))
+        Plugins::new([folder], self.global.pinning(), hosting(&self.global))
     }
 
     pub(crate) fn faces(&self) -> Faces<'_> {

@@ -60,6 +60,14 @@ pub enum HostError {
         /// What is wrong.
         why: String,
     },
+    /// The system lets us write no pins there.
+    #[error("`{path}`: {why}")]
+    LockDenied {
+        /// The lock file.
+        path: HostPath,
+        /// The system's words.
+        why: String,
+    },
     /// Its bytes are not those that were found before.
     #[error("the plugin `{path}` is not loaded: its file has changed since it was found")]
     Changed {
@@ -212,7 +220,9 @@ impl HostError {
             | Self::OtherDigest { path, .. }
             | Self::Foreign { path, .. }
             | Self::OtherManifest { path, .. } => *path == plugin.file,
-            Self::Lock { path, .. } => path.0.parent() == plugin.file.0.parent(),
+            Self::Lock { path, .. } | Self::LockDenied { path, .. } => {
+                path.0.parent() == plugin.file.0.parent()
+            }
             Self::Broken { plugin: id, .. }
             | Self::BadAnswer { plugin: id, .. }
             | Self::Failed { plugin: id, .. } => *id == plugin.id,
@@ -238,6 +248,7 @@ impl From<HostError> for backout_engine::HostError {
             | NotPinned { path, .. }
             | OtherDigest { path, .. }
             | Lock { path, .. }
+            | LockDenied { path, .. }
             | Changed { path } => Self::Distrusted { file: path, why: said },
             Twice { files: [file, _], .. } => Self::Unfit { file, why: said },
             Unloadable { path, .. }

@@ -1,13 +1,24 @@
 //! `plugins.lock`: digests that bind. A RON map from plugin id to the SHA-256 of its file, in the plugin folder.
 
 use crate::error::HostError;
-use backout_disk::{Folder, durable};
+use backout_disk::{ErrorKind, Folder, durable, lock::Lock};
 use backout_protocol::{Digest, HostPath, text::from_ron};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// The lock file's name.
 pub const LOCK_FILE: &str = "plugins.lock";
+
+/// Held by whoever changes the lock file. It stays there, empty of meaning.
+const CHANGING: &str = ".plugins.lock.changing";
+/// How long another who changes it is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether a plugin must be pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -47,10 +58,25 @@ pub(crate) fn of(folder: &Path, id: &str) -> Result<Option<Digest>, HostError> {
 /// ones. Says what it was pinned to before.
 ///
 /// # Errors
-/// The folder or its pins are not to be trusted; [`HostError::Lock`].
+/// The folder or its pins are not to be trusted, or somebody else changes them and does not end: [`HostError::Lock`];
+/// [`HostError::LockDenied`].
 pub(crate) fn set(folder: &Path, id: &str, digest: Option<Digest>) -> Result<Option<Digest>, HostError> {
-    let failed = |why: String| HostError::Lock { path: HostPath(folder.join(LOCK_FILE)), why };
+    let path = || HostPath(folder.join(LOCK_FILE));
+    let failed = |why: String| HostError::Lock { path: path(), why };
+    let refused = |e: backout_disk::Error| match e.kind {
+        ErrorKind::Denied => HostError::LockDenied { path: path(), why: e.to_string() },
+        _ => failed(e.to_string()),
+    };
     backout_disk::trust::check(folder).map_err(|e| failed(e.to_string()))?;
+    // Whoever may change nothing there is still told that nothing is to be changed.
+    let before = read(folder)?.remove(id);
+    if before == digest {
+        return Ok(before);
+    }
+    // Links on the way to it have been judged, all of them; it is opened without any.
+    let whole = fs::canonicalize(folder).map_err(|e| failed(e.to_string()))?;
+    let open = Folder::open_root(&whole).map_err(refused)?;
+    let _held = hold(&open, refused)?.ok_or_else(|| failed("somebody else is changing it".to_owned()))?;
     let mut pins = read(folder)?;
     let before = match digest {
         Some(digest) => pins.insert(id.to_owned(), digest),
@@ -58,11 +84,23 @@ pub(crate) fn set(folder: &Path, id: &str, digest: Option<Digest>) -> Result<Opt
     };
     if before != digest {
         let text = text(&pins).map_err(failed)?;
-        Folder::open_root(folder)
-            .and_then(|folder| durable::write(&folder, LOCK_FILE.as_ref(), text.as_bytes(), 0o644))
-            .map_err(|e| failed(e.to_string()))?;
+        durable::write(&open, LOCK_FILE.as_ref(), text.as_bytes(), 0o644).map_err(refused)?;
     }
     Ok(before)
+}
+
+/// What is read is still true when it is written; `None`: another holds it on and on.
+fn hold(
+    folder: &Folder,
+    refused: impl Fn(backout_disk::Error) -> HostError,
+) -> Result<Option<Lock>, HostError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match Lock::acquire(folder, OsStr::new(CHANGING)).map_err(&refused)? {
+            None if Instant::now() < until => {}
+            held => return Ok(held),
+        }
+    }
 }
 
 /// A pin a line, as people and tools that compare lines read it best.

@@ -105,7 +105,7 @@ impl Plugins {
     pub fn ask(&self, plugin: &PluginRef, request: &Request, leave: Leave) -> Result<Answer, HostError> {
         match &self.hosting {
             Hosting::Child(spawner) => child::ask(spawner, plugin, self.pinning, request, leave, None),
-            Hosting::Here => call::ask(self.loaded(plugin)?, plugin, request),
+            Hosting::Here => call::ask(self.loaded(plugin, self.pinning)?, plugin, request),
         }
     }
 
@@ -128,11 +128,11 @@ impl Plugins {
             Hosting::Child(spawner) => {
                 child::ask(spawner, plugin, Pinning::WhereListed, request, leave, held)
             }
-            Hosting::Here => call::ask(self.loaded(plugin)?, plugin, request),
+            Hosting::Here => call::ask(self.loaded(plugin, Pinning::WhereListed)?, plugin, request),
         }
     }
 
-    fn loaded(&self, wanted: &PluginRef) -> Result<Loaded, HostError> {
+    fn loaded(&self, wanted: &PluginRef, pinning: Pinning) -> Result<Loaded, HostError> {
         let key = (wanted.id.clone(), wanted.sha256);
         let mut all = lock(&self.loaded);
         if let Some(loaded) = all.get(&key) {
@@ -148,7 +148,7 @@ impl Plugins {
             return Err(changed());
         }
         // Again: finding it may be long ago.
-        find::check(&plugin, self.pinning)?;
+        find::check(&plugin, pinning)?;
         let loaded = load::load(plugin.library)?;
         all.insert(key, loaded);
         Ok(loaded)

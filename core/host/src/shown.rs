@@ -69,8 +69,8 @@ impl Plugins {
 ///
 /// # Errors
 /// [`HostError::NoPlugin`], it cannot be read.
-pub fn show(file: &Path) -> Result<Shown, HostError> {
-    shown(open(file)?, Pinning::WhereListed)
+pub fn show(file: &Path, pinning: Pinning) -> Result<Shown, HostError> {
+    shown(open(file)?, pinning)
 }
 
 /// Pins a plugin to the bytes its file has now, for as long as the lock file of its folder says so.

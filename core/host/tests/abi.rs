@@ -1,5 +1,5 @@
 //! The header for plugins in C and C++, and what is read of a library of whatever system and machine without loading it.
-#![cfg(target_os = "linux")]
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

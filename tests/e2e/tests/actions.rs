@@ -69,6 +69,23 @@ fn a_run_with_actions_and_its_undo_go_round_in_a_circle() {
 }
 
 #[test]
+fn where_plugins_must_be_pinned_the_copies_that_a_run_keeps_need_no_pin() {
+    let world = deeds::world();
+    let before = world.files();
+    world.rollback(&["--require-pinned"]).ends(10);
+    assert_eq!(world.files(), before);
+    for entry in fs::read_dir(&world.plugins).unwrap() {
+        let library = entry.unwrap().path();
+        world.plain(&["plugin", "trust", library.to_str().unwrap()]).ends(0);
+    }
+    world.rollback(&["--require-pinned"]).ends(0);
+    is_new(&world);
+    fs::remove_dir_all(&world.plugins).unwrap();
+    world.plain(&["undo", "--require-pinned"]).ends(0);
+    assert_eq!(texts(&world), old());
+}
+
+#[test]
 fn a_plan_names_actions_and_a_saved_one_binds_them() {
     let world = deeds::world();
     let before = world.files();

@@ -8,7 +8,7 @@
 )]
 
 use backout_e2e::refused;
-use backout_kit::{Run, World, bad, snapshot};
+use backout_kit::{Run, World, bad, built, snapshot};
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
@@ -162,6 +162,57 @@ fn no_code_of_a_plugin_that_may_not_be_used_has_run() {
     plugin(&world, &["untrust", "bad"]).ends(0);
     world.verb("plan", &["--in-process"]).ends(0);
     assert!(mark.exists(), "where it is loaded it does");
+}
+
+#[test]
+fn where_the_system_lets_nothing_be_written_that_is_said_with_its_own_code() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let plugin = &built().plugins[0];
+    let library = dir.path().join(plugin.file_name().unwrap());
+    fs::copy(plugin, &library).unwrap();
+    mode(&library, 0o644);
+    mode(dir.path(), 0o555);
+    let root = std::os::unix::fs::MetadataExt::uid(&fs::metadata("/proc/self").unwrap()) == 0;
+    let run = |words: &[&str]| {
+        let mut command =
+            std::process::Command::new(if root { "setpriv".as_ref() } else { built().backout.as_path() });
+        if root {
+            // Root may write anywhere, but for this.
+            command.arg("--bounding-set=-dac_override").arg(&built().backout);
+        }
+        Run::to_its_end(command.args(words).arg("--json").current_dir(dir.path()))
+    };
+    let run_trust = run(&["plugin", "trust", library.to_str().unwrap()]).ends(13);
+    assert_eq!((run_trust.error_code(), &run_trust.json["changed"]), ("BKO-1152", &serde_json::json!(false)));
+    assert_eq!(run(&["plugin", "new", "demo"]).ends(13).error_code(), "BKO-1164");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    mode(dir.path(), 0o755);
+}
+
+#[test]
+fn pins_that_are_given_at_the_same_time_are_all_kept() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let real = dir.path().join("real");
+    fs::create_dir(&real).unwrap();
+    // The folder may also be reached by a link.
+    let linked = dir.path().join("linked");
+    std::os::unix::fs::symlink(&real, &linked).unwrap();
+    let names: Vec<_> = built().plugins.iter().map(|p| p.file_name().unwrap().to_owned()).collect();
+    for (name, plugin) in names.iter().zip(&built().plugins) {
+        fs::copy(plugin, real.join(name)).unwrap();
+        fs::set_permissions(real.join(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let trust = |name| {
+        let mut trust = std::process::Command::new(&built().backout);
+        trust.args(["plugin", "trust"]).arg(linked.join(name)).stdout(std::process::Stdio::null());
+        trust.spawn().unwrap()
+    };
+    let children: Vec<_> = names.iter().map(trust).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let lock = fs::read_to_string(real.join("plugins.lock")).unwrap();
+    assert_eq!(lock.lines().count(), names.len() + 2, "{lock}");
 }
 
 #[test]

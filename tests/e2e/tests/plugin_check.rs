@@ -31,6 +31,10 @@ fn unfit(dir: &Path, how: &str) -> PathBuf {
 fn check(library: &Path, flags: &[&str]) -> Run {
     let mut command = Command::new(&built().backout);
     command.args(["plugin", "check"]).arg(library).args(["--json", "--seed", "7"]).args(flags);
+    if !flags.contains(&"--plugin-timeout") {
+        // A machine that has much to do is no fault of the plugin's.
+        command.args(["--plugin-timeout", "120"]);
+    }
     Run::to_its_end(&mut command)
 }
 
@@ -62,14 +66,33 @@ fn a_plugin_that_is_unfit_in_one_way_is_caught_by_the_check_for_it() {
         ("LIES", "describe-equal", "failed"),
     ] {
         let library = unfit(dir.path(), how);
-        let patience = if how == "LOOPS" { "2" } else { "60" };
-        let run = check(&library, &["--test", id, "--plugin-timeout", patience]).ends(31);
+        let patience: &[&str] = if how == "LOOPS" { &["--plugin-timeout", "2"] } else { &[] };
+        let run = check(&library, &[&["--test", id], patience].concat()).ends(31);
         assert_eq!(status(&run, id), wanted, "{how}: {}", run.json);
         assert_eq!(run.error_code(), "BKO-5004");
         let again = run.json["data"]["checks"][0]["again"].as_str().unwrap();
         let file = library.display();
         assert_eq!(again, format!("backout plugin check {file} --test {id} --seed 7"));
     }
+}
+
+#[test]
+fn a_plugin_that_does_not_load_passes_no_check_that_needs_its_code() {
+    let dir = TempDir::new().unwrap();
+    let library = unfit(dir.path(), "DIES");
+    for id in ["loads", "plans-the-same", "schema-valid", "undo-then-before"] {
+        let run = check(&library, &["--test", id]).ends(31);
+        assert_eq!(status(&run, id), "crashed", "{}", run.json);
+    }
+    check(&library, &["--test", "id-form"]).ends(0);
+}
+
+#[test]
+fn where_no_check_is_left_nothing_has_passed() {
+    let dir = TempDir::new().unwrap();
+    let library = unfit(dir.path(), "FIT");
+    check(&library, &["--test", "loads", "-x", "l*"]).ends(64);
+    check(&library, &["-x", "*"]).ends(64);
 }
 
 #[test]
@@ -106,6 +129,16 @@ fn what_is_no_plugin_and_what_others_may_write_to_is_refused() {
     let triple =
         if cfg!(target_arch = "x86_64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
     assert!(run.json["error"]["message"].as_str().unwrap().contains(triple), "{}", run.json);
+}
+
+#[test]
+fn where_plugins_must_be_pinned_none_of_the_code_of_another_runs() {
+    let dir = TempDir::new().unwrap();
+    let library = unfit(dir.path(), "FIT");
+    check(&library, &["--test", "loads", "--require-pinned"]).ends(10);
+    let mut trust = Command::new(&built().backout);
+    Run::to_its_end(trust.args(["plugin", "trust"]).arg(&library)).ends(0);
+    check(&library, &["--test", "loads", "--require-pinned"]).ends(0);
 }
 
 #[test]

@@ -41,7 +41,8 @@ fn a_plugin_in_c_builds_with_gcc_alone_and_passes() {
     let open: Vec<_> = modes(dir.path()).into_iter().filter(|(_, mode)| mode & 0o022 != 0).collect();
     assert!(open.is_empty(), "others may write to {open:?}");
     Run::to_its_end(Command::new("make").args(["-C", "demo-c"]).current_dir(dir.path())).ends(0);
-    backout(&["plugin", "check", "--strict", "demo-c/libdemo_c.so"], dir.path()).ends(0);
+    backout(&["plugin", "check", "--plugin-timeout", "120", "--strict", "demo-c/libdemo_c.so"], dir.path())
+        .ends(0);
     let profile = "demo-c/profiles/demo-c.ron";
     backout(&["profile", "check", profile, "--plugin-dir", "demo-c"], dir.path()).ends(0);
     let stanza = backout(&["plugin", "schema", "demo-c", "--plugin-dir", "demo-c"], dir.path()).ends(0);
@@ -57,6 +58,12 @@ fn a_plugin_in_c_builds_with_gcc_alone_and_passes() {
     assert!(said.starts_with(&format!("{profile}:{line}:")), "{said}");
 }
 
+/// Where cargo says that it has laid this file.
+fn artefact(told: &str, name: &str) -> PathBuf {
+    let files = told.lines().flat_map(|line| line.split('"')).map(PathBuf::from);
+    files.into_iter().find(|path| path.is_absolute() && path.ends_with(name)).unwrap()
+}
+
 #[test]
 fn a_plugin_in_rust_builds_without_a_network_and_passes() {
     let dir = TempDir::new().unwrap();
@@ -64,18 +71,27 @@ fn a_plugin_in_rust_builds_without_a_network_and_passes() {
     let home = dir.path().join("demo-comp");
     // Crates that are built once are built for every run of this test.
     let target = built().backout.parent().unwrap().join("plugin-new");
+    // Another run of this test would lay its library there meanwhile.
+    fs::create_dir_all(&target).unwrap();
+    let ours = fs::File::create(target.join("one-at-a-time")).unwrap();
+    ours.lock().unwrap();
     let cargo = |verb: &[&str]| {
         let mut cargo = Command::new("cargo");
         cargo.args(verb).arg("--offline").current_dir(&home).env("CARGO_TARGET_DIR", &target);
+        // What whoever runs the tests builds for is not what the plugin is built for.
+        for inherited in ["CARGO_BUILD_TARGET", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER"] {
+            cargo.env_remove(inherited);
+        }
         Run::to_its_end(&mut cargo).ends(0)
     };
-    cargo(&["build"]);
+    let told = cargo(&["build", "--message-format=json-render-diagnostics"]);
     cargo(&["test", "--tests"]);
-    // Another run of this test may lay its library there at any time.
     let library = dir.path().join("libdemo_comp.so");
-    fs::copy(target.join("debug/libdemo_comp.so"), &library).unwrap();
+    fs::copy(artefact(&told.stdout, "libdemo_comp.so"), &library).unwrap();
+    drop(ours);
     fs::set_permissions(&library, fs::Permissions::from_mode(0o755)).unwrap();
-    backout(&["plugin", "check", "--strict", "libdemo_comp.so"], dir.path()).ends(0);
+    backout(&["plugin", "check", "--plugin-timeout", "120", "--strict", "libdemo_comp.so"], dir.path())
+        .ends(0);
     let profile = "demo-comp/profiles/demo-comp.ron";
     backout(&["profile", "check", profile, "--plugin-dir", "."], dir.path()).ends(0);
 }
@@ -91,6 +107,15 @@ fn what_cannot_be_a_plugin_is_not_begun() {
     fs::create_dir(dir.path().join("demo")).unwrap();
     let run = backout(&["plugin", "new", "demo", "--json"], dir.path()).ends(10);
     assert_eq!(run.error_code(), "BKO-1163");
+}
+
+#[test]
+fn a_plugin_is_made_where_a_link_leads() {
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("real")).unwrap();
+    std::os::unix::fs::symlink("real", dir.path().join("linked")).unwrap();
+    backout(&["plugin", "new", "demo", "--lang", "c", "--dir", "linked"], dir.path()).ends(0);
+    assert!(dir.path().join("real/demo/demo.c").is_file());
 }
 
 #[test]

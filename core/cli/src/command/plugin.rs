@@ -16,6 +16,7 @@ pub(crate) mod schema;
 
 use crate::{
     answer::Answer,
+    exit_code,
     messages::{plugin as words, usage},
     session::Stop,
 };
@@ -49,8 +50,12 @@ impl<'a> Named<'a> {
 
 /// Why a verb about a plugin's file has no other answer.
 fn refused(error: HostError) -> Stop {
+    let code = match &error {
+        HostError::LockDenied { .. } => exit_code::NO_RIGHTS,
+        _ => exit_code::REFUSED,
+    };
     match words::refused(&error) {
-        Some(said) => Box::new(Answer::error(crate::exit_code::REFUSED, Outcome::Refused, said)),
+        Some(said) => Box::new(Answer::error(code, Outcome::Refused, said)),
         None => crate::session::stop(Refusal::Plugin(error.into())),
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn refused(error: &HostError) -> Option<Said> {
         HostError::OtherDigest { .. } => {
             said(1151, "get the file again from whoever gave you that digest, and do not use this one")
         }
-        HostError::Lock { .. } => {
+        HostError::Lock { .. } | HostError::LockDenied { .. } => {
             said(1152, "mend what it names, as root or as whoever the folder belongs to, and call this again")
         }
         _ => None,

@@ -89,18 +89,12 @@ pub(crate) fn ask(
 pub(crate) fn probe(
     spawner: &Spawner,
     plugin: &PluginRef,
+    pinning: Pinning,
     request: Request,
     probe: Probe,
     leave: Leave,
 ) -> Result<Probed, HostError> {
-    let order = Order {
-        plugin: plugin.clone(),
-        pinning: Pinning::WhereListed,
-        request,
-        leave,
-        keeps: None,
-        probe: Some(probe),
-    };
+    let order = Order { plugin: plugin.clone(), pinning, request, leave, keeps: None, probe: Some(probe) };
     match reply(spawner, order, None)? {
         Reply::Probed(probed) => Ok(*probed),
         Reply::Failed(error) => Err(error),
@@ -180,7 +174,7 @@ impl Running {
             let ordered = wire::write(&order, &mut orders);
             // While they have no end, the child is wanted.
             let _ = sent.send(orders);
-            let replied = ordered.and_then(|()| wire::read(&mut replies));
+            let replied = ordered.and_then(|()| wire::read(&mut replies, wire::LONGEST_REPLY));
             let replied = replied.and_then(|reply| wire::ends(&mut replies).map(|()| reply));
             let _ = tell.send(Seen::Replied(replied));
         });

@@ -17,7 +17,7 @@ use std::{convert::Infallible, io};
 /// The host cannot be heard or told; otherwise this does not return.
 pub fn serve() -> io::Result<Infallible> {
     let (mut orders, replies) = os::take_channel()?;
-    let order: Order = wire::read(&mut orders)?;
+    let order: Order = wire::read(&mut orders, wire::LONGEST_ORDER)?;
     os::isolate(orders, replies, order.keeps, |keeper, replies| {
         let reply = match os::confine(keeper, order.leave) {
             Ok(()) => carry_out(&order),

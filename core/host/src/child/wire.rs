@@ -1,7 +1,7 @@
 //! What goes between a host and its child: one order, one reply, each as the length of its JSON and the JSON.
 
 use crate::{
-    Leave, Pinning,
+    Leave, Pinning, call,
     conformance::probe::{Probe, Probed},
     error::HostError,
 };
@@ -12,8 +12,11 @@ use backout_protocol::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io::{self, Read, Write};
 
-/// Neither is longer. An answer has its own limit below this.
-const LIMIT: u32 = 256 * 1024 * 1024;
+/// No order is longer.
+pub(super) const LONGEST_ORDER: u32 = 256 * 1024 * 1024;
+/// No reply is longer: an answer and what stands around it. The plugin's code may write one of its own, and who reads it
+/// may be root and short of memory.
+pub(super) const LONGEST_REPLY: u32 = call::LIMIT as u32 + 1024 * 1024;
 /// Stands before the length. Something that is printed there by accident does not begin so.
 const MARK: [u8; 4] = *b"\0bko";
 
@@ -56,8 +59,8 @@ pub(super) fn write(what: &impl Serialize, to: &mut impl Write) -> io::Result<()
     to.flush()
 }
 
-/// Receives either. Its beginning alone is an [`io::ErrorKind::UnexpectedEof`].
-pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
+/// Receives either, of which no more than `longest` bytes. Its beginning alone is an [`io::ErrorKind::UnexpectedEof`].
+pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read, longest: u32) -> io::Result<T> {
     let (mut mark, mut len) = ([0; MARK.len()], [0; 4]);
     from.read_exact(&mut mark)?;
     if mark != MARK {
@@ -65,7 +68,7 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<T> {
     }
     from.read_exact(&mut len)?;
     let len = u32::from_le_bytes(len);
-    if len > LIMIT {
+    if len > longest {
         return Err(io::Error::other(format!("{len} bytes")));
     }
     let mut json = Vec::new();
@@ -90,17 +93,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_reply_is_not_longer_than_an_answer_may_be() {
+        let one_more = [&MARK[..], &(LONGEST_REPLY + 1).to_le_bytes(), b"{}"].concat();
+        let failed = read::<Reply>(&mut &one_more[..], LONGEST_REPLY).unwrap_err();
+        assert!(failed.to_string().contains(&(LONGEST_REPLY + 1).to_string()), "{failed}");
+    }
+
+    #[test]
     fn a_reply_comes_over_whole_or_not_at_all() {
         let error = HostError::NotFound { id: "x".into(), searched: Vec::new() };
         let mut bytes = Vec::new();
         write(&Reply::Failed(error.clone()), &mut bytes).unwrap();
-        assert!(matches!(read(&mut &bytes[..]).unwrap(), Reply::Failed(e) if e == error));
+        assert!(matches!(read(&mut &bytes[..], LONGEST_REPLY).unwrap(), Reply::Failed(e) if e == error));
         for cut in 0..bytes.len() {
-            let failed = read::<Reply>(&mut &bytes[..cut]).unwrap_err();
+            let failed = read::<Reply>(&mut &bytes[..cut], LONGEST_REPLY).unwrap_err();
             assert_eq!(failed.kind(), io::ErrorKind::UnexpectedEof, "{cut}");
         }
         for other in [&b"hello, world"[..], b"\0bko\xff\xff\xff\xff{}"] {
-            let failed = read::<Reply>(&mut &*other).unwrap_err();
+            let failed = read::<Reply>(&mut &*other, LONGEST_REPLY).unwrap_err();
             assert_ne!(failed.kind(), io::ErrorKind::UnexpectedEof);
         }
     }

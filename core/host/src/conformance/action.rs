@@ -165,7 +165,14 @@ pub(super) fn state_after_kill(subject: &Subject) -> Verdict {
         for after in KILLED_AFTER {
             let probe = Probe { calls: vec![subject.bytes(&apply)], ..Probe::default() };
             let hurried = subject.hurried(Duration::from_millis(after));
-            match child::probe(&hurried, subject.plugin(), apply.clone(), probe, Leave::Change) {
+            match child::probe(
+                &hurried,
+                subject.plugin(),
+                subject.pinning,
+                apply.clone(),
+                probe,
+                Leave::Change,
+            ) {
                 Ok(_) | Err(HostError::Broken { .. }) => {}
                 Err(error) => return Err(crashed(error)),
             }

@@ -4,13 +4,6 @@ use super::{Subject, Verdict, crashed, failed};
 use crate::{Leave, conformance::probe::Probe};
 use backout_protocol::message::{Answer, Request};
 
-pub(super) fn loads(subject: &Subject) -> Verdict {
-    match subject.probe(Request::Describe, Probe::default(), Leave::ReadOnly) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(crashed(error)),
-    }
-}
-
 pub(super) fn loads_twice(subject: &Subject) -> Verdict {
     let ask = |load_again| {
         let calls = vec![subject.bytes(&Request::Describe)];

@@ -25,7 +25,7 @@ pub(super) fn huge_request(subject: &Subject) -> Verdict {
 fn same_with(subject: &Subject, more: &Value) -> Verdict {
     for Sample { name, request } in subject.samples()? {
         let request = Request::Plan(Box::new(request));
-        let mut longer = serde_json::to_value(&request).unwrap_or_default();
+        let mut longer: Value = serde_json::from_str(&subject.text(&request)).unwrap_or_default();
         if let Some(Value::Object(plan)) = longer.get_mut("plan") {
             plan.insert("zz-of-a-later-version".to_owned(), more.clone());
         }
@@ -49,7 +49,7 @@ pub(super) fn unknown_request(subject: &Subject) -> Verdict {
 
 pub(super) fn garbage_request(subject: &Subject) -> Verdict {
     let whole = subject.samples()?.remove(0).request;
-    let whole = serde_json::to_string(&Request::Plan(Box::new(whole))).unwrap_or_default();
+    let whole = subject.text(&Request::Plan(Box::new(whole)));
     let mut cut = whole.len() / 2;
     while !whole.is_char_boundary(cut) {
         cut -= 1;

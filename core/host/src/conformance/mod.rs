@@ -1,8 +1,9 @@
 //! Is a plugin fit to be trusted with a machine? Questions that a good plugin answers and a bad one does not, each asked
 //! in a process of its own.
 //!
-//! It runs the plugin's code, so the plugin is as trusted as one that plans. What it plans is never carried out; its
-//! actions are, on a throw-away tree alone.
+//! It runs the plugin's code. What it plans is never carried out; its actions are, on a throw-away tree. Some checks let
+//! it change things, so that it is seen whether it does: for these nothing but the file's trust stands between the plugin
+//! and what whoever runs the check may do.
 
 mod action;
 mod check;
@@ -79,9 +80,10 @@ fn crashed(error: HostError) -> (Status, String) {
 impl Subject {
     /// Carries out one check.
     pub fn run(&self, check: Check) -> Finding {
-        let verdict = match self.unloadable() {
-            Some(why) if check.needs_code() && check != Check::Loads => {
-                Err(skipped(format!("it does not load: {why}")))
+        let verdict = match self.loads() {
+            // Nothing that its code is to show has been seen: that is no reason to pass.
+            Err((status, why)) if check.needs_code() && check != Check::Loads => {
+                Err((status, format!("it does not load: {why}")))
             }
             _ => self.verdict(check),
         };
@@ -95,7 +97,7 @@ impl Subject {
             Check::ApiVersion => file::api_version(self),
             Check::IdForm => file::id_form(self),
             Check::AboutSentence => file::about_sentence(self),
-            Check::Loads => describe::loads(self),
+            Check::Loads => self.loads(),
             Check::LoadsTwice => describe::loads_twice(self),
             Check::DescribeEqual => describe::describe_equal(self),
             Check::SchemaValid => schema::valid(self),

@@ -34,8 +34,10 @@ pub(super) fn order_of_folders(subject: &Subject) -> Verdict {
         if let Some(machine) = &mut request.machine {
             machine.folders.clone_from(&request.folders);
         }
-        let turned = turned(&request).ok_or_else(|| failed("the request cannot be written"))?;
-        let usual = subject.ask(&Request::Plan(Box::new(request)))?;
+        let request = Request::Plan(Box::new(request));
+        let turned =
+            turned(&subject.text(&request)).ok_or_else(|| failed("the request cannot be written"))?;
+        let usual = subject.ask(&request)?;
         if subject.ask_text(turned)? != usual {
             return Err(failed(format!("{name}: with its folders in another order the plan is another")));
         }
@@ -44,12 +46,13 @@ pub(super) fn order_of_folders(subject: &Subject) -> Verdict {
 }
 
 /// The request with its folders told in the opposite order.
-fn turned(request: &PlanRequest) -> Option<String> {
-    let Value::Object(mut whole) = serde_json::to_value(request).ok()? else { return None };
+fn turned(request: &str) -> Option<String> {
+    let mut request: Value = serde_json::from_str(request).ok()?;
+    let Value::Object(whole) = request.get_mut("plan")? else { return None };
     let Value::Object(folders) = whole.remove("folders")? else { return None };
     let folders = folders.into_iter().rev().map(|(k, v)| format!("{}:{v}", Value::String(k)));
     let folders = folders.collect::<Vec<_>>().join(",");
-    let rest = Value::Object(whole).to_string();
+    let rest = Value::Object(std::mem::take(whole)).to_string();
     Some(format!("{{\"plan\":{{\"folders\":{{{folders}}},{}}}", rest.strip_prefix('{')?))
 }
 

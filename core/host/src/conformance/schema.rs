@@ -6,9 +6,13 @@
 use super::{Subject, Verdict, failed, from_ron_text, skipped, subject::OLD, warned};
 use backout_protocol::message::{Answer, Expected, Request};
 use serde_json::{Map, Value};
+use std::cell::Cell;
 
 /// Schemas refer to themselves; a value that is this deep is none.
 const DEEPEST: usize = 64;
+/// Forms in forms that refer to each other are tried a number of times that doubles with each: nothing of a plugin's is
+/// looked at more often, for one value.
+const MOST_LOOKS: u32 = 100_000;
 
 const TYPES: [&str; 7] = ["null", "boolean", "object", "array", "number", "integer", "string"];
 
@@ -127,11 +131,26 @@ fn target<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
 
 /// Where a value breaks a schema, if it does.
 pub fn violation(schema: &Value, value: &Value) -> Option<String> {
-    breaks(schema, schema, value, "the configuration", DEEPEST)
+    let looks = Cell::new(MOST_LOOKS);
+    let why = breaks(&Held { root: schema, looks: &looks }, schema, value, "the configuration", DEEPEST);
+    // Whatever the forms that were not tried would have said.
+    if looks.get() == 0 { Some("its schema is too involved to be held against it".to_owned()) } else { why }
 }
 
-fn breaks(schema: &Value, root: &Value, value: &Value, at: &str, left: usize) -> Option<String> {
+/// What is the same however deep it is looked.
+struct Held<'a> {
+    /// The whole schema.
+    root: &'a Value,
+    /// How many looks are left.
+    looks: &'a Cell<u32>,
+}
+
+fn breaks(held: &Held, schema: &Value, value: &Value, at: &str, left: usize) -> Option<String> {
     let Some(left) = left.checked_sub(1) else { return Some(format!("{at} is too deep")) };
+    held.looks.set(held.looks.get().saturating_sub(1));
+    if held.looks.get() == 0 {
+        return Some("too involved".to_owned());
+    }
     let schema = match schema {
         Value::Bool(true) => return None,
         Value::Object(schema) => schema,
@@ -141,9 +160,9 @@ fn breaks(schema: &Value, root: &Value, value: &Value, at: &str, left: usize) ->
     let empty = Value::Object(Map::new());
     let value =
         if value.is_null() && wants(schema, "object") && !wants(schema, "null") { &empty } else { value };
-    let inner = |schema: &Value, value: &Value, at: &str| breaks(schema, root, value, at, left);
+    let inner = |schema: &Value, value: &Value, at: &str| breaks(held, schema, value, at, left);
     if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
-        let Some(target) = target(root, reference) else {
+        let Some(target) = target(held.root, reference) else {
             return Some(format!("`{reference}` leads nowhere"));
         };
         if let Some(why) = inner(target, value, at) {
@@ -170,7 +189,8 @@ fn breaks(schema: &Value, root: &Value, value: &Value, at: &str, left: usize) ->
     }
     for word in ["anyOf", "oneOf"] {
         if let Some(forms) = all(word) {
-            let fit = forms.iter().filter(|one| inner(one, value, at).is_none()).count();
+            let tried = forms.iter().take_while(|_| held.looks.get() > 0);
+            let fit = tried.filter(|one| inner(one, value, at).is_none()).count();
             if fit == 0 || (word == "oneOf" && fit > 1) {
                 return Some(format!("{at} is {value}, which has {} of its {} forms", fit, forms.len()));
             }
@@ -293,5 +313,10 @@ mod tests {
     fn a_schema_that_leads_to_itself_ends() {
         let round = serde_json::json!({ "$ref": "#" });
         assert!(violation(&round, &Value::Null).is_some_and(|w| w.contains("too deep")));
+    }
+    #[test]
+    fn a_schema_whose_forms_lead_to_each_other_is_given_up() {
+        let round = serde_json::json!({ "anyOf": [{ "$ref": "#" }, { "$ref": "#" }, { "$ref": "#" }] });
+        assert!(violation(&round, &Value::Null).is_some_and(|w| w.contains("too involved")));
     }
 }

@@ -1,17 +1,19 @@
 //! The plugin that is checked.
 
 use super::{
-    Status, crashed, failed,
+    Status, Verdict, crashed, failed,
     probe::{Bytes, Probe, Probed},
     skipped,
+    tree::Tree,
 };
 use crate::{
     HostError, Leave, Pinning, Spawner, child,
     library::{LibraryFile, NoPlugin},
-    pins, target,
+    pins, speech, target,
 };
 use backout_protocol::{
     HostPath,
+    abi::OLDEST_API,
     message::{Answer, Example, Expected, Fixture, Manifest, PlanRequest, Request},
     plan::PluginRef,
 };
@@ -57,9 +59,12 @@ pub struct Subject {
     pub(super) manifest: Manifest,
     pub(super) plugin: PluginRef,
     pub(super) spawner: Spawner,
+    pub(super) pinning: Pinning,
     pub(super) seed: u64,
     examples: OnceLock<Result<Vec<Example>, (Status, String)>>,
-    unloadable: OnceLock<Option<String>>,
+    loads: OnceLock<Verdict>,
+    /// Where a plugin looks that cannot be told of a machine.
+    ground: OnceLock<Result<Tree, String>>,
 }
 
 /// A request that checks make.
@@ -75,7 +80,7 @@ impl Subject {
     ///
     /// # Errors
     /// [`NotCheckable`].
-    pub fn open(file: &Path, spawner: Spawner, seed: u64) -> Result<Self, NotCheckable> {
+    pub fn open(file: &Path, spawner: Spawner, pinning: Pinning, seed: u64) -> Result<Self, NotCheckable> {
         let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let path = || HostPath(whole.clone());
         let library = LibraryFile::open(&whole).map_err(|why| match why {
@@ -94,15 +99,23 @@ impl Subject {
             NotCheckable::Distrusted(HostError::Distrusted { path: path(), why: e.to_string() })
         })?;
         let manifest = digested.library.manifest;
-        pins::check(&whole, &manifest.id, digested.sha256, Pinning::WhereListed)
-            .map_err(NotCheckable::Distrusted)?;
+        pins::check(&whole, &manifest.id, digested.sha256, pinning).map_err(NotCheckable::Distrusted)?;
         let plugin = PluginRef {
             id: manifest.id.clone(),
             version: manifest.version.clone(),
             sha256: digested.sha256,
             file: HostPath(whole),
         };
-        Ok(Self { manifest, plugin, spawner, seed, examples: OnceLock::new(), unloadable: OnceLock::new() })
+        Ok(Self {
+            manifest,
+            plugin,
+            spawner,
+            pinning,
+            seed,
+            examples: OnceLock::new(),
+            loads: OnceLock::new(),
+            ground: OnceLock::new(),
+        })
     }
 
     /// Which plugin it is.
@@ -110,23 +123,31 @@ impl Subject {
         &self.plugin
     }
 
-    /// Why none of its code can be asked anything, if that is so.
-    pub(super) fn unloadable(&self) -> Option<&str> {
-        let look = || {
-            let probed = self.probe(Request::Describe, Probe::default(), Leave::ReadOnly);
-            probed.err().map(|error| error.to_string())
+    /// Whether its code can be asked anything. Tried once: every check is told the same.
+    pub(super) fn loads(&self) -> Verdict {
+        let look = || match self.probe(Request::Describe, Probe::default(), Leave::ReadOnly) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(crashed(error)),
         };
-        self.unloadable.get_or_init(look).as_deref()
+        self.loads.get_or_init(look).clone()
     }
 
     pub(super) fn probe(&self, like: Request, probe: Probe, leave: Leave) -> Result<Probed, HostError> {
-        child::probe(&self.spawner, &self.plugin, like, probe, leave)
+        child::probe(&self.spawner, &self.plugin, self.pinning, like, probe, leave)
     }
 
-    /// A request's bytes.
+    /// A request's bytes, in words of the messages that it speaks.
     pub(super) fn bytes(&self, request: &Request) -> Bytes {
-        // Every one of ours can be written.
-        Bytes::Text(serde_json::to_string(request).unwrap_or_default())
+        Bytes::Text(self.text(request))
+    }
+
+    /// The same as text.
+    pub(super) fn text(&self, request: &Request) -> String {
+        // What speaks none of ours is not loaded.
+        let spoken = speech::spoken(self.manifest.api).unwrap_or(OLDEST_API);
+        // Every one of ours can be written, and none is made that came later.
+        let written = speech::written(request, spoken).ok().and_then(Result::ok);
+        written.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
     /// What it answers, in a process of its own that may change nothing.
@@ -184,6 +205,12 @@ impl Subject {
         }
     }
 
+    /// A throw-away tree that is there as long as this is, and empty.
+    fn ground(&self) -> Result<&Tree, (Status, String)> {
+        let made = self.ground.get_or_init(|| Tree::new().map_err(|e| e.to_string())).as_ref();
+        made.map_err(|e| failed(format!("no throw-away tree can be made: {e}")))
+    }
+
     /// The request that an example stands for.
     pub(super) fn request(&self, example: &Example) -> Request {
         Request::Plan(Box::new(planning(&example.config, &example.machine)))
@@ -204,13 +231,14 @@ impl Subject {
             })
             .collect();
         if samples.is_empty() {
-            let home =
-                HostPath(PathBuf::from(if cfg!(windows) { r"C:\nonexistent" } else { "/nonexistent" }));
+            let nowhere = || PathBuf::from(if cfg!(windows) { r"C:\nonexistent" } else { "/nonexistent" });
+            let home = HostPath(if self.knows_examples() { nowhere() } else { self.ground()?.home() });
             let machine = Fixture { folders: [("home".to_owned(), home)].into(), ..Fixture::default() };
-            samples.push(Sample {
-                name: "an empty configuration".to_owned(),
-                request: planning("()", &machine),
-            });
+            let mut request = planning("()", &machine);
+            if !self.knows_examples() {
+                request.machine = None;
+            }
+            samples.push(Sample { name: "an empty configuration".to_owned(), request });
         }
         Ok(samples)
     }

@@ -4,6 +4,7 @@
 use backout_protocol::{
     HostPath,
     message::{BackupSource, Known, KnownFile, KnownKind, PlanRequest},
+    path::decode,
 };
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 const LONGEST: u64 = 1 << 20;
 
 /// The tree.
+#[derive(Debug)]
 pub(super) struct Tree {
     root: TempDir,
 }
@@ -31,9 +33,19 @@ pub(super) struct Seen {
 }
 
 impl Tree {
+    /// One with nothing in it.
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { root: TempDir::new()? })
+    }
+
+    /// The folder that it is.
+    pub(super) fn home(&self) -> PathBuf {
+        self.root.path().to_owned()
+    }
+
     /// Makes every folder of the request and everything its fixture tells of.
     pub(super) fn of(request: &PlanRequest) -> io::Result<Self> {
-        let tree = Self { root: TempDir::new()? };
+        let tree = Self::new()?;
         for folder in request.folders.values() {
             fs::create_dir_all(tree.path(folder).0)?;
         }
@@ -52,17 +64,37 @@ impl Tree {
         HostPath(self.root.path().join(plain.collect::<PathBuf>()))
     }
 
+    /// The same path, if it lies in the tree. What a fixture tells comes from the plugin.
+    fn place<'a>(&self, path: &'a Path) -> io::Result<&'a Path> {
+        let below = path.strip_prefix(self.root.path());
+        match below.map(|below| below.components().all(|part| matches!(part, Component::Normal(_)))) {
+            Ok(true) => Ok(path),
+            _ => Err(io::Error::other(format!("`{}` leads out of it", path.display()))),
+        }
+    }
+
+    /// What lies in `folder` under a name that a fixture writes.
+    fn entry(&self, folder: &Path, name: &str) -> io::Result<PathBuf> {
+        let decoded = decode(name);
+        let mut parts = Path::new(&decoded).components();
+        match (parts.next(), parts.next()) {
+            // Compared whole: `a/` and `a/.` have one component too.
+            (Some(Component::Normal(only)), None) if only == decoded => Ok(folder.join(only)),
+            _ => Err(io::Error::other(format!("`{name}` is no name of a file or folder"))),
+        }
+    }
+
     fn lay(&self, path: &Path, known: &Known) -> io::Result<()> {
         match known {
             Known::File(file) => self.file(path, &content(file)),
             Known::Folder(names) => {
-                fs::create_dir_all(path)?;
+                fs::create_dir_all(self.place(path)?)?;
                 for (name, kind) in names.iter().flatten() {
-                    let path = path.join(name);
+                    let path = self.entry(path, name)?;
                     match kind {
                         // Not over what the fixture tells more of.
                         KnownKind::File if !path.exists() => self.file(&path, b"")?,
-                        KnownKind::Folder => fs::create_dir_all(path)?,
+                        KnownKind::Folder => fs::create_dir_all(self.place(&path)?)?,
                         _ => {}
                     }
                 }
@@ -75,11 +107,7 @@ impl Tree {
     }
 
     fn file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        // Names come from the plugin: none leads out of the tree.
-        if !path.starts_with(self.root.path()) || path.components().any(|c| c == Component::ParentDir) {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        if let Some(folder) = path.parent() {
+        if let Some(folder) = self.place(path)?.parent() {
             fs::create_dir_all(folder)?;
         }
         fs::write(path, bytes)
@@ -158,5 +186,39 @@ fn look(path: &Path, seen: &mut BTreeMap<PathBuf, Seen>) {
     seen.insert(path.to_owned(), Seen { content, modified: meta.modified().ok() });
     for entry in fs::read_dir(path).into_iter().flatten().flatten().filter(|_| meta.is_dir()) {
         look(&entry.path(), seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_protocol::message::Fixture;
+
+    fn tree(name: &str, kind: KnownKind) -> io::Result<Tree> {
+        let home = HostPath(PathBuf::from("/home"));
+        let known = Known::Folder(Some([(name.to_owned(), kind)].into()));
+        let machine = Fixture { paths: [(home, known)].into(), ..Fixture::default() };
+        let Ok(component) = "checked".parse() else { unreachable!() };
+        Tree::of(&machine.request(component, "()".to_owned()))
+    }
+
+    #[test]
+    fn no_name_of_a_fixture_leads_out_of_the_tree() {
+        let outside = TempDir::new().unwrap();
+        let whole = outside.path().join("made").display().to_string();
+        for name in
+            [whole.as_str(), "../..", "..", "../../made", ".", "", "a/b", "a/", "a/.", "%2E%2E", "..%2Fmade"]
+        {
+            for kind in [KnownKind::Folder, KnownKind::File] {
+                assert!(tree(name, kind).is_err(), "{name:?} {kind:?}");
+            }
+        }
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_name_with_a_percent_sign_is_laid_down_as_it_is_meant() {
+        let laid = tree("50%25", KnownKind::Folder).unwrap();
+        assert!(laid.look().keys().any(|path| path.ends_with("home/50%")));
     }
 }

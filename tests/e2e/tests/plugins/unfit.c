@@ -8,12 +8,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FIT, PRINTS, SEGFAULTS, LOOPS, EXITS, WRITES, CONNECTS, FORKS, THREADS, CHANGES, OUTSIDE, STOPS, DEAF, PLACELESS, LIES };
+enum { FIT, PRINTS, SEGFAULTS, LOOPS, EXITS, WRITES, CONNECTS, FORKS, THREADS, CHANGES, OUTSIDE, STOPS, DEAF, PLACELESS, LIES, DIES };
 
 BACKOUT_MANIFEST("{\"id\":\"unfit\",\"version\":\"1\",\"api\":[[1,0],[1,0]],\"about\":\"Is unfit in one way.\"}");
 
 static int32_t say(BackoutSinkFn sink, void *context, const char *text) {
     return sink(context, (const uint8_t *)text, strlen(text)) ? BACKOUT_BROKEN : BACKOUT_DONE;
+}
+
+/* Whoever loads it runs this. */
+__attribute__((constructor)) static void loaded(void) {
+    if (UNFIT == DIES) abort();
 }
 
 static void *sleeps(void *nothing) {
@@ -46,6 +51,10 @@ static int32_t call(const uint8_t *request, size_t len, BackoutSinkFn sink, void
     }
     if (strncmp(text, "{\"plan\":{", 9) || text[9] == '}' || text[len - 1] != '}' || text[len - 2] != '}') {
         answer = "{\"failed\":{\"message\":\"not understood\"}}";
+        goto out;
+    }
+    if (strstr(text, "\"facts\":") || strstr(text, "\"machine\":") || strstr(text, "\"record\":") || !strstr(text, "\"home\":\"")) {
+        answer = "{\"failed\":{\"message\":\"these are words of messages that came later\"}}";
         goto out;
     }
     if (UNFIT == PRINTS) printf("a word");

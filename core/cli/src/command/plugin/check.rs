@@ -18,7 +18,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Nothing that a check asks takes longer, or the plugin is too slow: its answers are waited for many times.
+/// So many seconds an answer may take if nothing is said: a check waits for many of them.
 const PATIENCE: u64 = 10;
 
 pub(crate) fn run(session: &Session, wish: &CheckPlugin) -> Result<Answer, Stop> {
@@ -27,17 +27,20 @@ pub(crate) fn run(session: &Session, wish: &CheckPlugin) -> Result<Answer, Stop>
         _ => return Ok(list()),
     };
     let chosen = chosen(wish)?;
-    let deadline = Duration::from_secs(session.global.plugin_timeout.min(PATIENCE));
+    let deadline = Duration::from_secs(session.global.plugin_timeout.unwrap_or(PATIENCE));
     let refused = |said| Box::new(Answer::error(exit_code::REFUSED, Outcome::Refused, said));
     let spawner = session::spawner(deadline).ok_or_else(|| refused(words::no_process()))?;
     let seed = wish.seed.unwrap_or_else(any_seed);
-    let subject = Subject::open(file, spawner, seed).map_err(|why| match words::not_checkable(&why) {
-        Some(said) => refused(said),
-        None => match why {
-            NotCheckable::Distrusted(error) => stop(Refusal::Plugin(error.into())),
-            other => Box::new(Answer::usage(usage::usage(&other.to_string()))),
-        },
-    })?;
+    let subject =
+        Subject::open(file, spawner, session.global.pinning(), seed).map_err(
+            |why| match words::not_checkable(&why) {
+                Some(said) => refused(said),
+                None => match why {
+                    NotCheckable::Distrusted(error) => stop(Refusal::Plugin(error.into())),
+                    other => Box::new(Answer::usage(usage::usage(&other.to_string()))),
+                },
+            },
+        )?;
     let mut found = Vec::new();
     for check in chosen {
         if let Some(why) = session.cancel.requested() {
@@ -72,7 +75,12 @@ fn chosen(wish: &CheckPlugin) -> Result<Vec<Check>, Stop> {
         }
     }
     let asked = |id: &str| (wish.test.is_empty() || like(&wish.test, id)) && !like(&wish.exclude, id);
-    Ok(Check::ALL.iter().copied().filter(|c| asked(c.id())).collect())
+    let chosen: Vec<Check> = Check::ALL.iter().copied().filter(|c| asked(c.id())).collect();
+    if chosen.is_empty() {
+        // Nobody is to take it for a plugin that passed.
+        return Err(session::wrong("no check is left: each that was chosen is excluded as well".to_owned()));
+    }
+    Ok(chosen)
 }
 
 /// Whether an id is like this; `*` stands for any characters.

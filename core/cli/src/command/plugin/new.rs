@@ -6,7 +6,7 @@ use crate::{
     messages::scaffold as words,
     session::{Stop, wrong},
 };
-use backout_disk::{Folder, durable};
+use backout_disk::{ErrorKind, Folder, durable};
 use backout_protocol::Outcome;
 use serde_json::json;
 use std::{
@@ -70,13 +70,18 @@ pub(crate) fn run(name: &str, lang: &str, dir: Option<&Path>) -> Result<Answer, 
     if folder.symlink_metadata().is_ok() {
         return Err(refused(words::there(&folder)));
     }
-    let not_made = |path: &Path, why: &dyn std::error::Error| {
-        refused(words::not_made(path, &crate::messages::whole(why)))
+    let failed = |path: &Path, why: &dyn std::error::Error, denied: bool| {
+        let code = if denied { exit_code::NO_RIGHTS } else { exit_code::REFUSED };
+        let said = words::not_made(path, &crate::messages::whole(why));
+        Box::new(Answer::error(code, Outcome::Refused, said))
     };
-    let whole = std::path::absolute(parent).map_err(|e| not_made(&folder, &e))?;
+    let not_made = |path: &Path, why: backout_disk::Error| failed(path, &why, why.kind == ErrorKind::Denied);
+    // Where a link leads is the person's to say, who named it.
+    let whole = std::fs::canonicalize(parent)
+        .map_err(|e| failed(&folder, &e, e.kind() == std::io::ErrorKind::PermissionDenied))?;
     let root = Folder::open_root(&whole)
         .and_then(|parent| durable::make_folder(&parent, OsStr::new(name), FOLDER_MODE))
-        .map_err(|e| not_made(&folder, &e))?;
+        .map_err(|e| not_made(&folder, e))?;
     let mut files: Vec<(String, String)> =
         template.iter().map(|(path, text)| (names.put_into(path), names.put_into(text))).collect();
     if lang == "rust" {
@@ -84,7 +89,7 @@ pub(crate) fn run(name: &str, lang: &str, dir: Option<&Path>) -> Result<Answer, 
         files.extend(SDK.iter().map(|(path, text)| (format!("vendor/{path}"), (*text).to_owned())));
     }
     for (path, text) in &files {
-        lay(&root, path, text).map_err(|e| not_made(&folder.join(path), &e))?;
+        lay(&root, path, text).map_err(|e| not_made(&folder.join(path), e))?;
     }
     let library = if lang == "rust" {
         PathBuf::from("target/release").join(library_name(&names.lib))
@@ -135,17 +140,18 @@ impl Names {
     }
 }
 
-/// `demo-comp` as a type: `DemoComp`.
+/// `demo-comp` as a type: `DemoCompComponent`. No other type that the template names, nor one of the language's prelude,
+/// ends so with something before it.
 fn kind(name: &str) -> String {
     let word = |word: &str| {
         let mut chars = word.chars();
         chars.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + chars.as_str())
     };
-    name.split('-').map(word).collect()
+    name.split('-').map(word).collect::<String>() + "Component"
 }
 
 /// Words of the language and names that cargo, Windows or the SDK itself give another meaning.
-const RESERVED: [&str; 75] = [
+const RESERVED: [&str; 85] = [
     "abstract",
     "alloc",
     "as",
@@ -215,27 +221,22 @@ const RESERVED: [&str; 75] = [
     "com2",
     "com3",
     "com4",
+    "com5",
+    "com6",
+    "com7",
+    "com8",
+    "com9",
     "lpt1",
     "lpt2",
     "lpt3",
     "lpt4",
+    "lpt5",
+    "lpt6",
+    "lpt7",
+    "lpt8",
+    "lpt9",
     "config",
     "vendor",
-];
-/// What the template's own names are.
-const OWN_TYPES: [&str; 12] = [
-    "Component",
-    "Config",
-    "Machine",
-    "Proposal",
-    "Proposed",
-    "Failure",
-    "Ask",
-    "Frame",
-    "Restore",
-    "Example",
-    "Expected",
-    "Fixture",
 ];
 
 /// Why a name will not do.
@@ -254,7 +255,7 @@ fn unfit(name: &str) -> Option<String> {
         );
     }
     let same = |taken: &&str| taken.replace('_', "-") == name;
-    if RESERVED.iter().any(same) || OWN_TYPES.contains(&kind(name).as_str()) {
+    if RESERVED.iter().any(same) {
         return Some("that word has another meaning".to_owned());
     }
     if TAKEN.iter().any(same) {
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn names_that_would_not_build_are_refused() {
-        for good in ["demo", "demo-comp", "demo-c", "a1", "x-2-y"] {
+        for good in ["demo", "demo-comp", "demo-c", "a1", "x-2-y", "candidate", "option", "component"] {
             assert_eq!(unfit(good), None, "{good}");
         }
         let long = "a".repeat(41);
@@ -294,16 +295,33 @@ mod tests {
             "serde-json",
             "config",
             "proc-macro",
+            "com9",
+            "lpt5",
             &long,
         ] {
             assert!(unfit(bad).is_some(), "{bad}");
         }
     }
 
+    /// What the template takes from elsewhere, and what is there without being taken.
+    #[test]
+    fn the_type_of_no_name_is_one_that_the_template_knows() {
+        let sources: String =
+            RUST.iter().filter(|(path, _)| path.ends_with(".rs")).map(|(_, text)| *text).collect();
+        let names = sources.replace("@TYPE@", " ");
+        let known = names.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let ends_so: Vec<&str> =
+            known.filter(|name| name.ends_with("Component") && *name != "Component").collect();
+        assert_eq!(ends_so, Vec::<&str>::new());
+        for name in ["candidate", "rel-path", "result", "option", "box", "component"] {
+            assert!(kind(name).len() > "Component".len() && kind(name).ends_with("Component"), "{name}");
+        }
+    }
+
     #[test]
     fn nothing_of_a_template_is_left_to_fill_in() {
         let names = Names { name: "demo-comp".into(), lib: "demo_comp".into(), kind: kind("demo-comp") };
-        assert_eq!(names.kind, "DemoComp");
+        assert_eq!(names.kind, "DemoCompComponent");
         for (path, text) in RUST.iter().chain(C) {
             let (path, text) = (names.put_into(path), names.put_into(text));
             assert!(

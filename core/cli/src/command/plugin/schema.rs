@@ -25,7 +25,9 @@ pub(crate) fn run(session: &Session, id: &str, form: SchemaForm) -> Result<Answe
     };
     let text = match form {
         SchemaForm::JsonSchema => serde_json::to_string_pretty(&schema).unwrap_or_default(),
-        SchemaForm::Ron => stanza::of(&schema),
+        SchemaForm::Ron => {
+            stanza::of(&schema).ok_or_else(|| bad("its schema is too involved for a stanza".to_owned()))?
+        }
     };
     Ok(Answer::read(text, json!({ "plugin": plugin.id, "version": plugin.version, "schema": schema })))
 }

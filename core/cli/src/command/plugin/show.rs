@@ -12,7 +12,7 @@ use std::path::Path;
 pub(crate) fn show(session: &Session, plugin: &Path) -> Result<Answer, Stop> {
     let shown = match Named::of(plugin) {
         Named::Id(id) => session.plugins.show(id),
-        Named::File(file) => backout_host::show(file),
+        Named::File(file) => backout_host::show(file, session.global.pinning()),
     };
     let shown = shown.map_err(refused)?;
     let data = json!({
