@@ -16,7 +16,7 @@ use backout_plugin::{
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write as _},
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -74,11 +74,13 @@ impl Action for Write {
     }
 
     fn apply(&self, about: &ActionRequest) -> Result<(), Failure> {
+        asked(about, "apply")?;
         let how = told(about, "apply")?;
         put(about, Some(&args(about)?.text), &how)
     }
 
     fn undo(&self, about: &ActionRequest) -> Result<(), Failure> {
+        asked(about, "undo")?;
         let how = told(about, "undo")?;
         let Memo(before) = action::memo(about)?;
         put(about, before.as_deref(), &how)
@@ -132,6 +134,13 @@ fn dress(file: &PathBuf) -> io::Result<()> {
     #[cfg(unix)]
     open.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     open.sync_all()
+}
+
+/// Notes what is asked of it in the file `ctl/asked`, a line each.
+fn asked(about: &ActionRequest, operation: &str) -> Result<(), Failure> {
+    let notes = File::options().create(true).append(true).open(ctl(about, "asked")?);
+    let line = format!("{operation} {}\n", args(about)?.file);
+    notes.and_then(|mut notes| notes.write_all(line.as_bytes())).map_err(said)
 }
 
 /// How an operation is to go wrong. What goes wrong before anything is done does so here.
