@@ -262,6 +262,10 @@ fn an_undo_refuses_where_somebody_else_changed_what_an_action_changed() {
     let undone = world.plain(&["undo"]).ends(0);
     assert_eq!(undone.json["counts"]["actions"], 1);
     assert_eq!(texts(&world), old());
+    // But it is in the run's records, and was looked at again before anything was changed.
+    let run = undone.json["run_id"].as_str().unwrap();
+    let actions = fs::read_to_string(world.state.join("history").join(run).join("actions.ron")).unwrap();
+    assert!(actions.contains("live/two.txt"), "{actions}");
 }
 
 #[test]
@@ -288,6 +292,49 @@ fn an_action_with_nothing_to_do_is_left_alone_and_so_is_its_undo() {
     let undone = world.plain(&["undo"]).ends(0);
     assert_eq!(undone.json["counts"]["actions"], 1);
     assert_eq!(texts(&world), [Some("old one".to_owned()), Some("new two".to_owned())]);
+}
+
+#[test]
+fn a_run_whose_actions_are_all_done_touches_no_service_and_hides_no_other_run_from_undo() {
+    let world = deeds::world();
+    let done = world.rollback(&[]).ends(0);
+    world.services.clear_log();
+    let again = world.rollback(&[]).ends(0);
+    assert_eq!((&again.json["outcome"], &again.json["changed"]), (&"nothing-to-do".into(), &false.into()));
+    assert!(!world.services.log().iter().any(|line| line.contains("stop")), "{:?}", world.services.log());
+    assert_eq!(fs::read_dir(world.state.join("transactions")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(world.state.join("history")).unwrap().count(), 1);
+    is_new(&world);
+    let undone = world.plain(&["undo"]).ends(0);
+    assert_eq!(undone.json["changed"], true);
+    assert_eq!(texts(&world), old());
+    world.plain(&["show", done.json["run_id"].as_str().unwrap()]).ends(0);
+}
+
+#[test]
+fn what_is_left_of_a_removed_transaction_is_no_run_and_goes_with_the_next_verb() {
+    let world = deeds::world();
+    world.rollback(&[]).ends(0);
+    let gone = world.state.join("transactions/.gone-01aryz6s410000000000000000");
+    fs::create_dir(&gone).unwrap();
+    fs::write(gone.join("journal"), "half of it").unwrap();
+    world.plain(&["status"]).ends(0);
+    world.plain(&["undo"]).ends(0);
+    assert!(!gone.exists());
+    assert_eq!(texts(&world), old());
+}
+
+#[test]
+fn giving_up_a_run_whose_actions_file_is_damaged_still_names_them_as_in_doubt() {
+    let (world, _) = killed_behind_the_first_action();
+    for run in fs::read_dir(world.state.join("transactions")).unwrap() {
+        fs::write(run.unwrap().path().join("actions.ron"), "()").unwrap();
+    }
+    world.plain(&["recover"]).ends(22);
+    let given_up = world.plain(&["recover", "--abandon"]).ends(0);
+    let actions = given_up.json["data"]["actions"].as_array().unwrap();
+    assert_eq!(actions.len(), 2);
+    assert!(actions.iter().all(|a| a["stands"] == "in doubt: look at what it changes"), "{actions:?}");
 }
 
 #[test]
