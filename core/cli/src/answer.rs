@@ -141,7 +141,7 @@ impl From<RunReport> for Answer {
             Ending::Unfinished(why) => Some(failure::unfinished(why)),
             Ending::Stuck { after, why } => Some(stuck::said(after.as_ref(), why)),
         };
-        let left: Vec<_> = report.notices.iter().filter_map(Notice::left_out).collect();
+        let left: Vec<_> = report.notices.iter().filter(|n| n.is_left_out()).collect();
         if matches!(report.ending, Ending::Done | Ending::NothingToDo) && !left.is_empty() {
             code = exit_code::DIFFERENT;
             said = Some(match report.ending {

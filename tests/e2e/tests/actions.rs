@@ -338,6 +338,39 @@ fn giving_up_a_run_whose_actions_file_is_damaged_still_names_them_as_in_doubt() 
 }
 
 #[test]
+fn a_component_of_which_a_file_stays_keeps_its_actions_undone_and_the_end_names_them() {
+    let world = deeds::world();
+    let profile = fs::read_to_string(&world.profile).unwrap();
+    let both = profile.replace("deeds: [", r#"writes: [(file: "live/c.txt", text: "new c")], deeds: ["#);
+    fs::write(&world.profile, both).unwrap();
+    let run = world.rollback(&["--keep-local", "live/c.txt"]).ends(31);
+    assert!(message(&run).contains("the action `write` of `deeds`"), "{}", message(&run));
+    assert_eq!(run.json["counts"]["actions"], 0);
+    assert_eq!(texts(&world), old());
+    // The other component went back.
+    assert_eq!(fs::read_to_string(world.home.join("live/b.conf")).unwrap(), "old b");
+    let whole = world.rollback(&[]).ends(0);
+    assert_eq!(whole.json["counts"]["actions"], 2);
+    assert_eq!(fs::read_to_string(world.home.join("live/c.txt")).unwrap(), "new c");
+    is_new(&world);
+}
+
+#[test]
+fn going_back_to_a_snapshot_names_the_actions_that_are_no_part_of_it() {
+    let world = deeds::world();
+    let mut create = world.command(&["snapshot", "create", &world.profile]);
+    create.args(world.flags()).arg("--json");
+    let taken = Run::to_its_end(&mut create).ends(0);
+    let id = taken.json["data"]["id"].as_str().unwrap().to_owned();
+    fs::write(world.home.join("live/a.conf"), "other").unwrap();
+    let back = world.rollback(&["--from", &format!("snapshot:{id}")]).ends(0);
+    let warnings = back.json["warnings"].as_array().unwrap();
+    let named = warnings.iter().filter(|w| w["code"] == "BKO-4054").count();
+    // Both have one name.
+    assert_eq!(named, 1, "{warnings:?}");
+}
+
+#[test]
 fn more_actions_than_a_journal_has_room_for_are_refused() {
     let world = deeds::world();
     let before = world.files();

@@ -10,7 +10,10 @@
 
 use backout_plugin::{
     Action, Ask, Component, Frame, Machine, action, export_component, failure,
-    protocol::message::{ActionRequest, ActionState, Failure, Prepared, Proposal, Proposed},
+    protocol::{
+        Place, RelPath,
+        message::{ActionRequest, ActionState, Failure, Prepared, Proposal, Proposed},
+    },
     schemars,
 };
 use serde::{Deserialize, Serialize};
@@ -29,6 +32,9 @@ struct Deeds;
 #[serde(deny_unknown_fields)]
 struct Config {
     deeds: Vec<Args>,
+    /// Files that the engine writes.
+    #[serde(default)]
+    writes: Vec<Args>,
 }
 
 /// One file below `home`, and its text.
@@ -49,7 +55,14 @@ impl Component for Deeds {
             let args = format!("(file:{:?},text:{:?})", args.file, args.text);
             Proposed::Custom { action: "write".to_owned(), args }
         };
-        let steps = ask.config.deeds.iter().map(custom).collect();
+        let mut steps: Vec<Proposed> = Vec::new();
+        for write in &ask.config.writes {
+            let home = ask.request.folders.get("home").ok_or_else(|| failure("there is no home"))?;
+            let rel = RelPath::new(&write.file).map_err(|e| failure(e.to_string()))?;
+            let target = Place { root: home.clone(), rel };
+            steps.push(Proposed::WriteFile { target, bytes: write.text.clone().into_bytes() });
+        }
+        steps.extend(ask.config.deeds.iter().map(custom));
         let frame = Frame::new(ask, &[], &[], &[])?;
         Ok(frame.around(Proposal { steps, ..Proposal::default() }))
     }
