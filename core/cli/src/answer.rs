@@ -141,10 +141,13 @@ impl From<RunReport> for Answer {
             Ending::Unfinished(why) => Some(failure::unfinished(why)),
             Ending::Stuck { after, why } => Some(stuck::said(after.as_ref(), why)),
         };
-        let left: Vec<_> = report.notices.iter().filter_map(Notice::left_out).collect();
-        if matches!(report.ending, Ending::Done) && !left.is_empty() {
+        let left: Vec<_> = report.notices.iter().filter(|n| n.is_left_out()).collect();
+        if matches!(report.ending, Ending::Done | Ending::NothingToDo) && !left.is_empty() {
             code = exit_code::DIFFERENT;
-            said = Some(doctor::left_out(&left));
+            said = Some(match report.ending {
+                Ending::Done => doctor::left_out(&left),
+                _ => doctor::nothing_safe(&left),
+            });
         }
         let mut lines = Vec::new();
         match &report.ending {

@@ -12,10 +12,10 @@ use crate::{
     transaction::{Swap, Transaction},
 };
 use backout_disk::{Folder, durable};
-use backout_journal::Remedy;
+use backout_journal::Status;
 use backout_machine::service::ServiceState;
 use backout_protocol::{
-    ComponentId, Fingerprint, HostPath, Place, RunId, ServiceName,
+    ComponentId, Fingerprint, HostPath, Place, RunId, ServiceName, Step,
     plan::{PlannedService, Was},
 };
 use std::{ffi::OsStr, path::Path};
@@ -49,7 +49,7 @@ pub struct LeftAction {
 /// How far a plugin's action of an abandoned run got, by the run's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stands {
-    /// It was never begun, or there was nothing to do.
+    /// It was never begun, it was taken back, or there was nothing to do.
     Untouched,
     /// It was begun, or was being taken back: nobody can say without looking.
     InDoubt,
@@ -136,17 +136,57 @@ fn left_services(tx: &Transaction, open: &OpenRun) -> Vec<LeftService> {
     tx.plan.services.iter().map(left).collect()
 }
 
+/// Which way the actions of a run were on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// None was begun, or all are taken back for good.
+    Before,
+    Forwards,
+    Backwards,
+}
+
+fn standing(status: Status) -> Standing {
+    match status {
+        Status::Nothing | Status::Begun | Status::Staged | Status::Opening | Status::Reopening => {
+            Standing::Before
+        }
+        Status::Unswapped
+        | Status::Deferred
+        | Status::RebootPending
+        | Status::Undone
+        | Status::UndoneClean => Standing::Before,
+        Status::Armed | Status::Applying(_) | Status::Applied(_) | Status::Swapped => Standing::Forwards,
+        Status::Committed | Status::CommittedClean => Standing::Forwards,
+        Status::Undoing | Status::Deferring => Standing::Backwards,
+    }
+}
+
 fn left_actions(tx: &Transaction, open: &OpenRun) -> Vec<LeftAction> {
     let reading = open.reading.as_ref().ok();
     let progress = reading.map(Progress::of).unwrap_or_default();
-    let forwards = reading.is_some_and(|r| r.status.remedy() != Remedy::PutBack);
+    let standing = reading.map(|reading| standing(reading.status));
+    if tx.actions.is_empty() {
+        // `actions.ron` or the journal is damaged, or nothing was prepared yet: the plan alone still names them.
+        let stands = if standing == Some(Standing::Before) { Stands::Untouched } else { Stands::InDoubt };
+        let named = |step: &Step| match step {
+            Step::Custom { component, action, args, .. } => {
+                let (component, action, args) = (component.clone(), action.clone(), args.clone());
+                Some(LeftAction { component, action, args, stands })
+            }
+            _ => None,
+        };
+        return tx.plan.customs().filter_map(named).collect();
+    }
     let mut number = 0..;
     let left = |action: &Action| {
         let n = if action.already { usize::MAX } else { number.next().unwrap_or(usize::MAX) };
-        let stands = match () {
-            () if n >= progress.begun => Stands::Untouched,
-            () if n < progress.done && forwards => Stands::Done,
-            () => Stands::InDoubt,
+        let stands = match standing {
+            _ if action.already => Stands::Untouched,
+            None => Stands::InDoubt,
+            Some(Standing::Before) => Stands::Untouched,
+            Some(_) if n >= progress.begun => Stands::Untouched,
+            Some(Standing::Forwards) if n < progress.done => Stands::Done,
+            Some(Standing::Forwards | Standing::Backwards) => Stands::InDoubt,
         };
         let (component, args) = (action.component(), action.request.args.clone());
         LeftAction { component, action: action.name(), args, stands }
@@ -167,5 +207,18 @@ fn abandoned(tx: &Transaction, swap: &Swap) -> Abandoned {
         before: swap.before,
         before_image: kept.filter(|_| !swap.before.is_absent()).map(HostPath),
         after: swap.after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_back_for_good_is_not_said_to_be_done() {
+        assert_eq!(standing(Status::Applied(0)), Standing::Forwards);
+        assert_eq!(standing(Status::Swapped), Standing::Forwards);
+        assert_eq!(standing(Status::Undoing), Standing::Backwards);
+        assert_eq!(standing(Status::Unswapped), Standing::Before);
     }
 }

@@ -101,7 +101,11 @@ fn rollbacks(state: &State, profile: &str) -> Vec<Transaction> {
     let ids = state.history_ids().unwrap_or_default().into_iter().rev();
     let read = ids.filter_map(|run| history::read(state, &run).ok().flatten());
     read.filter(|(reading, tx)| {
-        reading.status.is_committed() && tx.plan.kind == PlanKind::Rollback && tx.plan.profile.name == profile
+        // A snapshot has the states of a day, which need not be those before and after the patch.
+        reading.status.is_committed()
+            && tx.plan.kind == PlanKind::Rollback
+            && !tx.plan.restores_a_snapshot()
+            && tx.plan.profile.name == profile
     })
     .map(|(_, tx)| tx)
     .collect()

@@ -60,6 +60,8 @@ pub(crate) struct Merged {
     pub files: Vec<Step>,
     /// Actions of plugins, in the order of the components.
     pub customs: Vec<Step>,
+    /// Whose each name is that is wanted to change.
+    pub owners: Vec<(Place, ComponentId)>,
     /// Live images of every claimed target, by component, for the builds.
     pub seen: Vec<(ComponentId, Image, Image)>,
     /// Folders that no staging folder may lie in.
@@ -101,6 +103,7 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
     let wishes = gather(proposers, ground, &mut merged)?;
     prefer_is_used(ground, &wishes)?;
     safe::paths_are_used(ground, wishes.iter().map(|w| &w.target))?;
+    merged.owners = wishes.iter().flat_map(owners).collect();
     let mut made = BTreeSet::new();
     for wish in wishes {
         if safe::kept(ground, &wish.target) {
@@ -141,6 +144,15 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
     }
     safe::judge(&mut merged, ground.ask.only_safe)?;
     Ok(merged)
+}
+
+fn owners(wish: &Wish) -> Vec<(Place, ComponentId)> {
+    let of = |component: &ComponentId| (wish.target.clone(), component.clone());
+    match &wish.kind {
+        Kind::Restore(claims) => claims.iter().map(|c| of(&c.component)).collect(),
+        Kind::Write(component, _) | Kind::Remove(component, _) => vec![of(component)],
+        Kind::RemoveFolder => Vec::new(),
+    }
 }
 
 fn is_unlisted(kind: &Kind) -> bool {

@@ -50,6 +50,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     let mut plugins = Vec::new();
     let mut proposers = Vec::new();
     // The files of components that come from a snapshot; their plugins are asked for what goes on around them.
+    let mut not_in_snapshots = Vec::new();
     let mut of_snapshots: BTreeMap<&SnapshotId, BTreeSet<Place>> = BTreeMap::new();
     for component in &selected {
         let mut proposer = ask(job, &survey, component, faces, &mut plugins)?;
@@ -57,6 +58,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
             let places = of_snapshots.entry(id).or_default();
             places.extend(restore::places(&proposer.proposal.steps));
             places.extend(rows(profile, &survey, component));
+            not_in_snapshots.extend(actions_of(&component.id, &proposer.proposal));
             frame_alone(&mut proposer.proposal);
         }
         proposers.push(proposer);
@@ -108,6 +110,11 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         Some(_) => profile.components.iter().collect(),
         None => selected.clone(),
     };
+    if job.ask.only_safe {
+        safe::leave_wanting(&mut merged);
+    }
+    safe::leave_actions(&mut merged);
+    merged.notices.extend(not_in_snapshots);
     let mut closed = Vec::new();
     // Actions come behind all files.
     let mut changes = std::mem::take(&mut merged.files);
@@ -115,9 +122,6 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     if changes.iter().any(Step::changes) {
         closed = to_be_closed(profile, &survey, &concerned);
         preflight::closed_now(&closed)?;
-    }
-    if job.ask.only_safe {
-        safe::leave_wanting(&mut merged);
     }
     if !merged.wanting.is_empty() {
         let mut others = Vec::new();
@@ -269,6 +273,17 @@ fn present<'a>(profile: &'a Profile, survey: &Survey) -> Vec<&'a Component> {
             && matches!(survey.presence.get(&c.id), Some(Presence::Present { .. }))
     };
     profile.components.iter().filter(here).collect()
+}
+
+/// The actions that a component's plugin proposes, each as one that no snapshot has.
+fn actions_of(component: &ComponentId, proposal: &Proposal) -> Vec<Notice> {
+    let stays = |step: &Proposed| match step {
+        Proposed::Custom { action, .. } => {
+            Some(Notice::ActionNotInSnapshot { component: component.clone(), action: action.clone() })
+        }
+        _ => None,
+    };
+    proposal.steps.iter().filter_map(stays).collect()
 }
 
 /// What goes on around the files: services, and processes that have to be gone.

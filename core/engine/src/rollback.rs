@@ -17,7 +17,7 @@ use crate::{
 use backout_disk::{Error, durable};
 use backout_journal::{Journal, Record};
 use backout_machine::service::Services;
-use backout_protocol::{Digest, Notice, RunId, plan::Plan};
+use backout_protocol::{Counts, Digest, Notice, RunId, plan::Plan};
 use std::{
     cell::Cell,
     ffi::OsStr,
@@ -92,6 +92,9 @@ fn carry_out(
     let mut notices = Vec::new();
     // First: a plugin that cannot is found out before any file is copied.
     let ready = action::prepare(&mut tx, locked.state(), faces);
+    if ready.is_ok() && !tx.actions.is_empty() && tx.is_empty() {
+        return nothing_to_do(locked, &tx, journal);
+    }
     let staged = ready.and_then(|()| stage::stage(&mut tx, locked.state().path(), faces, &mut notices));
     let staged = staged.and_then(|(stagings, digest)| {
         let recorded = journal.append(Record::Staged { staged: digest });
@@ -128,9 +131,25 @@ fn carry_out(
     conclude(locked, ending, run)
 }
 
-/// Staging failed: takes away what is there. The attempt is void.
-fn give_up(locked: &Locked, tx: &Transaction, mut journal: Journal, refusal: Refusal) -> RunReport {
-    if let Err(e) = journal.append(Record::Undone { why: "staging failed".to_owned() }) {
+/// Every plugin finds done what it is to do, and no file changes: no service goes down for that, and nothing stays that
+/// `undo` would take for a run.
+fn nothing_to_do(locked: &Locked, tx: &Transaction, journal: Journal) -> RunReport {
+    let mut report = RunReport::of(Ending::NothingToDo);
+    report.notices.clone_from(&tx.plan.notices);
+    report.counts = Counts { actions: 0, services: 0, ..counts(&tx.plan) };
+    void(locked, tx, journal, "there was nothing to do");
+    report
+}
+
+/// Staging failed: the attempt is void.
+fn give_up(locked: &Locked, tx: &Transaction, journal: Journal, refusal: Refusal) -> RunReport {
+    void(locked, tx, journal, "staging failed");
+    refusal.into()
+}
+
+/// Takes away what is there of a run that has changed nothing.
+fn void(locked: &Locked, tx: &Transaction, mut journal: Journal, why: &str) {
+    if let Err(e) = journal.append(Record::Undone { why: why.to_owned() }) {
         log::warn!("run {}: {}", tx.run, chain(&e));
     }
     drop(journal);
@@ -138,7 +157,6 @@ fn give_up(locked: &Locked, tx: &Transaction, mut journal: Journal, refusal: Ref
     if let Err(e) = gone {
         log::warn!("run {}: {e}; the next verb tidies up", tx.run);
     }
-    refusal.into()
 }
 
 /// Lets older runs go by rule, now that a newer one is finished. What cannot go now goes another time.

@@ -6,7 +6,8 @@ use crate::{
     merge::{Ground, Merged},
     refusal::{PathFlag, Refusal},
 };
-use backout_protocol::{Notice, Place, notice::Stays};
+use backout_protocol::{ComponentId, Notice, Place, Step, notice::Stays};
+use std::collections::BTreeSet;
 
 /// Refuses for the files that the merge found it cannot bring back, all of a kind at once; or leaves them.
 pub(crate) fn judge(merged: &mut Merged, only_safe: bool) -> Result<(), Refusal> {
@@ -37,6 +38,25 @@ pub(crate) fn leave_wanting(merged: &mut Merged) {
     let wanting = std::mem::take(&mut merged.wanting);
     let left = wanting.into_iter().map(|w| (w.target, Stays::NoGoodBackup(w.rejected))).collect();
     leave(merged, left);
+}
+
+/// Leaves the actions of every component of which a file stays: done beside old files, or left beside new ones, they would
+/// make the component one that nobody has ever seen.
+pub(crate) fn leave_actions(merged: &mut Merged) {
+    let stays = |target: &Place| {
+        merged.notices.iter().any(|n| matches!(n, Notice::LeftOut { target: left, .. } if left == target))
+    };
+    let torn: BTreeSet<ComponentId> =
+        merged.owners.iter().filter(|(target, _)| stays(target)).map(|(_, owner)| owner.clone()).collect();
+    let mut left = Vec::new();
+    merged.customs.retain(|step| match step {
+        Step::Custom { component, action, .. } if torn.contains(component) => {
+            left.push(Notice::ActionLeftOut { component: component.clone(), action: action.clone() });
+            false
+        }
+        _ => true,
+    });
+    merged.notices.extend(left);
 }
 
 fn leave(merged: &mut Merged, left: Vec<(Place, Stays)>) {

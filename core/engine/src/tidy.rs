@@ -22,7 +22,7 @@ use std::ffi::OsStr;
 pub(crate) fn all(locked: &Locked) -> Result<(), Refusal> {
     let state = locked.state();
     let fail = |e: Error| unusable(state.path(), &e);
-    if let Err(e) = history::sweep(locked) {
+    if let Err(e) = history::sweep(locked).and_then(|()| sweep(locked)) {
         log::warn!("what is left of removed runs stays: {e}");
     }
     // Lifting what holds services back would lift it for the open run too: there is one `unsettled`, and one hold a unit.
@@ -149,14 +149,40 @@ pub(crate) fn lost_its_journal(run: &RunId, folder: &Folder) -> bool {
     !matches!(held, Ok(None | Some(Ok(None))))
 }
 
+/// How the name of a transaction begins that is being removed.
+const GONE: &str = ".gone-";
+
 /// Removes a transaction's folder; nothing of it is left anywhere.
 pub(crate) fn remove_transaction(locked: &Locked, run: &RunId) -> Result<(), Error> {
     let transactions = locked.state().transactions()?;
-    // First: without the journal it would speak of a run whose journal was lost.
-    if let Ok(folder) = transactions.open_below(&plain(run.as_str())) {
-        durable::remove_tree(&folder, OsStr::new(ACTIONS))?;
+    if transactions.stat(OsStr::new(run.as_str()))?.is_none() {
+        return Ok(());
     }
-    durable::remove_tree(&transactions, OsStr::new(run.as_str()))
+    // Under a name that is no run's: one that lost some of its records to a kill would speak of a damaged run. If we die
+    // behind it, the next verb removes the rest.
+    let gone = format!("{GONE}{run}");
+    match durable::rename(&transactions, OsStr::new(run.as_str()), &transactions, OsStr::new(&gone)) {
+        Ok(()) => durable::remove_tree(&transactions, OsStr::new(&gone)),
+        // Something in it is open where that keeps the folder's name: its parts go, and the name last.
+        Err(_) if transactions.stat(OsStr::new(run.as_str()))?.is_some() => {
+            if let Ok(folder) = transactions.open_below(&plain(run.as_str())) {
+                durable::remove_tree(&folder, OsStr::new(ACTIONS))?;
+            }
+            durable::remove_tree(&transactions, OsStr::new(run.as_str()))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Removes what is left of transactions whose removal was cut off.
+fn sweep(locked: &Locked) -> Result<(), Error> {
+    let transactions = locked.state().transactions()?;
+    for entry in transactions.entries()? {
+        if entry.name.to_str().is_some_and(|name| name.starts_with(GONE)) {
+            durable::remove_tree(&transactions, &entry.name)?;
+        }
+    }
+    Ok(())
 }
 
 /// The first slot that holds its target's before-image while the target does not, if any.

@@ -284,6 +284,11 @@ impl Transaction {
         Marker { run: self.run.clone(), state: HostPath(state.to_owned()), plan: self.plan_digest }
     }
 
+    /// Whether it changes nothing: no name is swapped, and no plugin has anything to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.swaps.is_empty() && self.actions.iter().all(|action| action.already)
+    }
+
     /// Every folder that holds, or would hold, a staging folder.
     pub fn hosts(&self) -> Vec<Host> {
         let hosts: BTreeSet<Host> = self.swaps.iter().map(Swap::host).collect();

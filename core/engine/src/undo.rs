@@ -151,7 +151,8 @@ fn undone_by(runs: &[(RunId, Finished)], run: &RunId) -> Option<RunId> {
 fn newest(runs: Vec<(RunId, Finished)>) -> Result<Transaction, Refusal> {
     let at = runs.iter().position(|(run, finished)| match finished {
         Finished::Committed(tx) => {
-            !matches!(tx.plan.kind, PlanKind::Undo { .. }) && undone_by(&runs, run).is_none()
+            let undo = matches!(tx.plan.kind, PlanKind::Undo { .. });
+            !undo && !tx.is_empty() && undone_by(&runs, run).is_none()
         }
         Finished::Damaged(_) => true,
         Finished::Other => false,
@@ -206,7 +207,8 @@ fn inverse(tx: &Transaction) -> Result<Vec<Step>, Refusal> {
     Ok(steps)
 }
 
-/// The steps that take back what plugins did in `tx`, the last first. One that is as before already is left alone.
+/// The steps that take back what plugins did in `tx`, the last first. One that is as before already is no step; it is looked
+/// at once more before the run arms, like all of them.
 fn taken_back(tx: &Transaction, faces: &Faces<'_>) -> Result<Vec<Step>, Refusal> {
     let mut steps = Vec::new();
     for (n, action) in tx.actions.iter().enumerate().filter(|(_, a)| !a.already).rev() {

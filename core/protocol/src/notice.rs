@@ -39,6 +39,20 @@ pub enum Notice {
         /// Why.
         why: Stays,
     },
+    /// A plugin's action is left out, as files of its component stay as they are.
+    ActionLeftOut {
+        /// Whose.
+        component: ComponentId,
+        /// The plugin's name for it.
+        action: String,
+    },
+    /// A component goes back to a snapshot, and a plugin's action of it stays as it is: no snapshot has it.
+    ActionNotInSnapshot {
+        /// Whose.
+        component: ComponentId,
+        /// The plugin's name for it.
+        action: String,
+    },
     /// A file that somebody edited since the patch goes back all the same, as the operator said; what it held is kept.
     LocalSetAside {
         /// The file.
@@ -189,6 +203,11 @@ pub enum Stays {
 }
 
 impl Notice {
+    /// Whether this is about a file, or an action, that stays as it is although the operator did not name it.
+    pub fn is_left_out(&self) -> bool {
+        self.left_out().is_some() || matches!(self, Notice::ActionLeftOut { .. })
+    }
+
     /// The file that stays although the operator did not name it, if this is about one.
     pub fn left_out(&self) -> Option<(&Place, &Stays)> {
         match self {

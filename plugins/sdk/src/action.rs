@@ -6,7 +6,8 @@
 //! - `prepare` and `state` change nothing; they are refused by the kernel where it can.
 //! - `prepare` remembers all that `undo` needs. Nothing else is kept: each question comes in a process of its own.
 //! - `apply` and `undo` return when what they did would survive a power cut, and work from wherever it stands: before,
-//!   after, or anywhere in between. They may be asked twice.
+//!   after, or anywhere in between. They may be asked twice: what is there already may not be on the medium yet, so they
+//!   see to that too before they return.
 //! - `state` says [`Before`](ActionState::Before) or [`After`](ActionState::After) only if that is exactly what is there.
 
 use crate::{Component, failure};
@@ -24,13 +25,14 @@ pub trait Action {
     /// It cannot be done; the run is refused before anything is touched.
     fn prepare(&self, about: &ActionRequest) -> Result<Prepared, Failure>;
 
-    /// Does it.
+    /// Does it, from wherever it stands, and returns only when it is durable, also what it finds done already.
     ///
     /// # Errors
     /// It could not be done, or not all of it; the run is put back, with [`Action::undo`].
     fn apply(&self, about: &ActionRequest) -> Result<(), Failure>;
 
-    /// Takes it back, by what [`Action::prepare`] remembered.
+    /// Takes it back, by what [`Action::prepare`] remembered, from wherever it stands, and returns only when that is
+    /// durable, also what it finds taken back already.
     ///
     /// # Errors
     /// It could not be taken back; a person is needed.

@@ -8,7 +8,7 @@
 
 use backout_kit::{
     Run, Running, Snapshot, World,
-    deeds::{self, ctl, tell, texts},
+    deeds::{self, asked, ctl, tell, texts},
 };
 use std::fs;
 
@@ -154,15 +154,19 @@ fn an_undo_that_dies_keeps_no_file_from_going_back_and_recover_ends_it_once_it_i
 }
 
 #[test]
-fn what_a_person_put_back_by_hand_needs_no_undo() {
+fn what_looks_as_before_is_taken_back_all_the_same_as_nobody_knows_whether_it_is_on_the_medium() {
     let world = deeds::world();
     let before = world.files();
     tell(&world, "apply", "half");
     tell(&world, "undo", "die");
     world.rollback(&[]).ends(22);
     fs::write(world.home.join("live/one.txt"), "old one").unwrap();
+    asked(&world);
+    assert_eq!(world.plain(&["recover"]).ends(22).error_code(), "BKO-3020");
+    tell(&world, "undo", "");
     let settled = world.plain(&["recover"]).ends(0);
     assert_eq!(settled.json["outcome"], "rolled-back");
+    assert_eq!(asked(&world), ["undo live/one.txt", "undo live/one.txt"]);
     assert_eq!(texts(&world), old());
     assert!(world.files().keys().eq(before.keys()));
     assert_eq!(world.running(), [true, true]);
@@ -189,10 +193,11 @@ fn killed_behind_the_first_action() -> (World, Snapshot) {
 fn a_run_killed_between_an_action_and_its_record_asks_how_far_it_got() {
     let (world, _) = killed_behind_the_first_action();
     assert_eq!(world.plain(&["status"]).ends(21).json["outcome"], "unfinished");
-    // The plugin's own folder is not needed, and neither is what was applied done twice.
+    // The plugin's own folder is not needed. What was applied may be in the page cache alone, so it is applied again.
     fs::remove_dir_all(&world.plugins).unwrap();
     let settled = world.plain(&["recover"]).ends(0);
     assert_eq!(settled.json["outcome"], "completed");
+    assert_eq!(asked(&world), ["apply live/one.txt", "apply live/one.txt", "apply live/two.txt"]);
     is_new(&world);
     world.plain(&["undo"]).ends(0);
     assert_eq!(texts(&world), old());
@@ -274,6 +279,10 @@ fn an_undo_refuses_where_somebody_else_changed_what_an_action_changed() {
     let undone = world.plain(&["undo"]).ends(0);
     assert_eq!(undone.json["counts"]["actions"], 1);
     assert_eq!(texts(&world), old());
+    // But it is in the run's records, and was looked at again before anything was changed.
+    let run = undone.json["run_id"].as_str().unwrap();
+    let actions = fs::read_to_string(world.state.join("history").join(run).join("actions.ron")).unwrap();
+    assert!(actions.contains("live/two.txt"), "{actions}");
 }
 
 #[test]
@@ -300,6 +309,82 @@ fn an_action_with_nothing_to_do_is_left_alone_and_so_is_its_undo() {
     let undone = world.plain(&["undo"]).ends(0);
     assert_eq!(undone.json["counts"]["actions"], 1);
     assert_eq!(texts(&world), [Some("old one".to_owned()), Some("new two".to_owned())]);
+}
+
+#[test]
+fn a_run_whose_actions_are_all_done_touches_no_service_and_hides_no_other_run_from_undo() {
+    let world = deeds::world();
+    let done = world.rollback(&[]).ends(0);
+    world.services.clear_log();
+    let again = world.rollback(&[]).ends(0);
+    assert_eq!((&again.json["outcome"], &again.json["changed"]), (&"nothing-to-do".into(), &false.into()));
+    assert!(!world.services.log().iter().any(|line| line.contains("stop")), "{:?}", world.services.log());
+    assert_eq!(fs::read_dir(world.state.join("transactions")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(world.state.join("history")).unwrap().count(), 1);
+    is_new(&world);
+    let undone = world.plain(&["undo"]).ends(0);
+    assert_eq!(undone.json["changed"], true);
+    assert_eq!(texts(&world), old());
+    world.plain(&["show", done.json["run_id"].as_str().unwrap()]).ends(0);
+}
+
+#[test]
+fn what_is_left_of_a_removed_transaction_is_no_run_and_goes_with_the_next_verb() {
+    let world = deeds::world();
+    world.rollback(&[]).ends(0);
+    let gone = world.state.join("transactions/.gone-01aryz6s410000000000000000");
+    fs::create_dir(&gone).unwrap();
+    fs::write(gone.join("journal"), "half of it").unwrap();
+    world.plain(&["status"]).ends(0);
+    world.plain(&["undo"]).ends(0);
+    assert!(!gone.exists());
+    assert_eq!(texts(&world), old());
+}
+
+#[test]
+fn giving_up_a_run_whose_actions_file_is_damaged_still_names_them_as_in_doubt() {
+    let (world, _) = killed_behind_the_first_action();
+    for run in fs::read_dir(world.state.join("transactions")).unwrap() {
+        fs::write(run.unwrap().path().join("actions.ron"), "()").unwrap();
+    }
+    world.plain(&["recover"]).ends(22);
+    let given_up = world.plain(&["recover", "--abandon"]).ends(0);
+    let actions = given_up.json["data"]["actions"].as_array().unwrap();
+    assert_eq!(actions.len(), 2);
+    assert!(actions.iter().all(|a| a["stands"] == "in doubt: look at what it changes"), "{actions:?}");
+}
+
+#[test]
+fn a_component_of_which_a_file_stays_keeps_its_actions_undone_and_the_end_names_them() {
+    let world = deeds::world();
+    let profile = fs::read_to_string(&world.profile).unwrap();
+    let both = profile.replace("deeds: [", r#"writes: [(file: "live/c.txt", text: "new c")], deeds: ["#);
+    fs::write(&world.profile, both).unwrap();
+    let run = world.rollback(&["--keep-local", "live/c.txt"]).ends(31);
+    assert!(message(&run).contains("the action `write` of `deeds`"), "{}", message(&run));
+    assert_eq!(run.json["counts"]["actions"], 0);
+    assert_eq!(texts(&world), old());
+    // The other component went back.
+    assert_eq!(fs::read_to_string(world.home.join("live/b.conf")).unwrap(), "old b");
+    let whole = world.rollback(&[]).ends(0);
+    assert_eq!(whole.json["counts"]["actions"], 2);
+    assert_eq!(fs::read_to_string(world.home.join("live/c.txt")).unwrap(), "new c");
+    is_new(&world);
+}
+
+#[test]
+fn going_back_to_a_snapshot_names_the_actions_that_are_no_part_of_it() {
+    let world = deeds::world();
+    let mut create = world.command(&["snapshot", "create", &world.profile]);
+    create.args(world.flags()).arg("--json");
+    let taken = Run::to_its_end(&mut create).ends(0);
+    let id = taken.json["data"]["id"].as_str().unwrap().to_owned();
+    fs::write(world.home.join("live/a.conf"), "other").unwrap();
+    let back = world.rollback(&["--from", &format!("snapshot:{id}")]).ends(0);
+    let warnings = back.json["warnings"].as_array().unwrap();
+    let named = warnings.iter().filter(|w| w["code"] == "BKO-4054").count();
+    // Both have one name.
+    assert_eq!(named, 1, "{warnings:?}");
 }
 
 #[test]

@@ -10,13 +10,16 @@
 
 use backout_plugin::{
     Action, Ask, Component, Frame, Machine, action, export_component, failure,
-    protocol::message::{ActionRequest, ActionState, Failure, Prepared, Proposal, Proposed},
+    protocol::{
+        Place, RelPath,
+        message::{ActionRequest, ActionState, Failure, Prepared, Proposal, Proposed},
+    },
     schemars,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write as _},
     path::PathBuf,
     time::{Duration, SystemTime},
 };
@@ -29,6 +32,9 @@ struct Deeds;
 #[serde(deny_unknown_fields)]
 struct Config {
     deeds: Vec<Args>,
+    /// Files that the engine writes.
+    #[serde(default)]
+    writes: Vec<Args>,
 }
 
 /// One file below `home`, and its text.
@@ -49,7 +55,14 @@ impl Component for Deeds {
             let args = format!("(file:{:?},text:{:?})", args.file, args.text);
             Proposed::Custom { action: "write".to_owned(), args }
         };
-        let steps = ask.config.deeds.iter().map(custom).collect();
+        let mut steps: Vec<Proposed> = Vec::new();
+        for write in &ask.config.writes {
+            let home = ask.request.folders.get("home").ok_or_else(|| failure("there is no home"))?;
+            let rel = RelPath::new(&write.file).map_err(|e| failure(e.to_string()))?;
+            let target = Place { root: home.clone(), rel };
+            steps.push(Proposed::WriteFile { target, bytes: write.text.clone().into_bytes() });
+        }
+        steps.extend(ask.config.deeds.iter().map(custom));
         let frame = Frame::new(ask, &[], &[], &[])?;
         Ok(frame.around(Proposal { steps, ..Proposal::default() }))
     }
@@ -74,11 +87,13 @@ impl Action for Write {
     }
 
     fn apply(&self, about: &ActionRequest) -> Result<(), Failure> {
+        asked(about, "apply")?;
         let how = told(about, "apply")?;
         put(about, Some(&args(about)?.text), &how)
     }
 
     fn undo(&self, about: &ActionRequest) -> Result<(), Failure> {
+        asked(about, "undo")?;
         let how = told(about, "undo")?;
         let Memo(before) = action::memo(about)?;
         put(about, before.as_deref(), &how)
@@ -132,6 +147,13 @@ fn dress(file: &PathBuf) -> io::Result<()> {
     #[cfg(unix)]
     open.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
     open.sync_all()
+}
+
+/// Notes what is asked of it in the file `ctl/asked`, a line each.
+fn asked(about: &ActionRequest, operation: &str) -> Result<(), Failure> {
+    let notes = File::options().create(true).append(true).open(ctl(about, "asked")?);
+    let line = format!("{operation} {}\n", args(about)?.file);
+    notes.and_then(|mut notes| notes.write_all(line.as_bytes())).map_err(said)
 }
 
 /// How an operation is to go wrong. What goes wrong before anything is done does so here.

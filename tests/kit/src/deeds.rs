@@ -54,6 +54,14 @@ pub fn ctl(world: &World, name: &str) -> PathBuf {
     world.path().join("ctl").join(name)
 }
 
+/// What the plugin was asked to apply and to undo since this was asked last: `apply live/one.txt`.
+pub fn asked(world: &World) -> Vec<String> {
+    let notes = ctl(world, "asked");
+    let lines = fs::read_to_string(&notes).unwrap_or_default();
+    let _ = fs::remove_file(notes);
+    lines.lines().map(str::to_owned).collect()
+}
+
 /// What the two files hold.
 pub fn texts(world: &World) -> [Option<String>; 2] {
     ["one.txt", "two.txt"].map(|name| fs::read_to_string(world.home.join("live").join(name)).ok())

@@ -58,7 +58,7 @@ pub(super) fn go(
     if plan.is_empty() {
         let text = if session.for_people() { messages::plan::plan(&plan) } else { String::new() };
         let mut answer = Answer::plain(exit_code::DONE, Outcome::NothingToDo, text, told_of(&plan));
-        let left: Vec<_> = plan.notices.iter().filter_map(Notice::left_out).collect();
+        let left: Vec<_> = plan.notices.iter().filter(|n| n.is_left_out()).collect();
         if !left.is_empty() {
             answer.result.exit_code = exit_code::DIFFERENT;
             answer.say(messages::doctor::nothing_safe(&left));

@@ -3,24 +3,34 @@
 use super::{Said, lines, names, refusal, text};
 use backout_engine::advice::Told;
 use backout_engine::outlook::{FileFate, FileOutlook, FileState, Finding, GoodCopy, Way};
-use backout_protocol::{Place, notice::Stays};
+use backout_protocol::{Notice, notice::Stays};
 
-/// The files that an `--only-safe` rollback has left as they are.
-pub(crate) fn left_out(left: &[(&Place, &Stays)]) -> Said {
-    let each: String = left.iter().map(|(target, why)| format!("\n  `{target}`: {}", stays(why))).collect();
+/// What a rollback has left as it is, though nobody named it.
+pub(crate) fn left_out(left: &[&Notice]) -> Said {
+    let each: String = left.iter().filter_map(|notice| one_left(notice)).collect();
     Said::new(
         5003,
-        format!("what could go back went back; these files stay as they are:{each}"),
+        format!("what could go back went back; these stay as they are:{each}"),
         "`backout doctor PROFILE` says file by file what is missing; give good copies with `--from dir:PATH` and run \
          it again",
     )
 }
 
+fn one_left(notice: &Notice) -> Option<String> {
+    match notice {
+        Notice::LeftOut { target, why } => Some(format!("\n  `{target}`: {}", stays(why))),
+        Notice::ActionLeftOut { component, action } => {
+            Some(format!("\n  the action `{action}` of `{component}`: files of that component stay"))
+        }
+        _ => None,
+    }
+}
+
 /// The same where nothing went back.
-pub(crate) fn nothing_safe(left: &[(&Place, &Stays)]) -> Said {
+pub(crate) fn nothing_safe(left: &[&Notice]) -> Said {
     let said = left_out(left);
     let message = said.message.replacen(
-        "what could go back went back; these files stay",
+        "what could go back went back; these stay",
         "nothing was touched: no file can go back, or is still to; these stay",
         1,
     );

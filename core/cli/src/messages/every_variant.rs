@@ -231,6 +231,8 @@ fn notices() -> Vec<Notice> {
         N::FoundStopped { service: service(), start: "ctl start".into() },
         N::StaysPatched { component: component(), files: vec!["a".into()], why: Text::en("w") },
         N::LeftOut { target: place(), why: Stays::Drifted },
+        N::ActionLeftOut { component: component(), action: "a".into() },
+        N::ActionNotInSnapshot { component: component(), action: "a".into() },
         N::LocalSetAside { target: place() },
         N::PartlyUndone { of: run(), left: 3 },
         N::MixedBuilds { builds: vec!["5.80.0.1297".parse().unwrap()] },

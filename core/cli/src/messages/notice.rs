@@ -18,6 +18,14 @@ fn said(notice: &Notice) -> (u16, String) {
             (4002, format!("{component} stays patched ({}): {}", names(files), text(why)))
         }
         Notice::LeftOut { target, why } => (4050, format!("`{target}` stays as it is: {}", stays(why))),
+        Notice::ActionLeftOut { component, action } => (
+            4053,
+            format!("the action `{action}` of `{component}` is left out: files of that component stay as they are"),
+        ),
+        Notice::ActionNotInSnapshot { component, action } => (
+            4054,
+            format!("the action `{action}` of `{component}` is not part of a snapshot: it is neither done nor taken back"),
+        ),
         Notice::LocalSetAside { target } => (
             4051,
             format!("`{target}` was edited since the patch and goes back, as you said; what it held is kept for `undo`"),

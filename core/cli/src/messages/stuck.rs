@@ -36,7 +36,7 @@ fn plain(why: &Stuck) -> Said {
                 "the action `{action}` of `{component}` could not be taken back: {why}; every file is as it was before \
                  the run, services are left stopped"
             ),
-            "mend that, or put back by hand what the action changed; then run `backout recover`, which looks again",
+            "mend that, then run `backout recover`, which takes it back once more; or `backout recover --abandon`",
         )
         .at("unwind"),
         Stuck::BeforeImageLost { target } => Said::new(

@@ -1,12 +1,12 @@
 //! Actions on their way back.
 
-use super::{Action, Side};
+use super::Action;
 use crate::{failure::Stuck, window::Run};
 use backout_disk::barrier;
 
 impl Run<'_> {
-    /// Takes back every action that may have begun, the last first, each looked at before and behind it. One that cannot
-    /// be taken back keeps no other, and no file, from going back; the first of them is the error.
+    /// Takes back every action that may have begun, the last first, and looks at each behind it. One that cannot be taken
+    /// back keeps no other, and no file, from going back; the first of them is the error.
     pub(crate) fn actions_back(&mut self) -> Result<(), Stuck> {
         let begun = self.actions.begun;
         let mut failed = None;
@@ -23,13 +23,10 @@ impl Run<'_> {
         if barrier::left_out(|| "take actions back".into()) {
             return Ok(());
         }
-        match self.asking().side(action).map_err(|why| action.stuck(why))? {
-            Side::Old => return Ok(()),
-            Side::New | Side::Between => {}
-        }
         let [at_it, over] = action.backward();
         self.tell(action, at_it);
-        // If we die here it is anywhere: the next look tells, and `undo` works from wherever it is.
+        // Also what looks as before: an earlier attempt may have got it there without getting it onto the medium, and
+        // behind `Unswapped` nobody would look again. If we die here it is anywhere, and `undo` works from there.
         self.asking().backward(action).map_err(|why| action.stuck(why))?;
         self.tell(action, over);
         Ok(())

@@ -109,9 +109,14 @@ impl Action {
         }
     }
 
-    /// Whether it stands as it stood when it was prepared. Where there was nothing to do, before and after are the same.
+    /// Whether it stands as it stood when it was prepared. Where there was nothing to do, before and after are the same;
+    /// where there was nothing to take back they are not.
     fn is_untouched(&self, side: Side) -> bool {
-        if self.already { side != Side::Between } else { side == Side::Old }
+        match (self.already, self.way) {
+            (false, _) => side == Side::Old,
+            (true, Way::Forth) => side != Side::Between,
+            (true, Way::Back { .. }) => side == Side::New,
+        }
     }
 
     pub(crate) fn failed(&self, why: String) -> Failure {

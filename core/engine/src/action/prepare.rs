@@ -24,13 +24,14 @@ const LIBRARY: u64 = 256 << 20;
 
 /// Prepares every action of the transaction's plan. Fills in its actions and the digest of `actions.ron`.
 pub(crate) fn prepare(tx: &mut Transaction, state: &State, faces: &Faces<'_>) -> Result<(), Refusal> {
-    if tx.plan.customs().next().is_none() {
-        return Ok(());
-    }
     let undone = match &tx.plan.kind {
         PlanKind::Undo { of } => history::read(state, of)?.map(|(_, tx)| tx),
         PlanKind::Rollback | PlanKind::Apply => None,
     };
+    let back: Vec<Action> = undone.as_ref().map(|old| as_before(tx, old)).unwrap_or_default();
+    if tx.plan.customs().next().is_none() && back.is_empty() {
+        return Ok(());
+    }
     let folder =
         durable::ensure_folder(&tx.folder, OsStr::new(PLUGINS), 0o700).map_err(Refusal::StageFailed)?;
     let mut actions = Vec::new();
@@ -56,14 +57,15 @@ pub(crate) fn prepare(tx: &mut Transaction, state: &State, faces: &Faces<'_>) ->
                 Action { way: *way, already: false, ..done.clone() }
             }
         };
-        // Here already, so that a plugin that contradicts itself stops no service.
-        let side = Asking::of(tx, faces.host).side(&prepared).map_err(&not_ready)?;
-        if !prepared.is_untouched(side) {
-            return Err(not_ready(
-                "its plugin prepares it and then says that it is begun already".to_owned(),
-            ));
-        }
+        must_be_untouched(tx, &prepared, faces)?;
         actions.push(prepared);
+    }
+    for action in back {
+        let why = |why: String| not_ready(&action.component(), &action.name(), why);
+        let Some(old) = &undone else { continue };
+        keep(&copy_of(&action.plugin, old.folder.path()), &folder).map_err(why)?;
+        must_be_untouched(tx, &action, faces)?;
+        actions.push(action);
     }
     let actions = Actions { actions };
     // On disk from here on: what recovery needs. That these bytes are meant, `staged.ron` says.
@@ -71,6 +73,30 @@ pub(crate) fn prepare(tx: &mut Transaction, state: &State, faces: &Faces<'_>) ->
     tx.actions = actions.actions;
     tx.actions_digest = Some(digest);
     Ok(())
+}
+
+/// What the plan of an undo does not take back because it is as before already. If it is so no more when the run is about
+/// to arm, the undo would end with it done.
+fn as_before(tx: &Transaction, old: &Transaction) -> Vec<Action> {
+    if !tx.plan.request.paths.is_empty() {
+        return Vec::new();
+    }
+    let planned = |number: u32| {
+        let back = Way::Back { n: number };
+        tx.plan.customs().any(|step| matches!(step, Step::Custom { way, .. } if *way == back))
+    };
+    let numbered = (0u32..).zip(&old.actions).filter(|(n, action)| !action.already && !planned(*n));
+    numbered.map(|(n, a)| Action { way: Way::Back { n }, already: true, ..a.clone() }).collect()
+}
+
+/// Looks at it here already, so that a plugin that contradicts itself stops no service.
+fn must_be_untouched(tx: &Transaction, action: &Action, faces: &Faces<'_>) -> Result<(), Refusal> {
+    let refused = |why: String| not_ready(&action.component(), &action.name(), why);
+    let side = Asking::of(tx, faces.host).side(action).map_err(refused)?;
+    if action.is_untouched(side) {
+        return Ok(());
+    }
+    Err(refused("its plugin prepares it and then says that it is begun already".to_owned()))
 }
 
 fn not_ready(component: &ComponentId, action: &str, why: String) -> Refusal {

@@ -53,15 +53,16 @@ impl<'a> Run<'a> {
             self.actions.begun = n + 1;
             self.record(Record::Applying { n: number })?;
         }
-        // On disk: `Applying`, or, in a recovery, perhaps all that comes behind it too. The plugin alone can tell.
+        // On disk: `Applying`, or, in a recovery, perhaps all that comes behind it too. The plugin alone can tell; whether
+        // what it sees would survive a power cut it cannot, so what is there without an `Applied` is done once more.
         let side = match look {
             Look::Trust => Side::Old,
             Look::First if barrier::left_out(|| "look at actions".into()) => Side::Old,
             Look::First => self.asking().side(action).map_err(|why| action.failed(why))?,
         };
         match side {
-            Side::New => {}
-            Side::Old => {
+            Side::New if n < self.actions.done => {}
+            Side::New | Side::Old => {
                 let [at_it, over] = action.onward();
                 self.tell(action, at_it);
                 self.asking().onward(action).map_err(|why| action.failed(why))?;

@@ -94,19 +94,35 @@ impl Registry for Here {
 
     fn remove(&self, view: View, key: &str, value: &str) -> Result<(), Failure> {
         let opened = machine().open_subkey_with_flags(key, KEY_READ | KEY_WRITE | flag(view));
-        let Some(opened) = there(opened, key)? else { return Ok(()) };
+        // Gone already, perhaps by an attempt that was cut short before it was on the medium.
+        let Some(opened) = there(opened, key)? else { return flush_above(view, key) };
         there(opened.delete_value(value), key)?;
         flush(&opened).map_err(said(key))
     }
 
     fn remove_key(&self, view: View, key: &str) -> Result<(), Failure> {
-        if self.key(view, key)? != Key::Empty {
-            return Ok(());
+        match self.key(view, key)? {
+            Key::Filled => return Ok(()),
+            Key::Absent => {}
+            Key::Empty => {
+                there(machine().delete_subkey_with_flags(key, flag(view)), key)?;
+            }
         }
-        there(machine().delete_subkey_with_flags(key, flag(view)), key)?;
-        let (above, _) = key.rsplit_once('\\').unwrap_or_default();
-        let above =
-            machine().open_subkey_with_flags(above, KEY_ALL_ACCESS | flag(view)).map_err(said(key))?;
-        flush(&above).map_err(said(key))
+        flush_above(view, key)
     }
+}
+
+/// What was taken away with `key` is on the medium: flushes the nearest key above it that is there.
+fn flush_above(view: View, key: &str) -> Result<(), Failure> {
+    let mut above = key;
+    while let Some((parent, _)) = above.rsplit_once('\\') {
+        above = parent;
+        if let Some(opened) =
+            there(machine().open_subkey_with_flags(above, KEY_ALL_ACCESS | flag(view)), above)?
+        {
+            return flush(&opened).map_err(said(above));
+        }
+    }
+    // It was right below the machine's root, which is in no file.
+    Ok(())
 }
