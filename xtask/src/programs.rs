@@ -33,7 +33,7 @@ pub(crate) struct Round {
 impl Round {
     /// No program takes as long as this, even on a slow machine.
     pub(crate) fn daily() -> Result<Self, String> {
-        Ok(Self { seed: Seed::daily()?, limit: Duration::from_secs(25 * 60), flaky: Vec::new() })
+        Ok(Self { seed: Seed::daily()?, limit: Duration::from_secs(35 * 60), flaky: Vec::new() })
     }
 
     /// Some of them take hours then.
