@@ -2,9 +2,9 @@
 //! recovery finishes the run behind it.
 
 use crate::{
-    build::{call, cargo, target},
+    build::{call, target},
     programs::Round,
-    windows::{self, PLAIN, TARGET, environment, folder, prefix, wine},
+    windows::{self, TARGET, environment, folder, prefix, wine},
 };
 use std::{
     fs,
@@ -29,7 +29,7 @@ const LEAVE: &str = "leave_to_the_reboot";
 const SETTLED: &str = "settled_behind_the_reboot";
 
 fn role(name: &str) -> Result<(), String> {
-    let mut test = cargo(&["test", "--quiet", "-Zbuild-std", "--config", PLAIN, "--target", TARGET]);
+    let mut test = windows::for_windows("test");
     test.args(["--package", "backout-e2e", "--test", "locked_windows", "--"]);
     call(environment(test.args(["--ignored", "--exact", "--nocapture", name])))
 }

@@ -19,7 +19,7 @@ use std::{
 pub(crate) const TARGET: &str = "x86_64-win7-windows-gnu";
 /// The engine is not optimised here: what that is for, recoveries many thousand times, is not run under Wine, and it takes
 /// this compiler minutes.
-pub(crate) const PLAIN: &str = "profile.dev.package.backout-engine.opt-level=0";
+const PLAIN: &str = "profile.dev.package.backout-engine.opt-level=0";
 /// For machines of 32 bits: built, and not run here.
 pub(crate) const TARGET_X86: &str = "i686-win7-windows-gnu";
 const RUSTC: &str = "/usr/bin/rustc";
@@ -70,9 +70,14 @@ fn boot(round: &mut Round) -> Result<(), String> {
     tests(&["--package", "backout", "--test", "boot"], round)
 }
 
+/// A call of cargo for the Windows build; [`environment`] belongs to it.
+pub(crate) fn for_windows(verb: &str) -> Command {
+    cargo(&[verb, "--quiet", "-Zbuild-std", "--config", PLAIN, "--target", TARGET])
+}
+
 /// Builds test programs and runs each under Wine.
 pub(crate) fn tests(which: &[&str], round: &mut Round) -> Result<(), String> {
-    let mut build = cargo(&["test", "--quiet", "-Zbuild-std", "--config", PLAIN, "--target", TARGET]);
+    let mut build = for_windows("test");
     let mut programs = programs::build(environment(build.args(which)))?;
     programs.retain(|program| !LINUX_ALONE.contains(&program.name.as_str()));
     programs::each(&programs, under_wine, round)
@@ -86,18 +91,8 @@ fn under_wine(program: &Program) -> Command {
 
 /// The end-to-end tests, on the program and the plugins that the demo was built of and the kit's own programs.
 fn whole(round: &mut Round) -> Result<(), String> {
-    let build = [
-        "build",
-        "--quiet",
-        "-Zbuild-std",
-        "--config",
-        PLAIN,
-        "--target",
-        TARGET,
-        "--package",
-        "backout-kit",
-    ];
-    call(environment(cargo(&build).args(["--bin", "ctl", "--bin", "service"])))?;
+    let mut build = for_windows("build");
+    call(environment(build.args(["--package", "backout-kit", "--bin", "ctl", "--bin", "service"])))?;
     tests(&["--package", "backout-e2e", "--tests"], round)
 }
 
@@ -114,17 +109,8 @@ fn packages(round: &mut Round) -> Result<(), String> {
 
 /// `backout.exe demo`, from a folder of drive C: what lies in a folder that all may write to is not trusted.
 fn demo() -> Result<(), String> {
-    let mut build = cargo(&[
-        "build",
-        "--quiet",
-        "-Zbuild-std",
-        "--config",
-        PLAIN,
-        "--target",
-        TARGET,
-        "--package",
-        "backout",
-    ]);
+    let mut build = for_windows("build");
+    build.args(["--package", "backout"]);
     build.args(PLUGINS.iter().flat_map(|(package, _)| ["--package", package]));
     call(environment(&mut build))?;
     let built = target().join(TARGET).join("debug");
