@@ -22,15 +22,16 @@ fn main() {
 fn main() {}
 
 #[cfg(unix)]
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+#[cfg(unix)]
 mod bench {
+    use super::common::request;
     use backout_host::{Hosting, Pinning, Plugins, Spawner};
     use backout_kit::bad;
-    use backout_protocol::{
-        HostPath, NameRule,
-        message::{BackupSource, PlanRequest},
-    };
+    use backout_protocol::HostPath;
     use std::{
-        collections::BTreeMap,
         hint::black_box,
         time::{Duration, Instant},
     };
@@ -59,19 +60,7 @@ mod bench {
         let plugins = |hosting| Plugins::new([dir.path().to_owned()], Pinning::WhereListed, hosting);
         let (here, child) = (plugins(Hosting::Here), plugins(Hosting::Child(spawner)));
         let found = here.find("bad").unwrap();
-        let request = PlanRequest {
-            component: "part".parse().unwrap(),
-            config: "()".to_owned(),
-            folders: BTreeMap::new(),
-            names: NameRule::Exact,
-            listed: Vec::new(),
-            services: Vec::new(),
-            source: BackupSource::Vendor,
-            options: Default::default(),
-            facts: Default::default(),
-            machine: None,
-            record: false,
-        };
+        let request = request("()");
         // The first call loads it.
         here.plan(&found, &request).unwrap();
         let call = median(2000, || drop(black_box(here.plan(&found, &request).unwrap())));

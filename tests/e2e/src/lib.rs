@@ -4,6 +4,7 @@
 mod held;
 mod history;
 mod oracle;
+pub mod snapshots;
 
 pub use held::{held, held_by, until_held, worker};
 pub use history::{every_leftover_has_its_journal, prune, runs};

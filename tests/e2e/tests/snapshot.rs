@@ -5,30 +5,13 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
+use backout_e2e::snapshots::{call, create, taken};
 use backout_kit::{Run, Snapshot, World, snapshot, write};
 use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
 };
-
-/// `snapshot create` of the world's product, and the id.
-#[track_caller]
-fn taken(world: &World, more: &[&str]) -> String {
-    let run = create(world, more).ends(0);
-    assert_eq!(run.json["changed"], true);
-    run.json["data"]["id"].as_str().unwrap().to_owned()
-}
-
-fn create(world: &World, more: &[&str]) -> Run {
-    let mut command = world.command(&["snapshot", "create", &world.profile]);
-    Run::to_its_end(command.args(world.flags()).arg("--json").args(more))
-}
-
-fn call(world: &World, args: &[&str]) -> Run {
-    let mut command = world.command(&["snapshot"]);
-    Run::to_its_end(command.args(args).args(["--json", "--yes"]))
-}
 
 /// The tree that was set aside.
 fn kept(world: &World, id: &str) -> PathBuf {

@@ -2,22 +2,13 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::disallowed_methods, reason = "tests make files and stop at the first surprise")]
 
+use backout_e2e::snapshots::{call, create};
 use backout_kit::{Run, World, snapshot, write};
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     process::Command,
 };
-
-fn create(world: &World, more: &[&str]) -> Run {
-    let mut command = world.command(&["snapshot", "create", &world.profile]);
-    Run::to_its_end(command.args(world.flags()).arg("--json").args(more))
-}
-
-fn call(world: &World, args: &[&str]) -> Run {
-    let mut command = world.command(&["snapshot"]);
-    Run::to_its_end(command.args(args).args(["--json", "--yes"]))
-}
 
 #[test]
 fn links_are_links_and_are_never_followed() {

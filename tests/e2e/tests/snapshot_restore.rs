@@ -6,20 +6,9 @@
 )]
 
 use backout_demo::TreeSpec;
+use backout_e2e::snapshots::{call, taken};
 use backout_kit::{Run, ServerProtect, Snapshot, World, serverprotect::version, snapshot, write};
 use std::{fs, path::Path};
-
-#[track_caller]
-fn taken(world: &World, more: &[&str]) -> String {
-    let mut command = world.command(&["snapshot", "create", &world.profile]);
-    let run = Run::to_its_end(command.args(world.flags()).arg("--json").args(more)).ends(0);
-    run.json["data"]["id"].as_str().unwrap().to_owned()
-}
-
-fn call(world: &World, args: &[&str]) -> Run {
-    let mut command = world.command(&["snapshot"]);
-    Run::to_its_end(command.args(args).args(["--json", "--yes"]))
-}
 
 fn from(id: &str) -> [String; 2] {
     ["--from".to_owned(), format!("snapshot:{id}")]
