@@ -155,9 +155,9 @@ impl<'a> Asking<'a> {
         Self { host, folder: tx.folder.path(), held: None }
     }
 
-    fn ask(&self, action: &Action, request: &Request) -> Result<Answer, String> {
-        let plugin = copy_of(&action.plugin, self.folder);
-        match self.host.act(&plugin, request, self.held) {
+    /// Asks the transaction's copy of a plugin; that it cannot is its own words or how it broke.
+    fn ask(&self, plugin: &PluginRef, request: &Request) -> Result<Answer, String> {
+        match self.host.act(&copy_of(plugin, self.folder), request, self.held) {
             Ok(Answer::Failed(failure)) => Err(failure.message),
             Ok(answer) => Ok(answer),
             Err(error) => Err(told(&error)),
@@ -166,7 +166,7 @@ impl<'a> Asking<'a> {
 
     /// How far it got.
     pub(crate) fn side(&self, action: &Action) -> Result<Side, String> {
-        match self.ask(action, &Request::State(action.request.clone()))? {
+        match self.ask(&action.plugin, &Request::State(action.request.clone()))? {
             Answer::State(state) => Ok(action.side(state)),
             _ => Err(elsewhere(action, "how far the action got")),
         }
@@ -191,14 +191,14 @@ impl<'a> Asking<'a> {
     }
 
     fn apply(&self, action: &Action) -> Result<(), String> {
-        match self.ask(action, &Request::Apply(action.request.clone()))? {
+        match self.ask(&action.plugin, &Request::Apply(action.request.clone()))? {
             Answer::Applied => Ok(()),
             _ => Err(elsewhere(action, "to apply the action")),
         }
     }
 
     fn undo(&self, action: &Action) -> Result<(), String> {
-        match self.ask(action, &Request::Undo(action.request.clone()))? {
+        match self.ask(&action.plugin, &Request::Undo(action.request.clone()))? {
             Answer::Undone => Ok(()),
             _ => Err(elsewhere(action, "to undo the action")),
         }

@@ -2,7 +2,7 @@
 //!
 //! If we die in here nothing was changed; recovery removes the transaction's folder with all of it.
 
-use super::{ACTIONS, Action, Actions, Asking, PLUGINS, copy_name, copy_of, told};
+use super::{ACTIONS, Action, Actions, Asking, PLUGINS, copy_name, copy_of};
 use crate::{
     faces::Faces,
     history,
@@ -121,12 +121,9 @@ fn first(
     mut request: ActionRequest,
     faces: &Faces<'_>,
 ) -> Result<Action, String> {
-    let copy = copy_of(plugin, tx.folder.path());
-    let prepared = match faces.host.act(&copy, &Request::Prepare(request.clone()), None) {
-        Ok(Answer::Prepared(prepared)) => prepared,
-        Ok(Answer::Failed(failure)) => return Err(failure.message),
-        Ok(_) => return Err(format!("the plugin `{}` prepares it with another answer", plugin.id)),
-        Err(error) => return Err(told(&error)),
+    let asked = Request::Prepare(request.clone());
+    let Answer::Prepared(prepared) = Asking::of(tx, faces.host).ask(plugin, &asked)? else {
+        return Err(format!("the plugin `{}` prepares it with another answer", plugin.id));
     };
     if prepared.memo.len() > MEMO_LIMIT {
         let (id, len) = (&plugin.id, prepared.memo.len());
