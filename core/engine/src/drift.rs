@@ -8,9 +8,8 @@
 use crate::{
     claims::names,
     history,
-    presence::Presence,
     state::State,
-    survey::Survey,
+    survey::{Survey, lists},
     transaction::{Swap, Transaction},
 };
 use backout_protocol::{
@@ -33,14 +32,7 @@ impl<'a> Known<'a> {
     pub(crate) fn of(profile: &'a Profile, survey: &Survey, state: Option<&'a State>) -> Self {
         let mut listed = BTreeMap::new();
         for component in &profile.components {
-            let machine = match survey.presence.get(&component.id) {
-                Some(Presence::Present { machine, .. }) => *machine,
-                _ => None,
-            };
-            let used = component.lists.iter().filter(|l| l.when.is_none() || l.when == machine);
-            let rows =
-                used.filter_map(|u| profile.lists.iter().find(|l| l.id == u.list)).flat_map(|l| &l.files);
-            for row in rows {
+            for row in lists(profile, survey, component).into_iter().flat_map(|l| &l.files) {
                 let Some(sha256) = row.sha256 else { continue };
                 for name in std::iter::once(&row.name).chain(&row.aliases) {
                     listed.insert((component.id.clone(), profile.names.key(name.as_ref())), sha256);

@@ -19,7 +19,7 @@ use backout_protocol::{
     message::{ListedFile, ProcessFact},
     path::encode,
     plan::{EffectiveSite, Resolved},
-    profile::{Component, Probe, Role, ServiceNeed},
+    profile::{Component, FileList, Probe, Role, ServiceNeed},
     site::ServiceAccess,
 };
 use std::{
@@ -249,23 +249,34 @@ pub(crate) fn missing_variable(profile: &Profile, variable: &str) -> Refusal {
     Refusal::VariableMissing { variable: variable.to_owned(), about: about.unwrap_or_default() }
 }
 
+/// The machine type that a component was found to be made for.
+fn machine_of(survey: &Survey, component: &Component) -> Option<MachineType> {
+    match survey.presence.get(&component.id) {
+        Some(Presence::Present { machine, .. }) => *machine,
+        _ => None,
+    }
+}
+
+/// The lists that apply to a component here.
+pub(crate) fn lists<'a>(profile: &'a Profile, survey: &Survey, component: &Component) -> Vec<&'a FileList> {
+    let machine = machine_of(survey, component);
+    let used = component.lists.iter().filter(|l| l.when.is_none() || l.when == machine);
+    used.filter_map(|used| profile.lists.iter().find(|l| l.id == used.list)).collect()
+}
+
 /// The rows of the lists that apply to a component here, each with its folder.
 pub(crate) fn listed(
     profile: &Profile,
     survey: &Survey,
     component: &Component,
 ) -> Result<Vec<ListedFile>, Refusal> {
-    let machine = match survey.presence.get(&component.id) {
-        Some(Presence::Present { machine, .. }) => *machine,
-        _ => None,
-    };
-    let applies = |list: &&backout_protocol::profile::ListUse| list.when.is_none() || list.when == machine;
-    if !component.lists.is_empty() && !component.lists.iter().any(|l| applies(&l)) {
+    let lists = lists(profile, survey, component);
+    if !component.lists.is_empty() && lists.is_empty() {
+        let machine = machine_of(survey, component);
         return Err(Refusal::NoListFor { component: component.id.clone(), machine });
     }
     let mut rows = Vec::new();
-    for used in component.lists.iter().filter(applies) {
-        let Some(list) = profile.lists.iter().find(|l| l.id == used.list) else { continue };
+    for list in lists {
         for row in &list.files {
             let location = row.folder.as_ref().unwrap_or(&list.folder);
             let Some(folder) = look::path_of(&survey.folders, location) else {
