@@ -81,10 +81,10 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     };
     let mut merged = merge(&proposers, &ground)?;
     if !of_snapshots.is_empty() {
-        let listed = listed_places(profile, &survey);
         let Some(otherwise) = selected.first().copied().or(profile.components.first()) else {
             return Err(Refusal::NothingPresent { profile: profile.name.clone() });
         };
+        let listed = listed_places(profile, &survey);
         for (id, places) in of_snapshots {
             let snapshot = restore::open(state, id, &ground.roots)?;
             let Some(state) = state else { continue };
@@ -99,11 +99,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
                 Some(_) => restore::everything(&snapshot, &ground)?,
                 None => restore::these(&snapshot, &places, &ground)?,
             };
-            restore::join(&mut merged.files, restored.files)?;
-            restored.keep_clear.into_iter().for_each(|folder| once(&mut merged.keep_clear, folder));
-            merged.seen.extend(restored.seen);
-            merged.left_alone.extend(restored.left_alone);
-            merged.notices.extend(restored.notices);
+            restore::join(&mut merged, restored)?;
         }
     }
     let concerned: Vec<&Component> = match whole {
@@ -125,9 +121,8 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     }
     if !merged.wanting.is_empty() {
         let mut others = Vec::new();
-        for component in profile.components.iter().filter(|c| !selected.iter().any(|s| s.id == c.id)) {
-            let here = matches!(survey.presence.get(&component.id), Some(Presence::Present { .. }));
-            if here && matches!(component.role, Role::Restore { .. }) {
+        for component in present(profile, &survey) {
+            if !selected.iter().any(|s| s.id == component.id) {
                 others.extend(ask(job, &survey, component, faces, &mut Vec::new()).ok());
             }
         }
@@ -266,7 +261,7 @@ pub fn request(job: &Job, component: &ComponentId) -> Result<(String, PlanReques
     }
 }
 
-/// All that a plugin could roll back and that is here: a snapshot may hold what a failed patch has left nothing of.
+/// All that a plugin could roll back and that is here.
 fn present<'a>(profile: &'a Profile, survey: &Survey) -> Vec<&'a Component> {
     let here = |c: &&Component| {
         matches!(c.role, Role::Restore { .. })

@@ -14,6 +14,7 @@ use crate::{
     faces::Cancel,
     load::Job,
     look,
+    merge::{Merged, once},
     refusal::Refusal,
     state::{State, plain},
 };
@@ -418,10 +419,11 @@ pub(crate) fn places(steps: &[Proposed]) -> BTreeSet<Place> {
 ///
 /// # Errors
 /// [`Refusal::StepsContradict`].
-pub(crate) fn join(files: &mut Vec<Step>, restored: Vec<Step>) -> Result<(), Refusal> {
+pub(crate) fn join(merged: &mut Merged, restored: Restored) -> Result<(), Refusal> {
+    let files = &mut merged.files;
     let known: BTreeMap<Place, _> =
         files.iter().filter_map(|step| Some((step.target()?.clone(), after(step)))).collect();
-    for step in restored {
+    for step in restored.files {
         let Some(target) = step.target() else { continue };
         match known.get(target) {
             None => files.push(step),
@@ -429,6 +431,10 @@ pub(crate) fn join(files: &mut Vec<Step>, restored: Vec<Step>) -> Result<(), Ref
             Some(_) => return Err(Refusal::StepsContradict { target: target.clone() }),
         }
     }
+    restored.keep_clear.into_iter().for_each(|folder| once(&mut merged.keep_clear, folder));
+    merged.seen.extend(restored.seen);
+    merged.left_alone.extend(restored.left_alone);
+    merged.notices.extend(restored.notices);
     Ok(())
 }
 
