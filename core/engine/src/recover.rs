@@ -20,7 +20,7 @@ use crate::{
     transaction::Transaction,
     window::{Extent, Look, Run, chain},
 };
-use backout_journal::{Direction, Journal, JournalError, Reading, Record, Remedy};
+use backout_journal::{Direction, Journal, JournalError, Reading, Record, Remedy, Status, Tail};
 use backout_protocol::{Event, HostPath, RunId, ServiceName, report::Phase};
 use std::{cell::Cell, collections::BTreeSet, path::Path, time::Duration};
 
@@ -130,6 +130,14 @@ pub(crate) fn were(reading: &Reading) -> Were {
     opening.unwrap_or_default()
 }
 
+/// What the services were by the plan, where the line behind `Staged` cannot be read. It was `Opening`: torn, and no service
+/// was touched; or whole once and damaged since, and services may be down that ran. Written anew as `Opening`, both end
+/// with every service as it was.
+fn opening_in_doubt(tx: &Transaction, reading: &Reading) -> Option<Were> {
+    let doubt = reading.status == Status::Staged && matches!(reading.tail, Tail::Torn { .. });
+    doubt.then(|| tx.plan.services.iter().map(|s| (s.name.clone(), s.was)).collect())
+}
+
 /// Why the run goes back, in its own words.
 pub(crate) fn recorded(reading: &Reading) -> Failure {
     let why = reading.records().find_map(|r| match r {
@@ -151,7 +159,7 @@ fn go_on(
     // Everything staged must be in reach before anything is done: a volume that is not mounted yet would look as if
     // its files were gone.
     let stagings = match (remedy, tidy::reopen(tx)) {
-        (Remedy::DropStaging, found) if reading.status == backout_journal::Status::Begun => {
+        (Remedy::DropStaging, found) if reading.status == Status::Begun => {
             found.unwrap_or_default()
         }
         (_, Ok(stagings)) => stagings,
@@ -191,7 +199,11 @@ fn go_on(
         Remedy::AwaitReboot if behind == Some(defer::Behind::Some) => Direction::Forwards,
         _ => Direction::Backwards,
     };
-    let journal = match Journal::take_over(&tx.folder, &tx.run, reading, Record::Recovering { direction }) {
+    let opening = opening_in_doubt(tx, reading);
+    let were = opening.clone().unwrap_or_else(|| were(reading));
+    let opening = opening.map(|services| Record::Opening { services });
+    let added = opening.into_iter().chain([Record::Recovering { direction }]);
+    let journal = match Journal::take_over(&tx.folder, &tx.run, reading, added) {
         Ok(journal) => journal,
         Err(e) => return RunReport::of(Ending::Unfinished(Failure::Journal { why: chain(&e) })),
     };
@@ -205,7 +217,7 @@ fn go_on(
         faces: Faces { cancel: &never, ..*faces },
         held,
         actions: Progress::of(reading),
-        were: were(reading),
+        were,
         extent,
         cancellable: false,
         issued: Cell::new(false),

@@ -91,7 +91,7 @@ pub(crate) fn digests(
 }
 
 fn take_over_for_clean(tx: &Transaction, reading: &backout_journal::Reading) -> Result<Journal, Error> {
-    Journal::take_over(&tx.folder, &tx.run, reading, Record::Clean)
+    Journal::take_over(&tx.folder, &tx.run, reading, [Record::Clean])
         .map_err(|e| Error::unsupported("write the journal in", tx.folder.path(), &e.to_string()))
 }
 

@@ -37,11 +37,11 @@ impl Run<'_> {
                         &self.tx.folder,
                         &self.tx.run,
                         &reading,
-                        Record::Recovering { direction },
+                        [Record::Recovering { direction }],
                     )
                     .map_err(|e| chain(&e));
                 }
-                Journal::take_over(&self.tx.folder, &self.tx.run, &reading, Record::Undo { why })
+                Journal::take_over(&self.tx.folder, &self.tx.run, &reading, [Record::Undo { why }])
                     .map_err(|e| chain(&e))
             });
         match taken {

@@ -84,7 +84,7 @@ impl Journal {
         }
     }
 
-    /// Replaces the journal by one with the same milestones and `first`, and opens that.
+    /// Replaces the journal by one with the same milestones and `added` behind them, and opens that.
     ///
     /// A record that this boot's page cache shows may never have reached the medium (its sync failed, the process was
     /// killed before it). So the lines are written anew and synced, under another name, before anything is done on
@@ -96,7 +96,7 @@ impl Journal {
         folder: &Folder,
         run: &RunId,
         reading: &Reading,
-        first: Record,
+        added: impl IntoIterator<Item = Record>,
     ) -> Result<Self, JournalError> {
         let spare = OsStr::new(SPARE);
         let mut bytes = Vec::with_capacity(LENGTH);
@@ -109,7 +109,7 @@ impl Journal {
         };
         let mut journal = Self::fresh(run);
         let kept = reading.lines.iter().filter(|l| l.record.is_milestone()).map(|l| (l.record.clone(), l.at));
-        for (record, at) in kept.chain([(first, now())]) {
+        for (record, at) in kept.chain(added.into_iter().map(|record| (record, now()))) {
             bytes.extend(journal.line(record, at)?);
         }
         bytes.resize(bytes.len().max(LENGTH), format::BLANK);

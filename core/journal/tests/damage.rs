@@ -178,7 +178,7 @@ fn taking_over_keeps_the_meaning_however_often() {
         let reading = Journal::read(&folder, &run()).unwrap().unwrap();
         assert_eq!(reading.status, Status::Undoing);
         let first = Record::Recovering { direction: Direction::Backwards };
-        let mut journal = Journal::take_over(&folder, &run(), &reading, first).unwrap();
+        let mut journal = Journal::take_over(&folder, &run(), &reading, [first]).unwrap();
         assert_eq!(journal.status(), Status::Undoing);
         journal.append(Record::Unswapped).unwrap();
         let reading = Journal::read(&folder, &run()).unwrap().unwrap();

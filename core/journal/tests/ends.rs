@@ -80,7 +80,7 @@ fn whoever_takes_over_keeps_what_decides_and_not_what_is_only_told() {
     // However often: a journal that kept all that was told would be full one day.
     for _ in 0..3 {
         let reading = Journal::read(&folder, &run()).unwrap().unwrap();
-        drop(Journal::take_over(&folder, &run(), &reading, recovering.clone()).unwrap());
+        drop(Journal::take_over(&folder, &run(), &reading, [recovering.clone()]).unwrap());
         let kept: Vec<Record> = Journal::read(&folder, &run()).unwrap().unwrap().records().cloned().collect();
         assert_eq!(kept, [decides.clone(), vec![recovering.clone()]].concat());
         assert_eq!(replay(&kept).unwrap(), Status::Swapped);
@@ -105,7 +105,7 @@ fn there_is_room_for_as_many_actions_as_a_plan_may_have_and_for_the_way_back() {
     drop(journal);
     let reading = Journal::read(&folder, &run()).unwrap().unwrap();
     let recovering = Record::Recovering { direction: Direction::Backwards };
-    let mut journal = Journal::take_over(&folder, &run(), &reading, recovering).unwrap();
+    let mut journal = Journal::take_over(&folder, &run(), &reading, [recovering]).unwrap();
     journal.append(Record::Unswapped).unwrap();
     for n in 0..32 {
         let service: backout_protocol::ServiceName =
