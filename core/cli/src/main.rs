@@ -12,6 +12,7 @@ mod given;
 mod json;
 mod logging;
 mod messages;
+mod output;
 mod parent;
 mod progress;
 mod request;

@@ -5,9 +5,10 @@ use crate::{
     args::Wish,
     exit_code,
     messages::{self, Said},
+    output::{Output, Unwritable},
     session::{Session, Stop, stop},
 };
-use backout_disk::{ErrorKind, Folder, durable, folder::Kind};
+use backout_disk::{durable, folder::Kind};
 use backout_engine::{State, apart, history, load, planner, report::counts};
 use backout_protocol::{
     Outcome, Plan, Profile,
@@ -85,40 +86,33 @@ pub(crate) fn dry(plan: &Plan) -> Answer {
 
 /// Writes the plan to a new file or over a saved plan; over nothing else, and nowhere where the run looks for files.
 fn save(plan: &Plan, profile: &Profile, file: &Path) -> Result<(), Stop> {
-    let file = load::absolute(file).0;
     let fail = |code: u8, why: String| {
+        let path = load::absolute(file).0;
         let message = format!(
             "the plan cannot be written to `{}`: {why}; nothing was touched",
-            encode(file.as_os_str())
+            encode(path.as_os_str())
         );
         let said =
             Said::new(1069, message, "give `-o` a new file or an earlier plan, in a folder of your own");
         Box::new(Answer::error(code, Outcome::Refused, said))
     };
-    let refused = |e: backout_disk::Error| match e.kind {
-        ErrorKind::Denied => fail(exit_code::NO_RIGHTS, e.to_string()),
-        _ => fail(exit_code::REFUSED, e.to_string()),
-    };
-    let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
-        return Err(fail(exit_code::REFUSED, "it names no file".to_owned()));
-    };
+    let refused = |e: Unwritable| fail(e.code(), e.why());
     let text = to_ron(plan).map_err(|e| fail(exit_code::REFUSED, e.to_string()))?;
-    let parent = std::fs::canonicalize(parent).map_err(|e| fail(exit_code::REFUSED, e.to_string()))?;
-    if let Some(of) = apart::taken(plan, profile, &parent.join(name)) {
+    let output = Output::open(file).map_err(refused)?;
+    if let Some(of) = apart::taken(plan, profile, &output.folder.path().join(&output.name)) {
         let why = format!("`{of}` is a target of this very plan, or a folder of its backups");
         return Err(fail(exit_code::REFUSED, why));
     }
-    let folder = Folder::open_root(&parent).map_err(refused)?;
     let other =
         || fail(exit_code::REFUSED, "something else is there, and only a saved plan is overwritten".into());
-    match folder.stat(name).map_err(refused)?.map(|s| s.kind) {
+    match output.kind().map_err(refused)? {
         None => {}
         Some(Kind::File) => {
-            let there = durable::read(&folder, name, PLAN_CAP).map_err(|_| other())?.unwrap_or_default();
-            let there = String::from_utf8(there).map_err(|_| other())?;
+            let there = durable::read(&output.folder, &output.name, PLAN_CAP).map_err(|_| other())?;
+            let there = String::from_utf8(there.unwrap_or_default()).map_err(|_| other())?;
             from_ron::<Plan>("plan.ron", &there).map_err(|_| other())?;
         }
         Some(_) => return Err(other()),
     }
-    durable::write(&folder, name, text.as_bytes(), 0o600).map_err(refused)
+    output.write(&text, 0o600).map_err(refused)
 }

@@ -4,9 +4,9 @@ use crate::{
     answer::Answer,
     exit_code,
     messages::{profile as words, scaffold, text},
+    output::{Output, Unwritable},
     session::{BUILT_IN, Session, Stop, stop, wrong},
 };
-use backout_disk::{Folder, durable};
 use backout_engine::{LoadedProfile, Refusal};
 use backout_host::Leave;
 use backout_protocol::{
@@ -187,21 +187,17 @@ pub(crate) fn new(session: &Session, product: &str, output: Option<&Path>) -> Re
     LoadedProfile::from_text(&format!("{name}.ron"), &text, None).map_err(stop)?;
     let data = json!({ "name": name, "profile": text, "file": output });
     let Some(file) = output else { return Ok(Answer::read(text, data)) };
-    let refused = |said| Box::new(Answer::error(exit_code::REFUSED, Outcome::Refused, said));
-    if file.symlink_metadata().is_ok() {
-        return Err(refused(scaffold::there(file)));
-    }
-    lay(file, &text).map_err(|e| refused(scaffold::not_made(file, &crate::messages::whole(&e))))?;
+    // Nobody else may write to it, whatever the umask is: else it would not be read again.
+    let written = Output::open(file).and_then(|output| output.write_new(&text, 0o644));
+    written.map_err(|e| {
+        let said = match &e {
+            Unwritable::There => scaffold::there(file),
+            other => scaffold::not_made(file, &other.why()),
+        };
+        Box::new(Answer::error(e.code(), Outcome::Refused, said)) as Stop
+    })?;
     let next = format!("fill it in, then: backout profile check {}", super::plugin::quoted(file));
     Ok(Answer::read(if session.global.quiet { String::new() } else { next }, data))
-}
-
-fn lay(file: &Path, text: &str) -> Result<(), backout_disk::Error> {
-    let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-    let folder = whole.parent().unwrap_or(&whole);
-    let name = whole.file_name().unwrap_or_default();
-    // Nobody else may write to it, whatever the umask is: else it would not be read again.
-    durable::write(&Folder::open_root(folder)?, name, text.as_bytes(), 0o644)
 }
 
 /// A product's name as the name of a file.

@@ -246,17 +246,5 @@ impl Subject {
 
 fn planning(config: &str, machine: &Fixture) -> PlanRequest {
     let Ok(component) = "checked".parse() else { unreachable!("`checked` is a component id") };
-    PlanRequest {
-        component,
-        config: config.to_owned(),
-        folders: machine.folders.clone(),
-        names: machine.names,
-        listed: machine.listed.clone(),
-        services: machine.services.clone(),
-        source: machine.source.clone(),
-        options: machine.options.clone(),
-        facts: machine.facts.clone(),
-        machine: Some(machine.clone()),
-        record: false,
-    }
+    machine.request(component, config.to_owned())
 }

@@ -1,5 +1,6 @@
 //! `backout plugin plan`: what a plugin proposes for a machine in a file.
 
+use super::Named;
 use crate::{
     answer::Answer,
     args::PluginPlan,
@@ -16,10 +17,7 @@ use backout_protocol::{
     text::from_ron,
 };
 use serde_json::json;
-use std::{
-    env::consts::DLL_SUFFIX,
-    path::{MAIN_SEPARATOR, Path},
-};
+use std::path::Path;
 
 /// Which component is planned where no profile says.
 const SOME: &str = "component";
@@ -63,10 +61,10 @@ fn config(session: &Session, wish: &PluginPlan) -> Result<(ComponentId, String),
 /// A plugin by its id, or by its library's file: then with the plugins of that file's folder.
 fn find(session: &Session, given: &str) -> Result<(Option<Plugins>, PluginRef), Stop> {
     let refused = |e: backout_host::HostError| stop(Refusal::Plugin(e.into()));
-    if !given.contains(MAIN_SEPARATOR) && !given.ends_with(DLL_SUFFIX) {
-        return Ok((None, session.plugins.find(given).map_err(refused)?));
-    }
-    let file = load::absolute(Path::new(given));
+    let file = match Named::of(Path::new(given)) {
+        Named::Id(id) => return Ok((None, session.plugins.find(id).map_err(refused)?)),
+        Named::File(file) => load::absolute(file),
+    };
     let folder = file.0.parent().unwrap_or(Path::new("")).to_owned();
     let plugins = session.plugins_in(folder.clone());
     let Some(Listed { manifest, .. }) = plugins.list().into_iter().find(|one| one.file == file) else {

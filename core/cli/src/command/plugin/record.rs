@@ -4,11 +4,10 @@ use super::plan::{ask, unexpected};
 use crate::{
     answer::Answer,
     args::{PluginRecord, Wish},
-    exit_code,
     messages::fixture,
+    output::Output,
     session::{Session, Stop, component_id, stop, wrong},
 };
-use backout_disk::{ErrorKind, Folder, durable};
 use backout_engine::{Refusal, faces::HostError, load, planner};
 use backout_protocol::{
     Outcome,
@@ -52,21 +51,9 @@ pub(crate) fn run(session: &Session, wish: &PluginRecord) -> Result<Answer, Stop
 
 /// Writes a new file. Over nothing: what is there may have been made better by hand.
 fn write(file: &Path, text: &str) -> Result<(), Stop> {
-    let file = load::absolute(file).0;
-    let refused = |code: u8, why: String| {
-        Box::new(Answer::error(code, Outcome::Refused, fixture::not_written(&file, &why)))
-    };
-    let failed = |e: backout_disk::Error| match e.kind {
-        ErrorKind::Denied => refused(exit_code::NO_RIGHTS, e.to_string()),
-        _ => refused(exit_code::REFUSED, e.to_string()),
-    };
-    let (Some(parent), Some(name)) = (file.parent(), file.file_name()) else {
-        return Err(refused(exit_code::REFUSED, "it names no file".to_owned()));
-    };
-    let parent = std::fs::canonicalize(parent).map_err(|e| refused(exit_code::REFUSED, e.to_string()))?;
-    let folder = Folder::open_root(&parent).map_err(failed)?;
-    if folder.stat(name).map_err(failed)?.is_some() {
-        return Err(refused(exit_code::REFUSED, "something is there already".to_owned()));
-    }
-    durable::write(&folder, name, text.as_bytes(), 0o600).map_err(failed)
+    let written = Output::open(file).and_then(|output| output.write_new(text, 0o600));
+    written.map_err(|e| {
+        let said = fixture::not_written(&load::absolute(file).0, &e.why());
+        Box::new(Answer::error(e.code(), Outcome::Refused, said)) as Stop
+    })
 }
