@@ -171,6 +171,42 @@ pub(crate) fn each(
             failed.push(program.name.as_str());
         }
     }
+    told(&failed)
+}
+
+/// Runs each lane's programs one behind the other and the lanes side by side; then, each alone, those once more that failed.
+pub(crate) fn in_lanes(
+    lanes: Vec<Vec<Program>>,
+    start: impl Fn(&Program) -> Command + Sync,
+    round: &mut Round,
+) -> Result<(), String> {
+    let (seed, limit) = (round.seed, round.limit);
+    let lane = |programs: Vec<Program>| -> Vec<(Program, Result<Ended, String>)> {
+        let run = |program: Program| {
+            let ended = program.run(start(&program), seed, limit);
+            (program, ended)
+        };
+        programs.into_iter().map(run).collect()
+    };
+    let ran = thread::scope(|scope| {
+        let lanes: Vec<_> = lanes.into_iter().map(|programs| scope.spawn(|| lane(programs))).collect();
+        lanes
+            .into_iter()
+            .map(|lane| lane.join().map_err(|_| "a lane of tests died".to_owned()))
+            .collect::<Vec<_>>()
+    });
+    let mut failed = Vec::new();
+    for lane in ran {
+        for (program, first) in lane? {
+            if !program.once_more(&first?, start(&program), round)? {
+                failed.push(program.name);
+            }
+        }
+    }
+    told(&failed)
+}
+
+fn told(failed: &[impl std::borrow::Borrow<str>]) -> Result<(), String> {
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
 }
 

@@ -51,6 +51,9 @@ const PACKAGES: &[&str] =
 const LINUX_ALONE: &[&str] =
     &["advice", "apply", "fixtures", "half_applied", "page", "snapshot", "snapshot_restore", "undo_path"];
 
+/// End-to-end tests with services of the service manager: their names and folders are there once only, so one runs at a time.
+const MANAGER: &[&str] = &["scm", "scm_killed", "locked_windows"];
+
 /// Builds and runs the tests of every package that has been brought to Windows, the main job on its demo, the recovery
 /// at boot, the end-to-end tests that are not Linux's alone, the installers, and a reboot.
 pub(crate) fn test(round: &mut Round) -> Result<(), String> {
@@ -77,10 +80,12 @@ pub(crate) fn for_windows(verb: &str) -> Command {
 
 /// Builds test programs and runs each under Wine.
 pub(crate) fn tests(which: &[&str], round: &mut Round) -> Result<(), String> {
+    programs::each(&build(which)?, under_wine, round)
+}
+
+fn build(which: &[&str]) -> Result<Vec<Program>, String> {
     let mut build = for_windows("test");
-    let mut programs = programs::build(environment(build.args(which)))?;
-    programs.retain(|program| !LINUX_ALONE.contains(&program.name.as_str()));
-    programs::each(&programs, under_wine, round)
+    programs::build(environment(build.args(which)))
 }
 
 fn under_wine(program: &Program) -> Command {
@@ -89,11 +94,37 @@ fn under_wine(program: &Program) -> Command {
     command
 }
 
-/// The end-to-end tests, on the program and the plugins that the demo was built of and the kit's own programs.
+/// The end-to-end tests, on the program and the plugins that the demo was built of and the kit's own programs. Those of the
+/// service manager mostly wait for it, and go beside the others.
 fn whole(round: &mut Round) -> Result<(), String> {
-    let mut build = for_windows("build");
-    call(environment(build.args(["--package", "backout-kit", "--bin", "ctl", "--bin", "service"])))?;
-    tests(&["--package", "backout-e2e", "--tests"], round)
+    let mut kit = for_windows("build");
+    call(environment(kit.args(["--package", "backout-kit", "--bin", "ctl", "--bin", "service"])))?;
+    let mut which = vec!["--package".to_owned(), "backout-e2e".to_owned()];
+    which.extend(end_to_end()?.into_iter().map(|name| format!("--test={name}")));
+    let which: Vec<&str> = which.iter().map(String::as_str).collect();
+    let (manager, others) =
+        build(&which)?.into_iter().partition(|program| MANAGER.contains(&program.name.as_str()));
+    programs::in_lanes(vec![manager, others], under_wine, round)
+}
+
+/// The end-to-end tests that are for Windows too, by name.
+fn end_to_end() -> Result<Vec<String>, String> {
+    let folder = root().join("tests/e2e/tests");
+    let fail = |e: std::io::Error| format!("{}: {e}", folder.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let Some(name) = path.file_stem().and_then(|n| n.to_str()).filter(|_| path.is_file()) else {
+            continue;
+        };
+        let text = fs::read_to_string(&path).map_err(fail)?;
+        let for_linux = ["#![cfg(unix)]", "#![cfg(target_os = \"linux\")]"].iter().any(|c| text.contains(c));
+        if !for_linux && !LINUX_ALONE.contains(&name) {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// What people install.

@@ -156,11 +156,11 @@ pub(crate) fn call_off(locked: &Locked, tx: &Transaction, reading: &Reading) -> 
     }
     let failed = |e| Ending::Unfinished(Failure::Journal { why: chain(&e) });
     let direction = Direction::Backwards;
-    let mut journal = match Journal::take_over(&tx.folder, &tx.run, reading, [Record::Recovering { direction }])
-    {
-        Ok(journal) => journal,
-        Err(e) => return failed(e),
-    };
+    let mut journal =
+        match Journal::take_over(&tx.folder, &tx.run, reading, [Record::Recovering { direction }]) {
+            Ok(journal) => journal,
+            Err(e) => return failed(e),
+        };
     let failure = recorded(reading);
     if let Err(e) = journal.append(Record::Undone { why: failure.to_string() }) {
         return failed(e);

@@ -159,9 +159,7 @@ fn go_on(
     // Everything staged must be in reach before anything is done: a volume that is not mounted yet would look as if
     // its files were gone.
     let stagings = match (remedy, tidy::reopen(tx)) {
-        (Remedy::DropStaging, found) if reading.status == Status::Begun => {
-            found.unwrap_or_default()
-        }
+        (Remedy::DropStaging, found) if reading.status == Status::Begun => found.unwrap_or_default(),
         (_, Ok(stagings)) => stagings,
         (_, Err(Ok(folder))) => return RunReport::of(Ending::Unfinished(Failure::NotMounted { folder })),
         (_, Err(Err(e))) => {

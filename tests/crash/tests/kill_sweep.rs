@@ -1,16 +1,21 @@
-//! The real binary is killed at every system call of a run that touches files, one call at a time; then `recover`.
+//! The real binary is killed at every system call of a run that changes files, one call at a time; then `recover`. Of the
+//! calls that open something some are drawn: most open it to read.
 #![expect(clippy::print_stderr, reason = "a test prints its figures")]
 
-use backout_crash::{Side, Verb, have_strace, promised, settled, shard, tally};
+use backout_crash::{Side, Verb, drawn, have_strace, promised, settled, shard, tally};
 use backout_kit::snapshot::leftovers;
+
+/// How many calls that open something.
+const OPENS: usize = 200;
 
 fn sweep(verb: Verb) {
     if !have_strace() {
         return;
     }
     let (calls, new) = (verb.calls(), verb.after());
-    let points: Vec<_> =
-        calls.iter().flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect();
+    let points = calls.iter().flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n)));
+    let (opens, mut points): (Vec<_>, Vec<_>) = points.partition(|(call, _)| call.starts_with("open"));
+    points.extend(drawn(opens, OPENS));
     let sides = shard::over(points, |(call, n)| {
         let (world, old) = verb.before();
         let at = format!("{verb:?} killed at {call} no. {n}");

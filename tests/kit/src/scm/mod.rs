@@ -69,7 +69,7 @@ impl Installed {
         let tree = Tree::build(&world.home, &spec, &rows()).unwrap();
         let site = format!(
             "( vars: {{ \"home\": {:?}, \"tmi\": {:?} }}, services: System,
-               timeouts: (stop: 10, start: 120, status: 10, exit: 5, settle: 0) )",
+               timeouts: (stop: 10, start: 30, status: 10, exit: 5, settle: 0) )",
             tree.home, tree.tmi
         );
         fs::write(&world.site, site).unwrap();
