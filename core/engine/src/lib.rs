@@ -13,6 +13,7 @@ pub mod apart;
 pub mod boot;
 mod builds;
 mod claims;
+pub mod commit;
 mod companions;
 pub mod decide;
 mod defer;

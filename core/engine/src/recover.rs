@@ -6,7 +6,7 @@
 
 use crate::{
     action::Progress,
-    defer,
+    commit, defer,
     faces::Faces,
     failure::{Failure, Stuck},
     history,
@@ -88,7 +88,7 @@ pub fn after(path: &Path, whose: &Whose, extent: Extent, faces: &Faces<'_>) -> O
 
 pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Faces<'_>) -> RunReport {
     faces.observer.event(&Event::Phase { phase: Phase::Recover });
-    let mut report = match load(locked, &open) {
+    let mut report = match load(locked.state(), &open) {
         Ok((tx, reading)) => {
             faces.observer.begun(&tx.run, tx.log());
             go_on(locked, &tx, &reading, extent, faces)
@@ -100,8 +100,7 @@ pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Fac
 }
 
 /// The transaction as its journal speaks of it.
-pub(crate) fn load(locked: &Locked, open: &OpenRun) -> Result<(Transaction, Reading), Stuck> {
-    let state = locked.state();
+pub(crate) fn load(state: &State, open: &OpenRun) -> Result<(Transaction, Reading), Stuck> {
     let spoilt = |path: &Path, why: String| Stuck::Companion { path: HostPath(path.to_owned()), why };
     let folder = state.transactions().and_then(|t| t.open_below(&plain(open.run.as_str())));
     let folder = folder.map_err(|e| spoilt(state.path(), e.to_string()))?;
@@ -148,6 +147,9 @@ fn go_on(
     faces: &Faces<'_>,
 ) -> RunReport {
     let remedy = reading.status.remedy();
+    if remedy == Remedy::AwaitCommit {
+        return commit::leave_be(locked, tx, reading);
+    }
     // Everything staged must be in reach before anything is done: a volume that is not mounted yet would look as if
     // its files were gone.
     let stagings = match (remedy, tidy::reopen(tx)) {
@@ -223,7 +225,7 @@ fn go_on(
         Remedy::ResumeAndQueue => run.resume_and_queue(recorded(reading)),
         Remedy::AwaitReboot => run.behind_the_reboot(behind, recorded(reading)),
         Remedy::DropStaging | Remedy::DropStagingAndResume => run.close_untouched(recorded(reading)),
-        Remedy::Forget | Remedy::TidyUp => Ending::NothingToDo,
+        Remedy::Forget | Remedy::AwaitCommit | Remedy::TidyUp => Ending::NothingToDo,
     };
     let ending = match ending {
         Ending::Done => Ending::Completed,
@@ -269,7 +271,7 @@ pub fn cancel_reboot(path: &Path, faces: &Faces<'_>) -> RunReport {
     if !open.waits_for_a_reboot() {
         return Refusal::NoRebootPending { run: open.run }.into();
     }
-    let (tx, reading) = match load(&locked, &open) {
+    let (tx, reading) = match load(locked.state(), &open) {
         Ok(loaded) => loaded,
         Err(why) => return RunReport::of(Ending::Stuck { after: None, why }),
     };

@@ -49,6 +49,20 @@ impl OpenRun {
     pub fn waits_for_a_reboot(&self) -> bool {
         self.reading.as_ref().is_ok_and(|reading| reading.status == Status::RebootPending)
     }
+
+    /// Whether it is left staged on purpose: every file and service is as it was, and stays so until its commit.
+    pub fn waits_for_its_commit(&self) -> bool {
+        self.reading.as_ref().is_ok_and(|reading| reading.status == Status::CommitPending)
+    }
+
+    /// Why nothing new is begun beside it.
+    pub fn refusal(self) -> Refusal {
+        match (self.waits_for_a_reboot(), self.waits_for_its_commit()) {
+            (true, _) => Refusal::RebootPending { run: self.run },
+            (_, true) => Refusal::CommitPending { run: self.run },
+            (false, false) => Refusal::Unfinished { run: self.run },
+        }
+    }
 }
 
 impl State {
