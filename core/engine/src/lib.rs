@@ -22,6 +22,7 @@ mod drift;
 pub mod faces;
 mod facts;
 pub mod failure;
+mod generations;
 mod health;
 pub mod history;
 pub mod hold;
