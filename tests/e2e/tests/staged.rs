@@ -7,7 +7,7 @@
 
 use backout_e2e::{snapshots, staged};
 use backout_kit::{Run, World, snapshot, write};
-use std::fs;
+use std::{fs, path::Path};
 
 const SERVICES: [(&str, &str); 2] = [("First", "first"), ("Second", "second")];
 
@@ -17,6 +17,11 @@ fn with_kept_backups() -> World {
     let profile = fs::read_to_string(&world.profile).unwrap();
     fs::write(&world.profile, profile.replace("consume: true", "consume: false")).unwrap();
     world
+}
+
+/// A name in a folder, as it is printed.
+fn within(folder: &str, name: &str) -> String {
+    Path::new(folder).join(name).display().to_string()
 }
 
 #[track_caller]
@@ -114,10 +119,10 @@ fn a_target_that_drifts_is_named_and_can_be_mended() {
     let world = World::small();
     let id = staged(&world, &[]);
     write(&world.home.join("live/a.conf"), "edited");
-    stale(&world, &id, "live/a.conf");
+    stale(&world, &id, &within("live", "a.conf"));
     write(&world.home.join("live/a.conf"), "patched a");
     fs::remove_file(world.home.join("live/b.conf")).unwrap();
-    stale(&world, &id, "live/b.conf");
+    stale(&world, &id, &within("live", "b.conf"));
     write(&world.home.join("live/b.conf"), "patched b");
     world.plain(&["commit", &id]).ends(0);
     is_new(&world);
@@ -127,10 +132,10 @@ fn a_target_that_drifts_is_named_and_can_be_mended() {
 fn a_backup_that_drifts_is_named() {
     let world = with_kept_backups();
     let id = staged(&world, &[]);
-    for (name, text) in [("b.conf", "old b"), ("new/e.conf", "old e")] {
+    for (name, text) in [("b.conf", "old b"), ("gone.conf", "old gone")] {
         let backup = world.home.join("backup").join(name);
         write(&backup, "other");
-        stale(&world, &id, &format!("backup/{name}"));
+        stale(&world, &id, &within("backup", name));
         fs::remove_file(&backup).unwrap();
         stale(&world, &id, name);
         write(&backup, text);
