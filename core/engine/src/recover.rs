@@ -87,7 +87,9 @@ pub fn after(path: &Path, whose: &Whose, extent: Extent, faces: &Faces<'_>) -> O
 }
 
 pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Faces<'_>) -> RunReport {
-    faces.observer.event(&Event::Phase { phase: Phase::Recover });
+    if !open.waits_for_its_commit() {
+        faces.observer.event(&Event::Phase { phase: Phase::Recover });
+    }
     let mut report = match load(locked.state(), &open) {
         Ok((tx, reading)) => {
             faces.observer.begun(&tx.run, tx.log());
