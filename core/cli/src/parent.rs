@@ -10,7 +10,7 @@ use crate::{
     exit_code,
     frame::{Frame, NO, YES},
     logging,
-    messages::{refusal, worker as messages},
+    messages::{guard, refusal, worker as messages},
     request,
     session::{Session, after},
     signals, terminal,
@@ -41,6 +41,7 @@ pub(crate) fn wanted(cli: &Cli) -> bool {
     let changes = match &cli.verb {
         Verb::Rollback { dry_run, .. } | Verb::Apply { dry_run, .. } | Verb::Undo { dry_run, .. } => !dry_run,
         Verb::Recover { dry_run, abandon, .. } => !dry_run && !abandon,
+        Verb::Guard(_) => true,
         _ => false,
     };
     changes && !cli.global.no_parent
@@ -250,7 +251,13 @@ fn told(report: RunReport, how: &How, recovering: bool) -> Answer {
         }
         Ending::Unfinished(_) | Ending::Stuck { .. } => false,
     };
+    let spite = report.notices.iter().find_map(guard::in_spite).filter(|_| !recovering && settled);
     let mut answer = Answer::from(report);
+    if let Some(said) = spite {
+        answer.result.exit_code = exit_code::DIFFERENT;
+        answer.say(messages::then(&how.words, said));
+        return answer;
+    }
     match (settled, &how.panic, answer.said.take()) {
         (true, None, said) => {
             answer.said = said;

@@ -21,6 +21,7 @@ mod drift;
 pub mod faces;
 mod facts;
 pub mod failure;
+pub mod guard;
 mod health;
 pub mod history;
 pub mod hold;

@@ -15,7 +15,7 @@ use crate::{
     window::{Extent, Run, chain},
 };
 use backout_disk::{Error, durable};
-use backout_journal::{Journal, Record};
+use backout_journal::{Journal, Record, format};
 use backout_machine::service::Services;
 use backout_protocol::{Counts, Digest, Notice, RunId, plan::Plan};
 use std::{
@@ -40,7 +40,7 @@ pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
 }
 
 /// Makes the transaction's folder, the plan and the journal's first record durable.
-fn begin(locked: &Locked, plan: &Plan) -> Result<(Transaction, Journal), Refusal> {
+pub(crate) fn begin(locked: &Locked, plan: &Plan) -> Result<(Transaction, Journal), Refusal> {
     let state = locked.state();
     let run = state.new_id()?;
     let begun = begin_in(locked, &run, plan);
@@ -71,8 +71,9 @@ fn begin_in(locked: &Locked, run: &RunId, plan: &Plan) -> Result<(Transaction, J
     };
     let failed = |e| Refusal::JournalFailed { why: chain(&e) };
     let mut journal = Journal::create(&tx.folder, run).map_err(failed)?;
+    let guarded = plan.guards().is_some() || plan.guard.is_some();
     let first = Record::Begin {
-        format: backout_journal::format::FORMAT,
+        format: if guarded { format::FORMAT } else { format::WITHOUT_GUARDS },
         tool: plan.tool.clone(),
         // Told for people; recovery never compares it.
         boot: backout_machine::boot_id().unwrap_or_default(),
@@ -160,7 +161,7 @@ fn void(locked: &Locked, tx: &Transaction, mut journal: Journal, why: &str) {
 }
 
 /// Lets older runs go by rule, now that a newer one is finished. What cannot go now goes another time.
-fn retain(locked: &Locked) {
+pub(crate) fn retain(locked: &Locked) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
     match history::prune(locked, Retention::default(), now) {
         Ok(pruned) => {

@@ -166,7 +166,11 @@ fn users(state: &State) -> Result<Users, Refusal> {
             Ok(None) | Err(_) => users.unreadable = Some(run),
         }
     }
-    for entry in history::entries(state)?.into_iter().filter(|e| !e.kept.is_empty()) {
+    // What a kept installer changed lies in its guard's snapshot alone.
+    let kept = |e: &history::Entry| {
+        e.fate == history::Fate::Committed && e.plan.as_ref().is_some_and(|p| p.guards().is_some())
+    };
+    for entry in history::entries(state)?.into_iter().filter(|e| !e.kept.is_empty() || kept(e)) {
         if let Some(plan) = &entry.plan {
             users.add(&entry.run, plan);
         }
