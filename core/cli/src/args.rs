@@ -176,6 +176,9 @@ pub(crate) struct GuardWish {
     /// What the snapshot leaves out, as `snapshot create` takes it; may be given more than once.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+    /// Say what is covered and what is not; run nothing.
+    #[arg(long)]
+    pub dry_run: bool,
     /// Not in this version.
     #[arg(long, value_name = "DIR", hide = true)]
     pub watch: Vec<PathBuf>,

@@ -18,7 +18,7 @@ pub(crate) fn wanted(verb: &Verb) -> Option<&'static str> {
         Verb::Apply { dry_run: false, .. } => Some("apply"),
         Verb::Undo { dry_run: false, .. } => Some("undo"),
         Verb::Recover { dry_run: false, .. } => Some("recover"),
-        Verb::Guard(_) => Some("guard"),
+        Verb::Guard(wish) if !wish.dry_run => Some("guard"),
         Verb::Boot { verb: BootVerb::Install } => Some("boot install"),
         Verb::Boot { verb: BootVerb::Remove } => Some("boot remove"),
         Verb::Install { .. } => Some("install"),

@@ -41,7 +41,7 @@ pub(crate) fn wanted(cli: &Cli) -> bool {
     let changes = match &cli.verb {
         Verb::Rollback { dry_run, .. } | Verb::Apply { dry_run, .. } | Verb::Undo { dry_run, .. } => !dry_run,
         Verb::Recover { dry_run, abandon, .. } => !dry_run && !abandon,
-        Verb::Guard(_) => true,
+        Verb::Guard(wish) => !wish.dry_run,
         _ => false,
     };
     changes && !cli.global.no_parent

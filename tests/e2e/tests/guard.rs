@@ -11,6 +11,7 @@ use backout_e2e::{runs, snapshots};
 use backout_kit::{Run, Running, ServerProtect, Snapshot, World, place, process, snapshot};
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -179,6 +180,40 @@ exit 7
 "#;
     guard(&world, &[], lines).ends(20);
     is_before(&world, &old);
+}
+
+#[test]
+fn links_rights_and_times_and_names_of_another_kind_are_put_back() {
+    let (world, _) = before();
+    let live = world.home.join("live");
+    let links = [("cur", "a.conf"), ("sub/up", "../b.conf"), ("same", "sub")];
+    for (name, to) in links {
+        symlink(to, live.join(name)).unwrap();
+    }
+    let old = world.files();
+    let lines = r#"
+cd "$home"
+rm -r live/sub live/cur live/b.conf
+echo file >live/cur
+mkdir live/b.conf && echo x >live/b.conf/x
+ln -s /etc live/new-link
+ln -sfn /tmp live/same
+mv backup moved && ln -s moved backup
+chmod 600 live/a.conf && touch live/a.conf && chmod 700 live
+exit 1
+"#;
+    guard(&world, &[], lines).ends(20);
+    for (name, to) in links {
+        assert_eq!(fs::read_link(live.join(name)).unwrap(), Path::new(to), "{name}");
+    }
+    // A link's own time is nothing that is kept.
+    let but_links = |files: &Snapshot| {
+        let made = |name: &String| links.iter().any(|(link, _)| *name == format!("live/{link}"));
+        files.clone().into_iter().filter(|(name, _)| !made(name)).collect::<Snapshot>()
+    };
+    let (now, old) = (but_links(&world.files()), but_links(&old));
+    assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
+    settled(&world);
 }
 
 #[test]
@@ -404,6 +439,7 @@ fn a_way_back_for_which_there_is_no_space_is_told_before_the_installer_runs() {
     let run = guard(&world, &[], "touch \"$here/ran\"").ends(10);
     assert!(run.json["error"]["message"].as_str().unwrap().contains("nothing was touched"), "{run:?}");
     assert!(!world.path().join("ran").exists());
+    assert_eq!(fs::read_dir(world.state.join("snapshots")).unwrap().count(), 0, "nor does its snapshot stay");
     is_before(&world, &old);
     drop(world);
 }
@@ -435,6 +471,9 @@ fn what_cannot_be_guarded_is_refused_before_anything_is_begun() {
         };
         refused(&all, 64, "BKO-9002");
     }
+    let said = guard(&world, &["--dry-run"], "exit 1").ends(0);
+    assert_eq!(said.json["data"]["covers"]["services"], serde_json::json!(["First", "Second"]));
+    assert!(!world.state.exists());
     let now = world.files();
     assert!(now == old);
 }

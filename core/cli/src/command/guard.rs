@@ -23,7 +23,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         return Err(later(&format!("guard {what}")));
     }
     guard::is_supported().map_err(stop)?;
-    session.may_ask(false)?;
+    session.may_ask(asked.dry_run)?;
     let wish = Wish { profile: asked.profile.clone(), ..Wish::default() };
     let ask = session.ask(&wish)?;
     let name = asked.profile.clone().unwrap_or_default();
@@ -32,6 +32,13 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     let argv = given::program(&asked.installer)?;
     let label = format!("before {}", words::installer_name(&argv));
     let wish = super::snapshot::of_job(session, &job, Some(label), asked.exclude.clone())?;
+    if asked.dry_run {
+        let text = words::covers(&job.profile.profile.name, &wish, &argv);
+        return Ok(Answer::read(
+            text,
+            json!({ "dry_run": true, "argv": argv, "covers": covers(&wish), "not_covered": left(&wish) }),
+        ));
+    }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
     let profile = &job.profile.profile.name;
@@ -58,9 +65,18 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         profile: source.text,
     };
     let id = created.snapshot.id.clone();
-    let plan = guard::plan(&locked, &job, &id, wish.roots.clone(), terms, &faces).map_err(stop)?;
+    // Of what was not begun nothing stays, no matter how far it got.
+    let not_begun = |refusal| {
+        snapshot::discard(&locked, &id);
+        stop(refusal)
+    };
+    let program = program().map_err(not_begun)?;
+    let plan = guard::plan(&locked, &job, &id, wish.roots.clone(), terms, &faces).map_err(not_begun)?;
     let decide = |failure: &Failure| goes_back(session, failure);
-    let report = guard::run(&locked, &plan, &program()?, &decide, &faces);
+    let report = guard::run(&locked, &plan, &program, &decide, &faces);
+    if matches!(report.ending, Ending::Refused(_)) {
+        snapshot::discard(&locked, &id);
+    }
     let well = matches!(report.ending, Ending::Done);
     let mut answer = Answer::from(report).warn(&created.notices);
     if well && answer.result.exit_code == exit_code::DONE {
@@ -103,27 +119,34 @@ fn goes_back(session: &Session, failure: &Failure) -> bool {
 }
 
 /// How this program is started to be a holder.
-fn program() -> Result<Program, Stop> {
+fn program() -> Result<Program, Refusal> {
     // The name that stands for this very program, even where another has been put in its place meanwhile.
     let own = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
-    let program = own.map_err(|e| stop(Refusal::NoHolder { why: e.to_string() }))?;
+    let program = own.map_err(|e| Refusal::NoHolder { why: e.to_string() })?;
     Ok(Program { program, arguments: vec![GUARD_HOLDER.into(), "--quiet".into()] })
 }
 
 /// What a program is told beside the result.
 fn data(session: &Session, plan: &Plan, wish: &snapshot::Wish, answer: &Answer) -> Value {
     let Some(terms) = plan.guards() else { return Value::Null };
-    let output = answer
-        .result
-        .run_id
-        .as_ref()
-        .map(|run| HostPath(session.state.join("history").join(run.as_str()).join(OUTPUT)));
+    let open =
+        [exit_code::UNFINISHED, exit_code::STUCK, exit_code::REBOOT].contains(&answer.result.exit_code);
+    let above = session.state.join(if open { "transactions" } else { "history" });
+    let output = answer.result.run_id.as_ref().map(|run| HostPath(above.join(run.as_str()).join(OUTPUT)));
     json!({
         "snapshot": terms.snapshot,
         "argv": terms.argv,
         "on_failure": terms.on_failure,
-        "covers": { "folders": wish.roots, "services": wish.services.iter().map(|s| &s.name).collect::<Vec<_>>() },
-        "not_covered": { "exclude": wish.exclude, "else": words::NOT_COVERED },
+        "covers": covers(wish),
+        "not_covered": left(wish),
         "output": output,
     })
+}
+
+fn covers(wish: &snapshot::Wish) -> Value {
+    json!({ "folders": wish.roots, "services": wish.services.iter().map(|s| &s.name).collect::<Vec<_>>() })
+}
+
+fn left(wish: &snapshot::Wish) -> Value {
+    json!({ "exclude": wish.exclude, "else": words::NOT_COVERED })
 }

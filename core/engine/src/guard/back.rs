@@ -1,6 +1,6 @@
 //! The way back: a run of its own to the snapshot, planned from the guard's records alone.
 
-use super::{Guard, Side, holder, reserve};
+use super::{Guard, Side, holder, inplace, reserve};
 use crate::{
     companions::with_companions,
     faces::{Cancel, Faces},
@@ -81,6 +81,8 @@ impl Guard<'_> {
         let never = Cancel::default();
         let faces = Faces { cancel: &never, ..self.faces };
         let state = self.locked.state();
+        let saved = store::open(state, &self.terms.snapshot).map_err(&refused)?;
+        inplace::restore(state, &saved).map_err(&refused)?;
         let mut plan = changes(state, self.tx, self.services, &never).map_err(&refused)?;
         plan.kind = PlanKind::Rollback;
         plan.guard = Some(self.tx.run.clone());

@@ -24,7 +24,7 @@ use std::{
     io::Write,
     path::PathBuf,
     process::Child,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 /// How long the holder may take to be ready.
@@ -105,7 +105,7 @@ pub fn run(
         }
     }
     faces.observer.event(&Event::Phase { phase: Phase::Install });
-    let report = match guard.wait(now()) {
+    let report = match guard.wait(Duration::ZERO) {
         Ok(Waited::Ended(exit)) => guard.ended(exit),
         Ok(Waited::NeverRan) => guard.void(Refusal::BeforeStop(Failure::NeverLetGo)),
         Ok(Waited::Runs(failure)) | Err(failure) => guard.report(Ending::Unfinished(failure), true),
@@ -223,8 +223,9 @@ impl Guard<'_> {
         }
     }
 
-    /// Waits until the installer has ended. `let_go`: when it was let go, in milliseconds since 1970.
-    pub(super) fn wait(&self, let_go: u64) -> Result<Waited, Failure> {
+    /// Waits until the installer has ended. `ran`: how long it has run already.
+    pub(super) fn wait(&self, ran: Duration) -> Result<Waited, Failure> {
+        let begun = Instant::now();
         loop {
             // Asked first: what a holder that is gone has written, it wrote before.
             let lives = holder::lives(&self.tx.folder)?;
@@ -239,8 +240,8 @@ impl Guard<'_> {
             if !lives && self.at_work()?.is_empty() {
                 return Ok(Waited::Ended(Exit::Unknown));
             }
-            let limit = self.terms.timeout.map(|s| let_go.saturating_add(s.saturating_mul(1000)));
-            if limit.is_some_and(|limit| now() >= limit) {
+            let limit = self.terms.timeout.map(Duration::from_secs);
+            if limit.is_some_and(|limit| ran.saturating_add(begun.elapsed()) >= limit) {
                 self.end_members()?;
                 return Ok(Waited::Ended(Exit::TimedOut));
             }
@@ -295,8 +296,4 @@ impl Guard<'_> {
 /// Image and number of each.
 pub(super) fn named(members: &[Member]) -> Vec<(String, u32)> {
     members.iter().map(|m| (m.process.image.clone(), m.process.pid)).collect()
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }

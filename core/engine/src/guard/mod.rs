@@ -13,6 +13,7 @@
 
 mod back;
 mod holder;
+mod inplace;
 mod install;
 mod judge;
 mod reserve;

@@ -13,6 +13,7 @@ use crate::{
 };
 use backout_journal::{Direction, Journal, Reading, Record, Status};
 use backout_protocol::{Event, guard::Exit, report::Phase};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Settles an open guard, whose way back is settled, if it had one. At boot nothing is done before all services may run:
 /// whether an installer's work is good is told by them too.
@@ -63,7 +64,7 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
     };
     match reading.status {
         Status::Begun | Status::Guarding => guard.never_ran(),
-        Status::Installing => match guard.wait(let_go(&reading)) {
+        Status::Installing => match guard.wait(ran(&reading)) {
             Ok(Waited::Ended(exit)) => guard.ended(exit),
             Ok(Waited::NeverRan) => guard.never_ran(),
             Ok(Waited::Runs(failure)) | Err(failure) => guard.report(Ending::Unfinished(failure), true),
@@ -88,9 +89,11 @@ impl Guard<'_> {
     }
 }
 
-/// When the installer was let go, in milliseconds since 1970.
-fn let_go(reading: &Reading) -> u64 {
-    reading.lines.iter().rfind(|l| l.record == Record::LetGo).map_or(0, |l| l.at)
+/// How long ago the installer was let go, by the clock that people set: for no more than its own time limit.
+fn ran(reading: &Reading) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let let_go = reading.lines.iter().rfind(|l| l.record == Record::LetGo).map(|l| l.at);
+    let_go.map_or(Duration::ZERO, |at| now.saturating_sub(Duration::from_millis(at)))
 }
 
 fn exited(reading: &Reading) -> Exit {

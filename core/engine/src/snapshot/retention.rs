@@ -56,6 +56,13 @@ pub fn drop(locked: &Locked, id: &SnapshotId) -> Result<u64, Refusal> {
     Ok(wanted.snapshot.as_ref().map_or(0, Snapshot::bytes))
 }
 
+/// Removes a snapshot that was only just taken, for something that then was not begun.
+pub fn discard(locked: &Locked, id: &SnapshotId) {
+    if let Err(e) = remove(locked, id) {
+        log::warn!("the snapshot {id} stays: {e}");
+    }
+}
+
 /// Keeps a snapshot until somebody says otherwise. `false`: it was pinned already.
 ///
 /// # Errors
