@@ -161,8 +161,16 @@ fn an_installer_that_fails_half_way_is_backed_out() {
     let all = runs(&world);
     assert_eq!((&all[1]["run"], &all[1]["fate"]), (&run.json["run_id"], &"put-back".into()));
     assert_eq!((&all[0]["guard"], &all[0]["kind"]), (&run.json["run_id"], &"rollback".into()));
+    // An older backout refuses both, and reads all others.
+    let format = |run: &serde_json::Value| {
+        let journal = world.state.join("history").join(run["run"].as_str().unwrap()).join("journal");
+        fs::read_to_string(journal).unwrap().split("format:").nth(1).unwrap()[..5].to_owned()
+    };
+    assert_eq!([format(&all[0]), format(&all[1])], ["(1,1)", "(1,1)"]);
     // Neither of them is anything to undo.
     assert_eq!(world.plain(&["undo"]).ends(10).error_code(), "BKO-1062");
+    world.rollback(&[]).ends(0);
+    assert_eq!(format(&runs(&world)[0]), "(1,0)");
 }
 
 #[test]
