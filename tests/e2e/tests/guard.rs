@@ -7,7 +7,7 @@
 )]
 
 use backout_demo::TreeSpec;
-use backout_e2e::{runs, snapshots};
+use backout_e2e::{prune, runs, snapshots};
 use backout_kit::{Run, Running, ServerProtect, Snapshot, World, place, process, snapshot};
 use std::{
     fs,
@@ -148,6 +148,8 @@ fn a_good_installer_is_kept_with_what_it_pushes_late_and_undo_takes_it_back() {
     assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
     assert!(new != old && world.running().iter().all(|r| *r));
     assert_eq!(world.plain(&["undo", id]).ends(10).error_code(), "BKO-1064");
+    prune(&world, 0, &["--yes"]).ends(0);
+    snapshots::call(&world, &["show", taken]).ends(10);
 }
 
 #[test]
@@ -352,6 +354,60 @@ fn the_parent_of_a_guard_that_dies_waits_for_the_installer_and_tells_the_end() {
             is_before(&world, &old);
         }
     }
+}
+
+#[test]
+fn the_parent_of_a_guard_that_dies_on_its_way_back_settles_both() {
+    let (world, old) = before();
+    // The way back is the first that stops it.
+    world.services.kills("first", "stop");
+    let run = guard(&world, &[], "echo half >\"$home/live/a.conf\"\nexit 1").ends(20);
+    // The way back that was cut off was put back, and another one was gone.
+    let kinds: Vec<_> = runs(&world).iter().map(|r| (r["kind"].clone(), r["fate"].clone())).collect();
+    let kind = |kind: &str, fate: &str| (kind.into(), fate.into());
+    assert_eq!(
+        kinds,
+        [kind("rollback", "committed"), kind("rollback", "put-back"), kind("guard", "put-back")]
+    );
+    assert_eq!(run.json["run_id"], runs(&world)[2]["run"]);
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_way_back_that_cannot_be_gone_is_tried_again_by_recover() {
+    let (world, old) = before();
+    let lines = r#"
+echo half >"$home/live/a.conf"
+copy=$(echo "$here"/state/snapshots/*/files/0/live/a.conf)
+mv "$copy" "$here/aside"
+echo spoilt >"$copy"
+exit 1
+"#;
+    let run = guard(&world, &[], lines).ends(22);
+    assert_eq!(run.error_code(), "BKO-5110");
+    assert_eq!(text(&world, "live/a.conf"), "half\n");
+    world.plain(&["status"]).ends(21);
+    world.plain(&["recover"]).ends(22);
+    let copies = fs::read_dir(world.state.join("snapshots")).unwrap().next().unwrap().unwrap().path();
+    fs::rename(world.path().join("aside"), copies.join("files/0/live/a.conf")).unwrap();
+    let recovered = world.plain(&["recover"]).ends(0);
+    assert_eq!(
+        (&recovered.json["outcome"], &recovered.json["run_id"]),
+        (&"rolled-back".into(), &run.json["run_id"])
+    );
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_guard_that_is_given_up_leaves_what_is_there_and_holds_no_space() {
+    let (world, _) = before();
+    let run = on_its_way(&world, &["--no-parent"], "");
+    process::kill(run.child.id());
+    process::kill(pid(&world.path().join("installer")));
+    assert_eq!(snapshot::leftovers(&world.home).len(), 1);
+    world.plain(&["recover", "--abandon"]).ends(0);
+    assert_eq!(text(&world, "live/a.conf"), "half\n");
+    settled(&world);
 }
 
 #[test]
