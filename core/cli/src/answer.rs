@@ -3,10 +3,10 @@
 use crate::{
     args::Json,
     exit_code, json,
-    messages::{Said, doctor, failure, notice, refusal, staged, stuck, text},
+    messages::{Said, doctor, failure, guard, notice, refusal, staged, stuck, text},
     terminal,
 };
-use backout_engine::{Ending, Refusal, RunReport};
+use backout_engine::{Ending, Failure, Refusal, RunReport};
 use backout_protocol::{
     Counts, Notice, Outcome, RunId, RunResult,
     report::{RESULT_SCHEMA, Warning},
@@ -162,6 +162,11 @@ impl From<RunReport> for Answer {
                 _ => doctor::nothing_safe(&left),
             });
         }
+        let in_spite = report.notices.iter().find_map(guard::in_spite);
+        if matches!(report.ending, Ending::Done) && in_spite.is_some() {
+            code = exit_code::DIFFERENT;
+            said = in_spite;
+        }
         let mut lines = Vec::new();
         match &report.ending {
             Ending::Done => {
@@ -176,6 +181,11 @@ impl From<RunReport> for Answer {
                 "every file is settled; `backout recover --boot=services` starts what ran and ends the run"
                     .to_owned(),
             ),
+            Ending::RebootPending(why @ Failure::Installer(_)) => {
+                lines.push(format!(
+                    "{why} and asks for a reboot\n`backout recover` judges its work behind it"
+                ));
+            }
             Ending::RebootPending(why) => lines.push(format!(
                 "the next reboot replaces the files; until then everything is as before the run ({why})\n\
                  `backout recover --cancel-reboot` calls it off"

@@ -161,6 +161,55 @@ pub(crate) struct Wish {
     pub on_locked: OnLocked,
 }
 
+/// What is asked of a guard.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GuardWish {
+    /// A built-in profile's name, or a `.ron` file.
+    #[arg(required_unless_present = "watch", conflicts_with = "watch")]
+    pub profile: Option<String>,
+    /// What becomes of a failure: everything goes back to the snapshot, a person is asked, or it stays and ends 31.
+    #[arg(long, value_name = "WHAT", default_value = "rollback")]
+    pub on_failure: OnFailure,
+    /// How many seconds the product may take to be whole and healthy once the installer has ended well.
+    #[arg(long, value_name = "S", default_value_t = 120)]
+    pub settle: u32,
+    /// What the snapshot leaves out, as `snapshot create` takes it; may be given more than once.
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Say what is covered and what is not; run nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Not in this version.
+    #[arg(long, value_name = "DIR", hide = true)]
+    pub watch: Vec<PathBuf>,
+    /// Not in this version.
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub service: Vec<String>,
+    /// Not in this version.
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub learn: Option<PathBuf>,
+    /// Not in this version.
+    #[arg(long, value_name = "TIME", hide = true)]
+    pub confirm_within: Option<String>,
+    /// The installer and its arguments.
+    #[arg(last = true, required = true, value_name = "INSTALLER")]
+    pub installer: Vec<OsString>,
+}
+
+/// What becomes of an installer's work that is not good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnFailure {
+    /// Everything goes back to the snapshot.
+    Rollback,
+    /// A person is asked; where nobody can be, it stays.
+    Ask,
+    /// It stays.
+    Keep,
+}
+
+/// The verb that the holder of an installer is started with.
+pub(crate) const GUARD_HOLDER: &str = "guard-holder";
+
 /// The verb that the processes of plugins are started with.
 pub(crate) const PLUGIN_HOST: &str = "plugin-host";
 
@@ -325,9 +374,11 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: SnapshotVerb,
     },
-    /// Not in this version.
-    #[command(hide = true)]
-    Guard(Later),
+    /// Runs an installer with a snapshot behind it: its work stays if it is good, and goes back whole if it is not.
+    Guard(GuardWish),
+    /// Is the process that holds an installer's processes together; it is told the rest by whoever has started it.
+    #[command(name = GUARD_HOLDER, hide = true)]
+    GuardHolder { folder: PathBuf },
     /// Not in this version.
     #[command(hide = true)]
     Report(Later),
@@ -645,6 +696,7 @@ mod tests {
             "history prune",
             "show 01jd",
             "guard p -- setup.exe /quiet",
+            "guard p --on-failure keep --settle 30 --exclude *.log --timeout 60 --yes -- setup.exe --json -x",
             "guard --watch /x --service S -- setup",
             "snapshot create p",
             "snapshot create p --label before --exclude *.log --exclude cache",
@@ -723,6 +775,9 @@ mod tests {
             "backout status --nonsense",
             "backout plan p q",
             "backout snapshot create",
+            "backout guard p",
+            "backout guard p --",
+            "backout guard p setup.exe",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

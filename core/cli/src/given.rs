@@ -1,11 +1,12 @@
 //! Values of the command line that hold paths, taken as they are: only in files does `%XX` stand for a byte.
 
-use crate::session::{Stop, component_id, wrong};
-use backout_engine::load;
+use crate::session::{Stop, component_id, stop, wrong};
+use backout_engine::{Refusal, load};
+use backout_machine::group;
 use backout_protocol::{ComponentId, HostPath, SnapshotId, path::encode, plan::RestoreFrom};
 use std::{
     ffi::{OsStr, OsString},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// `--set NAME=VALUE`. A value may hold `=`; a name may not.
@@ -16,6 +17,32 @@ pub(crate) fn variable(text: &OsStr) -> Result<(String, HostPath), Stop> {
         }
         _ => Err(wrong(format!("`{}` is not of the form --set NAME=VALUE", encode(text)))),
     }
+}
+
+/// An installer and its arguments: the program by its absolute path, as it is found from here or on the search path.
+pub(crate) fn program(words: &[OsString]) -> Result<Vec<HostPath>, Stop> {
+    let (program, arguments) =
+        words.split_first().ok_or_else(|| wrong("no installer is named".to_owned()))?;
+    let none = |why: &str| stop(Refusal::NoInstaller { program: encode(program), why: why.to_owned() });
+    let path = Path::new(program);
+    let found = if path.components().count() > 1 || path.is_absolute() {
+        load::absolute(path)
+    } else {
+        let folders = search_path();
+        let found = folders.iter().map(|folder| folder.join(path)).find(|file| file.is_file());
+        HostPath(found.ok_or_else(|| none("it is not on the search path"))?)
+    };
+    match std::fs::metadata(&found.0) {
+        Ok(meta) if meta.is_file() && group::can_run(&found.0) => {}
+        Ok(_) => return Err(none("it is no program")),
+        Err(e) => return Err(none(&e.to_string())),
+    }
+    Ok(std::iter::once(found).chain(arguments.iter().map(|word| HostPath(word.into()))).collect())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the binary is the one that reads the environment")]
+fn search_path() -> Vec<PathBuf> {
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }
 
 /// `--from [COMPONENT=]vendor|dir:PATH|snapshot:ID`. `find`: the snapshot whose id begins so.

@@ -10,7 +10,7 @@ use crate::{
     exit_code,
     frame::{Frame, NO, YES},
     logging,
-    messages::{refusal, staged, worker as messages},
+    messages::{guard, refusal, staged, worker as messages},
     request,
     session::{Session, after},
     signals, terminal,
@@ -44,6 +44,7 @@ pub(crate) fn wanted(cli: &Cli) -> bool {
         | Verb::Apply { dry_run, .. }
         | Verb::Undo { dry_run, .. } => !dry_run,
         Verb::Recover { dry_run, abandon, .. } => !dry_run && !abandon,
+        Verb::Guard(wish) => !wish.dry_run,
         _ => false,
     };
     changes && !cli.global.no_parent
@@ -277,7 +278,13 @@ fn told(report: RunReport, how: &How, task: Task) -> Answer {
         }
         Ending::Unfinished(_) | Ending::Stuck { .. } => false,
     };
+    let spite = report.notices.iter().find_map(guard::in_spite).filter(|_| task != Task::Recover && settled);
     let mut answer = Answer::from(report);
+    if let Some(said) = spite {
+        answer.result.exit_code = exit_code::DIFFERENT;
+        answer.say(messages::then(&how.words, said));
+        return answer;
+    }
     match (settled, &how.panic, answer.said.take()) {
         (true, None, said) => {
             answer.said = said;

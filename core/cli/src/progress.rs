@@ -110,6 +110,8 @@ pub(crate) fn words(event: &Event) -> Option<String> {
             Phase::Health => "looking whether all is well".to_owned(),
             Phase::Commit => "making it final".to_owned(),
             Phase::Recover => "settling an unfinished run".to_owned(),
+            Phase::Install => "the installer runs".to_owned(),
+            Phase::Judge => "looking whether the installer's work is whole".to_owned(),
         },
         Event::Service { service, action } => match action {
             ServiceAction::Stopping => format!("  stopping {service}"),

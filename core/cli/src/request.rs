@@ -12,7 +12,7 @@ use backout_engine::{
     history,
 };
 use backout_protocol::{
-    Outcome, RunId, RunResult,
+    HostPath, Outcome, RunId, RunResult,
     plan::{Ask, Plan, PlanKind},
 };
 use serde_json::json;
@@ -24,6 +24,8 @@ pub(crate) enum Aim<'a> {
     Forth(&'a str, &'a Ask),
     /// Taking this run back, or these files of it alone; `None`: the newest.
     Undo(Option<&'a str>, &'a [String]),
+    /// Running this installer on the product of this profile.
+    Guard(&'a str, &'a [HostPath]),
 }
 
 impl Aim<'_> {
@@ -35,8 +37,12 @@ impl Aim<'_> {
             (Aim::Undo(run, paths), PlanKind::Undo { of }) => {
                 plan.request.paths == paths && run.is_none_or(|run| of.as_str().eq_ignore_ascii_case(run))
             }
-            (Aim::Forth(..), PlanKind::Undo { .. })
-            | (Aim::Undo(..), PlanKind::Rollback | PlanKind::Apply) => false,
+            (Aim::Guard(profile, argv), PlanKind::Guard(guard)) => {
+                plan.profile.name == profile && guard.argv == argv
+            }
+            (Aim::Forth(..), PlanKind::Undo { .. } | PlanKind::Guard(_))
+            | (Aim::Undo(..), PlanKind::Rollback | PlanKind::Apply | PlanKind::Guard(_))
+            | (Aim::Guard(..), PlanKind::Rollback | PlanKind::Apply | PlanKind::Undo { .. }) => false,
         }
     }
 }

@@ -33,7 +33,7 @@ fn object(words: &[&str], code: i32) -> Value {
 #[test]
 fn what_is_not_in_this_version_says_so_in_text_and_in_json_wherever_the_flag_stands() {
     for later in [
-        "guard P -- setup.exe",
+        "guard --watch /x -- setup.exe",
         "report ID -o file.html",
         "explain BKO-1001",
         "plan P --format html",

@@ -178,6 +178,22 @@ fn remove(parent: &Folder, name: &OsStr) -> Result<(), Error> {
     os::remove_folder(&parent.handle, name).or_else(gone)
 }
 
+/// Takes `len` bytes of the folder's file system by a file that holds nothing, so that somebody who removes it has them.
+///
+/// # Errors
+/// [`ErrorKind::Exists`], [`ErrorKind::NoSpace`]: nothing of it stays; the system's.
+pub fn reserve(folder: &Folder, name: &OsStr, len: u64) -> Result<(), Error> {
+    let path = folder.path().join(name);
+    let file = os::create_file(&folder.handle, name, 0o600).map_err(|e| Error::io("make", &path, e))?;
+    let taken = os::allocate(&file, len).map_err(|e| Error::io("reserve space in", &path, e));
+    let synced = taken.and_then(|()| barrier::sync_file(&file).map_err(|e| Error::sync(&path, e)));
+    if let Err(e) = synced {
+        let _ = os::remove_file(&folder.handle, name);
+        return Err(e);
+    }
+    folder.sync()
+}
+
 /// A file whose space is taken before it is needed.
 #[derive(Debug)]
 pub struct Preallocated {

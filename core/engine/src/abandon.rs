@@ -3,7 +3,7 @@
 
 use crate::{
     action::{Action, Progress},
-    defer, hold, quiesce,
+    defer, guard, hold, quiesce,
     recover::{load, were},
     refusal::Refusal,
     state::{OpenRun, State, plain, unusable},
@@ -111,6 +111,9 @@ pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
     if let (Some(tx), Ok(reading)) = (&tx, &open.reading) {
         defer::take_out_of(tx, reading)?;
     }
+    if let Some(tx) = tx.as_ref().filter(|tx| tx.plan.guards().is_some()) {
+        guard::give_up(tx);
+    }
     if let Some(tx) = &tx {
         hold::lift(state, tx).map_err(|e| unusable(state.path(), &e))?;
     }
@@ -153,6 +156,11 @@ fn standing(status: Status) -> Standing {
         | Status::CommitPending
         | Status::Opening
         | Status::Reopening
+        // A guard has none.
+        | Status::Guarding
+        | Status::Installing
+        | Status::Judging
+        | Status::GoingBack
         | Status::Unswapped
         | Status::Deferred
         | Status::RebootPending

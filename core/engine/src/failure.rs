@@ -3,11 +3,11 @@
 //! [`Failure`]: everything is put back. [`Stuck`]: going back failed too, or the journal cannot be trusted; a person
 //! is needed.
 
-use crate::faces::Cancelled;
+use crate::{faces::Cancelled, refusal::Refusal};
 use backout_disk::{Error, ErrorKind};
 use backout_journal::Unreadable;
 use backout_machine::{holders, service::ServiceError};
-use backout_protocol::{ComponentId, HostPath, Place, ServiceName, text::Text};
+use backout_protocol::{ComponentId, HostPath, Place, ServiceName, SnapshotId, guard::Exit, text::Text};
 use std::{fmt, path::Path};
 
 /// Image and number of each process that holds a file, as far as the system tells.
@@ -135,6 +135,24 @@ pub enum Failure {
         /// Which.
         folder: HostPath,
     },
+    /// An installer did not end well.
+    Installer(Exit),
+    /// An installer ended well, and files of the product are not as the profile says that the patch leaves them.
+    NotWhole {
+        /// Which; empty: they cannot be looked at.
+        files: Vec<HostPath>,
+        /// What cannot be looked at, if something cannot.
+        why: String,
+    },
+    /// How an installer ended is not on record, and the profile has no versions to tell whether its work is whole.
+    NotJudged,
+    /// Processes of an installer go on.
+    InstallerRuns {
+        /// Image and number of each.
+        processes: Vec<(String, u32)>,
+    },
+    /// An installer was never let go: nothing of it ran.
+    NeverLetGo,
     /// The run's own records say why it went back, in these words.
     Recorded {
         /// Them.
@@ -201,6 +219,20 @@ pub enum Stuck {
         path: HostPath,
         /// Why.
         why: String,
+    },
+    /// The way back from an installer's work cannot be begun.
+    WayBack {
+        /// To which snapshot.
+        snapshot: SnapshotId,
+        /// Why.
+        why: Box<Refusal>,
+    },
+    /// The way back from an installer's work failed; everything is as the installer left it.
+    WayBackFailed {
+        /// To which snapshot.
+        snapshot: SnapshotId,
+        /// Why.
+        why: Box<Failure>,
     },
     /// The undo could not be made durable; services are left stopped.
     NotDurable {
@@ -269,6 +301,21 @@ impl fmt::Display for Failure {
             Failure::Joined { service } => {
                 write!(f, "the service `{service}` has come up since the plan was made")
             }
+            Failure::Installer(exit) => write!(f, "{exit}"),
+            Failure::NotWhole { files, why } if files.is_empty() => {
+                write!(f, "whether the installer's work is whole cannot be seen: {why}")
+            }
+            Failure::NotWhole { files, .. } => {
+                let all: Vec<String> = files.iter().map(ToString::to_string).collect();
+                write!(f, "files are not as the patch leaves them: {}", all.join(", "))
+            }
+            Failure::NotJudged => f.write_str("how the installer ended is not on record"),
+            Failure::InstallerRuns { processes } => {
+                let all: Vec<String> =
+                    processes.iter().map(|(image, pid)| format!("{image} ({pid})")).collect();
+                write!(f, "the installer goes on: {}", all.join(", "))
+            }
+            Failure::NeverLetGo => f.write_str("the installer was never let go"),
             Failure::Recorded { why } => f.write_str(why),
         }
     }

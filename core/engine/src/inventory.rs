@@ -158,11 +158,13 @@ fn undoable(state: &State, profile: &str) -> Result<Vec<RunId>, Refusal> {
         .filter(|e| e.plan.as_ref().is_some_and(whole))
         .filter_map(|e| match &e.plan.as_ref()?.kind {
             PlanKind::Undo { of } => Some(of),
-            PlanKind::Rollback | PlanKind::Apply => None,
+            PlanKind::Rollback | PlanKind::Apply | PlanKind::Guard(_) => None,
         })
         .collect();
     let theirs = committed().filter(|e| {
-        let rollback = |p: &backout_protocol::Plan| p.kind == PlanKind::Rollback && p.profile.name == profile;
+        let rollback = |p: &backout_protocol::Plan| {
+            p.kind == PlanKind::Rollback && p.guard.is_none() && p.profile.name == profile
+        };
         e.plan.as_ref().is_some_and(rollback) && !undone.contains(&e.run)
     });
     Ok(theirs.map(|e| e.run.clone()).collect())

@@ -23,6 +23,7 @@ pub mod faces;
 mod facts;
 pub mod failure;
 mod generations;
+pub mod guard;
 mod health;
 pub mod history;
 pub mod hold;

@@ -130,6 +130,8 @@ mod tests {
             steps: Vec::new(),
             closed: Vec::new(),
             keep_clear: Vec::new(),
+            guard: None,
+            after: Vec::new(),
             left_alone: Vec::new(),
             notices: Vec::new(),
             notes: Vec::new(),

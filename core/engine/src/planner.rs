@@ -39,6 +39,20 @@ pub const TOOL: &str = env!("CARGO_PKG_VERSION");
 /// # Errors
 /// Every [`Refusal`] that a rollback would meet before it looks at rights, space and file systems.
 pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan, Refusal> {
+    Ok(planned(job, state, faces)?.plan)
+}
+
+/// A plan, and what it says nothing of where nothing changes.
+pub(crate) struct Planned {
+    pub plan: Plan,
+    /// What a window waits for once its services are down.
+    pub waits: Vec<Step>,
+    /// Programs that must not run in a window.
+    pub closed: Vec<Closed>,
+}
+
+/// As [`plan`].
+pub(crate) fn planned(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Planned, Refusal> {
     let job = &with_real_sources(job)?;
     let survey = Survey::make(job)?;
     let profile = &job.profile.profile;
@@ -111,12 +125,13 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     }
     safe::leave_actions(&mut merged);
     merged.notices.extend(not_in_snapshots);
+    let to_close = to_be_closed(profile, &survey, &concerned);
     let mut closed = Vec::new();
     // Actions come behind all files.
     let mut changes = std::mem::take(&mut merged.files);
     changes.append(&mut merged.customs);
     if changes.iter().any(Step::changes) {
-        closed = to_be_closed(profile, &survey, &concerned);
+        closed.clone_from(&to_close);
         preflight::closed_now(&closed)?;
     }
     if !merged.wanting.is_empty() {
@@ -143,7 +158,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
     }
     let mut notes: Vec<Text> = proposers.iter().flat_map(|p| p.proposal.notes.clone()).collect();
     notes.extend(reminders(profile, &selected, Moment::Before));
-    Ok(Plan {
+    let plan = Plan {
         format: FORMAT,
         kind: match profile.goes {
             Goes::Back => PlanKind::Rollback,
@@ -154,16 +169,19 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
         plugins,
         request: job.ask.clone(),
         site: survey.effective(job),
-        steps: steps(&services, merged.waits, changes),
+        steps: steps(&services, merged.waits.clone(), changes),
         components,
         services,
         closed,
         keep_clear: merged.keep_clear,
+        guard: None,
+        after: Vec::new(),
         left_alone: merged.left_alone,
         notices,
         notes,
         reminders: reminders(profile, &selected, Moment::After),
-    })
+    };
+    Ok(Planned { plan, waits: merged.waits, closed: to_close })
 }
 
 /// The folders below which files may be changed.

@@ -9,7 +9,7 @@ use crate::{
     commit, defer,
     faces::Faces,
     failure::{Failure, Stuck},
-    history,
+    guard, history,
     quiesce::{self, Were, never},
     refusal::Refusal,
     report::{Ending, RunReport},
@@ -38,7 +38,7 @@ pub fn run(path: &Path, extent: Extent, faces: &Faces<'_>) -> RunReport {
     };
     match locked.state().unfinished() {
         Ok(None) => RunReport::of(Ending::NothingToDo),
-        Ok(Some(open)) => settle(&locked, open, extent, faces),
+        Ok(Some(open)) => settle_all(&locked, open, extent, faces),
         Err(refusal) => refusal.into(),
     }
 }
@@ -79,10 +79,31 @@ pub fn after(path: &Path, whose: &Whose, extent: Extent, faces: &Faces<'_>) -> O
         Ok(run) => run?,
         Err(refusal) => return refused(refusal),
     };
+    // A guard and the run by which it goes back are one thing to whoever called for it.
+    let run = guard::whole(state, run);
     match state.unfinished() {
-        Ok(Some(open)) if open.run == run => Some(settle(&locked, open, extent, faces)),
+        Ok(Some(open)) if guard::whole(state, open.run.clone()) == run => {
+            Some(settle_all(&locked, open, extent, faces))
+        }
         Ok(_) => history::report(state, &run).unwrap_or_else(refused),
         Err(refusal) => refused(refusal),
+    }
+}
+
+/// Settles the open run; and where that was a guard's way back, the guard behind it.
+fn settle_all(locked: &Locked, open: OpenRun, extent: Extent, faces: &Faces<'_>) -> RunReport {
+    if guard::is_one(locked.state(), &open.run) {
+        return guard::settle(locked, open, extent, faces);
+    }
+    let report = settle(locked, open, extent, faces);
+    if !matches!(report.ending, Ending::Completed | Ending::RolledBack(_) | Ending::NothingToDo) {
+        return report;
+    }
+    match locked.state().unfinished() {
+        Ok(Some(behind)) if guard::is_one(locked.state(), &behind.run) => {
+            guard::settle(locked, behind, extent, faces)
+        }
+        _ => report,
     }
 }
 
@@ -236,7 +257,10 @@ fn go_on(
         Remedy::ResumeAndQueue => run.resume_and_queue(recorded(reading)),
         Remedy::AwaitReboot => run.behind_the_reboot(behind, recorded(reading)),
         Remedy::DropStaging | Remedy::DropStagingAndResume => run.close_untouched(recorded(reading)),
-        Remedy::Forget | Remedy::AwaitCommit | Remedy::TidyUp => Ending::NothingToDo,
+        // A guard's own are settled by its own room.
+        Remedy::Judge | Remedy::GoBack | Remedy::Forget | Remedy::AwaitCommit | Remedy::TidyUp => {
+            Ending::NothingToDo
+        }
     };
     let ending = match ending {
         Ending::Done => Ending::Completed,
@@ -297,7 +321,7 @@ pub fn cancel_reboot(path: &Path, faces: &Faces<'_>) -> RunReport {
 }
 
 /// A program that may not be run, as the reason why a recovery cannot go on.
-fn untrusted(refusal: Refusal, tx: &Transaction) -> Stuck {
+pub(crate) fn untrusted(refusal: Refusal, tx: &Transaction) -> Stuck {
     match refusal {
         Refusal::Distrusted { path, why, .. } => Stuck::Companion { path, why },
         other => {

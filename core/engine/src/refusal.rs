@@ -203,6 +203,20 @@ pub enum Refusal {
         /// Each of them.
         targets: Vec<Place>,
     },
+    /// The installer that is to be guarded is not there, or is no program.
+    NoInstaller {
+        /// As given.
+        program: String,
+        /// Why.
+        why: String,
+    },
+    /// Installers cannot be guarded on this system.
+    NoGuardHere,
+    /// The process that would hold the installer's processes together cannot be started.
+    NoHolder {
+        /// Why.
+        why: String,
+    },
     /// A path given with a flag names no file that the run is about.
     PathUnused {
         /// The flag.

@@ -17,7 +17,7 @@ use crate::{
     window::{Extent, Run, chain},
 };
 use backout_disk::{Error, durable};
-use backout_journal::{Journal, Record};
+use backout_journal::{Journal, Record, format};
 use backout_machine::service::Services;
 use backout_protocol::{Counts, Digest, Notice, RunId, plan::Plan};
 use std::{
@@ -48,7 +48,8 @@ fn up_to(until: Until, locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunRe
         Ok(services) => services,
         Err(e) => return Refusal::Service(e).into(),
     };
-    match begin(locked, plan) {
+    let plain = until == Until::End && plan.guard.is_none();
+    match begin(locked, plan, if plain { format::PLAIN } else { format::FORMAT }) {
         Ok((tx, journal)) => {
             faces.observer.begun(&tx.run, tx.log());
             carry_out(until, locked, tx, journal, services.as_ref(), faces)
@@ -57,11 +58,15 @@ fn up_to(until: Until, locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunRe
     }
 }
 
-/// Makes the transaction's folder, the plan and the journal's first record durable.
-fn begin(locked: &Locked, plan: &Plan) -> Result<(Transaction, Journal), Refusal> {
+/// Makes the transaction's folder, the plan and the first record of a journal of this format durable.
+pub(crate) fn begin(
+    locked: &Locked,
+    plan: &Plan,
+    format: (u16, u16),
+) -> Result<(Transaction, Journal), Refusal> {
     let state = locked.state();
     let run = state.new_id()?;
-    let begun = begin_in(locked, &run, plan);
+    let begun = begin_in(locked, &run, plan, format);
     if begun.is_err()
         // No whole record can be there: nothing had been done, and nothing of it stays.
         && let Err(e) = tidy::remove_transaction(locked, &run)
@@ -71,7 +76,12 @@ fn begin(locked: &Locked, plan: &Plan) -> Result<(Transaction, Journal), Refusal
     begun
 }
 
-fn begin_in(locked: &Locked, run: &RunId, plan: &Plan) -> Result<(Transaction, Journal), Refusal> {
+fn begin_in(
+    locked: &Locked,
+    run: &RunId,
+    plan: &Plan,
+    format: (u16, u16),
+) -> Result<(Transaction, Journal), Refusal> {
     let state = locked.state();
     let fail = |e: Error| unusable(state.path(), &e);
     let transactions = state.transactions().map_err(fail)?;
@@ -90,7 +100,7 @@ fn begin_in(locked: &Locked, run: &RunId, plan: &Plan) -> Result<(Transaction, J
     let failed = |e| Refusal::JournalFailed { why: chain(&e) };
     let mut journal = Journal::create(&tx.folder, run).map_err(failed)?;
     let first = Record::Begin {
-        format: backout_journal::format::FORMAT,
+        format,
         tool: plan.tool.clone(),
         // Told for people; recovery never compares it.
         boot: backout_machine::boot_id().unwrap_or_default(),
@@ -194,7 +204,7 @@ fn void(locked: &Locked, tx: &Transaction, mut journal: Journal, why: &str) {
 }
 
 /// Lets older runs go by rule, now that a newer one is finished. What cannot go now goes another time.
-fn retain(locked: &Locked) {
+pub(crate) fn retain(locked: &Locked) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
     match history::prune(locked, Retention::default(), now) {
         Ok(pruned) => {

@@ -205,13 +205,13 @@ impl State {
         }))
     }
 
-    /// The run that is not over, if any. A run without a record counts as over, as nothing had been done; unless a
+    /// The run that is not over, if any; of a guard and the run by which it goes back, that run. A run without a record counts as over, as nothing had been done; unless a
     /// before-image proves that its journal was lost.
     ///
     /// # Errors
     /// [`Refusal::State`].
     pub fn unfinished(&self) -> Result<Option<OpenRun>, Refusal> {
-        for run in self.transaction_ids()? {
+        for run in self.transaction_ids()?.into_iter().rev() {
             let folder = self.transactions().and_then(|t| t.open_below(&plain(run.as_str())));
             let folder = folder.map_err(|e| unusable(self.path(), &e))?;
             match Journal::read(&folder, &run) {

@@ -3,7 +3,7 @@
 use crate::{
     action::{ACTIONS, PLUGINS},
     failure::Stuck,
-    history, hold,
+    guard, history, hold,
     refusal::Refusal,
     stage::Stagings,
     state::{Locked, plain, unusable},
@@ -53,7 +53,7 @@ pub(crate) fn all(locked: &Locked) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn over(
+pub(crate) fn over(
     locked: &Locked,
     run: &RunId,
     folder: Folder,
@@ -109,6 +109,7 @@ pub(crate) fn close(locked: &Locked, tx: &Transaction, journal: Option<Journal>)
         clean.map_err(|e| Error::unsupported("write the journal in", tx.folder.path(), &e.to_string()))?;
     }
     hold::lift(locked.state(), tx)?;
+    guard::release(tx)?;
     let (from, to) = (locked.state().transactions()?, locked.state().history()?);
     durable::remove_tree(&tx.folder, OsStr::new("stopping"))?;
     durable::remove_tree(&tx.folder, OsStr::new("journal.spare"))?;

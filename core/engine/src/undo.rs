@@ -5,6 +5,7 @@ use crate::{
     action::{Asking, Side},
     companions::with_companions,
     faces::Faces,
+    guard,
     history::{self, Entry, Fate},
     look,
     planner::{TOOL, steps},
@@ -47,6 +48,9 @@ pub fn plan(state: &State, asked: &Asked<'_>, faces: &Faces<'_>) -> Result<Plan,
         Some(id) => chosen(runs, id)?,
         None => newest(runs)?,
     };
+    if tx.plan.guards().is_some() {
+        return guard::undo(state, &tx, asked, faces);
+    }
     let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
     check_programs(services.as_ref(), &tx.plan.site.health)?;
     let left = match asked.paths {
@@ -151,8 +155,9 @@ fn undone_by(runs: &[(RunId, Finished)], run: &RunId) -> Option<RunId> {
 fn newest(runs: Vec<(RunId, Finished)>) -> Result<Transaction, Refusal> {
     let at = runs.iter().position(|(run, finished)| match finished {
         Finished::Committed(tx) => {
-            let undo = matches!(tx.plan.kind, PlanKind::Undo { .. });
-            !undo && !tx.is_empty() && undone_by(&runs, run).is_none()
+            let back = matches!(tx.plan.kind, PlanKind::Undo { .. }) || tx.plan.guard.is_some();
+            let changed = !tx.is_empty() || tx.plan.guards().is_some();
+            !back && changed && undone_by(&runs, run).is_none()
         }
         Finished::Damaged(_) => true,
         Finished::Other => false,
@@ -174,7 +179,9 @@ fn chosen(runs: Vec<(RunId, Finished)>, id: &str) -> Result<Transaction, Refusal
     let why = match (found, by) {
         (Finished::Other, _) => NotUndoable::RolledBack,
         (Finished::Damaged(why), _) => NotUndoable::Damaged(why),
-        (Finished::Committed(tx), _) if matches!(tx.plan.kind, PlanKind::Undo { .. }) => {
+        (Finished::Committed(tx), _)
+            if matches!(tx.plan.kind, PlanKind::Undo { .. }) || tx.plan.guard.is_some() =>
+        {
             NotUndoable::IsAnUndo
         }
         (Finished::Committed(_), Some(by)) => NotUndoable::UndoneBy(by),

@@ -24,7 +24,8 @@ use crate::{
 use backout_journal::{Journal, Record, Status, Verdict};
 use backout_machine::service::Services;
 use backout_protocol::{
-    Event, Notice, ServiceName,
+    Event, Notice, Plan, ServiceName,
+    plan::Was,
     report::{Phase, ServiceAction},
 };
 use std::{cell::Cell, fs::File, time::Instant};
@@ -168,9 +169,8 @@ impl Run<'_> {
             return self.files_settled();
         }
         let well = self.start_new().and_then(|()| {
-            let (were, all) = (self.were.clone(), self.tx.plan.request.start_all);
-            let ran = ran(&were);
-            let health = self.quiesce().health(|name| all || ran(name));
+            let (were, tx) = (self.were.clone(), self.tx);
+            let health = self.quiesce().health(|name| is_new(&tx.plan, &were, name));
             let verdict = if health.is_ok() { Verdict::Well } else { Verdict::Ill };
             health.and(self.record(Record::Health { verdict }))
         });
@@ -195,9 +195,11 @@ impl Run<'_> {
     }
 
     fn start_new(&mut self) -> Result<(), Failure> {
-        let (were, all) = (self.were.clone(), self.tx.plan.request.start_all);
-        let ran = ran(&were);
-        self.start(|name| all || ran(name))
+        let (were, tx) = (self.were.clone(), self.tx);
+        self.start(|name| is_new(&tx.plan, &were, name))?;
+        let going = self.quiesce().set_going(&tx.plan.after)?;
+        self.notices.extend(going.into_iter().map(|service| Notice::LeftRestarting { service }));
+        Ok(())
     }
 
     /// Starts the wanted services that do not run, each with its two records.
@@ -334,6 +336,14 @@ impl Run<'_> {
             log::warn!("run {}: {}", self.tx.run, chain(&e));
         }
         Ok(())
+    }
+}
+
+/// Whether a service runs in the new state.
+fn is_new(plan: &Plan, were: &Were, name: &ServiceName) -> bool {
+    match plan.after.iter().find(|(known, _)| known == name) {
+        Some((_, was)) => *was == Was::Running,
+        None => plan.request.start_all || ran(were)(name),
     }
 }
 

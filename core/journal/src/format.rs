@@ -1,13 +1,16 @@
 //! Lines: `<crc32, 8 hex digits> <RON>\n`, the checksum over the RON text.
 //!
-//! Format 1.0: the first. 1.1: `CommitPending`. A reader refuses another major number and a higher minor one.
+//! Format 1.0: the first. 1.1: runs that are left staged, guards, and the runs by which these go back; every other run is still
+//! written as 1.0, so that older tools read it. A reader refuses another major number and a higher minor one.
 
 use crate::record::Record;
-use backout_protocol::RunId;
+use backout_protocol::{RunId, guard::Exit};
 use serde::{Deserialize, Serialize};
 
 /// Version of the journal's format: (major, minor).
 pub const FORMAT: (u16, u16) = (1, 1);
+/// Version of the journal of a run that neither waits for its commit nor belongs to a guard.
+pub const PLAIN: (u16, u16) = (1, 0);
 /// The file is this long from the start, so that a full disk cannot refuse a record.
 pub const LENGTH: usize = 64 * 1024;
 /// What the unwritten part is filled with.
@@ -36,7 +39,13 @@ pub struct Line {
 /// A line as bytes, with its checksum.
 pub fn encode(line: &Line) -> Result<(Vec<u8>, u32), ron::Error> {
     let mut line = line.clone();
-    if let Record::Undo { why } | Record::Deferring { why } | Record::Undone { why } = &mut line.record {
+    if let Record::Undo { why }
+    | Record::Deferring { why }
+    | Record::Undone { why }
+    | Record::GoingBack { why }
+    | Record::Kept { why, .. }
+    | Record::InstallerExited { code: Exit::NotStarted(why) } = &mut line.record
+    {
         *why = why.chars().take(MAX_WHY).collect();
     }
     let text = ron::to_string(&line)?;

@@ -1,6 +1,10 @@
 //! The records of a journal, in the order a run writes them.
 
-use backout_protocol::{Digest, ServiceName, plan::Was};
+use backout_protocol::{
+    Digest, ServiceName, SnapshotId,
+    guard::{Exit, OnFailure},
+    plan::Was,
+};
 use serde::{Deserialize, Serialize};
 
 /// One fact of a run. `F` in a comment: durable before the next step is taken.
@@ -88,6 +92,39 @@ pub enum Record {
         /// Why the run was given up.
         why: String,
     },
+    /// A guard: its snapshot is taken and its holder waits for the word; nothing of the installer runs. F.
+    GuardOpen {
+        /// What it can go back to.
+        snapshot: SnapshotId,
+        /// The installer and its arguments, cut short where they are long: `plan.ron` has all of them.
+        argv: Vec<String>,
+        /// What becomes of a failure.
+        policy: OnFailure,
+        /// What the services were.
+        services: Vec<(ServiceName, Was)>,
+        /// The holder's process, by whose number its group is known in this boot.
+        group: u32,
+    },
+    /// The holder is about to be told to let the installer go. F, before it is told: without it nothing ran.
+    LetGo,
+    /// The installer has ended. F, before its work is judged.
+    InstallerExited {
+        /// How.
+        code: Exit,
+    },
+    /// The installer's work is not good, and everything goes back to the snapshot by a run of its own. F, before anything of
+    /// it is begun.
+    GoingBack {
+        /// Why.
+        why: String,
+    },
+    /// The installer's work stays; the guard is final. F.
+    Kept {
+        /// Whether it is good.
+        verdict: Verdict,
+        /// What is wrong with it, if anything.
+        why: String,
+    },
     /// A recovery took the run over. Written to a new journal that replaced the old one before anything was done.
     Recovering {
         /// Which way it goes.
@@ -131,6 +168,11 @@ impl Record {
             | Record::Deferring { .. }
             | Record::RebootPending { .. }
             | Record::Unswapped
+            | Record::GuardOpen { .. }
+            | Record::LetGo
+            | Record::InstallerExited { .. }
+            | Record::GoingBack { .. }
+            | Record::Kept { .. }
             | Record::Undone { .. } => true,
             Record::Starting { .. }
             | Record::Started { .. }
@@ -160,6 +202,11 @@ impl Record {
             Record::RebootPending { .. } => "RebootPending",
             Record::Unswapped => "Unswapped",
             Record::Undone { .. } => "Undone",
+            Record::GuardOpen { .. } => "GuardOpen",
+            Record::LetGo => "LetGo",
+            Record::InstallerExited { .. } => "InstallerExited",
+            Record::GoingBack { .. } => "GoingBack",
+            Record::Kept { .. } => "Kept",
             Record::Recovering { .. } => "Recovering",
         }
     }

@@ -39,6 +39,14 @@ pub enum Status {
     Deferred,
     /// Files and services are old; the next reboot replaces the files, or has done so.
     RebootPending,
+    /// A guard: the snapshot is taken, and nothing of the installer runs.
+    Guarding,
+    /// A guard: the installer runs, or has run.
+    Installing,
+    /// A guard: the installer has ended, and its work is to be judged.
+    Judging,
+    /// A guard: everything goes back to the snapshot, by a run of its own.
+    GoingBack,
     /// The run is over: old.
     Undone,
     /// Over, old and tidied up.
@@ -71,6 +79,10 @@ pub enum Remedy {
     /// In the same boot see to it that the moves are queued; behind the reboot go on forwards if any was made, else end
     /// the run as it is.
     AwaitReboot,
+    /// Wait for the installer's end, judge its work; keep it or go back to the snapshot.
+    Judge,
+    /// Go back to the snapshot.
+    GoBack,
     /// Only tidy up: the run is over.
     TidyUp,
 }
@@ -131,8 +143,21 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
         (S::RebootPending, R::Starting { .. } | R::Started { .. }) => Ok(S::RebootPending),
         (S::RebootPending, R::Undone { .. }) => Ok(S::Undone),
 
+        (S::Begun, R::GuardOpen { .. }) => Ok(S::Guarding),
+        (S::Guarding, R::LetGo) => Ok(S::Installing),
+        // Nothing ran: the holder was never told, or never got so far.
+        (S::Guarding | S::Installing, R::Undone { .. }) => Ok(S::Undone),
+        (S::Installing, R::InstallerExited { .. }) => Ok(S::Judging),
+        (S::Judging, R::Kept { .. }) => Ok(S::Committed),
+        (S::Judging, R::GoingBack { .. }) => Ok(S::GoingBack),
+        (S::GoingBack, R::Undone { .. }) => Ok(S::Undone),
+
         (
             S::Begun
+            | S::Guarding
+            | S::Installing
+            | S::Judging
+            | S::GoingBack
             | S::Staged
             | S::CommitPending
             | S::Opening
@@ -168,6 +193,11 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
         | (_, R::RebootPending { .. })
         | (_, R::Unswapped)
         | (_, R::Undone { .. })
+        | (_, R::GuardOpen { .. })
+        | (_, R::LetGo)
+        | (_, R::InstallerExited { .. })
+        | (_, R::GoingBack { .. })
+        | (_, R::Kept { .. })
         | (_, R::Recovering { .. }) => illegal,
     }
 }
@@ -195,6 +225,9 @@ impl Status {
             Status::Deferring => Remedy::PutBackAndQueue,
             Status::Deferred => Remedy::ResumeAndQueue,
             Status::RebootPending => Remedy::AwaitReboot,
+            Status::Guarding => Remedy::DropStaging,
+            Status::Installing | Status::Judging => Remedy::Judge,
+            Status::GoingBack => Remedy::GoBack,
             Status::Committed | Status::CommittedClean | Status::Undone | Status::UndoneClean => {
                 Remedy::TidyUp
             }
@@ -216,7 +249,11 @@ impl Status {
 mod tests {
     use super::*;
     use crate::record::{Direction, Verdict};
-    use backout_protocol::{Digest, plan::Was};
+    use backout_protocol::{
+        Digest,
+        guard::{Exit, OnFailure},
+        plan::Was,
+    };
 
     fn all_records() -> Vec<Record> {
         let service = || "s".parse().unwrap();
@@ -239,6 +276,17 @@ mod tests {
             Record::RebootPending { boot: String::new(), entries: 1 },
             Record::Unswapped,
             Record::Undone { why: String::new() },
+            Record::GuardOpen {
+                snapshot: "01jd0000000000000000000000".parse().unwrap(),
+                argv: Vec::new(),
+                policy: OnFailure::Rollback,
+                services: Vec::new(),
+                group: 1,
+            },
+            Record::LetGo,
+            Record::InstallerExited { code: Exit::Code(0) },
+            Record::GoingBack { why: String::new() },
+            Record::Kept { verdict: Verdict::Well, why: String::new() },
             Record::Recovering { direction: Direction::Forwards },
         ]
     }
@@ -250,9 +298,13 @@ mod tests {
     #[test]
     fn each_status_takes_exactly_these_records() {
         use Status as S;
-        let table: [(Status, &[&str]); 19] = [
+        let table: [(Status, &[&str]); 23] = [
             (S::Nothing, &["Begin"]),
-            (S::Begun, &["Staged", "Undone", "Recovering"]),
+            (S::Begun, &["Staged", "Undone", "GuardOpen", "Recovering"]),
+            (S::Guarding, &["Undone", "LetGo", "Recovering"]),
+            (S::Installing, &["Undone", "InstallerExited", "Recovering"]),
+            (S::Judging, &["GoingBack", "Kept", "Recovering"]),
+            (S::GoingBack, &["Undone", "Recovering"]),
             (S::Staged, &["CommitPending", "Opening", "Undone", "Recovering"]),
             (S::CommitPending, &["Opening", "Undone", "Recovering"]),
             (S::Opening, &["Armed", "Starting", "Started", "Undone", "Recovering"]),
@@ -279,7 +331,7 @@ mod tests {
     #[test]
     fn an_undo_is_sticky() {
         for record in all_records() {
-            for from in [Status::Undoing, Status::Deferring, Status::Deferred] {
+            for from in [Status::Undoing, Status::Deferring, Status::Deferred, Status::GoingBack] {
                 let after = next(from, &record);
                 assert!(
                     !matches!(after, Ok(Status::Armed | Status::Swapped | Status::Committed)),

@@ -164,9 +164,14 @@ fn lines_that_are_swapped_doubled_foreign_or_newer_are_refused() {
     assert!(corrupt(&of(&[lines[1]])));
     assert!(corrupt(&of(&[lines[0], "", lines[1]])));
     assert!(read(&"01jd0000000000000000000001".parse().unwrap(), &bytes).is_err());
-    let newer = lines[0].split_once(' ').unwrap().1.replace("format:(1,1)", "format:(2,0)");
-    let newer = format!("{:08x} {newer}", crc32fast::hash(newer.as_bytes()));
-    assert_eq!(read(&run(), &of(&[&newer])), Err(Unreadable::TooNew { found: (2, 0) }));
+    let newer = lines[0].split_once(' ').unwrap().1.to_owned();
+    let (major, minor) = format::FORMAT;
+    for found in [(major + 1, 0), (major, minor + 1)] {
+        let [is, newer_one] = [format::FORMAT, found].map(|(a, b)| format!("format:({a},{b})"));
+        let newer = newer.replace(&is, &newer_one);
+        let newer = format!("{:08x} {newer}", crc32fast::hash(newer.as_bytes()));
+        assert_eq!(read(&run(), &of(&[&newer])), Err(Unreadable::TooNew { found }));
+    }
     assert_eq!(read(&run(), b"").unwrap().status, Status::Nothing);
     assert!(corrupt(&vec![b'x'; 1 << 20]));
 }

@@ -8,6 +8,7 @@ pub mod boot;
 mod command;
 pub mod delayed;
 pub mod event_log;
+pub mod group;
 pub mod holders;
 mod interpreter;
 pub mod patience;

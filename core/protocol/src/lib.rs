@@ -6,6 +6,7 @@
 
 pub mod abi;
 pub mod fingerprint;
+pub mod guard;
 pub mod id;
 pub mod message;
 pub mod notice;
@@ -20,6 +21,7 @@ pub mod text;
 pub mod version;
 
 pub use fingerprint::{Digest, Fingerprint, Image};
+pub use guard::Guard;
 pub use id::{ComponentId, RunId, ServiceName, SnapshotId};
 pub use notice::Notice;
 pub use path::{HostPath, NameRule, Place, RelPath};

@@ -179,6 +179,16 @@ pub enum Notice {
         /// How many there are.
         files: u64,
     },
+    /// An installer's work stays although it is not good.
+    KeptInSpite {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Processes that an installer has started go on behind it.
+    InstallerLeft {
+        /// Image and number of each.
+        processes: Vec<(String, u32)>,
+    },
 }
 
 /// Why a file stays as it is in a rollback.

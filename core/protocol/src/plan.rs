@@ -1,8 +1,8 @@
 //! A plan: every step computed, nothing touched. Written as `plan.ron`, it is all that recovery needs.
 
 use crate::{
-    ComponentId, Digest, FileVersion, Fingerprint, HostPath, NameRule, Notice, Place, RunId, ServiceName,
-    SnapshotId, Step,
+    ComponentId, Digest, FileVersion, Fingerprint, Guard, HostPath, NameRule, Notice, Place, RunId,
+    ServiceName, SnapshotId, Step,
     message::LeftAlone,
     profile::{Probe, Timeouts},
     site::ServiceAccess,
@@ -45,6 +45,12 @@ pub struct Plan {
     /// Folders that nothing of the run may stay in: staging folders lie above them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep_clear: Vec<Place>,
+    /// The guard whose way back this run is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<RunId>,
+    /// What services are to be in the end, whatever they are found as; those that are not named are to be as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<(ServiceName, Was)>,
     /// Files seen and not touched.
     pub left_alone: Vec<LeftAlone>,
     /// What a person should know.
@@ -68,6 +74,8 @@ pub enum PlanKind {
         /// That run.
         of: RunId,
     },
+    /// An installer runs, with a snapshot behind it. Its own steps change nothing; they are what a way back waits for.
+    Guard(Box<Guard>),
 }
 
 /// Which profile.
@@ -363,6 +371,14 @@ impl Plan {
         let mut order: Vec<&PlannedService> = self.services.iter().collect();
         order.sort_by_key(|s| s.tie);
         order
+    }
+
+    /// What was asked of the guard that this run is, if it is one.
+    pub fn guards(&self) -> Option<&Guard> {
+        match &self.kind {
+            PlanKind::Guard(guard) => Some(guard),
+            PlanKind::Rollback | PlanKind::Apply | PlanKind::Undo { .. } => None,
+        }
     }
 
     /// Whether there is nothing to change.

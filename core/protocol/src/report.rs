@@ -186,6 +186,10 @@ pub enum Phase {
     Commit,
     /// Settling an unfinished run.
     Recover,
+    /// An installer runs.
+    Install,
+    /// Looking whether an installer's work is whole.
+    Judge,
 }
 
 /// What happens to an action of a plugin.

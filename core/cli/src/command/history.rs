@@ -31,7 +31,7 @@ pub(crate) fn row(entry: &Entry, undone_by: Option<&RunId>) -> Value {
     let plan = entry.plan.as_ref();
     let undoes = plan.and_then(|p| match &p.kind {
         PlanKind::Undo { of } => Some(of),
-        PlanKind::Rollback | PlanKind::Apply => None,
+        PlanKind::Rollback | PlanKind::Apply | PlanKind::Guard(_) => None,
     });
     json!({
         "run": entry.run,
@@ -41,6 +41,11 @@ pub(crate) fn row(entry: &Entry, undone_by: Option<&RunId>) -> Value {
             PlanKind::Rollback => "rollback",
             PlanKind::Apply => "apply",
             PlanKind::Undo { .. } => "undo",
+            PlanKind::Guard(_) => "guard",
+        }),
+        "guard": plan.and_then(|p| p.guard.as_ref()),
+        "installer": plan.and_then(|p| p.guards()).map(|g| {
+            json!({ "argv": g.argv, "snapshot": g.snapshot, "on_failure": g.on_failure, "covers": g.roots })
         }),
         "undoes": undoes,
         "undone_by": undone_by,

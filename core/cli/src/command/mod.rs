@@ -5,6 +5,7 @@ mod boot;
 mod commit;
 mod demo;
 mod doctor;
+mod guard;
 mod history;
 mod install;
 mod inventory;
@@ -92,7 +93,8 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::Demo { keep, dir } => demo::run(session, keep, dir),
         Verb::DemoService { verb, folder, hold } => demo::service(&verb, &folder, &hold),
         Verb::Snapshot { verb } => snapshot::run(session, verb),
-        Verb::Guard(_) => Err(later("guard")),
+        Verb::Guard(wish) => guard::run(session, &wish),
+        Verb::GuardHolder { folder } => guard::hold(session, &folder),
         Verb::Report(_) => Err(later("report")),
         Verb::Explain(_) => Err(later("explain")),
     }

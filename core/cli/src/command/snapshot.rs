@@ -9,7 +9,7 @@ use crate::{
     session::{Session, Stop, stop},
 };
 use backout_engine::{
-    Refusal, State, apart, load,
+    Job, Refusal, State, apart, load,
     snapshot::{self, Snapshot, Stored, diff, retention, verify},
 };
 use backout_protocol::{HostPath, NameRule, Outcome, SnapshotId, path::encode, snapshot::What};
@@ -41,9 +41,19 @@ fn of_profile(
     exclude: Vec<String>,
 ) -> Result<snapshot::Wish, Stop> {
     let job = session.job(&Wish { profile: Some(profile.to_owned()), ..Wish::default() })?;
-    apart::state(&job, &session.state).map_err(stop)?;
-    let roots = snapshot::roots(&job).map_err(stop)?;
-    let services = snapshot::services(&job).map_err(stop)?;
+    of_job(session, &job, label, exclude)
+}
+
+/// What a snapshot of a profile's product sets aside.
+pub(super) fn of_job(
+    session: &Session,
+    job: &Job,
+    label: Option<String>,
+    exclude: Vec<String>,
+) -> Result<snapshot::Wish, Stop> {
+    apart::state(job, &session.state).map_err(stop)?;
+    let roots = snapshot::roots(job).map_err(stop)?;
+    let services = snapshot::services(job).map_err(stop)?;
     let profile = &job.profile.profile;
     let exclude = profile.exclude.iter().cloned().chain(exclude).collect();
     Ok(snapshot::Wish {

@@ -173,6 +173,10 @@ fn words(status: Status) -> &'static str {
             "every file is old again, to be replaced by a reboot; services were being started"
         }
         Status::RebootPending => "a reboot replaces its files, or has done so",
+        Status::Guarding => "a snapshot is taken; the installer was not let go",
+        Status::Installing => "the installer was let go; it may still run, or have been cut off",
+        Status::Judging => "the installer has ended; its work was being judged",
+        Status::GoingBack => "the installer's work was being taken back to the snapshot",
         Status::Committed | Status::CommittedClean => "it is over, every file is new",
         Status::Undone | Status::UndoneClean => "it is over, every file is old",
     }
@@ -195,6 +199,10 @@ fn remedy(remedy: Remedy) -> &'static str {
         }
         Remedy::ResumeAndQueue => "start what ran, and leave the files to a reboot",
         Remedy::AwaitReboot => "do nothing before the reboot; behind it carry the run to its end",
+        Remedy::Judge => {
+            "wait for the installer's end, judge its work, and keep it or take everything back to the snapshot"
+        }
+        Remedy::GoBack => "take everything back to the snapshot, and start what ran",
         Remedy::TidyUp => "tidy up",
     }
 }

@@ -14,6 +14,7 @@ use backout_journal::Unreadable;
 use backout_machine::service::ServiceError;
 use backout_protocol::{
     ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName, SnapshotId,
+    guard::Exit,
     notice::Stays,
     plan::{Origin, PlanDrift, Resolved},
     profile::{Goes, Severity},
@@ -109,6 +110,9 @@ fn refusals() -> Vec<Refusal> {
         R::PreferUnused { target: "x".into(), component: component() },
         R::Drifted { targets: vec![place()] },
         R::PathUnused { flag: PathFlag::KeepLocal, path: "x".into() },
+        R::NoInstaller { program: "setup".into(), why: why() },
+        R::NoGuardHere,
+        R::NoHolder { why: why() },
         R::NamesFoldAlike { names: vec![place(), place()] },
         R::StepsContradict { target: place() },
         R::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
@@ -209,6 +213,11 @@ fn failures() -> Vec<Failure> {
         F::Queue { why: why() },
         F::NotMounted { folder: path() },
         F::Recorded { why: why() },
+        F::Installer(Exit::Code(1)),
+        F::NotWhole { files: vec![path()], why: String::new() },
+        F::NotJudged,
+        F::InstallerRuns { processes: vec![("i".into(), 7)] },
+        F::NeverLetGo,
     ]
 }
 
@@ -230,6 +239,8 @@ fn stucks() -> Vec<Stuck> {
         S::Journal { path: path(), why: Unreadable::TooNew { found: (9, 0) } },
         S::Companion { path: path(), why: why() },
         S::NotDurable { why: why() },
+        S::WayBack { snapshot: snapshot(), why: Box::new(Refusal::Locked { pid: None }) },
+        S::WayBackFailed { snapshot: snapshot(), why: Box::new(Failure::StopGoesOn) },
     ]
 }
 
@@ -267,6 +278,8 @@ fn notices() -> Vec<Notice> {
         N::NothingKept { places: vec![place()] },
         N::KeptWithout { first: place(), what: "w".into(), files: 2 },
         N::NotSettledAtBoot,
+        N::KeptInSpite { why: "w".into() },
+        N::InstallerLeft { processes: vec![("i".into(), 7)] },
     ]
 }
 
@@ -317,6 +330,7 @@ fn every_error_and_warning_has_its_own_code_and_says_what_and_what_next() {
         let said = refusal::said(&one);
         let from = match said.code {
             5200.. => 5200..5230,
+            5100.. => 5100..5140,
             _ if open => 3001..3004,
             _ => 1001..2000,
         };
@@ -326,12 +340,15 @@ fn every_error_and_warning_has_its_own_code_and_says_what_and_what_next() {
         take(failure::said(&one), 2001..3000, format!("{one:?}"));
     }
     for one in stucks() {
-        take(stuck::said(None, &one), 3010..4000, format!("{one:?}"));
+        let guard = matches!(one, Stuck::WayBack { .. } | Stuck::WayBackFailed { .. });
+        let from = if guard { 5100..5140 } else { 3010..4000 };
+        take(stuck::said(None, &one), from, format!("{one:?}"));
     }
     let mut warned = BTreeSet::new();
     for one in notices() {
         let warning = notice::warning(&one);
-        assert!(warning.code.starts_with("BKO-40") && warning.code != "BKO-4099", "{one:?}");
+        let ours = ["BKO-40", "BKO-51"].iter().any(|begin| warning.code.starts_with(begin));
+        assert!(ours && warning.code != "BKO-4099", "{one:?}");
         assert!(!warning.message.trim().is_empty() && warned.insert(warning.code), "{one:?}");
     }
 }

@@ -127,6 +127,44 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "find out who changed it, then run it again",
         )
         .at("action"),
+        Failure::Installer(exit) => Said::new(
+            2040,
+            exit.to_string(),
+            "what it printed is in `installer.log` in the run's folder (`backout show RUN` names it); mend that, then run it again",
+        )
+        .at("install"),
+        Failure::NotWhole { files, why } => {
+            let what = if files.is_empty() {
+                format!("whether the installer's work is whole cannot be seen: {why}")
+            } else {
+                let all: String = files.iter().map(|f| format!("\n  `{f}`")).collect();
+                format!("the installer ended well, and these files are not as the patch leaves them:{all}\n")
+            };
+            Said::new(
+                2041,
+                what.trim_end(),
+                "look at the installer's own log; where it only takes longer, run it again with `--settle SECONDS`",
+            )
+            .at("judge")
+        }
+        Failure::NotJudged => Said::new(
+            2042,
+            "how the installer ended is not on record, and the profile has no versions to tell whether its work is whole",
+            "run it again",
+        )
+        .at("judge"),
+        Failure::InstallerRuns { processes: all } => Said::new(
+            2043,
+            format!("the installer goes on: {}", processes(all)),
+            "let it end, or end it yourself; then run `backout recover`",
+        )
+        .at("install"),
+        Failure::NeverLetGo => Said::new(
+            2044,
+            "the installer was never let go: nothing of it ran",
+            "run it again; `installer.log` in the run's folder may say more",
+        )
+        .at("install"),
         Failure::Recorded { why } => {
             Said::new(2012, format!("the run was given up: {why}"), "mend that, then run it again")
         }
@@ -157,7 +195,7 @@ pub(crate) fn unfinished(failure: &Failure) -> Said {
     let message = format!("{}; the run is not confirmed to be over", inner.message);
     let help = match failure {
         // Recovering alone would end here again.
-        Failure::NotMounted { .. } | Failure::StopGoesOn => inner.help,
+        Failure::NotMounted { .. } | Failure::StopGoesOn | Failure::InstallerRuns { .. } => inner.help,
         _ => "run `backout recover`; it settles the run".to_owned(),
     };
     Said { code: 3002, message, help, ..inner }

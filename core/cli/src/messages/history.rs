@@ -31,15 +31,25 @@ pub(crate) fn why(fate: &Fate) -> Option<&str> {
 pub(crate) fn line(entry: &Entry, undone_by: Option<&RunId>) -> String {
     let what = match &entry.plan {
         Some(plan) => match &plan.kind {
-            PlanKind::Rollback => format!("rollback of {}", plan.profile.name),
+            PlanKind::Rollback => match &plan.guard {
+                Some(guard) => format!("way back of the guard {guard}"),
+                None => format!("rollback of {}", plan.profile.name),
+            },
             PlanKind::Apply => format!("{} applied", plan.profile.name),
             PlanKind::Undo { of } => format!("undo of {of}"),
+            PlanKind::Guard(guard) => {
+                format!("guard of {}, {}", plan.profile.name, super::guard::installer(guard))
+            }
         },
         None => "a run".to_owned(),
     };
     let ended = match &entry.fate {
         Fate::Open(_) => "not over".to_owned(),
-        Fate::Committed => undone_by.map_or_else(|| "done".to_owned(), |by| format!("done, undone by {by}")),
+        Fate::Committed => {
+            let done =
+                if entry.plan.as_ref().is_some_and(|p| p.guards().is_some()) { "kept" } else { "done" };
+            undone_by.map_or_else(|| done.to_owned(), |by| format!("{done}, undone by {by}"))
+        }
         Fate::Undone { why } => format!("put back: {why}"),
         Fate::Abandoned => "given up by an operator".to_owned(),
         Fate::Unreadable { why } => format!("its records cannot be read: {why}"),

@@ -9,6 +9,7 @@ pub(crate) mod conformance;
 pub(crate) mod doctor;
 pub(crate) mod failure;
 pub(crate) mod fixture;
+pub(crate) mod guard;
 pub(crate) mod history;
 pub(crate) mod install;
 pub(crate) mod inventory;
@@ -136,6 +137,7 @@ mod tests {
             ("profile", include_str!("profile.rs")),
             ("scaffold", include_str!("scaffold.rs")),
             ("doctor", include_str!("doctor.rs")),
+            ("guard", include_str!("guard.rs")),
             ("history", include_str!("history.rs")),
             ("plugin", include_str!("plugin.rs")),
             ("snapshot", include_str!("snapshot.rs")),

@@ -108,6 +108,11 @@ fn said(notice: &Notice) -> (u16, String) {
                 "{files} files or folders have the bytes of the snapshot and other rights, and stay as they are; the first: `{first}`, {what}"
             ),
         ),
+        Notice::KeptInSpite { why } => (5120, format!("the installer's work stays although it is not good: {why}")),
+        Notice::InstallerLeft { processes } => (
+            5121,
+            format!("these processes of the installer go on: {}", super::failure::processes(processes)),
+        ),
         _ => (4099, format!("{notice:?}")),
     }
 }

@@ -132,6 +132,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
         PlanKind::Rollback => line(format!("Plan: roll back {}", plan.profile.name)),
         PlanKind::Apply => line(format!("Plan: apply {}", plan.profile.name)),
         PlanKind::Undo { of } => line(format!("Plan: undo the run {of}")),
+        PlanKind::Guard(_) => line(format!("Plan: guard {}", plan.profile.name)),
     }
     for (name, value) in &plan.site.vars {
         line(format!("  {name} = {} ({})", value.value, origin(&value.origin)));
@@ -160,7 +161,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     if plan.is_empty() {
         line(match plan.kind {
             PlanKind::Apply => "  nothing to change: everything is so already".into(),
-            PlanKind::Rollback | PlanKind::Undo { .. } => {
+            PlanKind::Rollback | PlanKind::Undo { .. } | PlanKind::Guard(_) => {
                 "  nothing to change: everything is back already".into()
             }
         });

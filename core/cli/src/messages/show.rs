@@ -36,6 +36,7 @@ pub(crate) fn run(
         let plugins = plan.plugins.iter();
         lines.extend(plugins.map(|p| format!("Plugin {} {} sha256 {}", p.id, p.version, p.sha256)));
         lines.extend(plan.customs().map(|s| format!("Step {}", plan_words::step(s))));
+        lines.extend(plan.guards().into_iter().flat_map(super::guard::shown));
         let services = plan.services.iter();
         lines.extend(services.map(|s| format!("Service {}, before: {}", s.name, plan_words::was(s.was))));
     }

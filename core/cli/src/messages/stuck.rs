@@ -3,7 +3,7 @@
 use super::{
     Said,
     failure::{self, held},
-    whole,
+    guard, whole,
 };
 use backout_engine::{Failure, Stuck};
 
@@ -63,6 +63,7 @@ fn plain(why: &Stuck) -> Said {
             "bring it back if you can; `backout recover --abandon` gives the run up",
         )
         .at("recover"),
+        Stuck::WayBack { .. } | Stuck::WayBackFailed { .. } => guard::stuck(why, AGAIN),
         Stuck::NotDurable { why } => Said::new(
             3017,
             format!("the state could not be made durable: {why}; services are left stopped"),

@@ -12,7 +12,7 @@ use rustix::{
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io,
+    io::{self, Read},
     os::{fd::OwnedFd, unix::ffi::OsStrExt, unix::fs::FileExt},
     path::Path,
 };
@@ -264,6 +264,14 @@ pub(crate) fn make_link(at: &Handle, name: &OsStr, target: &OsStr) -> io::Result
 
 pub(crate) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
     file.write_all_at(bytes, offset)
+}
+
+/// Takes the space for so many bytes; where the file system cannot, by writing them.
+pub(crate) fn allocate(file: &File, len: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, len.max(1)) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => io::copy(&mut io::repeat(0).take(len), &mut &*file).map(drop),
+        done => Ok(done?),
+    }
 }
 
 pub(crate) fn lock(file: &File) -> io::Result<bool> {

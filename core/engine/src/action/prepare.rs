@@ -26,7 +26,7 @@ const LIBRARY: u64 = 256 << 20;
 pub(crate) fn prepare(tx: &mut Transaction, state: &State, faces: &Faces<'_>) -> Result<(), Refusal> {
     let undone = match &tx.plan.kind {
         PlanKind::Undo { of } => history::read(state, of)?.map(|(_, tx)| tx),
-        PlanKind::Rollback | PlanKind::Apply => None,
+        PlanKind::Rollback | PlanKind::Apply | PlanKind::Guard(_) => None,
     };
     let back: Vec<Action> = undone.as_ref().map(|old| as_before(tx, old)).unwrap_or_default();
     if tx.plan.customs().next().is_none() && back.is_empty() {

@@ -15,9 +15,9 @@ use crate::{
     transaction::{Swap, Transaction},
 };
 use backout_disk::{Folder, durable, size::tree_size, staging::PREFIX};
-use backout_journal::{Journal, Reading, Record, Status};
+use backout_journal::{Journal, Reading, Record, Status, Verdict};
 use backout_protocol::{
-    HostPath, RunId,
+    HostPath, Notice, RunId,
     plan::{Plan, PlanKind},
 };
 use std::{collections::BTreeSet, ffi::OsStr};
@@ -295,13 +295,17 @@ pub fn report(state: &State, run: &RunId) -> Result<Option<RunReport>, Refusal> 
         Fate::Undone { why } => (Ending::RolledBack(Failure::Recorded { why }), false),
         Fate::Open(_) | Fate::Abandoned | Fate::Unreadable { .. } => return Ok(None),
     };
+    let ill = reading.records().find_map(|r| match r {
+        Record::Kept { verdict: Verdict::Ill, why } => Some(Notice::KeptInSpite { why: why.clone() }),
+        _ => None,
+    });
     Ok(Some(RunReport {
         run: Some(run.clone()),
         ending,
         changed,
         counts: counts(&tx.plan),
         window_ms: window(&reading),
-        notices: tx.plan.notices.clone(),
+        notices: tx.plan.notices.iter().cloned().chain(ill).collect(),
         reminders: if changed { tx.plan.reminders } else { Vec::new() },
     }))
 }
@@ -332,7 +336,7 @@ pub fn remembered(state: &State, run: &RunId) -> Result<Option<String>, Refusal>
 }
 
 /// The folder of a run: in the history, or, while something of it is still to be tidied up, where it was carried out.
-fn folder(state: &State, run: &RunId) -> Option<Folder> {
+pub(crate) fn folder(state: &State, run: &RunId) -> Option<Folder> {
     let name = plain(run.as_str());
     let over = state.history().and_then(|h| h.open_below(&name));
     over.or_else(|_| state.transactions()?.open_below(&name)).ok()

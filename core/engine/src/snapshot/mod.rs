@@ -19,5 +19,5 @@ pub use backout_protocol::snapshot::Snapshot;
 pub use create::{Created, Wish, create, outermost, roots, services};
 pub use exclude::Exclude;
 pub use restore::Cannot;
-pub use retention::{InUse, drop, due, pin, prune, unpin};
+pub use retention::{InUse, discard, drop, due, pin, prune, unpin};
 pub use store::{Stored, list, open, resolve};

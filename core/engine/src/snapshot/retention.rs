@@ -56,6 +56,13 @@ pub fn drop(locked: &Locked, id: &SnapshotId) -> Result<u64, Refusal> {
     Ok(wanted.snapshot.as_ref().map_or(0, Snapshot::bytes))
 }
 
+/// Removes a snapshot that was only just taken, for something that then was not begun.
+pub fn discard(locked: &Locked, id: &SnapshotId) {
+    if let Err(e) = remove(locked, id) {
+        log::warn!("the snapshot {id} stays: {e}");
+    }
+}
+
 /// Keeps a snapshot until somebody says otherwise. `false`: it was pinned already.
 ///
 /// # Errors
@@ -166,7 +173,11 @@ fn users(state: &State) -> Result<Users, Refusal> {
             Ok(None) | Err(_) => users.unreadable = Some(run),
         }
     }
-    for entry in history::entries(state)?.into_iter().filter(|e| !e.kept.is_empty()) {
+    // What a kept installer changed lies in its guard's snapshot alone.
+    let kept = |e: &history::Entry| {
+        e.fate == history::Fate::Committed && e.plan.as_ref().is_some_and(|p| p.guards().is_some())
+    };
+    for entry in history::entries(state)?.into_iter().filter(|e| !e.kept.is_empty() || kept(e)) {
         if let Some(plan) = &entry.plan {
             users.add(&entry.run, plan);
         }

@@ -11,7 +11,7 @@ mod os;
 #[cfg(windows)]
 pub(crate) use os::Watched;
 #[cfg(unix)]
-pub(crate) use os::pids;
+pub(crate) use os::{pids, started};
 
 use crate::patience::{Look, Patience};
 use image::Wanted;
@@ -133,6 +133,13 @@ pub fn end(process: &Process, patience: &Patience<'_>) -> Result<(), ProcessErro
         return Ok(());
     }
     Err(ProcessError::Stuck { pid: process.pid, image: process.image.clone() })
+}
+
+/// Asks this very process to end, or kills it; one that is gone is left alone.
+pub(crate) fn signal(process: &Process, kill: bool) -> Result<(), ProcessError> {
+    let failed = |source| ProcessError::End { pid: process.pid, image: process.image.clone(), source };
+    let Some(handle) = os::hold(process).map_err(failed)? else { return Ok(()) };
+    if kill { os::kill(&handle) } else { os::ask(&handle).map(drop) }.map_err(failed)
 }
 
 /// Whether this very process is still there.

@@ -49,7 +49,7 @@ pub(super) fn look(pid: u32) -> Option<Seen> {
 }
 
 /// When a living process started; `None` if there is none.
-pub(super) fn started(pid: u32) -> Option<u64> {
+pub(crate) fn started(pid: u32) -> Option<u64> {
     living(pid).map(|(_, started)| started)
 }
 

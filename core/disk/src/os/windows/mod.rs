@@ -21,7 +21,9 @@ pub(crate) use open::{
     create_file, make_folder, make_program_folder, may_write, open_below, open_file, open_for_heirs,
     open_or_create, open_root, reopen,
 };
-pub(crate) use sync::{lock, lock_shared, sync_file, sync_file_system, sync_folder, sync_staged, write_at};
+pub(crate) use sync::{
+    allocate, lock, lock_shared, sync_file, sync_file_system, sync_folder, sync_staged, write_at,
+};
 
 use crate::error::ErrorKind;
 use std::{io, os::windows::io::OwnedHandle};

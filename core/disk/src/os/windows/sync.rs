@@ -37,6 +37,11 @@ pub(crate) fn sync_file_system(at: &Handle) -> io::Result<()> {
     sync_folder(at)
 }
 
+/// Takes the space for so many bytes.
+pub(crate) fn allocate(file: &File, len: u64) -> io::Result<()> {
+    file.set_len(len)
+}
+
 pub(crate) fn write_at(file: &File, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.seek_write(bytes, offset)? {

@@ -1,0 +1,236 @@
+//! The way back: a run of its own to the snapshot, planned from the guard's records alone.
+
+use super::{Guard, Side, holder, inplace, reserve};
+use crate::{
+    companions::with_companions,
+    faces::{Cancel, Faces},
+    failure::{Failure, Stuck},
+    history,
+    planner::{TOOL, steps},
+    preflight, quiesce,
+    quiesce::Were,
+    refusal::{PathFlag, Refusal},
+    report::{Ending, RunReport},
+    rollback,
+    snapshot::{restore, store},
+    state::{Locked, State},
+    survey::check_programs,
+    tidy,
+    transaction::Transaction,
+    undo::Asked,
+};
+use backout_disk::{Error, ErrorKind, durable, staging::PREFIX};
+use backout_journal::{Journal, Record, Status};
+use backout_machine::service::Services;
+use backout_protocol::{
+    Notice, Plan, RunId, Step,
+    plan::{FORMAT, OnLocked, PlanKind, PlannedService, Tie},
+};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    time::{Duration, Instant},
+};
+
+/// How long a holder whose installer is gone may take to be gone too.
+const HOLDER: Duration = Duration::from_secs(5);
+
+impl Guard<'_> {
+    /// Takes the installer's work back, because of `failure`.
+    pub(super) fn go_back(mut self, failure: Failure) -> RunReport {
+        if self.journal.status() == Status::Judging
+            && let Err(failure) = self.record(Record::GoingBack { why: failure.to_string() })
+        {
+            return self.report(Ending::Unfinished(failure), true);
+        }
+        // From here on the way is back, for good. Nothing of the installer writes any more before a file is compared.
+        if let Err(failure) = self.end_members() {
+            return self.report(Ending::Unfinished(failure), true);
+        }
+        self.holder_goes();
+        if let Err(e) = reserve::release(self.tx) {
+            log::warn!("run {}: {e}", self.tx.run);
+        }
+        let (mut counts, mut window_ms) = Default::default();
+        match self.inner() {
+            Ok(Some(mut inner)) => {
+                (counts, window_ms) = (inner.counts, inner.window_ms);
+                self.notices.append(&mut inner.notices);
+            }
+            Ok(None) => {}
+            Err(ending) => return self.report(*ending, true),
+        }
+        self.faces.observer.begun(&self.tx.run, self.tx.log());
+        // What the installer wrote is nothing to go forwards to again, and may be what fills the disk.
+        if let Err(e) = forget(self.locked, &self.tx.run) {
+            log::warn!("run {}: what was set aside on the way back stays: {e}", self.tx.run);
+        }
+        let why = failure.to_string();
+        let ending = match self.side {
+            Side::Guard => Ending::PutBack(failure),
+            Side::Recovery => Ending::RolledBack(failure),
+        };
+        RunReport { counts, window_ms, ..self.close(ending, Some(why)) }
+    }
+
+    /// The run back. `None`: there is nothing to take back.
+    fn inner(&self) -> Result<Option<RunReport>, Box<Ending>> {
+        let snapshot = self.terms.snapshot.clone();
+        let stuck = |why| Box::new(Ending::Stuck { after: None, why });
+        let refused = |why: Refusal| stuck(Stuck::WayBack { snapshot: snapshot.clone(), why: Box::new(why) });
+        let never = Cancel::default();
+        let faces = Faces { cancel: &never, ..self.faces };
+        let state = self.locked.state();
+        let saved = store::open(state, &self.terms.snapshot).map_err(&refused)?;
+        inplace::restore(state, &saved).map_err(&refused)?;
+        let mut plan = changes(state, self.tx, self.services, &never).map_err(&refused)?;
+        plan.kind = PlanKind::Rollback;
+        plan.guard = Some(self.tx.run.clone());
+        plan.request.request_id = None;
+        plan.after.clone_from(&self.were);
+        for service in &mut plan.services {
+            if let Some((_, was)) = self.were.iter().find(|(name, _)| *name == service.name) {
+                service.start = was.ran();
+            }
+        }
+        let differs = plan
+            .services
+            .iter()
+            .any(|s| self.were.iter().any(|(name, was)| *name == s.name && was.ran() != s.was.ran()));
+        if plan.is_empty() && !differs {
+            return Ok(None);
+        }
+        plan.notices.extend(preflight::check(&plan, state.path(), &faces).map_err(&refused)?);
+        let report = rollback::run(self.locked, &plan, &faces);
+        match report.ending {
+            Ending::Done | Ending::Completed | Ending::NothingToDo => Ok(Some(report)),
+            Ending::Refused(why) => Err(refused(why)),
+            Ending::PutBack(why) | Ending::RolledBack(why) => {
+                Err(stuck(Stuck::WayBackFailed { snapshot: snapshot.clone(), why: Box::new(why) }))
+            }
+            Ending::Unfinished(_)
+            | Ending::Stuck { .. }
+            | Ending::RebootPending(_)
+            | Ending::Staged
+            | Ending::FilesSettled => Err(Box::new(report.ending)),
+        }
+    }
+
+    /// Waits for the end of a holder below which nothing lives any more.
+    fn holder_goes(&self) {
+        let until = Instant::now() + HOLDER;
+        while matches!(holder::lives(&self.tx.folder), Ok(true)) && Instant::now() < until {
+            std::thread::sleep(super::POLL);
+        }
+    }
+}
+
+/// The guard's plan with the steps that make everything again what its snapshot says; of no kind yet.
+fn changes(
+    state: &State,
+    tx: &Transaction,
+    services: &dyn Services,
+    cancel: &Cancel,
+) -> Result<Plan, Refusal> {
+    let mut plan = tx.plan.clone();
+    let Some(terms) = tx.plan.guards() else { return Ok(plan) };
+    let snapshot = store::open(state, &terms.snapshot)?;
+    let Some(component) = plan.components.first().map(|c| c.id.clone()) else {
+        return Err(Refusal::NothingPresent { profile: plan.profile.name });
+    };
+    let listed = BTreeMap::new();
+    let ground =
+        restore::Ground { state, cancel, names: plan.site.names, listed: &listed, otherwise: &component };
+    let restored = restore::everything(&snapshot, &ground)?;
+    let mut named = Vec::new();
+    for service in plan.services.iter().filter(|s| s.tie == Tie::Named) {
+        let was = services.state(&service.name).map_err(Refusal::Service)?.was();
+        named.push(PlannedService { name: service.name.clone(), was, start: was.ran(), tie: service.tie });
+    }
+    plan.services = with_companions(named, services).map_err(Refusal::Service)?;
+    let waits = plan.steps.iter().filter(|s| matches!(s, Step::WaitExit { .. })).cloned().collect();
+    if restored.files.iter().any(Step::changes) {
+        preflight::closed_now(&plan.closed)?;
+    }
+    plan.steps = steps(&plan.services, waits, restored.files);
+    plan.keep_clear = restored.keep_clear;
+    plan.left_alone = restored.left_alone;
+    plan.notices = restored.notices;
+    plan.format = FORMAT;
+    plan.tool = TOOL.to_owned();
+    plan.request.start_all = false;
+    plan.request.on_locked = OnLocked::Fail;
+    Ok(plan)
+}
+
+/// Plans taking a kept installer's work back: an undo like others, by the guard's snapshot.
+///
+/// # Errors
+/// As [`crate::undo::plan`].
+pub(crate) fn undo(
+    state: &State,
+    tx: &Transaction,
+    asked: &Asked<'_>,
+    faces: &Faces<'_>,
+) -> Result<Plan, Refusal> {
+    if let Some(path) = asked.paths.first() {
+        return Err(Refusal::PathUnused { flag: PathFlag::Undo, path: path.clone() });
+    }
+    let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
+    check_programs(services.as_ref(), &tx.plan.site.health)?;
+    let mut plan = changes(state, tx, services.as_ref(), faces.cancel)?;
+    let stopped = plan.services.iter().filter(|s| !s.was.ran() && s.tie == Tie::Named);
+    let stopped = stopped
+        .map(|s| Notice::FoundStopped { service: s.name.clone(), start: services.start_hint(&s.name) });
+    plan.notices.extend(stopped.collect::<Vec<_>>());
+    plan.kind = PlanKind::Undo { of: tx.run.clone() };
+    plan.request.by.clone_from(&asked.by);
+    plan.request.request_id.clone_from(&asked.request_id);
+    for component in &mut plan.components {
+        std::mem::swap(&mut component.builds_now, &mut component.builds_after);
+    }
+    Ok(plan)
+}
+
+/// Removes what the ways back of this guard set aside: the installer's work. Those that are over and not tidied up are.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn forget(locked: &Locked, guard: &RunId) -> Result<(), Error> {
+    let state = locked.state();
+    let newer = |ids: Vec<RunId>| ids.into_iter().filter(|run| run > guard).collect::<Vec<_>>();
+    for run in newer(state.transaction_ids().unwrap_or_default()) {
+        let folder = state.transactions()?.open_below(&crate::state::plain(run.as_str()))?;
+        let ours =
+            tidy::by_plan_alone(&run, &folder)?.is_some_and(|tx| tx.plan.guard.as_ref() == Some(guard));
+        match Journal::read(&folder, &run) {
+            Ok(Some(reading)) if ours && reading.status.is_over() => {
+                tidy::over(locked, &run, folder, &reading)?
+            }
+            _ => {}
+        }
+    }
+    for run in newer(state.history_ids().unwrap_or_default()) {
+        let Ok(Some((_, tx))) = history::read(state, &run) else { continue };
+        if tx.plan.guard.as_ref() != Some(guard) {
+            continue;
+        }
+        for host in tx.hosts() {
+            match host.open() {
+                Ok(folder) => durable::remove_tree(&folder, OsStr::new(&format!("{PREFIX}{run}")))?,
+                Err(e) if e.kind == ErrorKind::NotFound => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the services were, as the guard's journal has it.
+pub(super) fn were(reading: &backout_journal::Reading) -> (Were, u32) {
+    let opened = reading.records().find_map(|r| match r {
+        Record::GuardOpen { services, group, .. } => Some((services.clone(), *group)),
+        _ => None,
+    });
+    opened.unwrap_or_default()
+}

@@ -1,0 +1,299 @@
+//! Lets the installer go, and waits for its end.
+
+use super::{Guard, OUTPUT, POLL, Side, holder, reserve};
+use crate::{
+    faces::Faces,
+    failure::{Failure, Stuck},
+    quiesce::{self, Quiesce},
+    refusal::Refusal,
+    report::{Ending, RunReport},
+    rollback,
+    snapshot::store,
+    state::Locked,
+    survey::check_programs,
+    tidy,
+    window::{Extent, chain},
+};
+use backout_disk::durable;
+use backout_journal::{Record, format};
+use backout_machine::group::{self, Member};
+use backout_protocol::{Event, Plan, guard::Exit, path::encode, report::Phase};
+use std::{
+    cell::Cell,
+    ffi::{OsStr, OsString},
+    io::Write,
+    path::PathBuf,
+    process::Child,
+    time::{Duration, Instant},
+};
+
+/// How long the holder may take to be ready.
+const READY: Duration = Duration::from_secs(30);
+/// The record tells people which installer it was; its plan has all of it.
+const MOST_WORDS: usize = 32;
+const MOST_LETTERS: usize = 200;
+
+/// How this program is called to be a holder; the guard's folder follows.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The program.
+    pub program: PathBuf,
+    /// Its first arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// How the wait for an installer ended.
+pub(super) enum Waited {
+    /// It has ended.
+    Ended(Exit),
+    /// It was never let go.
+    NeverRan,
+    /// It goes on, and nobody waits any longer.
+    Runs(Failure),
+}
+
+/// Carries out a guard that was planned under this lock. `ask`: whether a failure goes back, where the policy is to ask.
+pub fn run(
+    locked: &Locked,
+    plan: &Plan,
+    program: &Program,
+    ask: &dyn Fn(&Failure) -> bool,
+    faces: &Faces<'_>,
+) -> RunReport {
+    let services = match quiesce::open(plan) {
+        Ok(services) => services,
+        Err(e) => return Refusal::Service(e).into(),
+    };
+    if let Err(refusal) = check_programs(services.as_ref(), &plan.site.health) {
+        return refusal.into();
+    }
+    let (tx, journal) = match rollback::begin(locked, plan, format::FORMAT) {
+        Ok(begun) => begun,
+        Err(refusal) => return refusal.into(),
+    };
+    let Some(terms) = tx.plan.guards() else {
+        return RunReport::of(Ending::Stuck { after: None, why: Stuck::Process { why: "no guard".into() } });
+    };
+    faces.observer.begun(&tx.run, tx.log());
+    let mut guard = Guard {
+        locked,
+        tx: &tx,
+        terms,
+        journal,
+        services: services.as_ref(),
+        faces: *faces,
+        were: Vec::new(),
+        holder: 0,
+        ask,
+        side: Side::Guard,
+        notices: Vec::new(),
+    };
+    let mut child = match guard.start_holder(program) {
+        Ok(child) => child,
+        Err(refusal) => return guard.void(refusal),
+    };
+    match guard.open(&mut child) {
+        Ok(()) => {}
+        Err(Shut::Refused(refusal)) => {
+            dismiss(child);
+            return guard.void(refusal);
+        }
+        Err(Shut::InDoubt(failure)) => {
+            // On disk: `GuardOpen` or `LetGo`. Either way the holder was told nothing, and a recovery finds that it did nothing.
+            dismiss(child);
+            return guard.report(Ending::Unfinished(failure), false);
+        }
+    }
+    faces.observer.event(&Event::Phase { phase: Phase::Install });
+    let report = match guard.wait(Duration::ZERO) {
+        Ok(Waited::Ended(exit)) => guard.ended(exit),
+        Ok(Waited::NeverRan) => guard.void(Refusal::BeforeStop(Failure::NeverLetGo)),
+        Ok(Waited::Runs(failure)) | Err(failure) => guard.report(Ending::Unfinished(failure), true),
+    };
+    // Nothing is left of a holder that has ended, but for the system's note of it.
+    let _ = child.try_wait();
+    report
+}
+
+/// Why the installer is not let go.
+enum Shut {
+    /// That is on record, or will be.
+    Refused(Refusal),
+    /// Whether it is on record is not known.
+    InDoubt(Failure),
+}
+
+/// Ends a holder that was told nothing.
+fn dismiss(mut child: Child) {
+    drop(child.stdin.take());
+    if let Err(e) = child.kill().and_then(|()| child.wait().map(drop)) {
+        log::warn!("the holder, process {}: {e}", child.id());
+    }
+}
+
+impl Guard<'_> {
+    /// Starts the holder and waits until it is ready.
+    fn start_holder(&mut self, program: &Program) -> Result<Child, Refusal> {
+        let fail = |why: String| Refusal::NoHolder { why };
+        let folder = &self.tx.folder;
+        let output = durable::open_log(folder, OsStr::new(OUTPUT)).map_err(|e| fail(e.to_string()))?;
+        let mut arguments = program.arguments.clone();
+        arguments.push(folder.path().as_os_str().to_owned());
+        let child = group::start_holder(&program.program, &arguments, self.tx.run.as_str(), &output);
+        let mut child = child.map_err(|e| fail(e.to_string()))?;
+        self.holder = child.id();
+        let until = Instant::now() + READY;
+        loop {
+            match (holder::lives(folder), child.try_wait()) {
+                (Ok(true), Ok(None)) => return Ok(child),
+                (Ok(false), Ok(None)) if Instant::now() < until => std::thread::sleep(POLL),
+                (Err(failure), _) => {
+                    dismiss(child);
+                    return Err(fail(failure.to_string()));
+                }
+                (_, ended) => {
+                    dismiss(child);
+                    return Err(fail(match ended {
+                        Ok(Some(status)) => format!("it ended at once ({status})"),
+                        Ok(None) => "it is not ready in time".to_owned(),
+                        Err(e) => e.to_string(),
+                    }));
+                }
+            }
+        }
+    }
+
+    /// Makes the way back sure, and tells the holder to let the installer go.
+    fn open(&mut self, child: &mut Child) -> Result<(), Shut> {
+        let locked = self.locked;
+        let snapshot = store::open(locked.state(), &self.terms.snapshot).map_err(Shut::Refused)?;
+        let before = |failure: Failure| Shut::Refused(Refusal::BeforeStop(failure));
+        self.were = self.states().map_err(before)?;
+        let words = self.terms.argv.iter().take(MOST_WORDS).map(|word| encode(word.0.as_os_str()));
+        let opened = Record::GuardOpen {
+            snapshot: self.terms.snapshot.clone(),
+            argv: words.map(|word| word.chars().take(MOST_LETTERS).collect()).collect(),
+            policy: self.terms.on_failure,
+            services: self.were.clone(),
+            group: self.holder,
+        };
+        self.record(opened).map_err(Shut::InDoubt)?;
+        reserve::take(locked, self.tx, &snapshot).map_err(Shut::Refused)?;
+        if let Some(why) = self.faces.cancel.requested() {
+            return Err(Shut::Refused(Refusal::Cancelled(why)));
+        }
+        self.record(Record::LetGo).map_err(Shut::InDoubt)?;
+        // If we die behind this, the holder goes on alone; before it, it hears nothing and goes.
+        let told = child.stdin.take().map(|mut word| writeln!(word, "{}", holder::GO));
+        match told {
+            Some(Ok(())) => Ok(()),
+            Some(Err(e)) => Err(Shut::Refused(Refusal::NoHolder { why: e.to_string() })),
+            None => Err(Shut::Refused(Refusal::NoHolder { why: "it has no input".to_owned() })),
+        }
+    }
+
+    /// Nothing of the installer ran: nothing of the guard stays.
+    fn void(mut self, refusal: Refusal) -> RunReport {
+        if let Err(failure) = self.record(Record::Undone { why: "the installer was not let go".to_owned() }) {
+            log::warn!("run {}: {failure}", self.tx.run);
+        }
+        let (locked, tx) = (self.locked, self.tx);
+        drop(self.journal);
+        let gone = reserve::release(tx).and_then(|()| tidy::remove_transaction(locked, &tx.run));
+        if let Err(e) = gone {
+            log::warn!("run {}: {e}; the next verb tidies up", tx.run);
+        }
+        refusal.into()
+    }
+
+    fn states(&self) -> Result<quiesce::Were, Failure> {
+        let issued = Cell::new(false);
+        self.quiesce(&issued).states()
+    }
+
+    pub(super) fn quiesce<'b>(&'b self, issued: &'b Cell<bool>) -> Quiesce<'b> {
+        Quiesce {
+            plan: &self.tx.plan,
+            services: self.services,
+            faces: self.faces,
+            extent: Extent::Whole,
+            cancellable: true,
+            issued,
+            under_way: None,
+        }
+    }
+
+    /// Waits until the installer has ended. `ran`: how long it has run already.
+    pub(super) fn wait(&self, ran: Duration) -> Result<Waited, Failure> {
+        let begun = Instant::now();
+        loop {
+            // Asked first: what a holder that is gone has written, it wrote before.
+            let lives = holder::lives(&self.tx.folder)?;
+            let word = holder::word(&self.tx.folder)?;
+            if let Some(exit) = word.exit {
+                return Ok(Waited::Ended(exit));
+            }
+            if !lives && !word.let_go {
+                return Ok(Waited::NeverRan);
+            }
+            // The holder was killed: its orphans are told by their mark.
+            if !lives && self.at_work()?.is_empty() {
+                return Ok(Waited::Ended(Exit::Unknown));
+            }
+            let limit = self.terms.timeout.map(Duration::from_secs);
+            if limit.is_some_and(|limit| ran.saturating_add(begun.elapsed()) >= limit) {
+                self.end_members()?;
+                return Ok(Waited::Ended(Exit::TimedOut));
+            }
+            if self.faces.cancel.requested().is_some() {
+                if self.side == Side::Recovery {
+                    return Ok(Waited::Runs(self.runs()?));
+                }
+                self.end_members()?;
+                return Ok(Waited::Ended(Exit::CalledOff));
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// The installer has ended: that is written down, and its work judged.
+    pub(super) fn ended(mut self, exit: Exit) -> RunReport {
+        if let Err(failure) = self.record(Record::InstallerExited { code: exit.clone() }) {
+            return self.report(Ending::Unfinished(failure), true);
+        }
+        if exit.wants_a_reboot() {
+            return self.report(Ending::RebootPending(Failure::Installer(exit)), true);
+        }
+        self.conclude(&exit)
+    }
+
+    /// Everything of the installer that lives.
+    pub(super) fn members(&self) -> Result<Vec<Member>, Failure> {
+        let listed = group::members(self.tx.run.as_str(), self.holder);
+        listed.map_err(|e| Failure::Process { why: chain(&e) })
+    }
+
+    /// What of the installer is still at work: what it left running for good made itself a session of its own.
+    pub(super) fn at_work(&self) -> Result<Vec<Member>, Failure> {
+        Ok(self.members()?.into_iter().filter(|member| !member.detached).collect())
+    }
+
+    /// That the installer goes on, as a failure.
+    pub(super) fn runs(&self) -> Result<Failure, Failure> {
+        Ok(Failure::InstallerRuns { processes: named(&self.at_work()?) })
+    }
+
+    /// Ends everything of the installer.
+    pub(super) fn end_members(&self) -> Result<(), Failure> {
+        let list = || {
+            let members = group::members(self.tx.run.as_str(), self.holder)?;
+            Ok(members.into_iter().map(|member| member.process).collect())
+        };
+        group::end_all(list).map_err(|e| Failure::Process { why: chain(&e) })
+    }
+}
+
+/// Image and number of each.
+pub(super) fn named(members: &[Member]) -> Vec<(String, u32)> {
+    members.iter().map(|m| (m.process.image.clone(), m.process.pid)).collect()
+}

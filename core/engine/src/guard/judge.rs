@@ -1,0 +1,142 @@
+//! Judges an installer's work: it ended well, every file that the profile knows is as the patch leaves it, every service
+//! that ran runs and is well. Until a deadline what is not so yet may still become so.
+
+use super::{Guard, Side, install::named};
+use crate::{
+    faces::{Faces, Observer},
+    failure::Failure,
+    load::{Job, LoadedProfile},
+    quiesce::stayed_up,
+    report::{Ending, RunReport},
+    verify::{self, Expect},
+};
+use backout_journal::{Record, Verdict};
+use backout_machine::group;
+use backout_protocol::{Event, Notice, guard::Exit, guard::OnFailure, report::Phase};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
+
+/// How often the product is looked at while it settles.
+const LOOK: Duration = Duration::from_millis(250);
+
+impl Guard<'_> {
+    /// Judges the installer's work, and keeps it or goes back.
+    pub(super) fn conclude(mut self, exit: &Exit) -> RunReport {
+        let failure = match self.judge(exit) {
+            Ok(()) => return self.keep(Verdict::Well, String::new()),
+            Err(failure @ Failure::InstallerRuns { .. }) => {
+                return self.report(Ending::Unfinished(failure), true);
+            }
+            Err(failure) => failure,
+        };
+        // A recovery has nobody to ask, and of an installer that was cut off nobody wants the half.
+        let back = match (self.terms.on_failure, self.side, exit) {
+            (OnFailure::Rollback, ..) | (OnFailure::Ask, Side::Recovery, Exit::Unknown) => true,
+            (OnFailure::Ask, ..) => (self.ask)(&failure),
+            (OnFailure::Keep, ..) => false,
+        };
+        if back {
+            return self.go_back(failure);
+        }
+        self.notices.push(Notice::KeptInSpite { why: failure.to_string() });
+        self.keep(Verdict::Ill, failure.to_string())
+    }
+
+    fn keep(mut self, verdict: Verdict, why: String) -> RunReport {
+        if let Ok(left) = self.members()
+            && !left.is_empty()
+        {
+            self.notices.push(Notice::InstallerLeft { processes: named(&left) });
+        }
+        if let Err(failure) = self.record(Record::Kept { verdict, why }) {
+            return self.report(Ending::Unfinished(failure), true);
+        }
+        group::dissolve(self.tx.run.as_str(), self.holder);
+        let ending = if self.side == Side::Guard { Ending::Done } else { Ending::Completed };
+        self.close(ending, None)
+    }
+
+    fn judge(&self, exit: &Exit) -> Result<(), Failure> {
+        match exit {
+            Exit::Code(_) if exit.is_well() => {}
+            Exit::Unknown => {}
+            other => return Err(Failure::Installer(other.clone())),
+        }
+        self.faces.observer.event(&Event::Phase { phase: Phase::Judge });
+        let job = self.job()?;
+        let until = Instant::now() + Duration::from_secs(self.terms.settle.into());
+        loop {
+            let late = Instant::now() >= until;
+            let called_off = self.faces.cancel.requested();
+            let at_work = !self.at_work()?.is_empty();
+            if called_off.is_some() && at_work && self.side == Side::Recovery {
+                return Err(self.runs()?);
+            }
+            // What is still at work is waited for, but not for ever: it may be there to stay.
+            let well =
+                if at_work && !late && called_off.is_none() { None } else { Some(self.look(&job, exit)) };
+            match (well, called_off) {
+                (Some(Ok(())), _) => return Ok(()),
+                (Some(Err(_)), Some(why)) => return Err(Failure::Cancelled(why)),
+                // Looking again tells no more.
+                (Some(Err(failure @ Failure::NotJudged)), None) => return Err(failure),
+                (Some(Err(failure)), None) if late => return Err(failure),
+                _ => std::thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now()))),
+            }
+        }
+    }
+
+    /// One look at everything.
+    fn look(&self, job: &Job, exit: &Exit) -> Result<(), Failure> {
+        whole(job, exit)?;
+        let issued = Cell::new(false);
+        let mut quiesce = self.quiesce(&issued);
+        // What is looked at again and again is told once.
+        quiesce.faces = Faces { observer: &Mute, ..self.faces };
+        quiesce.health(stayed_up(&self.were))
+    }
+
+    /// What verifying is asked of, as it stands in the guard's plan.
+    fn job(&self) -> Result<Job, Failure> {
+        let plan = &self.tx.plan;
+        let profile =
+            LoadedProfile::from_text(&plan.profile.name, &self.terms.profile, plan.profile.file.clone());
+        let unreadable =
+            |refusal| Failure::NotWhole { files: Vec::new(), why: format!("the profile: {refusal:?}") };
+        let mut ask = plan.request.clone();
+        ask.from = Vec::new();
+        Ok(Job { profile: profile.map_err(unreadable)?, site: self.terms.site.clone(), ask })
+    }
+}
+
+/// Every file that the profile knows by its version is as the patch leaves it. Where it knows none, an installer that says
+/// itself that it did its work is believed.
+fn whole(job: &Job, exit: &Exit) -> Result<(), Failure> {
+    let judged = if job.profile.profile.lists.is_empty() {
+        None
+    } else {
+        let found = verify::verify(job, Some(Expect::Patched));
+        Some(found.map_err(|e| Failure::NotWhole { files: Vec::new(), why: format!("{e:?}") })?)
+    };
+    let differ: Vec<_> = judged
+        .iter()
+        .flat_map(|found| &found.rows)
+        .filter(|row| row.differs)
+        .map(|row| row.looked_at.clone())
+        .collect();
+    let any = judged.is_some_and(|found| found.rows.iter().any(|row| row.judged));
+    match (differ.is_empty(), any, exit) {
+        (false, ..) => Err(Failure::NotWhole { files: differ, why: String::new() }),
+        (true, false, Exit::Unknown) => Err(Failure::NotJudged),
+        (true, ..) => Ok(()),
+    }
+}
+
+/// Is told and says nothing.
+struct Mute;
+
+impl Observer for Mute {
+    fn event(&self, _: &Event) {}
+}

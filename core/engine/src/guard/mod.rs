@@ -1,0 +1,197 @@
+//! Guard: an installer of any vendor runs with a snapshot behind it. Its work stays if it is good, and goes back whole if it
+//! is not.
+//!
+//! ```text
+//! Begin F -> holder started, waits -> GuardOpen F -> space for the way back taken -> LetGo F -> the holder is told, writes
+//! that down, and runs the installer -> InstallerExited F -> judged -> Kept F
+//!                                                                  \-> GoingBack F -> a run back to the snapshot -> Undone F
+//! ```
+//!
+//! A guard is a run like others: a folder of its own with a plan, whose kind holds what was asked for, and a journal. The way
+//! back is another run that names it. It needs neither profile, site nor plugin: everything stands in the guard's plan and
+//! in the snapshot. Recovery settles the way back first, then the guard.
+
+mod back;
+mod holder;
+mod inplace;
+mod install;
+mod judge;
+mod reserve;
+mod settle;
+
+pub(crate) use back::undo;
+pub use holder::hold;
+pub use install::{Program, run};
+pub(crate) use reserve::release;
+pub(crate) use settle::settle;
+
+use crate::{
+    faces::Faces,
+    failure::Failure,
+    history,
+    load::Job,
+    planner::{Planned, planned},
+    quiesce::Were,
+    refusal::Refusal,
+    report::{Ending, RunReport},
+    state::{Locked, State},
+    tidy,
+    transaction::Transaction,
+    window::chain,
+};
+use backout_disk::Folder;
+use backout_journal::{Journal, Record};
+use backout_machine::{group, service::Services};
+use backout_protocol::{
+    Guard as Terms, HostPath, Notice, Plan, RunId, SnapshotId,
+    guard::OnFailure,
+    plan::{PlanKind, RestoreFrom},
+};
+use std::time::Duration;
+
+/// The file in the guard's folder that takes what holder and installer print.
+pub const OUTPUT: &str = "installer.log";
+/// How often a state that is waited for is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+/// What is asked of a guard.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The installer and its arguments.
+    pub argv: Vec<HostPath>,
+    /// What becomes of a failure.
+    pub on_failure: OnFailure,
+    /// Seconds after which an installer that still runs is ended.
+    pub timeout: Option<u64>,
+    /// Seconds that the product may take to be whole and healthy behind it.
+    pub settle: u32,
+    /// The profile's text.
+    pub profile: String,
+}
+
+/// Whether installers can be guarded on this system.
+///
+/// # Errors
+/// [`Refusal::NoGuardHere`].
+pub fn is_supported() -> Result<(), Refusal> {
+    if group::is_supported() { Ok(()) } else { Err(Refusal::NoGuardHere) }
+}
+
+/// Plans a guard with this snapshot behind it, which was just taken; and sees that there is a way back to it.
+///
+/// # Errors
+/// As [`crate::planner::plan`].
+pub fn plan(
+    locked: &Locked,
+    job: &Job,
+    snapshot: &SnapshotId,
+    roots: Vec<HostPath>,
+    asked: Asked,
+    faces: &Faces<'_>,
+) -> Result<Plan, Refusal> {
+    let mut job = job.clone();
+    // So the snapshot is in use as long as the guard is kept.
+    job.ask.from = vec![(None, RestoreFrom::Snapshot(snapshot.clone()))];
+    let Planned { mut plan, waits, closed } = planned(&job, Some(locked.state()), faces)?;
+    plan.kind = PlanKind::Guard(Box::new(Terms {
+        snapshot: snapshot.clone(),
+        roots,
+        argv: asked.argv,
+        on_failure: asked.on_failure,
+        timeout: asked.timeout,
+        settle: asked.settle,
+        profile: asked.profile,
+        site: job.site,
+    }));
+    plan.steps = waits;
+    plan.closed = closed;
+    plan.keep_clear = Vec::new();
+    plan.left_alone = Vec::new();
+    plan.notices = Vec::new();
+    plan.notes = Vec::new();
+    plan.reminders = Vec::new();
+    Ok(plan)
+}
+
+/// A guard on its way.
+struct Guard<'a> {
+    locked: &'a Locked,
+    tx: &'a Transaction,
+    terms: &'a Terms,
+    journal: Journal,
+    services: &'a dyn Services,
+    faces: Faces<'a>,
+    /// What the services were before the installer.
+    were: Were,
+    /// The holder's process.
+    holder: u32,
+    /// Who decides where the policy is to ask; `true`: it goes back.
+    ask: &'a dyn Fn(&Failure) -> bool,
+    side: Side,
+    notices: Vec<Notice>,
+}
+
+/// Who carries a guard to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// Whoever let the installer go.
+    Guard,
+    /// A recovery.
+    Recovery,
+}
+
+impl Guard<'_> {
+    fn record(&mut self, record: Record) -> Result<(), Failure> {
+        self.journal.append(record).map_err(|e| Failure::Journal { why: chain(&e) })
+    }
+
+    /// The guard is over: says so durably, and tidies up. `why`: that of `Undone`; `None`: it is kept, and that is on record.
+    fn close(mut self, ending: Ending, why: Option<String>) -> RunReport {
+        if let Some(why) = why
+            && let Err(failure) = self.record(Record::Undone { why })
+        {
+            return self.report(Ending::Unfinished(failure), false);
+        }
+        let kept = matches!(ending, Ending::Done | Ending::Completed);
+        let (locked, tx) = (self.locked, self.tx);
+        let (report, journal) = self.into_report(ending, kept);
+        if let Err(e) = tidy::close(locked, tx, Some(journal)) {
+            log::warn!("run {}: {e}; the next verb tidies up", tx.run);
+        }
+        if kept {
+            crate::rollback::retain(locked);
+        }
+        report
+    }
+
+    fn report(self, ending: Ending, changed: bool) -> RunReport {
+        self.into_report(ending, changed).0
+    }
+
+    fn into_report(self, ending: Ending, changed: bool) -> (RunReport, Journal) {
+        let run = Some(self.tx.run.clone());
+        (RunReport { run, changed, notices: self.notices, ..RunReport::of(ending) }, self.journal)
+    }
+}
+
+/// Whether the run is a guard, as far as its plan can be read.
+pub(crate) fn is_one(state: &State, run: &RunId) -> bool {
+    plan_of(state, run).is_some_and(|plan| plan.guards().is_some())
+}
+
+/// The guard that a run is the way back of; else the run.
+pub(crate) fn whole(state: &State, run: RunId) -> RunId {
+    plan_of(state, &run).and_then(|plan| plan.guard).unwrap_or(run)
+}
+
+fn plan_of(state: &State, run: &RunId) -> Option<Plan> {
+    let folder: Folder = history::folder(state, run)?;
+    Some(tidy::by_plan_alone(run, &folder).ok()??.plan)
+}
+
+/// The guard is given up as it stands: nothing of it holds space any more.
+pub(crate) fn give_up(tx: &Transaction) {
+    if let Err(e) = release(tx) {
+        log::warn!("run {}: {e}", tx.run);
+    }
+}

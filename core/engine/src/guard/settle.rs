@@ -1,0 +1,126 @@
+//! Settles a guard whose process died: waits for its installer, judges its work, keeps it or goes back.
+
+use super::{Guard, Side, back, install::Waited};
+use crate::{
+    faces::Faces,
+    failure::{Failure, Stuck},
+    quiesce,
+    recover::{load, untrusted},
+    report::{Ending, RunReport},
+    state::{Locked, OpenRun},
+    survey::check_programs,
+    window::{Extent, chain},
+};
+use backout_journal::{Direction, Journal, Reading, Record, Status, Tail};
+use backout_protocol::{Event, guard::Exit, report::Phase};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Settles an open guard, whose way back is settled, if it had one. At boot nothing is done before all services may run:
+/// whether an installer's work is good is told by them too.
+pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Faces<'_>) -> RunReport {
+    faces.observer.event(&Event::Phase { phase: Phase::Recover });
+    let mut report = match extent {
+        Extent::Files => RunReport::of(Ending::NothingToDo),
+        Extent::Whole => settle_whole(locked, &open, faces),
+    };
+    report.run = Some(open.run);
+    report
+}
+
+fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport {
+    let stuck = |why| RunReport::of(Ending::Stuck { after: None, why });
+    let (tx, reading) = match load(locked.state(), open) {
+        Ok(loaded) => loaded,
+        Err(why) => return stuck(why),
+    };
+    faces.observer.begun(&tx.run, tx.log());
+    let Some(terms) = tx.plan.guards() else { return RunReport::of(Ending::NothingToDo) };
+    let services = match quiesce::open(&tx.plan) {
+        Ok(services) => services,
+        Err(e) => return stuck(Stuck::Service(e)),
+    };
+    if let Err(refusal) = check_programs(services.as_ref(), &tx.plan.site.health) {
+        return stuck(untrusted(refusal, &tx));
+    }
+    // A line that cannot be read may have been a whole `LetGo` that is damaged since: what the holder wrote tells.
+    let in_doubt = reading.status == Status::Guarding && matches!(reading.tail, Tail::Torn { .. });
+    let status = if in_doubt { Status::Installing } else { reading.status };
+    let back = matches!(status, Status::GoingBack | Status::Begun | Status::Guarding);
+    let direction = if back { Direction::Backwards } else { Direction::Forwards };
+    let added = in_doubt.then_some(Record::LetGo).into_iter().chain([Record::Recovering { direction }]);
+    let journal = match Journal::take_over(&tx.folder, &tx.run, &reading, added) {
+        Ok(journal) => journal,
+        Err(e) => return RunReport::of(Ending::Unfinished(Failure::Journal { why: chain(&e) })),
+    };
+    let (were, holder) = back::were(&reading);
+    let guard = Guard {
+        locked,
+        tx: &tx,
+        terms,
+        journal,
+        services: services.as_ref(),
+        faces: *faces,
+        were,
+        holder,
+        ask: &|_| false,
+        side: Side::Recovery,
+        notices: Vec::new(),
+    };
+    match status {
+        Status::Begun | Status::Guarding => guard.never_ran(),
+        Status::Installing => match guard.wait(ran(&reading)) {
+            Ok(Waited::Ended(exit)) => guard.ended(exit),
+            Ok(Waited::NeverRan) => guard.never_ran(),
+            Ok(Waited::Runs(failure)) | Err(failure) => guard.report(Ending::Unfinished(failure), true),
+        },
+        Status::Judging => {
+            let exit = exited(&reading);
+            if exit.wants_a_reboot() && in_this_boot(&reading) {
+                return guard.report(Ending::RebootPending(Failure::Installer(exit)), true);
+            }
+            guard.conclude(&exit)
+        }
+        Status::GoingBack => guard.go_back(why(&reading)),
+        _ => guard.report(Ending::NothingToDo, false),
+    }
+}
+
+impl Guard<'_> {
+    fn never_ran(self) -> RunReport {
+        let why = Failure::NeverLetGo;
+        let words = why.to_string();
+        self.close(Ending::RolledBack(why), Some(words))
+    }
+}
+
+/// How long ago the installer was let go, by the clock that people set: for no more than its own time limit.
+fn ran(reading: &Reading) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let let_go = reading.lines.iter().rfind(|l| l.record == Record::LetGo).map(|l| l.at);
+    let_go.map_or(Duration::ZERO, |at| now.saturating_sub(Duration::from_millis(at)))
+}
+
+fn exited(reading: &Reading) -> Exit {
+    let exit = reading.records().find_map(|r| match r {
+        Record::InstallerExited { code } => Some(code.clone()),
+        _ => None,
+    });
+    exit.unwrap_or(Exit::Unknown)
+}
+
+fn why(reading: &Reading) -> Failure {
+    let why = reading.records().find_map(|r| match r {
+        Record::GoingBack { why } => Some(why.clone()),
+        _ => None,
+    });
+    Failure::Recorded { why: why.unwrap_or_default() }
+}
+
+/// Whether the machine was not booted since the guard began. Where that cannot be told it was.
+fn in_this_boot(reading: &Reading) -> bool {
+    let began = reading.records().find_map(|r| match r {
+        Record::Begin { boot, .. } => Some(boot.clone()),
+        _ => None,
+    });
+    backout_machine::boot_id().is_ok_and(|boot| began == Some(boot))
+}

@@ -1,0 +1,156 @@
+//! Linux: a session and a subreaper; the processes below it by `/proc`.
+
+use super::{Member, Reaped};
+use crate::process::{self, Process};
+use rustix::{
+    io::Errno,
+    process::{
+        Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
+        setsid, wait,
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command},
+};
+
+/// Whether an installer's processes can be held together here.
+pub fn is_supported() -> bool {
+    true
+}
+
+/// Whether the system would run this file as a program, for us.
+pub fn can_run(file: &Path) -> bool {
+    rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Makes this process the leader of a session of its own, and the one that orphans below it come to.
+///
+/// # Errors
+/// The system's.
+pub fn lead() -> io::Result<()> {
+    setsid()?;
+    Ok(set_child_subreaper(Some(getpid()))?)
+}
+
+/// Looks, without waiting, whether a child of ours, or an orphan that came to us, has ended.
+///
+/// # Errors
+/// The system's.
+pub fn reap() -> io::Result<Reaped> {
+    match wait(WaitOptions::NOHANG) {
+        Ok(None) => Ok(Reaped::None),
+        Ok(Some((pid, status))) => {
+            let pid = pid.as_raw_nonzero().get().cast_unsigned();
+            Ok(match (status.exit_status(), status.terminating_signal()) {
+                (Some(code), _) => Reaped::Exited(pid, code),
+                (None, Some(signal)) => Reaped::Signalled(pid, signal),
+                (None, None) => Reaped::None,
+            })
+        }
+        Err(Errno::CHILD) => Ok(Reaped::Childless),
+        Err(Errno::INTR) => Ok(Reaped::None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// In a process group of its own, which a shell may well expect to lead.
+pub(super) fn spawn(installer: &mut Command) -> io::Result<Child> {
+    installer.process_group(0).spawn()
+}
+
+/// What `/proc` says of a living process.
+struct Row {
+    parent: u32,
+    session: u32,
+    started: u64,
+}
+
+pub(super) fn members(mark: &str, holder: u32) -> io::Result<Vec<Member>> {
+    let rows: BTreeMap<u32, Row> =
+        process::pids()?.into_iter().filter_map(|pid| Some((pid, row(pid)?))).collect();
+    let mut own: BTreeSet<u32> = rows.keys().copied().filter(|pid| is_marked(*pid, mark)).collect();
+    // Below the holder, if that number still is the holder's, also without the mark.
+    if own.contains(&holder) {
+        loop {
+            let more: Vec<u32> = rows
+                .iter()
+                .filter(|(pid, row)| !own.contains(pid) && own.contains(&row.parent))
+                .map(|(pid, _)| *pid)
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            own.extend(more);
+        }
+    }
+    let member = |pid: u32| {
+        let row = rows.get(&pid)?;
+        let path = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        let image = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let process = Process { pid, started: row.started, image, path };
+        Some(Member { process, detached: row.session != holder })
+    };
+    let own = own.into_iter().filter(|pid| *pid != holder && *pid != std::process::id());
+    Ok(own.filter_map(member).collect())
+}
+
+pub(super) fn dissolve(mark: &str, holder: u32) -> io::Result<()> {
+    let pid = Pid::from_raw(holder.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
+    // Looked at once it is held: from here on the number may change hands, the handle cannot.
+    let handle = pidfd_open(pid, PidfdFlags::empty())?;
+    if is_marked(holder, mark) {
+        pidfd_send_signal(handle, Signal::TERM)?;
+    }
+    Ok(())
+}
+
+fn is_marked(pid: u32, mark: &str) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|b| *b == 0).any(|entry| entry == mark.as_bytes())
+}
+
+/// `None`: gone, or only waiting for its parent to ask.
+fn row(pid: u32) -> Option<Row> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let name_end = text.iter().rposition(|b| *b == b')')?;
+    let rest = std::str::from_utf8(text.get(name_end + 1..)?).ok()?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    // The state is the first field behind the name.
+    if matches!(*fields.first()?, "Z" | "X" | "x") && process::started(pid).is_none() {
+        return None;
+    }
+    let number = |at: usize| fields.get(at)?.parse::<i64>().ok();
+    Some(Row {
+        parent: u32::try_from(number(1)?).ok()?,
+        session: u32::try_from(number(3)?).ok()?,
+        started: process::started(pid)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{end_all, members};
+    use std::process::Command;
+
+    #[test]
+    fn what_carries_the_mark_is_found_and_ended_and_nothing_else() {
+        let run = format!("test-{}", std::process::id());
+        let mut marked = Command::new("sleep").arg("1000").env(super::super::MARK, &run).spawn().unwrap();
+        let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+        let list = || Ok(members(&run, 0)?.into_iter().map(|m| m.process).collect::<Vec<_>>());
+        // A child that was just forked is not yet what it becomes.
+        while list().unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        assert_eq!(list().unwrap().iter().map(|p| p.pid).collect::<Vec<_>>(), [marked.id()]);
+        end_all(list).unwrap();
+        assert!(!marked.wait().unwrap().success());
+        assert!(other.try_wait().unwrap().is_none());
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+}

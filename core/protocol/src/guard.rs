@@ -1,0 +1,102 @@
+//! A guard: an installer that runs with a snapshot behind it. What was asked for, and how the installer ended.
+
+use crate::{HostPath, Site, SnapshotId};
+use serde::{Deserialize, Serialize};
+
+/// What was asked of a guard, with all that judging the installer's work and going back need: neither profile nor site is
+/// read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// The snapshot that stands behind the installer.
+    pub snapshot: SnapshotId,
+    /// The folders that the snapshot covers.
+    pub roots: Vec<HostPath>,
+    /// The installer and its arguments. Words, not paths: so that those that are no UTF-8 survive.
+    pub argv: Vec<HostPath>,
+    /// What becomes of a failure.
+    pub on_failure: OnFailure,
+    /// Seconds after which an installer that still runs is ended; `None`: never.
+    #[serde(default)]
+    pub timeout: Option<u64>,
+    /// Seconds that the product may take to be whole and healthy, once the installer has ended well.
+    pub settle: u32,
+    /// The profile's text.
+    pub profile: String,
+    /// The site.
+    pub site: Site,
+}
+
+/// What becomes of an installer's work that is not good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// Everything goes back to the snapshot.
+    #[default]
+    Rollback,
+    /// A person is asked; where nobody can be, it is kept.
+    Ask,
+    /// It is kept, and said to be not good.
+    Keep,
+}
+
+/// How an installer ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It could not be started: why. Nothing of it ran.
+    NotStarted(String),
+    /// It was ended, as its time was over.
+    TimedOut,
+    /// It was ended, as the operator said so.
+    CalledOff,
+    /// Nobody knows: the machine or whoever would have written it down went down first.
+    Unknown,
+}
+
+/// What Windows' installers end with where a reboot is needed to finish, or was begun.
+const REBOOTS: [i32; 2] = [3010, 1641];
+
+impl Exit {
+    /// Whether the installer says that it did its work.
+    pub fn is_well(&self) -> bool {
+        matches!(self, Exit::Code(0)) || self.wants_a_reboot()
+    }
+
+    /// Whether the installer says that a reboot finishes its work.
+    pub fn wants_a_reboot(&self) -> bool {
+        matches!(self, Exit::Code(code) if REBOOTS.contains(code))
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "the installer ended with the code {code}"),
+            Exit::Signal(signal) => write!(f, "the installer was ended by the signal {signal}"),
+            Exit::NotStarted(why) => write!(f, "the installer could not be started: {why}"),
+            Exit::TimedOut => f.write_str("the installer took longer than it may and was ended"),
+            Exit::CalledOff => f.write_str("the installer was ended, as you said"),
+            Exit::Unknown => f.write_str("how the installer ended is not on record"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reboot_that_is_asked_for_is_no_failure() {
+        for code in REBOOTS {
+            assert!(Exit::Code(code).is_well() && Exit::Code(code).wants_a_reboot());
+        }
+        assert!(Exit::Code(0).is_well() && !Exit::Code(0).wants_a_reboot());
+        for bad in [Exit::Code(1), Exit::Signal(9), Exit::TimedOut, Exit::CalledOff, Exit::Unknown] {
+            assert!(!bad.is_well() && !bad.wants_a_reboot(), "{bad}");
+        }
+    }
+}

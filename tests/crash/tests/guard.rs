@@ -1,0 +1,144 @@
+//! The real binary is killed while it guards an installer: at every record of its journal, and at other calls by which it
+//! touches files. Whatever dies, the installer's work is whole and kept, or everything is as before; and where its recovery is
+//! killed too.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test stops at the first surprise and prints its figures"
+)]
+
+use backout_crash::{Side, calls, drawn, have_strace, promised, recover, settled, shard, tally};
+use backout_kit::{Snapshot, World, place, strace};
+use std::{path::PathBuf, process::Command};
+
+/// Other calls than a record's: so many points of all of them.
+const POINTS: usize = 40;
+/// So many points of recoveries that are killed too.
+const DEEP: usize = 24;
+
+/// What an installer does; its files have the same time in every world.
+const WORK: &str = r#"
+echo v3 >"$home/live/a.conf"
+rm "$home/live/b.conf"
+mkdir "$home/live/added"
+echo new >"$home/live/added/n.conf"
+touch -d @1300000000 "$home/live/a.conf" "$home/live/added/n.conf"
+"#;
+
+/// An installer that does its work and ends with this code.
+fn installer(world: &World, code: u8) -> PathBuf {
+    let file = world.path().join("setup.sh");
+    place::script(&format!("#!/bin/sh\nhome='{}'\n{WORK}\nexit {code}\n", world.home.display()), &file);
+    file
+}
+
+fn guard(world: &World, code: u8) -> Command {
+    let setup = installer(world, code);
+    let mut command = world.verb_command("guard", &["--yes", "--no-parent", "--settle", "0", "--"]);
+    command.arg(setup);
+    command
+}
+
+/// What the installer makes of a world, and which calls a guard makes that ends so.
+fn probed(code: u8) -> (Snapshot, Vec<(&'static str, u64)>) {
+    let world = World::small();
+    let new = {
+        assert!(Command::new(installer(&world, 0)).status().unwrap().success());
+        world.files()
+    };
+    let world = World::small();
+    let mut command = guard(&world, code);
+    let made = if code == 0 { calls(&command, world.path()) } else { failing(&mut command, &world) };
+    let records = (1..=made.get("pwrite64").copied().unwrap_or(0)).map(|n| ("pwrite64", n));
+    let others = made.iter().filter(|(call, _)| **call != "pwrite64");
+    let others = others.flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect();
+    (new, records.chain(drawn(others, POINTS)).collect())
+}
+
+/// As [`calls`], of a command that ends with another code than 0.
+fn failing(command: &mut Command, world: &World) -> std::collections::BTreeMap<&'static str, u64> {
+    let mut ends = Command::new("/bin/sh");
+    ends.args(["-c", r#""$@"; [ $? -eq 20 ]"#, "sh"]).arg("strace");
+    let log = world.path().join("strace");
+    let filter = format!("trace={}", backout_crash::CALLS.map(|c| format!("?{c}")).join(","));
+    ends.args(["-qq", "-o"]).arg(&log).args(["-e", &filter, "--"]);
+    ends.arg(command.get_program()).args(command.get_args());
+    assert!(ends.output().unwrap().status.success());
+    let mut counts = std::collections::BTreeMap::new();
+    for line in std::fs::read_to_string(log).unwrap().lines() {
+        let name = line.split('(').next().unwrap_or("");
+        if let Some(call) = backout_crash::CALLS.iter().find(|c| **c == name) {
+            *counts.entry(*call).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+fn sweep(code: u8) -> Vec<Side> {
+    let (new, points) = probed(code);
+    let records = points.iter().filter(|(call, _)| *call == "pwrite64").count();
+    assert!(records > 4, "every record of a guard is written by one call: {points:?}");
+    let sides = shard::over(points, |(call, n)| {
+        let world = World::small();
+        let old = world.files();
+        let at = format!("a guard of an installer that ends {code}, killed at {call} no. {n}");
+        strace::injected(&guard(&world, code), call, "signal=KILL", n).output().unwrap();
+        let side = settled(&world, &old, &new, &at);
+        promised!(code == 0 || side == Side::Old, "{at}: a failed installer's work stays");
+        side
+    });
+    tally::add("kills of guards", sides.len() as u64);
+    eprintln!("guard of an installer that ends {code}: {} kills, {records} of them at records", sides.len());
+    sides
+}
+
+#[test]
+fn a_guard_that_is_killed_at_any_record_is_kept_whole_or_leaves_everything_as_before() {
+    if !have_strace() {
+        return;
+    }
+    let sides = sweep(0);
+    assert!(sides.contains(&Side::Old) && sides.contains(&Side::New), "{sides:?}");
+}
+
+#[test]
+fn a_way_back_that_is_killed_at_any_record_leaves_everything_as_before() {
+    if !have_strace() {
+        return;
+    }
+    sweep(1);
+}
+
+#[test]
+fn a_recovery_of_a_guard_that_is_killed_too_leaves_everything_as_before() {
+    if !have_strace() {
+        return;
+    }
+    // Its records are Begin, GuardOpen, LetGo, InstallerExited, GoingBack: killed where the last would have been written.
+    let killed = || {
+        let world = World::small();
+        let old = world.files();
+        strace::injected(&guard(&world, 1), "pwrite64", "signal=KILL", GOING_BACK).output().unwrap();
+        (world, old)
+    };
+    let (world, _) = killed();
+    world.plain(&["status"]).ends(21);
+    let made = calls(&recover(&world), world.path());
+    let (new, _) = (World::small().files(), ());
+    let records = (1..=made["pwrite64"]).map(|n| ("pwrite64", n));
+    let others = ["renameat", "renameat2", "unlinkat", "fsync", "mkdirat"];
+    let others = made.iter().filter(|(call, _)| others.contains(*call));
+    let others = others.flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect();
+    let points: Vec<_> = records.chain(drawn(others, DEEP)).collect();
+    let sides = shard::over(points, |(call, n)| {
+        let (world, old) = killed();
+        let at = format!("a guard killed before it goes back, its recovery at {call} no. {n}");
+        strace::injected(&recover(&world), call, "signal=KILL", n).output().unwrap();
+        settled(&world, &old, &new, &at)
+    });
+    tally::add("kills of a guard and of its recovery", sides.len() as u64);
+    eprintln!("recovery of a guard: {} kills", sides.len());
+}
+
+/// Which write in place that is: the journal and the lock are written so.
+const GOING_BACK: u64 = 6;

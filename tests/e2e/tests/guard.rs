@@ -1,0 +1,543 @@
+//! `backout guard`: an installer's work stays if it is good, and goes back whole if it is not, whoever dies meanwhile.
+#![cfg(unix)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_demo::TreeSpec;
+use backout_e2e::{prune, runs, snapshots};
+use backout_kit::{Run, Running, ServerProtect, Snapshot, World, place, process, snapshot};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Lays an installer: a script that finds the product in `$home`, its services' control in `$ctl`, and a folder of its own in
+/// `$here`. By another process, as what a test has open for writing cannot be run.
+fn installer(world: &World, lines: &str) -> PathBuf {
+    let file = world.path().join("setup.sh");
+    let (home, ctl) = (world.home.display(), world.services.dir().join("ctl"));
+    let here = world.path().display();
+    let head = format!("#!/bin/sh\nhome='{home}'\nctl='{}'\nhere='{here}'", ctl.display());
+    place::script(&format!("{head}\n{lines}\n"), &file);
+    file
+}
+
+/// A call of guard with this installer.
+fn command(world: &World, more: &[&str], lines: &str) -> Command {
+    let setup = installer(world, lines);
+    let mut command = world.verb_command("guard", &["--yes"]);
+    command.args(more).arg("--").arg(setup);
+    command
+}
+
+fn guard(world: &World, more: &[&str], lines: &str) -> Run {
+    Run::to_its_end(&mut command(world, more, lines))
+}
+
+/// A world, what it holds, and that all its services run.
+fn before() -> (World, Snapshot) {
+    let world = World::small();
+    let files = world.files();
+    (world, files)
+}
+
+/// Nothing of the installer is left, every service runs, and nothing is open or lies about.
+#[track_caller]
+fn is_before(world: &World, old: &Snapshot) {
+    let now = world.files();
+    assert!(now == *old, "{}", snapshot::differences(&now, old).join("\n"));
+    settled(world);
+}
+
+#[track_caller]
+fn settled(world: &World) {
+    assert!(world.running().iter().all(|r| *r), "a service that ran does not run");
+    assert_eq!(snapshot::leftovers(&world.home), Vec::<String>::new());
+    world.plain(&["status"]).ends(0);
+    assert_eq!(fs::read_dir(world.state.join("transactions")).unwrap().count(), 0);
+}
+
+#[track_caller]
+fn text(world: &World, name: &str) -> String {
+    fs::read_to_string(world.home.join(name)).unwrap()
+}
+
+/// Waits until a file of the world is there.
+#[track_caller]
+fn until(run: &mut Running, file: &Path) {
+    while !file.exists() {
+        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
+        std::thread::yield_now();
+    }
+}
+
+/// The number in a file that a script wrote.
+fn pid(file: &Path) -> u32 {
+    loop {
+        if let Ok(pid) = fs::read_to_string(file).unwrap_or_default().trim().parse() {
+            return pid;
+        }
+        std::thread::yield_now();
+    }
+}
+
+const GOOD: &str = r#"
+"$ctl" stop first
+echo v3 >"$home/live/a.conf"
+echo v3 >"$home/live/sub/c.conf"
+mkdir "$home/live/added"
+echo new >"$home/live/added/n.conf"
+rm "$home/live/b.conf"
+setsid "$ctl" start first
+echo "installed"
+"#;
+
+#[test]
+fn a_good_installer_is_kept_with_what_it_pushes_late_and_undo_takes_it_back() {
+    let (world, old) = before();
+    let late = format!(
+        "{GOOD}\n( while [ ! -e \"$here/exited\" ]; do :; done; echo late >\"$home/live/late.conf\" ) &\n"
+    );
+    let mut run = Running::start(&mut command(&world, &["--settle", "30"], &late));
+    // The push waits until the installer itself is on record as ended.
+    loop {
+        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended before the push");
+        let open = fs::read_dir(world.state.join("transactions")).ok().and_then(|mut d| d.next());
+        let journal = open.and_then(|d| fs::read_to_string(d.unwrap().path().join("journal")).ok());
+        if journal.is_some_and(|j| j.contains("InstallerExited")) {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    fs::write(world.path().join("exited"), "").unwrap();
+    let run = run.to_its_end().ends(0);
+    assert_eq!((&run.json["outcome"], &run.json["changed"]), (&"done".into(), &true.into()));
+    assert_eq!(text(&world, "live/late.conf"), "late\n");
+    assert_eq!(text(&world, "live/a.conf"), "v3\n");
+    settled(&world);
+    let new = world.files();
+    let id = run.json["run_id"].as_str().unwrap();
+    let over = &runs(&world)[0];
+    assert_eq!(
+        (&over["run"], &over["kind"], &over["fate"]),
+        (&id.into(), &"guard".into(), &"committed".into())
+    );
+    let shown = world.plain(&["show", id]).ends(0);
+    let names: Vec<_> = shown.json["data"]["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| r["record"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["Begin", "GuardOpen", "LetGo", "InstallerExited", "Kept", "Clean"]);
+    let output = fs::read_to_string(run.json["data"]["output"].as_str().unwrap()).unwrap();
+    assert!(output.contains("installed"), "{output}");
+    // Its snapshot stays as long as the run that could be undone by it.
+    let taken = run.json["data"]["snapshot"].as_str().unwrap();
+    snapshots::taken(&world, &[]);
+    let kept = snapshots::call(&world, &["drop", taken]).ends(10);
+    assert_eq!(kept.error_code(), "BKO-1124");
+    let undone = world.plain(&["undo"]).ends(0);
+    assert_eq!(undone.json["outcome"], "done");
+    let now = world.files();
+    assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
+    assert!(new != old && world.running().iter().all(|r| *r));
+    assert_eq!(world.plain(&["undo", id]).ends(10).error_code(), "BKO-1064");
+    prune(&world, 0, &["--yes"]).ends(0);
+    snapshots::call(&world, &["show", taken]).ends(10);
+}
+
+#[test]
+fn an_installer_that_fails_half_way_is_backed_out() {
+    let (world, old) = before();
+    let run = guard(&world, &[], &format!("{GOOD}\n\"$ctl\" stop second\nexit 1"));
+    let run = run.ends(20);
+    assert_eq!((&run.json["outcome"], &run.json["changed"]), (&"rolled-back".into(), &false.into()));
+    assert_eq!(run.error_code(), "BKO-2040");
+    is_before(&world, &old);
+    let all = runs(&world);
+    assert_eq!((&all[1]["run"], &all[1]["fate"]), (&run.json["run_id"], &"put-back".into()));
+    assert_eq!((&all[0]["guard"], &all[0]["kind"]), (&run.json["run_id"], &"rollback".into()));
+    // An older backout refuses both, and reads all others.
+    let format = |run: &serde_json::Value| {
+        let journal = world.state.join("history").join(run["run"].as_str().unwrap()).join("journal");
+        fs::read_to_string(journal).unwrap().split("format:").nth(1).unwrap()[..5].to_owned()
+    };
+    assert_eq!([format(&all[0]), format(&all[1])], ["(1,1)", "(1,1)"]);
+    // Neither of them is anything to undo.
+    assert_eq!(world.plain(&["undo"]).ends(10).error_code(), "BKO-1062");
+    world.rollback(&[]).ends(0);
+    assert_eq!(format(&runs(&world)[0]), "(1,0)");
+}
+
+#[test]
+fn folders_and_files_that_come_and_go_are_put_back() {
+    let (world, old) = before();
+    let lines = r#"
+rm -r "$home/live/sub" "$home/backup"
+mkdir -p "$home/more/deep/deeper" "$home/live/sub/other"
+echo x >"$home/more/deep/x"
+echo y >"$home/live/sub/other/y"
+chmod 600 "$home/live/a.conf"
+echo changed >"$home/live/a.conf"
+touch "$home/live/empty"
+exit 7
+"#;
+    guard(&world, &[], lines).ends(20);
+    is_before(&world, &old);
+}
+
+#[test]
+fn links_rights_and_times_and_names_of_another_kind_are_put_back() {
+    let (world, _) = before();
+    let live = world.home.join("live");
+    let links = [("cur", "a.conf"), ("sub/up", "../b.conf"), ("same", "sub")];
+    for (name, to) in links {
+        symlink(to, live.join(name)).unwrap();
+    }
+    let old = world.files();
+    let lines = r#"
+cd "$home"
+rm -r live/sub live/cur live/b.conf
+echo file >live/cur
+mkdir live/b.conf && echo x >live/b.conf/x
+ln -s /etc live/new-link
+ln -sfn /tmp live/same
+mv backup moved && ln -s moved backup
+chmod 600 live/a.conf && touch live/a.conf && chmod 700 live
+exit 1
+"#;
+    guard(&world, &[], lines).ends(20);
+    for (name, to) in links {
+        assert_eq!(fs::read_link(live.join(name)).unwrap(), Path::new(to), "{name}");
+    }
+    // A link's own time is nothing that is kept.
+    let but_links = |files: &Snapshot| {
+        let made = |name: &String| links.iter().any(|(link, _)| *name == format!("live/{link}"));
+        files.clone().into_iter().filter(|(name, _)| !made(name)).collect::<Snapshot>()
+    };
+    let (now, old) = (but_links(&world.files()), but_links(&old));
+    assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
+    settled(&world);
+}
+
+#[test]
+fn a_service_that_the_installer_breaks_runs_again_on_the_old_files() {
+    let (world, old) = before();
+    let conf = world.home.join("live/a.conf");
+    world.services.hook(
+        "first",
+        "start",
+        &format!("grep -q broken '{}' && {{ echo no; exit 1; }}", conf.display()),
+    );
+    let lines = r#"
+"$ctl" stop first
+echo broken >"$home/live/a.conf"
+setsid "$ctl" start first
+exit 0
+"#;
+    let run = guard(&world, &["--settle", "1"], lines).ends(20);
+    assert_eq!(run.error_code(), "BKO-2002");
+    is_before(&world, &old);
+}
+
+#[test]
+fn an_installer_that_hangs_is_ended_with_all_that_it_started() {
+    let (world, old) = before();
+    let lines = r#"
+echo half >"$home/live/a.conf"
+setsid sh -c 'trap "" TERM; echo $$ >"$0/deaf"; while :; do sleep 0.05; echo again >"$1/live/b.conf"; done' "$here" "$home" &
+while [ ! -s "$here/deaf" ]; do :; done
+sleep 100000
+"#;
+    let run = guard(&world, &["--timeout", "1"], lines).ends(20);
+    assert_eq!(run.error_code(), "BKO-2040");
+    assert!(!process::is_there(pid(&world.path().join("deaf"))));
+    is_before(&world, &old);
+}
+
+#[test]
+fn what_is_kept_in_spite_of_a_failure_is_said_and_can_be_undone() {
+    for policy in ["keep", "ask"] {
+        let (world, old) = before();
+        let run = guard(&world, &["--on-failure", policy], &format!("{GOOD}\nexit 3")).ends(31);
+        assert_eq!((run.error_code(), &run.json["changed"]), ("BKO-5130", &true.into()));
+        assert_eq!(text(&world, "live/a.conf"), "v3\n");
+        settled(&world);
+        world.plain(&["undo", run.json["run_id"].as_str().unwrap()]).ends(0);
+        let now = world.files();
+        assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
+    }
+}
+
+/// A guard that nobody settles, whose installer has begun and goes on once `$here/go` is there.
+fn on_its_way(world: &World, more: &[&str], end: &str) -> Running {
+    let lines = format!(
+        "echo half >\"$home/live/a.conf\"\necho $$ >\"$here/installer\"\nwhile [ ! -e \"$here/go\" ]; do :; done\n{end}"
+    );
+    let mut run = Running::start(&mut command(world, more, &lines));
+    until(&mut run, &world.path().join("installer"));
+    pid(&world.path().join("installer"));
+    run
+}
+
+#[test]
+fn a_guard_that_dies_with_its_installer_is_backed_out_by_recover() {
+    for whole_group in [false, true] {
+        let (world, old) = before();
+        let run = on_its_way(&world, &["--no-parent"], GOOD);
+        let installer = pid(&world.path().join("installer"));
+        let open = world.plain(&["status"]).ends(11);
+        assert!(open.stdout.contains("the installer was let go"), "{}", open.stdout);
+        let holder = pid(&backout_e2e::transaction(&world).join("holder"));
+        process::kill(run.child.id());
+        if whole_group {
+            process::kill(holder);
+        }
+        process::kill(installer);
+        world.plain(&["rollback", &world.profile, "--yes"]).ends(21);
+        world.plain(&["status"]).ends(21);
+        let recovered = world.plain(&["recover"]).ends(0);
+        assert_eq!(recovered.json["outcome"], "rolled-back");
+        is_before(&world, &old);
+        world.plain(&["recover"]).ends(0);
+        is_before(&world, &old);
+    }
+}
+
+#[test]
+fn an_installer_that_outlives_its_guard_is_waited_for_and_judged() {
+    for (end, kept) in [(GOOD.to_owned(), true), (format!("{GOOD}\nexit 1"), false)] {
+        let (world, old) = before();
+        let run = on_its_way(&world, &["--no-parent"], &end);
+        process::kill(run.child.id());
+        let busy = world.plain(&["recover", "--timeout", "0"]).ends(21);
+        assert!(
+            busy.json["error"]["message"].as_str().unwrap().contains("the installer goes on"),
+            "{busy:?}"
+        );
+        assert_eq!(text(&world, "live/a.conf"), "half\n");
+        fs::write(world.path().join("go"), "").unwrap();
+        let recovered = world.plain(&["recover"]).ends(0);
+        if kept {
+            assert_eq!(recovered.json["outcome"], "completed");
+            assert_eq!(text(&world, "live/a.conf"), "v3\n");
+            settled(&world);
+            world.plain(&["undo"]).ends(0);
+            let now = world.files();
+            assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
+        } else {
+            assert_eq!(recovered.json["outcome"], "rolled-back");
+            is_before(&world, &old);
+        }
+    }
+}
+
+#[test]
+fn the_parent_of_a_guard_that_dies_waits_for_the_installer_and_tells_the_end() {
+    for (end, code) in [(GOOD.to_owned(), 0), (format!("{GOOD}\nexit 1"), 20)] {
+        let (world, old) = before();
+        let run = on_its_way(&world, &[], &end);
+        process::kill(backout_e2e::worker(&world));
+        fs::write(world.path().join("go"), "").unwrap();
+        let run = run.to_its_end().ends(code);
+        assert!(!run.json["run_id"].is_null());
+        if code == 0 {
+            assert_eq!(text(&world, "live/a.conf"), "v3\n");
+            settled(&world);
+        } else {
+            is_before(&world, &old);
+        }
+    }
+}
+
+#[test]
+fn the_parent_of_a_guard_that_dies_on_its_way_back_settles_both() {
+    let (world, old) = before();
+    // The way back is the first that stops it.
+    world.services.kills("first", "stop");
+    let run = guard(&world, &[], "echo half >\"$home/live/a.conf\"\nexit 1").ends(20);
+    // The way back that was cut off was put back, and another one was gone.
+    let kinds: Vec<_> = runs(&world).iter().map(|r| (r["kind"].clone(), r["fate"].clone())).collect();
+    let kind = |kind: &str, fate: &str| (kind.into(), fate.into());
+    assert_eq!(
+        kinds,
+        [kind("rollback", "committed"), kind("rollback", "put-back"), kind("guard", "put-back")]
+    );
+    assert_eq!(run.json["run_id"], runs(&world)[2]["run"]);
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_way_back_that_cannot_be_gone_is_tried_again_by_recover() {
+    let (world, old) = before();
+    let lines = r#"
+echo half >"$home/live/a.conf"
+copy=$(echo "$here"/state/snapshots/*/files/0/live/a.conf)
+mv "$copy" "$here/aside"
+echo spoilt >"$copy"
+exit 1
+"#;
+    let run = guard(&world, &[], lines).ends(22);
+    assert_eq!(run.error_code(), "BKO-5110");
+    assert_eq!(text(&world, "live/a.conf"), "half\n");
+    world.plain(&["status"]).ends(21);
+    world.plain(&["recover"]).ends(22);
+    let copies = fs::read_dir(world.state.join("snapshots")).unwrap().next().unwrap().unwrap().path();
+    fs::rename(world.path().join("aside"), copies.join("files/0/live/a.conf")).unwrap();
+    let recovered = world.plain(&["recover"]).ends(0);
+    assert_eq!(
+        (&recovered.json["outcome"], &recovered.json["run_id"]),
+        (&"rolled-back".into(), &run.json["run_id"])
+    );
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_guard_that_is_given_up_leaves_what_is_there_and_holds_no_space() {
+    let (world, _) = before();
+    let run = on_its_way(&world, &["--no-parent"], "");
+    process::kill(run.child.id());
+    process::kill(pid(&world.path().join("installer")));
+    assert_eq!(snapshot::leftovers(&world.home).len(), 1);
+    world.plain(&["recover", "--abandon"]).ends(0);
+    assert_eq!(text(&world, "live/a.conf"), "half\n");
+    settled(&world);
+}
+
+#[test]
+fn the_profile_tells_whether_an_installer_that_ended_well_did_its_work() {
+    let sp = ServerProtect::new(&TreeSpec::default());
+    let world = &sp.world;
+    let payload = world.path().join("payload");
+    fs::create_dir(&payload).unwrap();
+    let mut lines = String::new();
+    for (n, file) in sp.tree.files.iter().enumerate() {
+        fs::write(&file.live, &file.before).unwrap();
+        fs::write(payload.join(n.to_string()), &file.patched).unwrap();
+        lines.push_str(&format!("cp '{}/{n}' '{}'\n", payload.display(), file.live.display()));
+    }
+    let old = world.files();
+    // Two of them are never written.
+    let judged = ["SpntSvc.exe", "EarthAgent.exe"].map(|name| sp.live(name));
+    let left: String = lines
+        .lines()
+        .filter(|l| !judged.iter().any(|f| l.contains(&format!("'{}'", f.display()))))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let run = guard(world, &["--settle", "1"], &left).ends(20);
+    assert_eq!(run.error_code(), "BKO-2041");
+    let message = run.json["error"]["message"].as_str().unwrap();
+    for file in &judged {
+        assert!(message.contains(file.to_str().unwrap()), "{message}");
+    }
+    is_before(world, &old);
+    let run = guard(world, &["--settle", "30"], &lines).ends(0);
+    assert_eq!(run.json["outcome"], "done");
+    world.verb("verify", &["--expect", "patched"]).ends(0);
+    world.plain(&["undo"]).ends(0);
+    let now = world.files();
+    assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
+}
+
+/// A file system in memory that goes with this.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    /// `None`: it is not for us to mount. In CI it is.
+    #[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
+    fn of(size: &str) -> Option<Self> {
+        let at = tempfile::TempDir::with_prefix("backout-small-").unwrap();
+        let options = format!("size={size},mode=755");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at.path()).output();
+        if !mounted.is_ok_and(|o| o.status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "CI mounts file systems");
+            eprintln!("skipped: no file system can be mounted here");
+            return None;
+        }
+        Some(Self(at))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_disk_that_the_installer_fills_keeps_nobody_from_going_back() {
+    let Some(small) = Small::of("192m") else { return };
+    let world = World::without_services_in(small.0.path());
+    let old = world.files();
+    let lines = r#"
+rm "$home/live/b.conf"
+echo changed >"$home/live/a.conf"
+cat /dev/zero >"$home/live/fill"
+cat /dev/zero >"$home/rest"
+echo full >"$home/live/sub/c.conf"
+exit 1
+"#;
+    let run = guard(&world, &[], lines).ends(20);
+    assert!(fs::read_to_string(run.json["data"]["output"].as_str().unwrap()).is_ok());
+    is_before(&world, &old);
+    drop(world);
+}
+
+#[test]
+fn a_way_back_for_which_there_is_no_space_is_told_before_the_installer_runs() {
+    let Some(small) = Small::of("192m") else { return };
+    let world = World::without_services_in(small.0.path());
+    fs::write(world.home.join("big"), vec![7; 40 << 20]).unwrap();
+    let available = free(small.0.path());
+    // Room for the snapshot, and not for its files once more.
+    fs::write(small.0.path().join("ballast"), vec![7; usize::try_from(available).unwrap() - (60 << 20)])
+        .unwrap();
+    let old = world.files();
+    let run = guard(&world, &[], "touch \"$here/ran\"").ends(10);
+    assert!(run.json["error"]["message"].as_str().unwrap().contains("nothing was touched"), "{run:?}");
+    assert!(!world.path().join("ran").exists());
+    assert_eq!(fs::read_dir(world.state.join("snapshots")).unwrap().count(), 0, "nor does its snapshot stay");
+    is_before(&world, &old);
+    drop(world);
+}
+
+/// Bytes that are free, as `df` says.
+fn free(at: &Path) -> u64 {
+    let said = Command::new("df").args(["--output=avail", "-B1"]).arg(at).output().unwrap();
+    String::from_utf8(said.stdout).unwrap().lines().last().unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn what_cannot_be_guarded_is_refused_before_anything_is_begun() {
+    let (world, old) = before();
+    let refused = |args: &[&str], code: i32, error: &str| {
+        let mut command = world.command(args);
+        let run =
+            Run::to_its_end(command.args(world.flags()).args(["--json", "--", "/no/such/setup"])).ends(code);
+        assert_eq!(run.error_code(), error, "{args:?}");
+        assert!(!world.state.exists(), "{args:?}");
+    };
+    refused(&["guard", &world.profile], 10, "BKO-1067");
+    refused(&["guard", &world.profile, "--yes"], 10, "BKO-5100");
+    refused(&["guard", "nonsense", "--yes"], 10, "BKO-1001");
+    for later in ["--watch=/x", "--learn=f"] {
+        let all = if later.starts_with("--watch") {
+            vec!["guard", later]
+        } else {
+            vec!["guard", &world.profile, later]
+        };
+        refused(&all, 64, "BKO-9002");
+    }
+    let said = guard(&world, &["--dry-run"], "exit 1").ends(0);
+    assert_eq!(said.json["data"]["covers"]["services"], serde_json::json!(["First", "Second"]));
+    assert!(!world.state.exists());
+    let now = world.files();
+    assert!(now == old);
+}
