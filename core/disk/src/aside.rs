@@ -97,6 +97,15 @@ pub fn facts(folder: &Folder) -> Result<Facts, Error> {
     Ok(Metadata::of(&file).map_err(fail)?.facts())
 }
 
+/// What the file at `place` has beside its bytes.
+///
+/// # Errors
+/// As [`Folder::open_file`].
+pub fn facts_of(place: &backout_protocol::Place) -> Result<Facts, Error> {
+    let file = crate::folder::open_place(place)?;
+    Ok(Metadata::of(&file).map_err(|e| Error::io("look at", &place.path(), e))?.facts())
+}
+
 /// Makes a folder in `to`, open to nobody else until it is [dressed](dress).
 ///
 /// # Errors
@@ -120,17 +129,39 @@ pub fn dress(folder: &Folder, like: &Folder) -> Result<Vec<String>, Error> {
     work().map_err(|e| Error::io("set the rights of", folder.path(), e))
 }
 
-/// Makes a symbolic link in `to`, for people: nothing of ours follows it. `false`: this system has no such link, and
-/// nothing was made.
+/// Gives a folder that is in use the owner, rights and attributes of `like`; its times stay. May be repeated: if we die in
+/// here, some of them are set.
+///
+/// # Errors
+/// The system's; [`ErrorKind::Unsupported`]: not all of them could be had.
+pub fn dress_in_place(folder: &Folder, like: &Folder) -> Result<(), Error> {
+    let work = || {
+        let (folder, like) = (folder.handle.try_clone()?, like.handle.try_clone()?);
+        metadata::dress_in_place(&File::from(folder), &File::from(like))
+    };
+    let missing = work().map_err(|e| Error::io("set the rights of", folder.path(), e))?;
+    match missing.first() {
+        None => Ok(()),
+        Some(what) => Err(Error::unsupported("set the rights of", folder.path(), what)),
+    }
+}
+
+/// Makes a symbolic link that holds `target` in `to`, with the owner and times of the one under the same name in `from`;
+/// nothing of ours follows it. `false`: this system has no such link, and nothing was made.
 ///
 /// # Errors
 /// [`ErrorKind::Exists`]; the system's.
-pub fn link(to: &Folder, name: &OsStr, target: &OsStr) -> Result<bool, Error> {
+pub fn link(from: &Folder, name: &OsStr, target: &OsStr, to: &Folder) -> Result<bool, Error> {
+    let fail = |e| Error::io("make the link", &to.path().join(name), e);
     match os::make_link(&to.handle, name, target) {
-        Ok(()) => Ok(true),
-        Err(e) if os::kind_of(&e) == ErrorKind::Unsupported => Ok(false),
-        Err(e) => Err(Error::io("make the link", &to.path().join(name), e)),
+        Ok(()) => {}
+        Err(e) if os::kind_of(&e) == ErrorKind::Unsupported => return Ok(false),
+        Err(e) => return Err(fail(e)),
     }
+    if let Some(raw) = os::stat(&from.handle, name).map_err(fail)? {
+        os::dress_link(&to.handle, name, &raw).map_err(fail)?;
+    }
+    Ok(true)
 }
 
 /// Makes everything below `folder`, and its own names, durable: the bytes by one sync of the file system, then the

@@ -11,7 +11,7 @@ use crate::{
     stage::{self, Stagings},
     state::{Locked, unusable},
     tidy,
-    transaction::{PLAN, Transaction, swaps, write},
+    transaction::{PLAN, Transaction, dressed, swaps, write},
     window::{Extent, Run, chain},
 };
 use backout_disk::{Error, durable};
@@ -66,6 +66,7 @@ fn begin_in(locked: &Locked, run: &RunId, plan: &Plan) -> Result<(Transaction, J
         plan: plan.clone(),
         plan_digest: digest,
         swaps,
+        dressings: dressed(plan),
         actions: Vec::new(),
         actions_digest: None,
     };

@@ -185,7 +185,7 @@ impl<'a> Inventory<'a> {
             Err(e) => return Err(look::refusal(e)),
         };
         if let Some(to) = to {
-            aside::link(to, path.name(), &target).map_err(Refusal::SnapshotFailed)?;
+            aside::link(folder, path.name(), &target, to).map_err(Refusal::SnapshotFailed)?;
         }
         self.note(at, path, What::Link(HostPath(target.into())), None);
         Ok(())
