@@ -14,7 +14,7 @@ use backout_disk::{
     swap::{Pair, Turn},
 };
 use backout_protocol::{Event, Fingerprint, Place, Step, report::Phase};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 impl Run<'_> {
     /// Looks at every target once more, now that nothing that uses them runs.
@@ -115,31 +115,59 @@ impl Run<'_> {
         }
     }
 
-    /// Every folder whose names changed, the staging folders included.
+    /// Every folder whose names or rights changed, the staging folders included.
     pub(crate) fn sync_folders(&self) -> Result<(), (Place, Error)> {
         let mut done = BTreeSet::new();
-        let names = self.tx.swaps.iter();
-        let names = names.map(|s| (s.target.clone(), s.target.folder(), Folder::open_parent_of(&s.target)));
-        let dressed = self.tx.dressings.iter().map(|d| (d.place(), d.place().path(), d.open()));
-        for (target, path, folder) in names.chain(dressed) {
-            let fail = |e| (target.clone(), e);
-            if done.insert(path) {
-                match folder {
+        let names = self.tx.swaps.iter().map(Touched::Names);
+        for touched in names.chain(self.tx.dressings.iter().map(Touched::Rights)) {
+            let fail = |e| (touched.target(), e);
+            if done.insert(touched.folder()) {
+                match touched.open() {
                     Ok(folder) => folder.sync().map_err(fail)?,
                     // Its own folder went away in this run: the sync of the folder above it says so.
                     Err(e) if e.kind == ErrorKind::NotFound => {}
                     Err(e) => return Err(fail(e)),
                 }
             }
-        }
-        for swap in &self.tx.swaps {
-            let fail = |e| (swap.target.clone(), e);
-            if let Some(staging) = self.stagings.get(&swap.host())
+            if let Touched::Names(swap) = touched
+                && let Some(staging) = self.stagings.get(&swap.host())
                 && done.insert(staging.folder().path().to_owned())
             {
                 staging.folder().sync().map_err(fail)?;
             }
         }
         Ok(())
+    }
+}
+
+/// What makes a folder's sync necessary.
+#[derive(Clone, Copy)]
+enum Touched<'a> {
+    /// A name in it.
+    Names(&'a Swap),
+    /// Its own rights.
+    Rights(&'a Dressing),
+}
+
+impl Touched<'_> {
+    fn target(self) -> Place {
+        match self {
+            Self::Names(swap) => swap.target.clone(),
+            Self::Rights(dressing) => dressing.place(),
+        }
+    }
+
+    fn folder(self) -> PathBuf {
+        match self {
+            Self::Names(swap) => swap.target.folder(),
+            Self::Rights(dressing) => dressing.place().path(),
+        }
+    }
+
+    fn open(self) -> Result<Folder, Error> {
+        match self {
+            Self::Names(swap) => Folder::open_parent_of(&swap.target),
+            Self::Rights(dressing) => dressing.open(),
+        }
     }
 }

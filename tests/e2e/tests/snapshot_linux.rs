@@ -253,6 +253,20 @@ fn a_restore_that_fails_leaves_everything_beside_the_bytes_as_it_was() {
 }
 
 #[test]
+fn rights_that_somebody_changes_before_the_swap_are_drift() {
+    let world = furnished();
+    let id = taken(&world, &[]);
+    disarranged(&world);
+    let folder = world.home.join("live/closed");
+    world.services.hook("first", "stop", &format!("chmod 0701 '{}'", folder.display()));
+    let files = world.files();
+    let run = back_to(&world, &id).ends(20);
+    assert!(run.json["error"]["message"].as_str().unwrap().contains("live/closed"), "{run:?}");
+    mode(&folder, 0o777);
+    assert!(world.files() == files, "nothing else was touched");
+}
+
+#[test]
 fn a_part_of_an_undo_and_of_a_restore_goes_beside_the_bytes_too() {
     let world = furnished();
     let id = taken(&world, &[]);
