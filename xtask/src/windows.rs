@@ -48,8 +48,17 @@ const PACKAGES: &[&str] =
 
 /// End-to-end tests that ask for nothing of a system's own but what the others ask for too. They are run on Linux alone: each
 /// program that is started under Wine takes its time. The handbook's page on what is not exercised says so.
-const LINUX_ALONE: &[&str] =
-    &["advice", "apply", "fixtures", "half_applied", "page", "snapshot", "snapshot_restore", "undo_path"];
+const LINUX_ALONE: &[&str] = &[
+    "advice",
+    "apply",
+    "fixtures",
+    "half_applied",
+    "page",
+    "snapshot",
+    "snapshot_restore",
+    "staged",
+    "undo_path",
+];
 
 /// End-to-end tests with services of the service manager: their names and folders are there once only, so one runs at a time.
 const MANAGER: &[&str] = &["scm", "scm_killed", "locked_windows"];

@@ -3,12 +3,12 @@
 use crate::{
     args::Json,
     exit_code, json,
-    messages::{Said, doctor, failure, notice, refusal, stuck, text},
+    messages::{Said, doctor, failure, notice, refusal, staged, stuck, text},
     terminal,
 };
 use backout_engine::{Ending, Refusal, RunReport};
 use backout_protocol::{
-    Counts, Notice, Outcome, RunResult,
+    Counts, Notice, Outcome, RunId, RunResult,
     report::{RESULT_SCHEMA, Warning},
 };
 
@@ -115,13 +115,25 @@ impl Answer {
     }
 }
 
+/// The run that a refusal leaves standing as it was, if there is one.
+fn standing(refused: &Refusal) -> Option<&RunId> {
+    match refused {
+        Refusal::Unfinished { run }
+        | Refusal::RebootPending { run }
+        | Refusal::CommitPending { run }
+        | Refusal::StagedDrift { run, .. }
+        | Refusal::StagedStale { run, .. }
+        | Refusal::StillStaged { run, .. }
+        | Refusal::StagedSpoilt { run, .. } => Some(run),
+        _ => None,
+    }
+}
+
 impl From<Refusal> for Answer {
     fn from(refused: Refusal) -> Self {
         let (code, outcome) = exit_code::of_refusal(&refused);
         let mut answer = Self::error(code, outcome, refusal::said(&refused));
-        if let Refusal::Unfinished { run } | Refusal::RebootPending { run } = refused {
-            answer.result.run_id = Some(run);
-        }
+        answer.result.run_id = standing(&refused).cloned();
         answer
     }
 }
@@ -132,6 +144,7 @@ impl From<RunReport> for Answer {
         let mut said = match &report.ending {
             Ending::Done
             | Ending::NothingToDo
+            | Ending::Staged
             | Ending::Completed
             | Ending::FilesSettled
             | Ending::RebootPending(_)
@@ -155,6 +168,7 @@ impl From<RunReport> for Answer {
                 lines.push("done: every file is as planned and every service that ran runs".to_owned())
             }
             Ending::NothingToDo => lines.push("nothing to do".to_owned()),
+            Ending::Staged => lines.push(staged::waits(report.run.as_ref())),
             Ending::Completed => {
                 lines.push("settled: the run was carried to its end, every file is new".to_owned())
             }
@@ -184,9 +198,8 @@ impl From<RunReport> for Answer {
         answer.result.changed = report.changed;
         answer.result.reboot_required = code == exit_code::REBOOT;
         answer.result.run_id = match report.ending {
-            Ending::Refused(Refusal::Unfinished { run } | Refusal::RebootPending { run }) => Some(run),
-            // It was taken away again: there is nothing to look up.
-            Ending::Refused(_) => None,
+            // Others were taken away again: there is nothing to look up.
+            Ending::Refused(refused) => standing(&refused).cloned(),
             _ => report.run,
         };
         answer.result.window_ms = report.window_ms;

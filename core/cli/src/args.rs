@@ -191,6 +191,17 @@ pub(crate) enum Verb {
         /// Only if everything is still as this saved plan says.
         #[arg(long, value_name = "FILE")]
         plan: Option<PathBuf>,
+        /// Prepare everything while the services run and leave it so, for `commit`.
+        #[arg(long)]
+        stage_only: bool,
+        /// Do everything but change anything.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Carries out what `rollback --stage-only` has prepared, if everything is still as it was then.
+    Commit {
+        /// Which run, or as much of its id's beginning as no other has [default: the one that waits].
+        id: Option<String>,
         /// Do everything but change anything.
         #[arg(long)]
         dry_run: bool,
@@ -217,6 +228,9 @@ pub(crate) enum Verb {
         /// Call off what waits for a reboot.
         #[arg(long, conflicts_with_all = ["boot", "abandon"])]
         cancel_reboot: bool,
+        /// Call off what waits for its `commit`: what was staged is removed.
+        #[arg(long, conflicts_with_all = ["boot", "abandon", "cancel_reboot"])]
+        cancel_staged: bool,
         /// Say what would be done.
         #[arg(long)]
         dry_run: bool,
@@ -607,6 +621,10 @@ mod tests {
             "recover --boot=files",
             "recover --abandon",
             "recover --cancel-reboot",
+            "recover --cancel-staged",
+            "rollback p --stage-only --yes",
+            "commit",
+            "commit 01jd --dry-run",
             "undo",
             "undo 01jd0000000000000000000000",
             "undo 01jd0000000000000000000000 --path /x/a.conf b.conf --yes",
@@ -671,6 +689,7 @@ mod tests {
             "rollback p --dry-run WISH",
             "recover --abandon --dry-run",
             "undo 01jd0000000000000000000000 --dry-run",
+            "commit 01jd --dry-run",
             "status",
             "verify p --expect before --watch 5m WISH",
             "doctor p WISH",

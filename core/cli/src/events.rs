@@ -17,6 +17,7 @@ pub(crate) fn wanted(verb: &Verb) -> Option<&'static str> {
         Verb::Rollback { dry_run: false, .. } => Some("rollback"),
         Verb::Apply { dry_run: false, .. } => Some("apply"),
         Verb::Undo { dry_run: false, .. } => Some("undo"),
+        Verb::Commit { dry_run: false, .. } => Some("commit"),
         Verb::Recover { dry_run: false, .. } => Some("recover"),
         Verb::Boot { verb: BootVerb::Install } => Some("boot install"),
         Verb::Boot { verb: BootVerb::Remove } => Some("boot remove"),

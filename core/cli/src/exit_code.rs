@@ -29,10 +29,14 @@ pub(crate) fn of_process(code: u8, msi: bool) -> i32 {
 pub(crate) fn of_refusal(refusal: &Refusal) -> (u8, Outcome) {
     match refusal {
         Refusal::Locked { .. } => (LOCKED, Outcome::Refused),
-        Refusal::PlanStale { .. } => (STALE, Outcome::Refused),
+        Refusal::PlanStale { .. } | Refusal::StagedDrift { .. } | Refusal::StagedStale { .. } => {
+            (STALE, Outcome::Refused)
+        }
+        Refusal::StillStaged { why, .. } => of_refusal(why),
         Refusal::NoRights { .. } => (NO_RIGHTS, Outcome::Refused),
         Refusal::Unfinished { .. } => (UNFINISHED, Outcome::Unfinished),
         Refusal::RebootPending { .. } => (UNFINISHED, Outcome::RebootPending),
+        Refusal::CommitPending { .. } => (UNFINISHED, Outcome::Staged),
         _ => (REFUSED, Outcome::Refused),
     }
 }
@@ -43,6 +47,7 @@ pub(crate) fn of(ending: &Ending) -> (u8, Outcome) {
         Ending::Done => (DONE, Outcome::Done),
         Ending::NothingToDo => (DONE, Outcome::NothingToDo),
         Ending::Completed => (DONE, Outcome::Completed),
+        Ending::Staged => (DONE, Outcome::Staged),
         Ending::FilesSettled => (DONE, Outcome::Unfinished),
         Ending::RebootPending(_) => (REBOOT, Outcome::RebootPending),
         Ending::RolledBack(_) => (DONE, Outcome::RolledBack),
@@ -77,6 +82,12 @@ mod tests {
         assert_eq!(of_refusal(&Refusal::Unfinished { run }), (21, Outcome::Unfinished));
         let run = "01jd0000000000000000000000".parse().unwrap();
         assert_eq!(of_refusal(&Refusal::RebootPending { run }), (21, Outcome::RebootPending));
+        assert_eq!(of(&Ending::Staged), (0, Outcome::Staged));
+        let run: backout_protocol::RunId = "01jd0000000000000000000000".parse().unwrap();
+        assert_eq!(of_refusal(&Refusal::CommitPending { run: run.clone() }), (21, Outcome::Staged));
+        assert_eq!(refused(Refusal::StagedDrift { run: run.clone(), drift: Vec::new() }), 12);
+        let why = Box::new(Refusal::NoRights { path: std::path::PathBuf::from("/x").into() });
+        assert_eq!(refused(Refusal::StillStaged { run, why }), 13);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
     exit_code,
     frame::{Frame, NO, YES},
     logging,
-    messages::{refusal, worker as messages},
+    messages::{refusal, staged, worker as messages},
     request,
     session::{Session, after},
     signals, terminal,
@@ -39,7 +39,10 @@ const LOCK: Duration = Duration::from_secs(30);
 /// Whether this call gets a parent: those that change something do.
 pub(crate) fn wanted(cli: &Cli) -> bool {
     let changes = match &cli.verb {
-        Verb::Rollback { dry_run, .. } | Verb::Apply { dry_run, .. } | Verb::Undo { dry_run, .. } => !dry_run,
+        Verb::Rollback { dry_run, .. }
+        | Verb::Commit { dry_run, .. }
+        | Verb::Apply { dry_run, .. }
+        | Verb::Undo { dry_run, .. } => !dry_run,
         Verb::Recover { dry_run, abandon, .. } => !dry_run && !abandon,
         _ => false,
     };
@@ -82,7 +85,7 @@ pub(crate) fn run(cli: &Cli) -> Option<Answer> {
     // What it told last is what it worked on; without a word of it there is still what its records say.
     let whose = match (attended.begun.clone(), &cli.verb, open) {
         (Some(run), ..) => recover::Whose::Run(run),
-        (None, Verb::Recover { .. }, Some(open)) => recover::Whose::Run(open),
+        (None, Verb::Recover { .. } | Verb::Commit { .. }, Some(open)) => recover::Whose::Run(open),
         (None, ..) => recover::Whose::Process { pid, known },
     };
     let mut answer = settle(&session, &whose, &how, &cli.verb);
@@ -203,7 +206,12 @@ fn reply(session: &Session, answers: &mut Option<ChildStdin>, question: &str, en
 
 /// Settles what the worker left, and says how it ended.
 fn settle(session: &Session, whose: &recover::Whose, how: &How, verb: &Verb) -> Answer {
-    let recovering = matches!(verb, Verb::Recover { .. });
+    let task = match verb {
+        Verb::Recover { cancel_staged: true, .. } => Task::CallOff,
+        Verb::Recover { .. } => Task::Recover,
+        Verb::Commit { .. } => Task::Commit,
+        _ => Task::Run,
+    };
     let extent = match verb {
         Verb::Recover { boot: Some(BootPart::Files), .. } => Extent::Files,
         _ => Extent::Whole,
@@ -225,11 +233,29 @@ fn settle(session: &Session, whose: &recover::Whose, how: &How, verb: &Verb) -> 
             None => Answer::error(exit_code::REFUSED, Outcome::Refused, messages::nothing_begun(&how.words)),
         };
     };
-    told(report, how, recovering)
+    told(report, how, task)
+}
+
+/// What a worker was to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// To begin a run, and perhaps to carry it out.
+    Run,
+    /// To open the window of one that is staged.
+    Commit,
+    /// To call that off.
+    CallOff,
+    /// To settle one.
+    Recover,
 }
 
 /// The answer of a run that its worker left and the parent has settled, or tried to.
-fn told(report: RunReport, how: &How, recovering: bool) -> Answer {
+fn told(report: RunReport, how: &How, task: Task) -> Answer {
+    if matches!(report.ending, Ending::Staged) && matches!(task, Task::Commit | Task::CallOff) {
+        let mut answer = Answer::error(exit_code::REFUSED, Outcome::Refused, staged::still(&how.words));
+        answer.result.run_id = report.run;
+        return answer;
+    }
     let settled = match &report.ending {
         Ending::Refused(refused) => {
             // Somebody else has the lock, or the state folder cannot be used now. Whatever the worker had begun is open.
@@ -238,10 +264,11 @@ fn told(report: RunReport, how: &How, recovering: bool) -> Answer {
         }
         Ending::Done
         | Ending::NothingToDo
+        | Ending::Staged
         | Ending::Completed
         | Ending::FilesSettled
         | Ending::RebootPending(_) => true,
-        Ending::RolledBack(_) | Ending::PutBack(_) if recovering => true,
+        Ending::RolledBack(_) | Ending::PutBack(_) if matches!(task, Task::Recover | Task::CallOff) => true,
         Ending::RolledBack(_) | Ending::PutBack(_) => {
             let mut answer = Answer::from(report);
             answer.result.exit_code = exit_code::PUT_BACK;
@@ -268,10 +295,10 @@ mod tests {
     use super::*;
     use backout_engine::{Failure, Stuck};
 
-    fn of(ending: Ending, panic: Option<&str>, recovering: bool) -> (u8, Outcome, String, String) {
+    fn of(ending: Ending, panic: Option<&str>, task: Task) -> (u8, Outcome, String, String) {
         let words = panic.map_or_else(|| messages::died("signal: 9"), messages::panicked);
         let how = How { words, panic: panic.map(str::to_owned) };
-        let answer = told(RunReport::of(ending), &how, recovering);
+        let answer = told(RunReport::of(ending), &how, task);
         let error = answer.result.error.map(|e| format!("{} {}", e.code, e.message));
         let warnings = answer.result.warnings.iter().map(|w| w.code.clone()).collect::<String>();
         (answer.result.exit_code, answer.result.outcome, error.unwrap_or_default(), warnings)
@@ -283,31 +310,46 @@ mod tests {
 
     #[test]
     fn a_run_that_was_settled_ends_as_it_was_settled_and_a_panic_is_told_in_the_error() {
-        let (code, outcome, error, warnings) = of(Ending::Completed, None, false);
+        let (code, outcome, error, warnings) = of(Ending::Completed, None, Task::Run);
         assert_eq!((code, outcome, &*error, &*warnings), (0, Outcome::Completed, "", "BKO-4030"));
-        let (code, outcome, error, warnings) = of(Ending::Completed, Some("overflow"), false);
+        let (code, outcome, error, warnings) = of(Ending::Completed, Some("overflow"), Task::Run);
         assert_eq!((code, outcome, &*warnings), (0, Outcome::Completed, ""));
         assert!(error.starts_with("BKO-9071") && error.contains("overflow"), "{error}");
-        let (code, outcome, error, _) = of(back(), Some("overflow"), false);
+        let (code, outcome, error, _) = of(back(), Some("overflow"), Task::Run);
         assert_eq!((code, outcome), (20, Outcome::RolledBack));
         assert!(error.starts_with("BKO-2030") && error.contains("overflow"), "{error}");
-        let (code, outcome, ..) = of(back(), None, true);
+        let (code, outcome, ..) = of(back(), None, Task::Recover);
         assert_eq!((code, outcome), (0, Outcome::RolledBack));
+    }
+
+    #[test]
+    fn a_run_that_still_waits_is_what_staging_was_to_do_and_not_what_a_commit_was_to_do() {
+        for (task, wanted) in [
+            (Task::Run, (0, Outcome::Staged)),
+            (Task::Recover, (0, Outcome::Staged)),
+            (Task::Commit, (10, Outcome::Refused)),
+            (Task::CallOff, (10, Outcome::Refused)),
+        ] {
+            let (code, outcome, ..) = of(Ending::Staged, None, task);
+            assert_eq!((code, outcome), wanted, "{task:?}");
+        }
+        assert_eq!(of(back(), None, Task::Commit).0, 20);
+        assert_eq!(of(back(), None, Task::CallOff).0, 0);
     }
 
     #[test]
     fn a_run_that_could_not_be_settled_says_both() {
         let stuck = || Ending::Stuck { after: None, why: Stuck::Process { why: "it runs on".into() } };
         for (panic, how) in [(None, "signal: 9"), (Some("overflow"), "overflow")] {
-            let (code, outcome, error, _) = of(stuck(), panic, false);
+            let (code, outcome, error, _) = of(stuck(), panic, Task::Run);
             assert_eq!((code, outcome), (22, Outcome::Stuck));
             assert!(error.contains(how) && error.contains("it runs on"), "{error}");
             let unfinished = Ending::Unfinished(Failure::Journal { why: "it is full".into() });
-            let (code, _, error, _) = of(unfinished, panic, false);
+            let (code, _, error, _) = of(unfinished, panic, Task::Run);
             assert_eq!(code, 21);
             assert!(error.contains(how) && error.contains("it is full"), "{error}");
             let refused = Ending::Refused(Refusal::Locked { pid: Some(7) });
-            let (code, outcome, error, _) = of(refused, panic, false);
+            let (code, outcome, error, _) = of(refused, panic, Task::Run);
             assert_eq!((code, outcome), (21, Outcome::Unfinished));
             assert!(error.contains(how), "{error}");
         }

@@ -6,7 +6,11 @@ use crate::{
     messages::{failure, request as messages, usage},
     session::{Session, Stop, stop},
 };
-use backout_engine::{Ending, Failure, Locked, RunReport, State, history};
+use backout_engine::{
+    Ending, Failure, Locked, RunReport, State,
+    commit::{self, Meant},
+    history,
+};
 use backout_protocol::{
     Outcome, RunId, RunResult,
     plan::{Ask, Plan, PlanKind},
@@ -56,8 +60,7 @@ pub(crate) fn answered(session: &Session, state: &State, aim: Aim<'_>) -> Result
     let Some(run) = history::of_request(state, id).map_err(stop)? else { return Ok(None) };
     let entry = history::find(state, &run).map_err(stop)?;
     if !entry.as_ref().and_then(|e| e.plan.as_ref()).is_some_and(|plan| aim.is(plan)) {
-        let why = format!("the request id `{id}` was used before, for something else, by the run {run}");
-        return Err(Box::new(Answer::usage(usage::usage(&why))));
+        return Err(used(id, &run));
     }
     let mut answer = match printed(state, &run)? {
         Some(result) => Answer::of_result(result),
@@ -73,13 +76,38 @@ pub(crate) fn answered(session: &Session, state: &State, aim: Aim<'_>) -> Result
             }
         },
     };
+    replayed(&mut answer);
+    answer.text =
+        format!("the request `{id}` was carried out before, by the run {run}; nothing was done now");
+    Ok(Some(answer))
+}
+
+/// What is said of the run that waits for its commit, if it was staged under this call's id. Called under the lock.
+pub(crate) fn staged(session: &Session, state: &State, aim: Aim<'_>) -> Result<Option<Answer>, Stop> {
+    let Some(id) = &session.global.request_id else { return Ok(None) };
+    let Ok(Meant::Waits(waiting)) = commit::meant(state, None) else { return Ok(None) };
+    if waiting.plan().request.request_id.as_ref() != Some(id) {
+        return Ok(None);
+    }
+    if !aim.is(waiting.plan()) {
+        return Err(used(id, waiting.run()));
+    }
+    let mut answer = Answer::from(waiting.report());
+    replayed(&mut answer);
+    Ok(Some(answer))
+}
+
+fn replayed(answer: &mut Answer) {
     match answer.result.data.as_object_mut() {
         Some(data) => drop(data.insert("replayed".to_owned(), json!(true))),
         None => answer.result.data = json!({ "replayed": true }),
     }
-    answer.text =
-        format!("the request `{id}` was carried out before, by the run {run}; nothing was done now");
-    Ok(Some(answer))
+}
+
+/// The answer to an id that was used for something else.
+fn used(id: &str, run: &RunId) -> Stop {
+    let why = format!("the request id `{id}` was used before, for something else, by the run {run}");
+    Box::new(Answer::usage(usage::usage(&why)))
 }
 
 /// The result as it was printed then.

@@ -109,6 +109,15 @@ impl Session {
         Plugins::new([folder], self.global.pinning(), hosting(&self.global))
     }
 
+    /// The plugins of the folders that a plan was made with, unless this call names others.
+    pub(crate) fn plugins_of(&self, plan: &Plan) -> Plugins {
+        let folders = match (self.global.plugin_dir.is_empty(), plan.request.plugin_dirs.as_slice()) {
+            (false, _) | (true, []) => plugin_folders(&self.global),
+            (true, planned) => planned.iter().map(|folder| folder.0.clone()).collect(),
+        };
+        Plugins::new(folders, self.global.pinning(), hosting(&self.global))
+    }
+
     pub(crate) fn faces(&self) -> Faces<'_> {
         Faces { host: &self.plugins, observer: &self.progress, cancel: &self.cancel }
     }
@@ -136,20 +145,38 @@ impl Session {
     /// Refuses while a run is unfinished.
     pub(crate) fn nothing_open(&self, state: &State) -> Result<(), Stop> {
         match state.unfinished().map_err(stop)? {
-            Some(open) if open.waits_for_a_reboot() => Err(stop(Refusal::RebootPending { run: open.run })),
-            Some(open) => Err(stop(Refusal::Unfinished { run: open.run })),
+            Some(open) => Err(stop(open.refusal())),
             None => Ok(()),
+        }
+    }
+
+    /// The same, but for a run that waits for its commit: of the product everything is as it was.
+    pub(crate) fn nothing_changing(&self, state: &State) -> Result<(), Stop> {
+        match state.unfinished().map_err(stop)? {
+            Some(open) if !open.waits_for_its_commit() => Err(stop(open.refusal())),
+            Some(_) | None => Ok(()),
         }
     }
 
     /// What is checked before a plan is carried out or shown, and warned of.
     pub(crate) fn preflight(&self, plan: &Plan) -> Result<Vec<Notice>, Stop> {
-        let mut notices = preflight::check(plan, &self.state, &self.faces()).map_err(stop)?;
+        let notices = preflight::check(plan, &self.state, &self.faces()).map_err(stop)?;
+        self.at_boot(plan, notices).map_err(stop)
+    }
+
+    /// The same of a plan that is staged.
+    pub(crate) fn preflight_staged(&self, plan: &Plan) -> Result<Vec<Notice>, Refusal> {
+        let notices = preflight::check_staged(plan, &self.state, &self.faces())?;
+        self.at_boot(plan, notices)
+    }
+
+    /// What the boot makes of a plan, besides these notices.
+    fn at_boot(&self, plan: &Plan, mut notices: Vec<Notice>) -> Result<Vec<Notice>, Refusal> {
         if let Ok(exe) = std::env::current_exe().and_then(std::fs::canonicalize) {
             if plan.request.on_locked == plan::OnLocked::Reboot {
-                boot::may_defer(&exe, &self.state).map_err(stop)?;
+                boot::may_defer(&exe, &self.state)?;
             }
-            notices.extend(boot::warning(plan, &exe, &self.state).map_err(stop)?);
+            notices.extend(boot::warning(plan, &exe, &self.state)?);
         }
         Ok(notices)
     }

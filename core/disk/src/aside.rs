@@ -101,7 +101,7 @@ pub fn facts(folder: &Folder) -> Result<Facts, Error> {
 ///
 /// # Errors
 /// As [`Folder::open_file`].
-pub fn facts_of(place: &backout_protocol::Place) -> Result<Facts, Error> {
+pub fn file_facts(place: &backout_protocol::Place) -> Result<Facts, Error> {
     let file = crate::folder::open_place(place)?;
     Ok(Metadata::of(&file).map_err(|e| Error::io("look at", &place.path(), e))?.facts())
 }
@@ -146,22 +146,28 @@ pub fn dress_in_place(folder: &Folder, like: &Folder) -> Result<(), Error> {
     }
 }
 
-/// Makes a symbolic link that holds `target` in `to`, with the owner and times of the one under the same name in `from`;
-/// nothing of ours follows it. `false`: this system has no such link, and nothing was made.
+/// Makes a symbolic link in `to`; nothing of ours follows it. `false`: this system has no such link, and nothing was made.
 ///
 /// # Errors
 /// [`ErrorKind::Exists`]; the system's.
-pub fn link(from: &Folder, name: &OsStr, target: &OsStr, to: &Folder) -> Result<bool, Error> {
-    let fail = |e| Error::io("make the link", &to.path().join(name), e);
+pub fn link(to: &Folder, name: &OsStr, target: &OsStr) -> Result<bool, Error> {
     match os::make_link(&to.handle, name, target) {
-        Ok(()) => {}
-        Err(e) if os::kind_of(&e) == ErrorKind::Unsupported => return Ok(false),
-        Err(e) => return Err(fail(e)),
+        Ok(()) => Ok(true),
+        Err(e) if os::kind_of(&e) == ErrorKind::Unsupported => Ok(false),
+        Err(e) => Err(Error::io("make the link", &to.path().join(name), e)),
     }
-    if let Some(raw) = os::stat(&from.handle, name).map_err(fail)? {
-        os::dress_link(&to.handle, name, &raw).map_err(fail)?;
-    }
-    Ok(true)
+}
+
+/// Gives a symbolic link in `to` the owner and times of the one under the same name in `from`. Neither is followed.
+///
+/// # Errors
+/// The system's.
+pub fn dress_link(to: &Folder, name: &OsStr, from: &Folder) -> Result<(), Error> {
+    let work = || match os::stat(&from.handle, name)? {
+        Some(raw) => os::dress_link(&to.handle, name, &raw),
+        None => Ok(()),
+    };
+    work().map_err(|e| Error::io("set the times of", &to.path().join(name), e))
 }
 
 /// Makes everything below `folder`, and its own names, durable: the bytes by one sync of the file system, then the

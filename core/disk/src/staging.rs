@@ -153,6 +153,21 @@ impl Staging {
         self.fill(slot, From::Bytes(bytes), None, dress)
     }
 
+    /// Gives a staged file once more what it takes from the live target, whose rights may have been changed since. Says
+    /// what could not be had. If we die in here it has some of both; its bytes are as they were.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn dress_again(&self, slot: &RelPath, target: &Place) -> Result<Vec<String>, Error> {
+        let path = self.folder.path().join(slot.as_path());
+        let live = Metadata::of(&crate::folder::open_place(target)?)
+            .map_err(|e| Error::io("look at", &target.path(), e))?;
+        let file = self.parent_of(slot)?.open_file(slot.name())?;
+        let own = Metadata::of(&file).map_err(|e| Error::io("look at", &path, e))?;
+        metadata::dress(&file, &live, &own, Wear::Guarded)
+            .map_err(|e| Error::io("set the rights of", &path, e))
+    }
+
     fn fill(
         &self,
         slot: &RelPath,

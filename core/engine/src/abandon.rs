@@ -96,7 +96,7 @@ pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
     }
     let locked = State::lock(path)?;
     let Some(open) = locked.state().unfinished()? else { return Ok(None) };
-    let tx = match load(&locked, &open) {
+    let tx = match load(locked.state(), &open) {
         Ok((tx, _)) => Some(tx),
         // Damaged records are when this is needed most: the plan alone still names every file.
         Err(_) => {
@@ -147,10 +147,13 @@ enum Standing {
 
 fn standing(status: Status) -> Standing {
     match status {
-        Status::Nothing | Status::Begun | Status::Staged | Status::Opening | Status::Reopening => {
-            Standing::Before
-        }
-        Status::Unswapped
+        Status::Nothing
+        | Status::Begun
+        | Status::Staged
+        | Status::CommitPending
+        | Status::Opening
+        | Status::Reopening
+        | Status::Unswapped
         | Status::Deferred
         | Status::RebootPending
         | Status::Undone

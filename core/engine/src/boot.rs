@@ -111,8 +111,9 @@ pub fn remove(exe: &Path, state: &Path) -> Result<bool, Refusal> {
     let files = files(exe, &crate::hold::real(state))?;
     if startup::REMOVAL_FREES
         && let Some(open) = State::look(state)?.map(|s| s.unfinished()).transpose()?.flatten()
+        // What is held back would come free on files of both states. A run that waits for its commit holds nothing back.
+        && !open.waits_for_its_commit()
     {
-        // What is held back would come free on files of both states.
         return Err(Refusal::Unfinished { run: open.run });
     }
     match startup::disable() {

@@ -70,7 +70,7 @@ pub fn decide(
 }
 
 /// Whether one backup is good.
-fn judge(
+pub(crate) fn judge(
     need: Need,
     live: &Image,
     expected: Option<MachineType>,

@@ -36,7 +36,7 @@ pub struct Installed {
 ///
 /// # Errors
 /// [`Refusal::NotAPackage`], [`Refusal::PackageSpoilt`], [`Refusal::InstallFailed`], [`Refusal::Distrusted`];
-/// [`Refusal::Unfinished`] and [`Refusal::Locked`] while a run is open or under way.
+/// [`Refusal::Unfinished`], [`Refusal::CommitPending`] and [`Refusal::Locked`] while a run is open or under way.
 pub fn install(from: &Path, to: &Path, state: &Path) -> Result<Installed, Refusal> {
     let from = crate::hold::real(from);
     let source = Folder::open_root(&from).map_err(|e| not_a_package(&from, &e.to_string()))?;
@@ -51,7 +51,7 @@ pub fn install(from: &Path, to: &Path, state: &Path) -> Result<Installed, Refusa
         Some(_) => {
             let locked = State::lock(state)?;
             if let Some(open) = locked.state().unfinished()? {
-                return Err(Refusal::Unfinished { run: open.run });
+                return Err(open.refusal());
             }
             Some(locked)
         }

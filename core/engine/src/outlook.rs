@@ -4,16 +4,20 @@
 use crate::{
     drift::Known,
     faces::Faces,
+    generations::{self, Generations, Sought},
     load::Job,
     look, planner,
     refusal::Refusal,
     state::State,
-    survey::Survey,
+    survey::{Survey, expected_machines},
     verify::{self, Found, Row, Verdict},
 };
 use backout_protocol::{
-    ComponentId, FileVersion, HostPath, NameRule, Notice, Place, Plan, Step, message::Reject, notice::Stays,
-    profile::Role, step::Source,
+    ComponentId, FileVersion, HostPath, NameRule, Notice, Place, Plan, SnapshotId, Step,
+    message::{Need, Reject},
+    notice::Stays,
+    profile::Role,
+    step::Source,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +28,9 @@ pub struct Outlook {
     pub files: Vec<FileOutlook>,
     /// Whether a rollback is possible.
     pub way: Way,
+    /// Where it is not possible wholly: the components whose files come from a snapshot each so that it is; empty: with
+    /// no snapshot.
+    pub through: Vec<(ComponentId, SnapshotId)>,
     /// What explains the state that was found.
     pub findings: Vec<Finding>,
 }
@@ -83,6 +90,8 @@ pub enum GoodCopy {
     Vendor(HostPath),
     /// In a folder that the operator named.
     Folder(HostPath),
+    /// In a snapshot: the one it is taken from, or the newest that has one.
+    Snapshot(SnapshotId),
     /// Nowhere that was looked at.
     Nowhere,
 }
@@ -172,8 +181,61 @@ pub fn look(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Outlo
         files.push(fates.listed(component, row, restores, &known));
     }
     files.extend(fates.unlisted(&listed));
+    let profile = &job.profile.profile;
+    let machines = expected_machines(profile, &survey);
+    let roots = planner::roots(profile, &survey);
+    let generations = Generations::of(state, profile, &roots, &machines, &known);
+    let needs: BTreeMap<&HostPath, Need> =
+        rows.iter().map(|r| (&r.looked_at, r.listed.map_or(Need::Listed, Need::Patched))).collect();
+    let through = match way {
+        Way::Whole | Way::NothingToDo => Vec::new(),
+        Way::Part(_) | Way::NotAtAll(_) => generations.way(job, faces, &wanting(&files, &needs)),
+    };
+    for file in files.iter_mut().filter(|f| is_in_want(f)) {
+        if let Some(id) = wanted(file, &needs).and_then(|sought| generations.newest(&sought)) {
+            file.copy = GoodCopy::Snapshot(id.clone());
+        }
+    }
     let findings = findings(plan.as_ref(), &files);
-    Ok(Outlook { files, way, findings })
+    Ok(Outlook { files, way, through, findings })
+}
+
+/// Whether no good copy of a file was found where a rollback looks, and another would help.
+fn is_in_want(file: &FileOutlook) -> bool {
+    let helps = match &file.fate {
+        FileFate::Stays(Stays::NewerOnTop { .. } | Stays::KeptLocal) => false,
+        FileFate::Stays(Stays::NoGoodBackup(_) | Stays::BackupsDiffer | Stays::Drifted)
+        | FileFate::NobodysTask
+        | FileFate::NotReached => true,
+        FileFate::GoesBack | FileFate::IsBack | FileFate::GoesAway | FileFate::NotHere => false,
+    };
+    helps && file.copy == GoodCopy::Nowhere
+}
+
+/// A listed file as one whose earlier state is sought.
+fn wanted<'a>(file: &'a FileOutlook, needs: &BTreeMap<&HostPath, Need>) -> Option<Sought<'a>> {
+    let (component, path) = (file.component.as_ref()?, &file.path);
+    needs.get(path).map(|need| Sought { component, path, need: *need })
+}
+
+/// The files, by component, of those components of which a file stays that a good copy would take back. None where one
+/// stays that no copy helps.
+fn wanting<'a>(
+    files: &'a [FileOutlook],
+    needs: &BTreeMap<&HostPath, Need>,
+) -> BTreeMap<&'a ComponentId, Vec<Sought<'a>>> {
+    let stays = |f: &&FileOutlook| matches!(f.fate, FileFate::Stays(_));
+    if files.iter().filter(stays).any(|f| !is_in_want(f) || f.component.is_none()) {
+        return BTreeMap::new();
+    }
+    let components = files.iter().filter(stays).filter_map(|f| f.component.as_ref());
+    let moves =
+        |f: &&FileOutlook| matches!(f.fate, FileFate::GoesBack | FileFate::IsBack | FileFate::Stays(_));
+    let of = |component: &'a ComponentId| {
+        let own = files.iter().filter(|f| f.component.as_ref() == Some(component)).filter(moves);
+        (component, own.filter_map(|f| wanted(f, needs)).collect())
+    };
+    components.map(of).collect()
 }
 
 /// Whether leaving single files out may help.
@@ -281,6 +343,13 @@ impl Fates {
 
 fn of_step(step: &Step, survey: &Survey) -> Option<Planned> {
     Some(match step {
+        Step::ReplaceFile { target, source: Source::Saved(from), component, before, .. } => Planned {
+            place: target.clone(),
+            component: Some(component.clone()),
+            copy: generations::of_copy(from).map_or(GoodCopy::Nowhere, GoodCopy::Snapshot),
+            fate: FileFate::GoesBack,
+            version: before.version,
+        },
         Step::ReplaceFile { target, source: Source::File(from), component, before, .. } => {
             let path = HostPath(from.path());
             let own = survey.folders.values().any(|folder| *folder == from.root);

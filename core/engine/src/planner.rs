@@ -167,7 +167,7 @@ pub fn plan(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Result<Plan,
 }
 
 /// The folders below which files may be changed.
-fn roots(profile: &Profile, survey: &Survey) -> Vec<HostPath> {
+pub(crate) fn roots(profile: &Profile, survey: &Survey) -> Vec<HostPath> {
     survey.folders.iter().filter(|(name, _)| profile.is_folder(name)).map(|(_, at)| at.clone()).collect()
 }
 

@@ -33,6 +33,21 @@ const TRANSACTION: u64 = 512 * 1024;
 /// # Errors
 /// Every [`Refusal`] about targets, folders, file systems, space, rights and leftovers.
 pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>, Refusal> {
+    let (notices, space) = findings(plan, state, faces)?;
+    space.check()?;
+    Ok(notices)
+}
+
+/// The same of a plan that is staged already: the space it takes is taken.
+///
+/// # Errors
+/// As [`check`], but for space.
+pub fn check_staged(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>, Refusal> {
+    findings(plan, state, faces).map(|(notices, _)| notices)
+}
+
+/// What is found, and the space that staging takes.
+fn findings(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<(Vec<Notice>, Space), Refusal> {
     faces.observer.event(&Event::Phase { phase: Phase::Preflight });
     apart::plan(plan, state)?;
     let todo = swaps(plan);
@@ -87,8 +102,7 @@ pub fn check(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<Vec<Notice>
     held_elsewhere(plan, state)?;
     moved_at_boot(plan)?;
     state_folder(state, plan, &mut space)?;
-    space.check()?;
-    Ok(notices)
+    Ok((notices, space))
 }
 
 /// What the next boot moves in place of a target, or away, is not known to anybody who looks at it now.

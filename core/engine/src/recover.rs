@@ -6,7 +6,7 @@
 
 use crate::{
     action::Progress,
-    defer,
+    commit, defer,
     faces::Faces,
     failure::{Failure, Stuck},
     history,
@@ -20,7 +20,7 @@ use crate::{
     transaction::Transaction,
     window::{Extent, Look, Run, chain},
 };
-use backout_journal::{Direction, Journal, JournalError, Reading, Record, Remedy, Status, Tail};
+use backout_journal::{Direction, Journal, JournalError, Reading, Record, Remedy, Status};
 use backout_protocol::{Event, HostPath, RunId, ServiceName, report::Phase};
 use std::{cell::Cell, collections::BTreeSet, path::Path, time::Duration};
 
@@ -87,8 +87,10 @@ pub fn after(path: &Path, whose: &Whose, extent: Extent, faces: &Faces<'_>) -> O
 }
 
 pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Faces<'_>) -> RunReport {
-    faces.observer.event(&Event::Phase { phase: Phase::Recover });
-    let mut report = match load(locked, &open) {
+    if !open.waits_for_its_commit() {
+        faces.observer.event(&Event::Phase { phase: Phase::Recover });
+    }
+    let mut report = match load(locked.state(), &open) {
         Ok((tx, reading)) => {
             faces.observer.begun(&tx.run, tx.log());
             go_on(locked, &tx, &reading, extent, faces)
@@ -100,8 +102,7 @@ pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Fac
 }
 
 /// The transaction as its journal speaks of it.
-pub(crate) fn load(locked: &Locked, open: &OpenRun) -> Result<(Transaction, Reading), Stuck> {
-    let state = locked.state();
+pub(crate) fn load(state: &State, open: &OpenRun) -> Result<(Transaction, Reading), Stuck> {
     let spoilt = |path: &Path, why: String| Stuck::Companion { path: HostPath(path.to_owned()), why };
     let folder = state.transactions().and_then(|t| t.open_below(&plain(open.run.as_str())));
     let folder = folder.map_err(|e| spoilt(state.path(), e.to_string()))?;
@@ -130,12 +131,11 @@ pub(crate) fn were(reading: &Reading) -> Were {
     opening.unwrap_or_default()
 }
 
-/// What the services were by the plan, where the line behind `Staged` cannot be read. It was `Opening`: torn, and no service
-/// was touched; or whole once and damaged since, and services may be down that ran. Written anew as `Opening`, both end
-/// with every service as it was.
+/// What the services were by the plan, where it is in doubt whether they were touched. Written anew as `Opening`, both
+/// answers end with every service as it was.
 fn opening_in_doubt(tx: &Transaction, reading: &Reading) -> Option<Were> {
-    let doubt = reading.status == Status::Staged && matches!(reading.tail, Tail::Torn { .. });
-    doubt.then(|| tx.plan.services.iter().map(|s| (s.name.clone(), s.was)).collect())
+    let were = || tx.plan.services.iter().map(|s| (s.name.clone(), s.was)).collect();
+    reading.is_opening_in_doubt().then(were)
 }
 
 /// Why the run goes back, in its own words.
@@ -155,7 +155,10 @@ fn go_on(
     extent: Extent,
     faces: &Faces<'_>,
 ) -> RunReport {
-    let remedy = reading.status.remedy();
+    let remedy = reading.remedy();
+    if remedy == Remedy::AwaitCommit {
+        return commit::leave_be(locked, tx, reading);
+    }
     // Everything staged must be in reach before anything is done: a volume that is not mounted yet would look as if
     // its files were gone.
     let stagings = match (remedy, tidy::reopen(tx)) {
@@ -233,7 +236,7 @@ fn go_on(
         Remedy::ResumeAndQueue => run.resume_and_queue(recorded(reading)),
         Remedy::AwaitReboot => run.behind_the_reboot(behind, recorded(reading)),
         Remedy::DropStaging | Remedy::DropStagingAndResume => run.close_untouched(recorded(reading)),
-        Remedy::Forget | Remedy::TidyUp => Ending::NothingToDo,
+        Remedy::Forget | Remedy::AwaitCommit | Remedy::TidyUp => Ending::NothingToDo,
     };
     let ending = match ending {
         Ending::Done => Ending::Completed,
@@ -279,7 +282,7 @@ pub fn cancel_reboot(path: &Path, faces: &Faces<'_>) -> RunReport {
     if !open.waits_for_a_reboot() {
         return Refusal::NoRebootPending { run: open.run }.into();
     }
-    let (tx, reading) = match load(&locked, &open) {
+    let (tx, reading) = match load(locked.state(), &open) {
         Ok(loaded) => loaded,
         Err(why) => return RunReport::of(Ending::Stuck { after: None, why }),
     };

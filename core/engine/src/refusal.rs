@@ -433,6 +433,62 @@ pub enum Refusal {
         /// Which.
         run: RunId,
     },
+    /// A run is staged and waits for its commit. Exit 21.
+    CommitPending {
+        /// Which.
+        run: RunId,
+    },
+    /// No run waits for its commit.
+    NothingStaged,
+    /// No run of this id waits for its commit.
+    CommitUnknown {
+        /// As asked for.
+        asked: String,
+        /// The run that does wait, if there is one.
+        waiting: Option<RunId>,
+    },
+    /// The run is over in the old state: it was put back, called off or undone.
+    CommitOver {
+        /// Which.
+        run: RunId,
+        /// What became of it.
+        why: NotCommittable,
+    },
+    /// The open run does not wait for its commit, so it cannot be called off.
+    NoCommitPending {
+        /// Which.
+        run: RunId,
+    },
+    /// What was staged no longer fits the machine; it stays staged. Exit 12.
+    StagedDrift {
+        /// Which run.
+        run: RunId,
+        /// What differs.
+        drift: Vec<PlanDrift>,
+    },
+    /// The same, so much that it could not even be planned any more. Exit 12.
+    StagedStale {
+        /// Which run.
+        run: RunId,
+        /// Why not.
+        why: Box<Refusal>,
+    },
+    /// The commit was refused before its window; the run stays staged. Exits as the reason does.
+    StillStaged {
+        /// Which run.
+        run: RunId,
+        /// Why.
+        why: Box<Refusal>,
+    },
+    /// Records of a staged run are missing or have changed.
+    StagedSpoilt {
+        /// Which run.
+        run: RunId,
+        /// Which file.
+        path: HostPath,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Asked on the terminal, and the answer was no.
     Declined,
     /// No snapshot, or more than one, is meant.
@@ -521,6 +577,17 @@ pub enum Trusted {
     Backups,
     /// A plugin or a folder of plugins.
     Plugins,
+}
+
+/// Why a run that was asked for has nothing to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotCommittable {
+    /// It ended in the old state, for this reason.
+    PutBack(String),
+    /// This run took it back.
+    UndoneBy(RunId),
+    /// It was given up, or its records cannot be read.
+    Unknown,
 }
 
 /// Why a run cannot be undone.

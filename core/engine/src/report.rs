@@ -36,6 +36,8 @@ pub enum Ending {
     Completed,
     /// recover at boot: every file is settled; services are started later. Exit 0.
     FilesSettled,
+    /// Everything is staged and stays so until its commit; nothing of the product was touched. Exit 0.
+    Staged,
     /// recover: put back. Exit 0.
     RolledBack(Failure),
     /// Everything is put back, and the next reboot replaces the files. Exit 30.

@@ -1,7 +1,9 @@
 //! A whole run of a plan: begin, prepare, stage, window, tidy up. Rolling back, applying and undoing are the same here.
+//! A run may also end with staging, to be gone on with by its [`commit`].
 
 use crate::{
     action::{self, Progress},
+    commit,
     faces::Faces,
     history::{self, Retention},
     hold,
@@ -26,6 +28,22 @@ use std::{
 
 /// Carries out `plan`, which must have been made and checked under this lock.
 pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
+    up_to(Until::End, locked, plan, faces)
+}
+
+/// Stages `plan`, which must have been made and checked under this lock, and leaves it so for its commit.
+pub fn stage_only(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
+    up_to(Until::Staged, locked, plan, faces)
+}
+
+/// How far a run goes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    End,
+    Staged,
+}
+
+fn up_to(until: Until, locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
     let services = match quiesce::open(plan) {
         Ok(services) => services,
         Err(e) => return Refusal::Service(e).into(),
@@ -33,7 +51,7 @@ pub fn run(locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunReport {
     match begin(locked, plan) {
         Ok((tx, journal)) => {
             faces.observer.begun(&tx.run, tx.log());
-            carry_out(locked, tx, journal, services.as_ref(), faces)
+            carry_out(until, locked, tx, journal, services.as_ref(), faces)
         }
         Err(refusal) => refusal.into(),
     }
@@ -84,6 +102,7 @@ fn begin_in(locked: &Locked, run: &RunId, plan: &Plan) -> Result<(Transaction, J
 }
 
 fn carry_out(
+    until: Until,
     locked: &Locked,
     mut tx: Transaction,
     mut journal: Journal,
@@ -105,6 +124,13 @@ fn carry_out(
         Ok(stagings) => stagings,
         Err(refusal) => return give_up(locked, &tx, journal, refusal),
     };
+    if until == Until::Staged {
+        drop(stagings);
+        return match leave(&mut journal, faces) {
+            Ok(()) => commit::report(&tx),
+            Err(refusal) => give_up(locked, &tx, journal, refusal),
+        };
+    }
     // Whoever settles this run if we die waits for the commands and actions that outlive us.
     let held = match mark_stops(&tx, services, Duration::ZERO) {
         Ok(held) => held,
@@ -130,6 +156,14 @@ fn carry_out(
     };
     let (ending, run) = run.forwards();
     conclude(locked, ending, run)
+}
+
+/// Makes it durable that what is staged is meant to stay. If we die before that, recovery takes it away like any other.
+fn leave(journal: &mut Journal, faces: &Faces<'_>) -> Result<(), Refusal> {
+    if let Some(why) = faces.cancel.requested() {
+        return Err(Refusal::Cancelled(why));
+    }
+    journal.append(Record::CommitPending).map_err(|e| Refusal::JournalFailed { why: chain(&e) })
 }
 
 /// Every plugin finds done what it is to do, and no file changes: no service goes down for that, and nothing stays that
@@ -192,6 +226,11 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
         Ending::RolledBack(_) | Ending::PutBack(_) => {
             tidy::drop_staging(tx).and_then(|()| tidy::close(locked, tx, Some(journal)))
         }
+        // It waits on for its commit; what would have held services back was made for nothing.
+        Ending::Refused(Refusal::StillStaged { .. }) => {
+            drop(journal);
+            hold::lift(locked.state(), tx)
+        }
         // No service was touched and nothing is left: the attempt never happened.
         Ending::Refused(_) => {
             drop(journal);
@@ -200,6 +239,7 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
                 .and_then(|()| tidy::remove_transaction(locked, &tx.run))
         }
         Ending::NothingToDo
+        | Ending::Staged
         | Ending::FilesSettled
         | Ending::RebootPending(_)
         | Ending::Unfinished(_)

@@ -7,7 +7,7 @@ use crate::{
     transaction::LOG,
 };
 use backout_disk::{Error, ErrorKind, Folder, durable, lock::Lock};
-use backout_journal::{Journal, JournalError, Reading, Status, Tail};
+use backout_journal::{Journal, JournalError, Reading, Remedy, Status, Tail};
 use backout_protocol::{HostPath, RunId};
 use std::{
     ffi::{OsStr, OsString},
@@ -48,6 +48,20 @@ impl OpenRun {
     /// Whether the next reboot is to replace its files, or has done so.
     pub fn waits_for_a_reboot(&self) -> bool {
         self.reading.as_ref().is_ok_and(|reading| reading.status == Status::RebootPending)
+    }
+
+    /// Whether it is left staged on purpose: every file and service is as it was, and stays so until its commit.
+    pub fn waits_for_its_commit(&self) -> bool {
+        self.reading.as_ref().is_ok_and(|reading| reading.remedy() == Remedy::AwaitCommit)
+    }
+
+    /// Why nothing new is begun beside it.
+    pub fn refusal(self) -> Refusal {
+        match (self.waits_for_a_reboot(), self.waits_for_its_commit()) {
+            (true, _) => Refusal::RebootPending { run: self.run },
+            (_, true) => Refusal::CommitPending { run: self.run },
+            (false, false) => Refusal::Unfinished { run: self.run },
+        }
     }
 }
 

@@ -119,7 +119,7 @@ fn alike_backward(swap: &Swap, seen: &Sighting) -> Backward {
 }
 
 /// Whether a slot holds what staging puts where a name will go away: an empty file or folder.
-fn is_placeholder(slot: &Fingerprint) -> bool {
+pub(crate) fn is_placeholder(slot: &Fingerprint) -> bool {
     match slot {
         Fingerprint::File { len, .. } => *len == 0,
         Fingerprint::Folder { .. } => *slot == backout_disk::fingerprint::empty_folder(),

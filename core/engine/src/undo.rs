@@ -287,7 +287,7 @@ fn put_back(
 fn what_was_beside(tx: &Transaction, swap: &Swap) -> Result<Option<Step>, Refusal> {
     let source = saved(tx, swap)?;
     let image = image_of(&swap.target, swap.before)?;
-    let facts = |place: &Place| aside::facts_of(place).map_err(look::refusal);
+    let facts = |place: &Place| aside::file_facts(place).map_err(look::refusal);
     let differs = differing(&facts(&swap.target)?, &facts(&source)?, false);
     if differs.is_empty() {
         return Ok(Some(Step::Hold { target: swap.target.clone(), image }));

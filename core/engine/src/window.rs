@@ -21,7 +21,7 @@ use crate::{
     tidy,
     transaction::Transaction,
 };
-use backout_journal::{Journal, Record, Verdict};
+use backout_journal::{Journal, Record, Status, Verdict};
 use backout_machine::service::Services;
 use backout_protocol::{
     Event, Notice, ServiceName,
@@ -113,7 +113,8 @@ impl Run<'_> {
         };
         let services = self.were.clone();
         if let Err(failure) = self.record(Record::Opening { services }) {
-            // On disk: `Staged` or `Opening`. Either way recovery drops what was staged and finds every service up.
+            // On disk: what it was, or `Opening`. Either way every service is up, and what was staged goes: a journal that
+            // takes nothing more cannot say what is to become of it.
             return self.void(Refusal::BeforeStop(failure));
         }
         // Held before the first stop: one that is down must not come up while others still go down.
@@ -273,8 +274,12 @@ impl Run<'_> {
         }
     }
 
-    /// Takes away what was staged; no service was touched.
+    /// Takes away what was staged; no service was touched. What was staged for a commit stays: it can be tried again.
     pub(crate) fn void(&mut self, refusal: Refusal) -> Ending {
+        if self.journal.status() == Status::CommitPending {
+            let (run, why) = (self.tx.run.clone(), Box::new(refusal));
+            return Ending::Refused(Refusal::StillStaged { run, why });
+        }
         match self.abandon(format!("{refusal:?}")) {
             Ok(()) => Ending::Refused(refusal),
             Err(why) => Ending::Stuck { after: None, why },

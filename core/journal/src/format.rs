@@ -1,13 +1,13 @@
 //! Lines: `<crc32, 8 hex digits> <RON>\n`, the checksum over the RON text.
 //!
-//! Format 1.0: the first. A reader refuses another major number and a higher minor one.
+//! Format 1.0: the first. 1.1: `CommitPending`. A reader refuses another major number and a higher minor one.
 
 use crate::record::Record;
 use backout_protocol::RunId;
 use serde::{Deserialize, Serialize};
 
 /// Version of the journal's format: (major, minor).
-pub const FORMAT: (u16, u16) = (1, 0);
+pub const FORMAT: (u16, u16) = (1, 1);
 /// The file is this long from the start, so that a full disk cannot refuse a record.
 pub const LENGTH: usize = 64 * 1024;
 /// What the unwritten part is filled with.

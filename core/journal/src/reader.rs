@@ -6,7 +6,7 @@
 use crate::{
     format::{FORMAT, Line, MAX_LINE, decode},
     record::Record,
-    status::{self, Status},
+    status::{self, Remedy, Status},
 };
 use backout_protocol::RunId;
 
@@ -57,6 +57,18 @@ impl Reading {
     /// The records alone.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.lines.iter().map(|l| &l.record)
+    }
+
+    /// Whether the line that cannot be read may be an `Opening` that was whole once and is damaged since: then services may
+    /// be down. A torn one looks the same, and none was touched.
+    pub fn is_opening_in_doubt(&self) -> bool {
+        matches!(self.status, Status::Staged | Status::CommitPending)
+            && matches!(self.tail, Tail::Torn { .. })
+    }
+
+    /// What a recovery has to do.
+    pub fn remedy(&self) -> Remedy {
+        if self.is_opening_in_doubt() { Remedy::DropStagingAndResume } else { self.status.remedy() }
     }
 }
 

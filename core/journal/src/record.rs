@@ -23,6 +23,8 @@ pub enum Record {
         /// Digest of `staged.ron`.
         staged: Digest,
     },
+    /// The run is left as it is on purpose, until `commit` opens its window or somebody calls it off. F.
+    CommitPending,
     /// The window opens; what the services were. F, before the first stop is issued.
     Opening {
         /// Each service of the run in stop order.
@@ -117,6 +119,7 @@ impl Record {
         match self {
             Record::Begin { .. }
             | Record::Staged { .. }
+            | Record::CommitPending
             | Record::Opening { .. }
             | Record::Armed
             | Record::Applying { .. }
@@ -141,6 +144,7 @@ impl Record {
         match self {
             Record::Begin { .. } => "Begin",
             Record::Staged { .. } => "Staged",
+            Record::CommitPending => "CommitPending",
             Record::Opening { .. } => "Opening",
             Record::Armed => "Armed",
             Record::Applying { .. } => "Applying",

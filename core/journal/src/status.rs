@@ -11,6 +11,8 @@ pub enum Status {
     Begun,
     /// Everything is staged; no service was touched.
     Staged,
+    /// The same, and it is to stay so until its commit.
+    CommitPending,
     /// Services may have been stopped; no file was touched.
     Opening,
     /// The window is closed again before any file was touched: services are being started.
@@ -50,6 +52,8 @@ pub enum Remedy {
     Forget,
     /// Remove what was staged; touch no service.
     DropStaging,
+    /// Leave everything as it is: the run waits for its commit.
+    AwaitCommit,
     /// Remove what was staged, start what ran and does not run.
     DropStagingAndResume,
     /// Stop everything, swap what is not swapped, do the actions that are not done, and go on forwards.
@@ -92,7 +96,8 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
     match (status, record) {
         (S::Nothing, R::Begin { .. }) => Ok(S::Begun),
         (S::Begun, R::Staged { .. }) => Ok(S::Staged),
-        (S::Staged, R::Opening { .. }) => Ok(S::Opening),
+        (S::Staged, R::CommitPending) => Ok(S::CommitPending),
+        (S::Staged | S::CommitPending, R::Opening { .. }) => Ok(S::Opening),
         (S::Opening, R::Armed) => Ok(S::Armed),
         (S::Armed | S::Applied(_), R::Swapped) => Ok(S::Swapped),
         (S::Armed, R::Applying { n: 0 }) => Ok(S::Applying(0)),
@@ -102,7 +107,9 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
         (S::Swapped, R::Committed) => Ok(S::Committed),
         (S::Committed, R::Clean) => Ok(S::CommittedClean),
 
-        (S::Begun | S::Staged | S::Opening | S::Reopening, R::Undone { .. }) => Ok(S::Undone),
+        (S::Begun | S::Staged | S::CommitPending | S::Opening | S::Reopening, R::Undone { .. }) => {
+            Ok(S::Undone)
+        }
         (S::Opening | S::Reopening, R::Starting { .. } | R::Started { .. }) => Ok(S::Reopening),
         (S::Armed | S::Applying(_) | S::Applied(_) | S::Swapped, R::Undo { .. }) => Ok(S::Undoing),
         (S::Undoing, R::Unswapped) => Ok(S::Unswapped),
@@ -127,6 +134,7 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
         (
             S::Begun
             | S::Staged
+            | S::CommitPending
             | S::Opening
             | S::Reopening
             | S::Armed
@@ -144,6 +152,7 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
         // Every other pair, spelled out by record so that a new record must be thought about here.
         (_, R::Begin { .. })
         | (_, R::Staged { .. })
+        | (_, R::CommitPending)
         | (_, R::Opening { .. })
         | (_, R::Armed)
         | (_, R::Applying { .. })
@@ -177,6 +186,7 @@ impl Status {
         match self {
             Status::Nothing => Remedy::Forget,
             Status::Begun | Status::Staged => Remedy::DropStaging,
+            Status::CommitPending => Remedy::AwaitCommit,
             Status::Opening | Status::Reopening => Remedy::DropStagingAndResume,
             Status::Armed | Status::Applying(_) | Status::Applied(_) => Remedy::SwapOn,
             Status::Swapped => Remedy::ResumeForwards,
@@ -213,6 +223,7 @@ mod tests {
         vec![
             Record::Begin { format: (1, 0), tool: String::new(), boot: String::new(), plan: Digest([0; 32]) },
             Record::Staged { staged: Digest([0; 32]) },
+            Record::CommitPending,
             Record::Opening { services: vec![(service(), Was::Running)] },
             Record::Armed,
             Record::Applying { n: 0 },
@@ -239,10 +250,11 @@ mod tests {
     #[test]
     fn each_status_takes_exactly_these_records() {
         use Status as S;
-        let table: [(Status, &[&str]); 18] = [
+        let table: [(Status, &[&str]); 19] = [
             (S::Nothing, &["Begin"]),
             (S::Begun, &["Staged", "Undone", "Recovering"]),
-            (S::Staged, &["Opening", "Undone", "Recovering"]),
+            (S::Staged, &["CommitPending", "Opening", "Undone", "Recovering"]),
+            (S::CommitPending, &["Opening", "Undone", "Recovering"]),
             (S::Opening, &["Armed", "Starting", "Started", "Undone", "Recovering"]),
             (S::Reopening, &["Starting", "Started", "Undone", "Recovering"]),
             (S::Armed, &["Applying", "Swapped", "Undo", "Deferring", "Recovering"]),

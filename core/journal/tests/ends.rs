@@ -32,6 +32,7 @@ fn a_run_is_over_with_its_last_record_and_committed_with_that_alone() {
     for (status, over, committed) in [
         (S::Nothing, false, false),
         (S::Begun, false, false),
+        (S::CommitPending, false, false),
         (S::Opening, false, false),
         (S::Armed, false, false),
         (S::Swapped, false, false),

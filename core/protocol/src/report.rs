@@ -28,6 +28,8 @@ pub enum Outcome {
     Stuck,
     /// Finished by the next reboot.
     RebootPending,
+    /// Everything is prepared, nothing is changed; `commit` carries it out.
+    Staged,
 }
 
 /// How many of what.

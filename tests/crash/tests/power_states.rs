@@ -58,6 +58,16 @@ fn a_rollback_that_is_put_back_survives_every_cut() {
 }
 
 #[test]
+fn a_staging_survives_every_cut() {
+    assert!(survives(Scenario::Staging) != 1, "it must be gone here and wait there");
+}
+
+#[test]
+fn a_commit_survives_every_cut() {
+    assert!(survives(Scenario::Commit) != 1, "it must wait or end old here and new there");
+}
+
+#[test]
 fn a_recovery_survives_every_cut_whatever_the_last_record_is() {
     if !have_strace() {
         return;

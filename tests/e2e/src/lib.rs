@@ -5,10 +5,12 @@ mod held;
 mod history;
 mod oracle;
 pub mod snapshots;
+mod staged;
 
 pub use held::{held, held_by, until_held, worker};
 pub use history::{every_leftover_has_its_journal, prune, runs};
 pub use oracle::{put_back, refused};
+pub use staged::staged;
 
 use backout_kit::World;
 use std::{fs, path::PathBuf};

@@ -29,6 +29,7 @@ fn every_command_that_the_handbook_names_exists() {
         "boot.md",
         "install.md",
         "by-hand.md",
+        "staged.md",
         "state.md",
         "trouble.md",
         "serverprotect.md",

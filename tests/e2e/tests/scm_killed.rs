@@ -10,7 +10,7 @@ use std::{
 };
 
 /// How many runs are killed.
-const KILLS: usize = 20;
+const KILLS: usize = 8;
 
 /// Numbers that look like chance and come again with their seed.
 struct Chance(u64);

@@ -160,6 +160,58 @@ fn a_damaged_snapshot_restores_nothing() {
 }
 
 #[test]
+fn doctor_knows_the_good_copies_of_snapshots_and_the_command_that_takes_all_of_it_back() {
+    let sp = first_state();
+    let good = taken(&sp.world, &[]);
+    patch(&sp);
+    // Newer, and of no use: it holds the patched files.
+    taken(&sp.world, &[]);
+    let through = |run: &Run| run.json["data"]["rollback"]["through_snapshots"].as_str().map(str::to_owned);
+    assert_eq!(through(&sp.world.verb("doctor", &[]).ends(0)), None, "the vendor's backups do");
+    patch(&sp);
+    let twice = sp.world.files();
+    let copy = |run: &Run, name: &str| {
+        let files = run.json["data"]["files"].as_array().unwrap();
+        let own = |f: &&serde_json::Value| f["path"].as_str().unwrap().ends_with(name);
+        let copy = &files.iter().find(own).unwrap()["copy"];
+        (copy["in"].as_str().unwrap().to_owned(), copy["snapshot"].as_str().map(str::to_owned))
+    };
+    let doctor = sp.world.verb("doctor", &[]).ends(31);
+    for name in ["SpntSvc.exe", "eng50.dll", "Admin.exe"] {
+        assert_eq!(copy(&doctor, name), ("snapshot".to_owned(), Some(good.clone())), "{name}");
+    }
+    let command = through(&doctor).unwrap();
+    let words: Vec<&str> = command.split(' ').collect();
+    let sources: Vec<&str> = words.windows(2).filter(|w| w[0] == "--from").flatten().copied().collect();
+    assert!(sources.contains(&format!("normal-server=snapshot:{good}").as_str()), "{command}");
+    assert_alike(&sp.world.files(), &twice, "doctor changes nothing");
+    let planned = sp.world.verb("doctor", &sources).ends(0);
+    assert_eq!(copy(&planned, "SpntSvc.exe").1, Some(good.clone()));
+    assert_eq!(planned.json["data"]["rollback"]["possible"], "whole");
+    // A copy that has rotted is no good one, and without it not all goes back.
+    let file = below(&sp.world.state.join("snapshots").join(&good).join("files"), "eng50.dll").unwrap();
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, "rot").unwrap();
+    let rotten = sp.world.verb("doctor", &[]).ends(31);
+    assert_eq!((copy(&rotten, "eng50.dll").0, through(&rotten)), ("none".to_owned(), None));
+    assert_eq!(copy(&rotten, "SpntSvc.exe").1, Some(good.clone()));
+    fs::write(&file, bytes).unwrap();
+    sp.world.rollback(&sources).ends(0);
+    assert_eq!(version(&sp.live("SpntSvc.exe")).unwrap().to_string(), "5.80.0.1179");
+    assert_eq!(version(&sp.live("mrf.exe")).unwrap().to_string(), "1.12.0.1100");
+    let after = sp.world.verb("verify", &["--expect", "before"]);
+    assert_eq!(after.code, Some(0), "{after:?}");
+}
+
+/// The file of this name below a folder.
+fn below(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
+    fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).find_map(|path| match path.is_dir() {
+        true => below(&path, name),
+        false => path.ends_with(name).then_some(path),
+    })
+}
+
+#[test]
 fn one_component_alone_goes_back_to_a_generation() {
     let sp = first_state();
     let id = taken(&sp.world, &[]);

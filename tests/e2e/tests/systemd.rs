@@ -44,6 +44,30 @@ fn a_rollback_and_its_undo_stop_and_start_units() {
     assert!(!machine.seen().iter().any(|s| s.ends_with("mixed")), "{:?}", machine.seen());
 }
 
+#[test]
+fn a_run_that_waits_for_its_commit_outlives_a_boot_and_holds_nothing_back() {
+    let Some(mut machine) = machine() else { return };
+    let before = machine.files();
+    machine.backout(&["rollback", "--stage-only"]).ends(0);
+    assert!(holds(&machine).is_empty(), "{:?}", holds(&machine));
+    machine.power_cut();
+    machine.boot();
+    assert!(machine.runs("first") && !machine.runs("second"), "nothing keeps it from starting at boot");
+    assert_eq!(machine.backout(&["status"]).ends(21).json["outcome"], "staged");
+    machine.systemctl(&["start", "second"]);
+    // Killed as the window is about to open: what is to hold the units back lies there already.
+    machine.killed(&["commit"], "pwrite64", 3);
+    assert!(!holds(&machine).is_empty());
+    assert_eq!(machine.backout(&["recover"]).ends(0).json["outcome"], "staged");
+    assert!(holds(&machine).is_empty(), "{:?}", holds(&machine));
+    assert!(machine.files() == before && machine.runs("first") && machine.runs("second"));
+    machine.backout(&["commit"]).ends(0);
+    assert!(machine.runs("first") && machine.runs("second") && holds(&machine).is_empty());
+    assert!(machine.files() != before);
+    machine.backout(&["undo"]).ends(0);
+    assert_eq!(machine.files(), before);
+}
+
 /// A run that was cut off in the swap, on a machine that is switched off.
 fn cut_in_the_swap(machine: &mut Machine) {
     machine.killed(&["rollback"], "renameat2", 3);

@@ -166,7 +166,7 @@ impl Machine {
             words.insert(1, at("small.ron"));
             words.extend(flags);
         }
-        if ["rollback", "undo"].contains(&args[0]) {
+        if ["rollback", "undo", "commit"].contains(&args[0]) {
             words.push("--yes".to_owned());
         }
         words

@@ -162,11 +162,11 @@ impl World {
         self.verb("rollback", more)
     }
 
-    /// `recover`, `undo`, `status`: verbs without a profile.
+    /// `recover`, `undo`, `commit`, `status`: verbs without a profile.
     pub fn plain(&self, args: &[&str]) -> Run {
         let mut command = self.command(args);
         command.arg("--json");
-        if args[0] == "undo" {
+        if ["undo", "commit"].contains(&args[0]) {
             command.arg("--yes");
         }
         Run::to_its_end(&mut command)

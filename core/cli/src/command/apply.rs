@@ -15,5 +15,5 @@ pub(crate) fn run(
     saved: Option<&Path>,
     dry_run: bool,
 ) -> Result<Answer, Stop> {
-    rollback::go(session, wish, saved, dry_run, Goes::Forward)
+    rollback::go(session, wish, saved, rollback::Until::End, dry_run, Goes::Forward)
 }

@@ -52,10 +52,14 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
         out.push_str(&format!("  {} {} {}{problem}\n", one.manifest.id, one.manifest.version, one.file));
     }
     let next = outlook.as_ref().and_then(|o| next(session, wish, o));
+    let through = outlook.as_ref().and_then(|o| through(session, wish, o));
     if let Some(outlook) = &outlook {
         out.push_str(&files(outlook));
         if let Some(next) = &next {
             out.push_str(&format!("Run: {next}\n"));
+        }
+        if let Some(through) = &through {
+            out.push_str(&words::through(through));
         }
     }
     for one in &advice {
@@ -78,7 +82,8 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
     });
     if let Some(outlook) = &outlook {
         data["files"] = outlook.files.iter().map(file).collect();
-        data["rollback"] = json!({ "possible": words::way_id(&outlook.way), "run": next });
+        data["rollback"] =
+            json!({ "possible": words::way_id(&outlook.way), "run": next, "through_snapshots": through });
         data["findings"] = outlook.findings.iter().map(finding).collect();
     }
     let told =
@@ -105,6 +110,14 @@ fn next(session: &Session, wish: &Wish, outlook: &Outlook) -> Option<String> {
         Way::NothingToDo | Way::NotAtAll(_) => return None,
     };
     Some(again::command("rollback", &session.global, wish, more))
+}
+
+/// The command that takes all of it back with what snapshots hold; `None`: none does, or none is needed.
+fn through(session: &Session, wish: &Wish, outlook: &Outlook) -> Option<String> {
+    let each = outlook.through.iter().map(|(component, id)| format!("{component}=snapshot:{id}"));
+    let sources: Vec<String> = each.collect();
+    let more: Vec<&str> = sources.iter().flat_map(|source| ["--from", source]).collect();
+    (!more.is_empty()).then(|| again::command("rollback", &session.global, wish, &more))
 }
 
 fn stays(outlook: &Outlook) -> usize {
@@ -136,7 +149,12 @@ fn file(file: &FileOutlook) -> serde_json::Value {
         GoodCopy::Live => ("live", None),
         GoodCopy::Vendor(path) => ("vendor", Some(path)),
         GoodCopy::Folder(path) => ("folder", Some(path)),
+        GoodCopy::Snapshot(_) => ("snapshot", None),
         GoodCopy::Nowhere => ("none", None),
+    };
+    let snapshot = match &file.copy {
+        GoodCopy::Snapshot(id) => Some(id),
+        _ => None,
     };
     let (fate, why) = match &file.fate {
         FileFate::GoesBack => ("goes-back", None),
@@ -149,7 +167,7 @@ fn file(file: &FileOutlook) -> serde_json::Value {
     };
     json!({
         "component": file.component, "path": file.path, "state": file.state, "version": file.version,
-        "copy": { "in": place, "at": at }, "fate": fate, "why": why,
+        "copy": { "in": place, "at": at, "snapshot": snapshot }, "fate": fate, "why": why,
     })
 }
 

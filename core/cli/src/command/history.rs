@@ -9,7 +9,7 @@ use crate::{
 };
 use backout_engine::{
     State,
-    history::{self, Entry, Fate, Pruned, Retention},
+    history::{self, Entry, Pruned, Retention, undone_by},
     snapshot,
 };
 use backout_protocol::{Outcome, RunId, plan::PlanKind};
@@ -24,17 +24,6 @@ pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
     let lines: Vec<String> = entries.iter().map(|e| words::line(e, undone_by(&entries, &e.run))).collect();
     let text = if lines.is_empty() { "no run is over yet".to_owned() } else { lines.join("\n") };
     Ok(Answer::read(text, json!({ "runs": rows })))
-}
-
-/// The committed run that took `run` back.
-pub(crate) fn undone_by<'a>(entries: &'a [Entry], run: &RunId) -> Option<&'a RunId> {
-    let undoes = |e: &&Entry| {
-        e.fate == Fate::Committed
-            && e.plan.as_ref().is_some_and(|p| {
-                matches!(&p.kind, PlanKind::Undo { of } if of == run) && p.request.paths.is_empty()
-            })
-    };
-    entries.iter().find(undoes).map(|e| &e.run)
 }
 
 /// A run as a program reads it.
@@ -89,7 +78,7 @@ pub(crate) fn prune(session: &Session, rule: Retention, dry_run: bool) -> Result
     } else {
         drop(state);
         let locked = session.lock()?;
-        session.nothing_open(locked.state())?;
+        session.nothing_changing(locked.state())?;
         if stricter {
             let (runs, gone) = due(locked.state())?;
             session.ask_first(&text(&runs, &gone, true), messages::history::QUESTION)?;

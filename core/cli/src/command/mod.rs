@@ -2,6 +2,7 @@
 
 mod apply;
 mod boot;
+mod commit;
 mod demo;
 mod doctor;
 mod history;
@@ -47,9 +48,14 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
             let form = if format.is_some() { plan::Form::Runbook } else { plan::Form::Steps };
             plan::run(session, &wish, output.as_deref(), detailed_exitcode, form)
         }
-        Verb::Rollback { wish, plan, dry_run } => rollback::run(session, &wish, plan.as_deref(), dry_run),
+        Verb::Rollback { wish, plan, stage_only, dry_run } => {
+            let until = if stage_only { rollback::Until::Staged } else { rollback::Until::End };
+            rollback::run(session, &wish, plan.as_deref(), until, dry_run)
+        }
+        Verb::Commit { id, dry_run } => commit::run(session, id.as_deref(), dry_run),
         Verb::Apply { wish, plan, dry_run } => apply::run(session, &wish, plan.as_deref(), dry_run),
         Verb::Recover { cancel_reboot: true, dry_run: false, .. } => recover::cancel_reboot(session),
+        Verb::Recover { cancel_staged: true, dry_run: false, .. } => commit::call_off(session),
         Verb::Recover { boot, abandon, dry_run, .. } => recover::run(session, boot, abandon, dry_run),
         Verb::Undo { id, path, dry_run } => undo::run(session, id.as_deref(), &path, dry_run),
         Verb::Status { if_known: true, .. } => Ok(status::known(session)),

@@ -19,13 +19,23 @@ use backout_protocol::{
 use serde_json::json;
 use std::path::Path;
 
-pub(crate) fn run(
+/// How far a call goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// To the run's end.
+    End,
+    /// Until everything is staged for a `commit`.
+    Staged,
+}
+
+pub(super) fn run(
     session: &Session,
     wish: &Wish,
     saved: Option<&Path>,
+    until: Until,
     dry_run: bool,
 ) -> Result<Answer, Stop> {
-    go(session, wish, saved, dry_run, Goes::Back)
+    go(session, wish, saved, until, dry_run, Goes::Back)
 }
 
 /// Carries out a profile that goes this way.
@@ -33,6 +43,7 @@ pub(super) fn go(
     session: &Session,
     wish: &Wish,
     saved: Option<&Path>,
+    until: Until,
     dry_run: bool,
     goes: Goes,
 ) -> Result<Answer, Stop> {
@@ -49,8 +60,13 @@ pub(super) fn go(
         return Ok(dry(&planned(session, &job, state.as_ref(), saved.as_ref())?));
     }
     let locked = session.lock()?;
-    session.nothing_open(locked.state())?;
     let aim = Aim::Forth(&job.profile.profile.name, &job.ask);
+    if until == Until::Staged
+        && let Some(answer) = request::staged(session, locked.state(), aim)?
+    {
+        return Ok(answer);
+    }
+    session.nothing_open(locked.state())?;
     if let Some(answer) = request::answered(session, locked.state(), aim)? {
         return Ok(answer);
     }
@@ -66,15 +82,24 @@ pub(super) fn go(
         return Ok(answer.counts(counts(&plan)).warn(&plan.notices));
     }
     let told = session.show(&plan);
-    session.confirm()?;
-    let mut answer = Answer::from(rollback::run(&locked, &plan, &session.faces()));
+    let report = match until {
+        Until::End => {
+            session.confirm()?;
+            rollback::run(&locked, &plan, &session.faces())
+        }
+        Until::Staged => {
+            session.ask_first("", messages::staged::QUESTION)?;
+            rollback::stage_only(&locked, &plan, &session.faces())
+        }
+    };
+    let mut answer = Answer::from(report);
     answer.result.data = told_of(&plan);
     request::remember(&locked, &answer, session);
     Ok(answer.told(told))
 }
 
 /// What is asked for: by the command line, or by the saved plan with the command line over it.
-fn job(session: &Session, wish: &Wish, saved: Option<&Plan>, goes: Goes) -> Result<Job, Stop> {
+pub(super) fn job(session: &Session, wish: &Wish, saved: Option<&Plan>, goes: Goes) -> Result<Job, Stop> {
     let Some(saved) = saved else { return session.job(wish) };
     let wrong = match (goes, &saved.kind) {
         (Goes::Back, PlanKind::Rollback) | (Goes::Forward, PlanKind::Apply) => None,
@@ -140,7 +165,7 @@ fn planned(session: &Session, job: &Job, state: Option<&State>, saved: Option<&P
 }
 
 /// Whether a refusal says that files, services or plugins are other than they were when a plan could be made.
-fn is_about_the_machine(refusal: &Refusal) -> bool {
+pub(super) fn is_about_the_machine(refusal: &Refusal) -> bool {
     use Refusal as R;
     !matches!(
         refusal,
@@ -154,7 +179,7 @@ fn is_about_the_machine(refusal: &Refusal) -> bool {
 }
 
 /// What people read with the plan, for programs.
-fn told_of(plan: &Plan) -> serde_json::Value {
+pub(super) fn told_of(plan: &Plan) -> serde_json::Value {
     let stay = |n: &Notice| match n {
         Notice::LeftOut { target, why } => Some(json!({ "target": target, "why": why })),
         _ => None,

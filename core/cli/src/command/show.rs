@@ -2,7 +2,7 @@
 
 use crate::{
     answer::Answer,
-    command::history::{row, undone_by},
+    command::history::row,
     exit_code,
     logging::when,
     messages::{notice, show as words},
@@ -11,7 +11,7 @@ use crate::{
 };
 use backout_engine::{
     Refusal, State,
-    history::{self, Entry},
+    history::{self, Entry, undone_by},
 };
 use backout_protocol::{Fingerprint, Image, Place, Plan, Step, report::Warning};
 use serde_json::{Value, json};

@@ -72,7 +72,7 @@ fn of_folders(
 
 fn create(session: &Session, wish: snapshot::Wish) -> Result<Answer, Stop> {
     let locked = session.lock()?;
-    session.nothing_open(locked.state())?;
+    session.nothing_changing(locked.state())?;
     let created = snapshot::create(&locked, &wish, &session.cancel).map_err(stop)?;
     let taken = &created.snapshot;
     let text = format!(

@@ -126,25 +126,27 @@ fn standing(state: &State) -> Result<Answer, Stop> {
         Ok(reading) if reading.lines.is_empty() => {
             ("its journal is lost, and files were swapped", "change nothing and explain")
         }
-        Ok(reading) => (words(reading.status), remedy(reading.status.remedy())),
+        Ok(reading) => (words(reading.status), remedy(reading.remedy())),
         Err(e) => {
             // Shown as it is: nothing is done on a journal like that.
             log::warn!("{e}");
             ("its journal cannot be acted on", "change nothing and explain")
         }
     };
-    let text = format!("the run {} is unfinished: {stands}\n`backout recover` will {will}", open.run);
+    let text = match open.waits_for_its_commit() {
+        true => crate::messages::staged::waits(Some(&open.run)),
+        false => format!("the run {} is unfinished: {stands}\n`backout recover` will {will}", open.run),
+    };
     let data =
         json!({ "open": { "run": open.run, "stands": stands, "recover_will": will }, "kept": kept_json });
-    let waits = open.waits_for_a_reboot();
-    let run = open.run.clone();
-    let refused = if waits { Refusal::RebootPending { run } } else { Refusal::Unfinished { run } };
+    let (waits, run) = (open.waits_for_a_reboot(), open.run.clone());
+    let refused = open.refusal();
     let (code, outcome) = exit_code::of_refusal(&refused);
     let mut answer = Answer::plain(code, outcome, text, data);
     answer.result.reboot_required = waits;
     let said: Said = refusal::said(&refused);
     answer.result.error = Some(said.info());
-    answer.result.run_id = Some(open.run);
+    answer.result.run_id = Some(run);
     Ok(answer)
 }
 
@@ -153,6 +155,9 @@ fn words(status: Status) -> &'static str {
         Status::Nothing => "nothing had been done",
         Status::Begun => "new files were being staged; no service was touched, every file is old",
         Status::Staged => "everything is staged; no service was touched, every file is old",
+        Status::CommitPending => {
+            "everything is staged and waits for its commit; no service was touched, every file is old"
+        }
         Status::Opening => "services were being stopped; every file is old",
         Status::Reopening => "services were being started again; every file is old",
         Status::Armed => "files were being swapped; some may be old, some new",
@@ -177,6 +182,7 @@ fn remedy(remedy: Remedy) -> &'static str {
     match remedy {
         Remedy::Forget => "forget it",
         Remedy::DropStaging => "remove what was staged",
+        Remedy::AwaitCommit => "leave it as it is: it waits for `backout commit`",
         Remedy::DropStagingAndResume => "start what ran and remove what was staged",
         Remedy::SwapOn => {
             "stop the services, swap and do the rest, and start what ran; or put everything back"

@@ -73,6 +73,7 @@ pub(crate) fn copy(copy: &GoodCopy) -> String {
         GoodCopy::Live => "the file itself".to_owned(),
         GoodCopy::Vendor(path) => format!("backup `{path}`"),
         GoodCopy::Folder(path) => format!("given `{path}`"),
+        GoodCopy::Snapshot(id) => format!("snapshot {id}"),
         GoodCopy::Nowhere => "none".to_owned(),
     }
 }
@@ -127,6 +128,11 @@ pub(crate) fn way(way: &Way, stay: usize) -> String {
     }
 }
 
+/// The command with which all of it goes back, where backups alone do not do.
+pub(crate) fn through(command: &str) -> String {
+    format!("With snapshots all of it goes back: {command}\n")
+}
+
 /// A question of the profile that concerns this machine.
 pub(crate) fn advice(told: &Told) -> String {
     let (what, help) = (text(&told.text), text(&told.remedy));
@@ -153,8 +159,8 @@ pub(crate) fn finding(finding: &Finding) -> (&'static str, String, String) {
                 "the backups of these files are patched files themselves, as they are after a second run of the patch:{}",
                 lines(files)
             ),
-            "they are of no use; give copies from before the patch with `--from dir:PATH`, from a backup of the machine \
-             or from a machine of the same build"
+            "they are of no use; give copies from before the patch: a snapshot with `--from snapshot:ID`, or with `--from \
+             dir:PATH` files from a backup of the machine or from a machine of the same build"
                 .to_owned(),
         ),
         Finding::NewerOnTop { files } => {

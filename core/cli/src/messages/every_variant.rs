@@ -7,7 +7,7 @@ use backout_engine::{
     Failure, Refusal, Stuck,
     faces::{Cancelled, HostError},
     failure::Holders,
-    refusal::{NotUndoable, PathFlag, Trusted, Wanting},
+    refusal::{NotCommittable, NotUndoable, PathFlag, Trusted, Wanting},
     snapshot::{Cannot, InUse},
 };
 use backout_journal::Unreadable;
@@ -154,6 +154,15 @@ fn refusals() -> Vec<Refusal> {
         R::RebootNotSettled,
         R::RebootPending { run: run() },
         R::NoRebootPending { run: run() },
+        R::CommitPending { run: run() },
+        R::NothingStaged,
+        R::CommitUnknown { asked: "x".into(), waiting: Some(run()) },
+        R::CommitOver { run: run(), why: NotCommittable::PutBack(why()) },
+        R::NoCommitPending { run: run() },
+        R::StagedDrift { run: run(), drift: vec![PlanDrift::Target("f".into())] },
+        R::StagedStale { run: run(), why: Box::new(R::Drifted { targets: vec![place()] }) },
+        R::StillStaged { run: run(), why: Box::new(R::Cancelled(Cancelled::Asked)) },
+        R::StagedSpoilt { run: run(), path: path(), why: why() },
         R::Declined,
         R::SnapshotUnknown { asked: "x".into(), known: Vec::new() },
         R::SnapshotUnknown { asked: "x".into(), known: vec![snapshot()] },
@@ -305,8 +314,13 @@ fn every_error_and_warning_has_its_own_code_and_says_what_and_what_next() {
     for one in refusals() {
         // The refusals whose exit code and class are those of an open run.
         let open = matches!(one, Refusal::Unfinished { .. } | Refusal::RebootPending { .. });
-        let from = if open { 3001..3004 } else { 1001..2000 };
-        take(refusal::said(&one), from, format!("{one:?}"));
+        let said = refusal::said(&one);
+        let from = match said.code {
+            5200.. => 5200..5230,
+            _ if open => 3001..3004,
+            _ => 1001..2000,
+        };
+        take(said, from, format!("{one:?}"));
     }
     for one in failures() {
         take(failure::said(&one), 2001..3000, format!("{one:?}"));
@@ -369,10 +383,13 @@ fn exit_codes_of_refusals_are_those_of_the_contract() {
     for one in refusals() {
         let wanted = match &one {
             Refusal::Locked { .. } => (11, Outcome::Refused),
-            Refusal::PlanStale { .. } => (12, Outcome::Refused),
+            Refusal::PlanStale { .. } | Refusal::StagedDrift { .. } | Refusal::StagedStale { .. } => {
+                (12, Outcome::Refused)
+            }
             Refusal::NoRights { .. } => (13, Outcome::Refused),
             Refusal::Unfinished { .. } => (21, Outcome::Unfinished),
             Refusal::RebootPending { .. } => (21, Outcome::RebootPending),
+            Refusal::CommitPending { .. } => (21, Outcome::Staged),
             _ => (10, Outcome::Refused),
         };
         assert_eq!(exit_code::of_refusal(&one), wanted, "{one:?}");

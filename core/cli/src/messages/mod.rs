@@ -1,7 +1,7 @@
 //! Every sentence that a user reads, and the stable code of each error and warning.
 //!
 //! Codes: 1xxx refused, nothing touched; 2xxx failed inside the window; 3xxx unfinished or stuck; 4xxx warnings;
-//! 5xxx found by a verb that only reads; 9xxx usage and bugs. A code never changes its meaning and is never used again.
+//! 5xxx found by a verb that only reads, but 52xx a run that waits for its commit; 9xxx usage and bugs. A code never changes its meaning and is never used again.
 
 pub(crate) mod abandon;
 pub(crate) mod boot;
@@ -22,6 +22,7 @@ pub(crate) mod runbook;
 pub(crate) mod scaffold;
 pub(crate) mod show;
 pub(crate) mod snapshot;
+pub(crate) mod staged;
 pub(crate) mod stuck;
 pub(crate) mod usage;
 pub(crate) mod worker;
@@ -138,6 +139,7 @@ mod tests {
             ("history", include_str!("history.rs")),
             ("plugin", include_str!("plugin.rs")),
             ("snapshot", include_str!("snapshot.rs")),
+            ("staged", include_str!("staged.rs")),
             ("usage", include_str!("usage.rs")),
             ("worker", include_str!("worker.rs")),
         ];

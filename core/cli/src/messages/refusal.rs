@@ -25,6 +25,8 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
         // These say so themselves, as something had been begun and was taken away again, or was begun by another run.
         R::Unfinished { .. }
         | R::RebootPending { .. }
+        | R::CommitPending { .. }
+        | R::StillStaged { .. }
         | R::Cancelled(_)
         | R::StageFailed(_)
         | R::BeforeStop(_)
@@ -530,6 +532,15 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         | R::SnapshotFailed(_)
         | R::Changing { .. }
         | R::BadGlob { .. } => super::snapshot::refused(refusal),
+        R::CommitPending { .. }
+        | R::NothingStaged
+        | R::CommitUnknown { .. }
+        | R::CommitOver { .. }
+        | R::NoCommitPending { .. }
+        | R::StagedDrift { .. }
+        | R::StagedStale { .. }
+        | R::StillStaged { .. }
+        | R::StagedSpoilt { .. } => super::staged::refused(refusal),
         R::NotConfirmed => Said::new(
             1067,
             "there is no terminal to ask on, and `--yes` was not given",
@@ -665,7 +676,7 @@ pub(crate) fn rejected(reject: &Reject) -> String {
     }
 }
 
-fn drifted(drift: &PlanDrift) -> String {
+pub(super) fn drifted(drift: &PlanDrift) -> String {
     match drift {
         PlanDrift::Profile => "the profile is another".into(),
         PlanDrift::Plugin(id) => format!("the plugin `{id}` is another"),

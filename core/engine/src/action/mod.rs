@@ -111,7 +111,7 @@ impl Action {
 
     /// Whether it stands as it stood when it was prepared. Where there was nothing to do, before and after are the same;
     /// where there was nothing to take back they are not.
-    fn is_untouched(&self, side: Side) -> bool {
+    pub(crate) fn is_untouched(&self, side: Side) -> bool {
         match (self.already, self.way) {
             (false, _) => side == Side::Old,
             (true, Way::Forth) => side != Side::Between,

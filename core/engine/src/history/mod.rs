@@ -16,7 +16,10 @@ use crate::{
 };
 use backout_disk::{Folder, durable, size::tree_size, staging::PREFIX};
 use backout_journal::{Journal, Reading, Record, Status};
-use backout_protocol::{HostPath, RunId, plan::Plan};
+use backout_protocol::{
+    HostPath, RunId,
+    plan::{Plan, PlanKind},
+};
 use std::{collections::BTreeSet, ffi::OsStr};
 
 /// The result as it was printed.
@@ -87,6 +90,17 @@ pub struct Kept {
 /// [`Refusal::State`].
 pub fn entries(state: &State) -> Result<Vec<Entry>, Refusal> {
     Ok(state.history_ids()?.into_iter().rev().map(|run| entry(state, run)).collect())
+}
+
+/// The committed run that took `run` back, all of it.
+pub fn undone_by<'a>(entries: &'a [Entry], run: &RunId) -> Option<&'a RunId> {
+    let undoes = |e: &&Entry| {
+        e.fate == Fate::Committed
+            && e.plan.as_ref().is_some_and(|p| {
+                matches!(&p.kind, PlanKind::Undo { of } if of == run) && p.request.paths.is_empty()
+            })
+    };
+    entries.iter().find(undoes).map(|e| &e.run)
 }
 
 /// One run, whether or not it is over; `None`: there is none of this id.

@@ -168,7 +168,7 @@ fn look_at(number: usize, root: &HostPath, rel: &RelPath, names: NameRule) -> Re
         // With files alone folders stay as they are.
         Some(Kind::Folder) => What::Folder,
         Some(Kind::File) => {
-            facts = Some(aside::facts_of(&found.place).map_err(look::refusal)?);
+            facts = Some(aside::file_facts(&found.place).map_err(look::refusal)?);
             What::File(look::image(&found.place).map_err(look::refusal)?)
         }
         Some(Kind::Symlink) => {
@@ -445,7 +445,7 @@ impl<'a> Work<'a> {
             return None;
         }
         // One that had not all of it from the beginning, or has lost some, cannot give it back.
-        let copy = aside::facts_of(&self.source(saved)).ok();
+        let copy = aside::file_facts(&self.source(saved)).ok();
         if copy.is_some_and(|copy| differing(&copy, then, false).is_empty()) {
             return Some(what);
         }

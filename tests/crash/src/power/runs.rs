@@ -13,6 +13,10 @@ pub enum Scenario {
     Undo,
     /// A rollback that is put back, as a probe is not content with what it made.
     PutBack,
+    /// A rollback that is staged and left waiting.
+    Staging,
+    /// The commit of such a one.
+    Commit,
     /// A recovery of a rollback that was cut off in the middle of its swaps.
     Forwards,
     /// A recovery of a rollback that was cut off while it was put back.
@@ -20,9 +24,15 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    /// All of them.
-    pub const ALL: [Scenario; 5] =
-        [Scenario::Rollback, Scenario::Undo, Scenario::PutBack, Scenario::Forwards, Scenario::Backwards];
+    /// Those that pass every barrier: a commit passes what a rollback does.
+    pub const ALL: [Scenario; 6] = [
+        Scenario::Rollback,
+        Scenario::Undo,
+        Scenario::PutBack,
+        Scenario::Staging,
+        Scenario::Forwards,
+        Scenario::Backwards,
+    ];
 
     /// Records it, in a world that is returned. `exe`: the binary, with what is in its environment.
     pub fn record(self, shelf: &Shelf, exe: &Command) -> (World, Recorded) {
@@ -41,6 +51,17 @@ impl Scenario {
             Scenario::PutBack => {
                 never_well(&world);
                 let recorded = shelf.record(&world, "put-back", &by(exe, rollback(&world)), &[]);
+                (world, recorded)
+            }
+            Scenario::Staging => {
+                let stage = world.verb_command("rollback", &["--stage-only", "--no-parent"]);
+                let recorded = shelf.record(&world, "staging", &by(exe, stage), &[]);
+                (world, recorded)
+            }
+            Scenario::Commit => {
+                world.rollback(&["--stage-only"]).ends(0);
+                let commit = world.command(&["commit", "--yes", "--json", "--jobs", "1", "--no-parent"]);
+                let recorded = shelf.record(&world, "commit", &by(exe, commit), &[]);
                 (world, recorded)
             }
             Scenario::Forwards | Scenario::Backwards => {

@@ -171,11 +171,16 @@ fn settled(root: &Path, medium: &Tree, ends: &[Snapshot]) -> Result<usize, Strin
     tree::lay_out(medium, root);
     let (home, state) = (root.join("home"), root.join("state"));
     let report = recovered(&state);
-    if !matches!(report.ending, Ending::Completed | Ending::RolledBack(_) | Ending::NothingToDo) {
+    let waits = matches!(report.ending, Ending::Staged);
+    if !waits && !matches!(report.ending, Ending::Completed | Ending::RolledBack(_) | Ending::NothingToDo) {
         return Err(format!("recover ended {:?}", report.ending));
     }
     let files = snapshot(&home);
-    let end = ends.iter().position(|end| *end == files);
+    // A run that waits for its commit is old, and something came of it: the last end that is so.
+    let end = match waits {
+        true => ends.iter().rposition(|end| *end == files),
+        false => ends.iter().position(|end| *end == files),
+    };
     let end = end.ok_or_else(|| {
         let all = ends.iter().map(|end| snapshot::differences(&files, end).join("\n  "));
         format!(
@@ -185,14 +190,14 @@ fn settled(root: &Path, medium: &Tree, ends: &[Snapshot]) -> Result<usize, Strin
         )
     })?;
     let again = recovered(&state);
-    if !matches!(again.ending, Ending::NothingToDo) {
+    if !matches!((waits, &again.ending), (false, Ending::NothingToDo) | (true, Ending::Staged)) {
         return Err(format!("a second recover ended {:?}", again.ending));
     }
     if snapshot(&home) != files {
         return Err("a second recover changed something".to_owned());
     }
     let open = fs::read_dir(state.join("transactions")).map_or(0, Iterator::count);
-    if open != 0 {
+    if open != usize::from(waits) {
         return Err(format!("{open} transactions are left"));
     }
     let left = snapshot::leftovers(&home);
@@ -205,7 +210,9 @@ fn settled(root: &Path, medium: &Tree, ends: &[Snapshot]) -> Result<usize, Strin
     }
     for folder in left {
         let run = folder.rsplit(".backout-").next().unwrap_or_default();
-        if !state.join("history").join(run).join("journal").is_file() {
+        let known = |part: &str| state.join(part).join(run).join("journal").is_file();
+        let lies = known("history") || waits && known("transactions");
+        if !lies {
             return Err(format!("{folder} without its journal"));
         }
     }

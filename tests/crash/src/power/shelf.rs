@@ -63,9 +63,19 @@ impl Shelf {
     }
 }
 
-/// What people read in the history: each run that is over says so last, and one that was begun and committed in one go
+/// The last record of a run in a folder of the state folder.
+fn says_last(run: &Path) -> String {
+    let journal = std::fs::read_to_string(run.join("journal")).unwrap();
+    journal.lines().filter_map(|l| l.split("record:").nth(1)).next_back().unwrap_or_default().to_owned()
+}
+
+/// A run that is left open on purpose says so. What people read in the history: each run that is over says so last, and one that was begun and committed in one go
 /// says before that what it found of its services' health.
 fn tells_all(before: &Path, after: &Path) {
+    for run in std::fs::read_dir(after.join("state/transactions")).into_iter().flatten().map(Result::unwrap) {
+        let last = says_last(&run.path());
+        assert!(last.starts_with("CommitPending"), "it is left open and does not say so: {last}");
+    }
     let Ok(runs) = std::fs::read_dir(after.join("state/history")) else { return };
     for run in runs.map(Result::unwrap) {
         let journal = std::fs::read_to_string(run.path().join("journal")).unwrap();

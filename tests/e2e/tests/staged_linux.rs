@@ -1,0 +1,44 @@
+//! Stage by day, commit by night: rights, as Linux has them, and actions of plugins.
+#![cfg(unix)]
+#![expect(clippy::disallowed_methods, reason = "tests make files")]
+
+use backout_e2e::staged;
+use backout_kit::{World, deeds};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+};
+
+#[test]
+fn rights_that_were_changed_since_are_kept() {
+    let world = World::small();
+    let live = world.home.join("live/a.conf");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let (b, modified) =
+        (mode(&world.home.join("live/b.conf")), fs::metadata(&live).unwrap().modified().unwrap());
+    staged(&world, &[]);
+    fs::set_permissions(&live, Permissions::from_mode(0o600)).unwrap();
+    world.plain(&["commit"]).ends(0);
+    assert_eq!((mode(&live), mode(&world.home.join("live/b.conf"))), (0o600, b));
+    assert_eq!(fs::read_to_string(&live).unwrap(), "old a");
+    assert_eq!(fs::metadata(&live).unwrap().modified().unwrap(), modified, "times are the backup's");
+    world.plain(&["undo"]).ends(0);
+    assert_eq!((mode(&live), fs::read_to_string(&live).unwrap()), (0o600, "patched a".to_owned()));
+}
+
+#[test]
+fn actions_are_staged_with_their_memo_and_looked_at_again() {
+    let world = deeds::world();
+    let before = world.files();
+    let id = staged(&world, &[]);
+    let one = world.home.join("live/one.txt");
+    let text = fs::read(&one).unwrap();
+    fs::write(&one, "somebody else's").unwrap();
+    let run = world.plain(&["commit"]).ends(12);
+    assert!(run.json["error"]["message"].as_str().unwrap().contains("deeds"), "{run:?}");
+    fs::write(&one, text).unwrap();
+    world.plain(&["commit", &id]).ends(0);
+    assert_eq!(fs::read_to_string(&one).unwrap(), "new one");
+    world.plain(&["undo"]).ends(0);
+    assert_eq!(world.files().len(), before.len());
+}
