@@ -6,7 +6,10 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_e2e::snapshots::{call, create, taken};
+use backout_e2e::{
+    snapshots::{call, create, taken},
+    staged,
+};
 use backout_kit::{Run, World, snapshot, write};
 use std::{
     fs,
@@ -264,6 +267,23 @@ fn rights_that_somebody_changes_before_the_swap_are_drift() {
     assert!(run.json["error"]["message"].as_str().unwrap().contains("live/closed"), "{run:?}");
     mode(&folder, 0o777);
     assert!(world.files() == files, "nothing else was touched");
+}
+
+#[test]
+fn a_restore_that_waits_for_its_commit_knows_what_lies_beside_the_bytes() {
+    let world = furnished();
+    let (id, before) = (taken(&world, &[]), world.files());
+    disarranged(&world);
+    let (changed, folder) = (world.files(), world.home.join("live/closed"));
+    let run = staged(&world, &["--from", &format!("snapshot:{id}")]);
+    assert!(world.files() == changed);
+    mode(&folder, 0o701);
+    let stale = world.plain(&["commit", &run]).ends(12);
+    assert!(stale.json["error"]["message"].as_str().unwrap().contains("live/closed"), "{stale:?}");
+    mode(&folder, 0o777);
+    world.plain(&["commit", &run]).ends(0);
+    let after = world.files();
+    assert!(after == before, "{}", snapshot::differences(&after, &before).join("\n"));
 }
 
 #[test]
