@@ -123,6 +123,15 @@ pub fn facts(folder: &Folder) -> Result<Facts, Error> {
     Ok(Metadata::of(&file).map_err(fail)?.facts())
 }
 
+/// What the file at `place` has beside its bytes.
+///
+/// # Errors
+/// As [`Folder::open_file`].
+pub fn file_facts(place: &backout_protocol::Place) -> Result<Facts, Error> {
+    let file = crate::folder::open_place(place)?;
+    Ok(Metadata::of(&file).map_err(|e| Error::io("look at", &place.path(), e))?.facts())
+}
+
 /// Makes a folder in `to`, open to nobody else until it is [dressed](dress).
 ///
 /// # Errors
@@ -146,8 +155,24 @@ pub fn dress(folder: &Folder, like: &Folder) -> Result<Vec<String>, Error> {
     work().map_err(|e| Error::io("set the rights of", folder.path(), e))
 }
 
-/// Makes a symbolic link in `to`, for people: nothing of ours follows it. `false`: this system has no such link, and
-/// nothing was made.
+/// Gives a folder that is in use the owner, rights and attributes of `like`; its times stay. May be repeated: if we die in
+/// here, some of them are set.
+///
+/// # Errors
+/// The system's; [`ErrorKind::Unsupported`]: not all of them could be had.
+pub fn dress_in_place(folder: &Folder, like: &Folder) -> Result<(), Error> {
+    let work = || {
+        let (folder, like) = (folder.handle.try_clone()?, like.handle.try_clone()?);
+        metadata::dress_in_place(&File::from(folder), &File::from(like))
+    };
+    let missing = work().map_err(|e| Error::io("set the rights of", folder.path(), e))?;
+    match missing.first() {
+        None => Ok(()),
+        Some(what) => Err(Error::unsupported("set the rights of", folder.path(), what)),
+    }
+}
+
+/// Makes a symbolic link in `to`; nothing of ours follows it. `false`: this system has no such link, and nothing was made.
 ///
 /// # Errors
 /// [`ErrorKind::Exists`]; the system's.
@@ -157,6 +182,18 @@ pub fn link(to: &Folder, name: &OsStr, target: &OsStr) -> Result<bool, Error> {
         Err(e) if os::kind_of(&e) == ErrorKind::Unsupported => Ok(false),
         Err(e) => Err(Error::io("make the link", &to.path().join(name), e)),
     }
+}
+
+/// Gives a symbolic link in `to` the owner and times of the one under the same name in `from`. Neither is followed.
+///
+/// # Errors
+/// The system's.
+pub fn dress_link(to: &Folder, name: &OsStr, from: &Folder) -> Result<(), Error> {
+    let work = || match os::stat(&from.handle, name)? {
+        Some(raw) => os::dress_link(&to.handle, name, &raw),
+        None => Ok(()),
+    };
+    work().map_err(|e| Error::io("set the times of", &to.path().join(name), e))
 }
 
 /// Makes everything below `folder`, and its own names, durable: the bytes by one sync of the file system, then the

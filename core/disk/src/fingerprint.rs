@@ -14,6 +14,11 @@ use std::{
     path::Path,
 };
 
+/// The state of a symbolic link that holds `text`.
+pub fn of_link(text: &OsStr) -> Fingerprint {
+    Fingerprint::Link { sha256: digest_bytes(text.as_encoded_bytes()) }
+}
+
 /// An I/O failure while a file was read, to be given its path.
 #[derive(Debug)]
 pub struct ReadFailure(io::Error);
@@ -32,8 +37,10 @@ impl ReadFailure {
 /// The fingerprint of a place; [`Fingerprint::Absent`] where nothing is, its folder included.
 /// [`ErrorKind::NotFound`] where the root itself is missing.
 ///
+/// A symbolic link is what it holds and is never followed.
+///
 /// # Errors
-/// A symbolic link on the way, or something that is neither file nor folder.
+/// A symbolic link on the way, or something that is neither file, folder nor link.
 pub fn fingerprint(place: &Place) -> Result<Fingerprint, Error> {
     // A root that is not there may be a volume that is not mounted: that says nothing about the names on it.
     let root = Folder::open_root(&place.root.0)?;
@@ -66,7 +73,7 @@ pub fn fingerprint_in(folder: &Folder, name: &OsStr) -> Result<Fingerprint, Erro
             list(&below(folder, name)?, "", &mut hash)?;
             Ok(Fingerprint::Folder { sha256: Digest(hash.finalize().into()) })
         }
-        Kind::Symlink => Err(Error::own(ErrorKind::Symlink, "read", &path())),
+        Kind::Symlink => Ok(of_link(&folder.read_link(name)?)),
         Kind::Other => Err(Error::own(ErrorKind::NotAFile, "read", &path())),
     }
 }
@@ -82,7 +89,7 @@ pub(crate) fn below(folder: &Folder, name: &OsStr) -> Result<Folder, Error> {
     folder.open_below(&rel)
 }
 
-/// Feeds `kind name length digest` of everything below `folder`, sorted, one line each.
+/// Feeds `kind name length digest` (a link has no length) of everything below `folder`, sorted, one line each.
 fn list(folder: &Folder, prefix: &str, hash: &mut Sha256) -> Result<(), Error> {
     for entry in folder.entries()? {
         if entry.name.to_string_lossy().starts_with(PREFIX) {
@@ -94,12 +101,11 @@ fn list(folder: &Folder, prefix: &str, hash: &mut Sha256) -> Result<(), Error> {
                 hash.update(format!("folder {name}\n"));
                 list(&below(folder, &entry.name)?, &format!("{name}/"), hash)?;
             }
-            _ => {
-                let one = fingerprint_in(folder, &entry.name)?;
-                if let Fingerprint::File { len, sha256 } = one {
-                    hash.update(format!("file {name} {len} {sha256}\n"));
-                }
-            }
+            _ => match fingerprint_in(folder, &entry.name)? {
+                Fingerprint::File { len, sha256 } => hash.update(format!("file {name} {len} {sha256}\n")),
+                Fingerprint::Link { sha256 } => hash.update(format!("link {name} {sha256}\n")),
+                Fingerprint::Absent | Fingerprint::Folder { .. } => {}
+            },
         }
     }
     Ok(())

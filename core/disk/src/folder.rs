@@ -252,7 +252,9 @@ impl Folder {
     pub fn bring_up(&self, name: &OsStr) -> Result<(), Error> {
         match self.open_file(name) {
             Ok(file) => os::copy_up(&file).map_err(|e| Error::io("bring up", &self.path.join(name), e)),
-            Err(e) if matches!(e.kind, ErrorKind::NotAFile | ErrorKind::NotFound) => Ok(()),
+            Err(e) if matches!(e.kind, ErrorKind::NotAFile | ErrorKind::NotFound | ErrorKind::Symlink) => {
+                Ok(())
+            }
             Err(e) => Err(e),
         }
     }

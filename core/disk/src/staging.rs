@@ -7,6 +7,7 @@ use crate::{
     folder::Folder,
     metadata::{self, Metadata, Wear},
     os,
+    swap::old_name,
 };
 use backout_protocol::{Fingerprint, Place, RelPath, RunId};
 use std::{
@@ -23,6 +24,8 @@ pub const PREFIX: &str = ".backout-";
 const MARKER: &str = "id";
 /// The folder for files that a service rewrote before a run was put back.
 const DRIFT: &str = "drift";
+/// Whether a slot can hold a symbolic link here.
+pub const HOLDS_LINKS: bool = os::MAKES_LINKS;
 /// A marker is not longer.
 const MARKER_CAP: u64 = 64 * 1024;
 
@@ -30,6 +33,15 @@ const MARKER_CAP: u64 = 64 * 1024;
 #[derive(Debug)]
 pub struct Staging {
     folder: Folder,
+}
+
+/// Which of the two states of a folder's rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// As before the run.
+    Old,
+    /// As behind it.
+    New,
 }
 
 /// What was staged.
@@ -229,6 +241,58 @@ impl Staging {
             metadata::dress_folder(&File::from(made.handle.try_clone()?), &File::from(above), like.is_some())
         };
         work().map(|_| ()).map_err(|e| Error::io("set the rights of", &path, e))
+    }
+
+    /// Makes the symbolic link at `source` once more in a new slot, with its owner and times. Neither is followed.
+    ///
+    /// # Errors
+    /// It is no link; the system's; [`ErrorKind::Unsupported`] unless [`HOLDS_LINKS`].
+    pub fn stage_link(&self, slot: &RelPath, source: &Place) -> Result<Staged, Error> {
+        let path = self.folder.path().join(slot.as_path());
+        let (from, parent) = (Folder::open_parent_of(source)?, self.parent_of(slot)?);
+        let text = from.read_link(source.rel.name())?;
+        let work = || {
+            os::make_link(&parent.handle, slot.name(), &text)?;
+            match os::stat(&from.handle, source.rel.name())? {
+                Some(raw) => os::dress_link(&parent.handle, slot.name(), &raw),
+                None => Ok(()),
+            }
+        };
+        work().map_err(|e| Error::io("make the link", &path, e))?;
+        Ok(Staged { fingerprint: crate::fingerprint::of_link(&text), notes: Vec::new() })
+    }
+
+    /// Keeps the rights of two folders: those of `like` under the slot's name, and those that `folder` has now under the
+    /// slot's second name, each as an empty folder that has them. Says what could not be had.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn stage_rights(&self, slot: &RelPath, folder: &Folder, like: &Folder) -> Result<Vec<String>, Error> {
+        let old = plain(&self.folder, &old_name(slot.name()))?;
+        let mut notes = Vec::new();
+        for (name, model) in [(slot, like), (&old, folder)] {
+            let path = self.folder.path().join(name.as_path());
+            os::make_folder(&self.folder.handle, name.name(), 0o700)
+                .map_err(|e| Error::io("make the folder", &path, e))?;
+            let made = self.folder.open_below(name)?;
+            let work = || {
+                let (made, model) = (made.handle.try_clone()?, model.handle.try_clone()?);
+                metadata::dress_folder(&File::from(made), &File::from(model), true)
+            };
+            notes.extend(work().map_err(|e| Error::io("set the rights of", &path, e))?);
+        }
+        Ok(notes)
+    }
+
+    /// The empty folder that keeps the rights a folder had, or is to have.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn rights(&self, slot: &RelPath, side: Side) -> Result<Folder, Error> {
+        match side {
+            Side::New => self.folder.open_below(slot),
+            Side::Old => self.folder.open_below(&plain(&self.folder, &old_name(slot.name()))?),
+        }
     }
 
     /// Keeps an empty file or folder under a slot's name, so that the window never has to grow a folder.

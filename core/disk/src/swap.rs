@@ -38,6 +38,9 @@ pub enum Turn {
     Appear,
     /// A file or folder goes away.
     Vanish,
+    /// A file for one with the same bytes: only where the two lie tells which is which. So the old one always goes to the
+    /// slot's second name and leaves its own to nobody.
+    Alike,
 }
 
 /// What lies under a pair's names.
@@ -47,8 +50,21 @@ pub struct Sighting {
     pub target: Fingerprint,
     /// Under the slot's.
     pub slot: Fingerprint,
-    /// Under the slot's second name, which only file systems without an exchange need.
+    /// Under the slot's second name, which file systems without an exchange need, and [`Turn::Alike`].
     pub old: Fingerprint,
+    /// Which of the two is the very file that has the target's name.
+    pub same: Same,
+}
+
+/// Whether one file has two of the names, where its bytes do not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Same {
+    /// Each name has a file of its own.
+    None,
+    /// The slot's file is the target's: a file system made one half of the rename durable.
+    Slot,
+    /// The slot's second name is the target's: the old file, which has not made way yet.
+    Old,
 }
 
 /// How two files trade places.
@@ -73,9 +89,19 @@ impl Pair {
     /// What lies under the names.
     ///
     /// # Errors
-    /// Something that is neither file nor folder, or cannot be read.
+    /// Something that is neither file, folder nor link, or cannot be read.
     pub fn sight(&self) -> Result<Sighting, Error> {
+        let file = |folder: &Folder, name: &OsStr| Ok::<_, Error>(folder.stat(name)?.map(|s| s.identity));
+        let target = file(&self.folder, &self.name)?;
+        let is_target =
+            |name: &OsStr| Ok::<_, Error>(target.is_some() && file(&self.staging, name)? == target);
+        let same = match (is_target(&self.slot)?, is_target(&old_name(&self.slot))?) {
+            (true, _) => Same::Slot,
+            (false, true) => Same::Old,
+            (false, false) => Same::None,
+        };
         Ok(Sighting {
+            same,
             target: fingerprint_in(&self.folder, &self.name)?,
             slot: fingerprint_in(&self.staging, &self.slot)?,
             old: fingerprint_in(&self.staging, &old_name(&self.slot))?,
@@ -90,6 +116,7 @@ impl Pair {
     pub fn forwards(&self, turn: Turn) -> Result<(), Error> {
         match turn {
             Turn::Exchange => self.exchange(&[Means::Exchange, Means::Link, Means::Moves]),
+            Turn::Alike => self.exchange(&[Means::Link, Means::Moves]),
             Turn::Appear => self.appear(&self.slot),
             // The rename replaces what is in the slot: a placeholder, never a before-image.
             Turn::Vanish if !self.is_placeholder()? => {
@@ -113,6 +140,7 @@ impl Pair {
                 }
                 self.exchange(&[Means::Exchange])
             }
+            Turn::Alike => self.put_over(&old_name(&self.slot)).map_err(|e| self.fail(e)),
             Turn::Appear => os::rename_new(&self.folder.handle, &self.name, &self.staging.handle, &self.slot)
                 .map_err(|e| self.fail(e)),
             Turn::Vanish => self.appear(&self.slot),
@@ -124,7 +152,8 @@ impl Pair {
     /// # Errors
     /// As [`Pair::forwards`].
     pub fn bring_back(&self, seen: &Sighting, before: &Fingerprint) -> Result<(), Error> {
-        if seen.slot == *before { self.appear(&self.slot) } else { self.appear(&old_name(&self.slot)) }
+        // The second name first: beside it the slot may hold a new file of the same bytes.
+        if seen.old == *before { self.appear(&old_name(&self.slot)) } else { self.appear(&self.slot) }
     }
 
     /// Moves whatever is under the target's name into `drift`, and says where it is.

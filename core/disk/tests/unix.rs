@@ -11,7 +11,8 @@ use backout_disk::{
     fingerprint::fingerprint,
     folder::{Kind, open_place},
     locate::locate,
-    staging::{Dress, Staging},
+    staging::{Dress, Side, Staging},
+    swap::{Pair, Same, Turn},
     trust,
 };
 use backout_protocol::{Fingerprint, HostPath, NameRule, Place, RelPath, RunId};
@@ -71,6 +72,97 @@ fn no_symbolic_link_is_ever_followed() {
     assert_eq!(open_place(&world.place("leaf")).unwrap_err().kind, ErrorKind::Symlink);
     assert_eq!(Folder::open_root(&world.root.join("link")).unwrap_err().kind, ErrorKind::Symlink);
     assert!(open_place(&world.place("real/f")).is_ok());
+}
+
+#[test]
+fn a_link_is_what_it_holds_and_is_moved_like_a_file() {
+    let world = World::new();
+    world.put("outside", "not ours");
+    world.put("tree/f", "x");
+    symlink("outside", world.root.join("leaf")).unwrap();
+    symlink("elsewhere", world.root.join("saved")).unwrap();
+    let state = |name: &str| fingerprint(&world.place(name)).unwrap();
+    assert_eq!(state("leaf"), backout_disk::fingerprint::of_link("outside".as_ref()));
+    let plain = state("tree");
+    symlink("f", world.root.join("tree/l")).unwrap();
+    let with_link = state("tree");
+    assert_ne!(plain, with_link);
+    fs::remove_file(world.root.join("tree/l")).unwrap();
+    symlink("g", world.root.join("tree/l")).unwrap();
+    assert_ne!(state("tree"), with_link);
+    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
+    let staged = staging.stage_link(&rel("0000-leaf"), &world.place("saved")).unwrap();
+    assert_eq!(staged.fingerprint, state("saved"));
+    let pair = Pair {
+        folder: world.folder(),
+        name: "leaf".into(),
+        staging: staging.folder().try_clone().unwrap(),
+        slot: "0000-leaf".into(),
+    };
+    for _ in 0..2 {
+        pair.forwards(Turn::Exchange).unwrap();
+        assert_eq!(fs::read_link(world.root.join("leaf")).unwrap().to_str(), Some("elsewhere"));
+        pair.backwards(Turn::Exchange).unwrap();
+        assert_eq!(fs::read_link(world.root.join("leaf")).unwrap().to_str(), Some("outside"));
+    }
+    assert_eq!(fs::read_to_string(world.root.join("outside")).unwrap(), "not ours");
+}
+
+#[test]
+fn of_two_files_with_the_same_bytes_their_places_tell_which_is_which() {
+    let world = World::new();
+    let live = world.put("live", "same");
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    fs::set_permissions(&live, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(world.put("saved", "same"), fs::Permissions::from_mode(0o640)).unwrap();
+    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
+    staging.stage_copy(&rel("0000-live"), &world.place("saved"), Dress::AsSaved).unwrap();
+    let pair = Pair {
+        folder: world.folder(),
+        name: "live".into(),
+        staging: staging.folder().try_clone().unwrap(),
+        slot: "0000-live".into(),
+    };
+    let second = world.root.join(".backout-01jd0000000000000000000000/0000-live.old");
+    fs::hard_link(&live, &second).unwrap();
+    assert_eq!(pair.sight().unwrap().same, Same::Old);
+    pair.forwards(Turn::Alike).unwrap();
+    assert_eq!((mode(&live), mode(&second)), (0o640, 0o600));
+    let seen = pair.sight().unwrap();
+    assert_eq!((seen.slot, seen.same), (Fingerprint::Absent, Same::None));
+    fs::hard_link(&live, second.with_file_name("0000-live")).unwrap();
+    assert_eq!(pair.sight().unwrap().same, Same::Slot);
+    pair.backwards(Turn::Alike).unwrap();
+    assert_eq!(mode(&live), 0o600);
+    assert!(pair.sight().unwrap().old.is_absent());
+}
+
+#[test]
+fn the_rights_of_a_folder_are_kept_and_put_on_there_and_back() {
+    let world = World::new();
+    world.put("live/f", "x");
+    world.put("saved/f", "x");
+    let (live, saved) = (world.root.join("live"), world.root.join("saved"));
+    fs::set_permissions(&live, fs::Permissions::from_mode(0o1777)).unwrap();
+    fs::set_permissions(&saved, fs::Permissions::from_mode(0o710)).unwrap();
+    if root_user() {
+        std::os::unix::fs::chown(&saved, Some(123), Some(456)).unwrap();
+    }
+    let folder = |name: &str| world.folder().open_below(&rel(name)).unwrap();
+    let facts = |name: &str| {
+        let facts = backout_disk::aside::facts(&folder(name)).unwrap();
+        (facts.owner, facts.group, facts.mode, facts.attributes)
+    };
+    let (was, will) = (facts("live"), facts("saved"));
+    let time = fs::metadata(&live).unwrap().modified().unwrap();
+    let staging = Staging::create(&world.folder(), &run(), b"id").unwrap();
+    let slot = rel("rights-0000");
+    assert_eq!(staging.stage_rights(&slot, &folder("live"), &folder("saved")).unwrap(), Vec::<String>::new());
+    for (side, wanted) in [(Side::New, &will), (Side::New, &will), (Side::Old, &was), (Side::Old, &was)] {
+        backout_disk::aside::dress_in_place(&folder("live"), &staging.rights(&slot, side).unwrap()).unwrap();
+        assert_eq!(facts("live"), *wanted);
+    }
+    assert_eq!(fs::metadata(&live).unwrap().modified().unwrap(), time, "its time stays");
 }
 
 #[test]

@@ -34,7 +34,10 @@ pub(crate) fn plan(plan: &Plan, state: &Path) -> Result<(), Refusal> {
         Step::ReplaceFile { source: Source::File(place), .. } => Some(&place.root),
         _ => None,
     });
-    let roots = plan.steps.iter().filter_map(Step::target).map(|t| &t.root);
+    let roots = plan.steps.iter().filter_map(|step| match step {
+        Step::DressFolder { root, .. } => Some(root),
+        other => other.target().map(|t| &t.root),
+    });
     outside(state, roots.chain(sources))?;
     let own = own_files(plan);
     for target in plan.file_steps().filter_map(Step::target) {

@@ -149,6 +149,7 @@ fn take(
         before: *live,
         after,
         component: chosen.component.clone(),
+        differs: Vec::new(),
     });
     for backup in backups.iter().filter(|b| b.candidate.fate == Fate::Consume && b.is(&after)) {
         merged.files.push(Step::ConsumeBackup { backup: backup.candidate.place.clone(), before: after });

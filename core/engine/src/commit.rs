@@ -196,7 +196,7 @@ impl Waiting {
             return target();
         }
         let staged = match swap.turn() {
-            Turn::Exchange | Turn::Appear => seen.slot == swap.after,
+            Turn::Exchange | Turn::Alike | Turn::Appear => seen.slot == swap.after,
             Turn::Vanish => is_placeholder(&seen.slot),
         };
         (!staged || !seen.old.is_absent()).then(|| swap.slot_path(&self.tx.run).display().to_string())

@@ -55,13 +55,17 @@ fn moves(tx: &Transaction) -> Option<Vec<Delayed>> {
         let folder = matches!(swap.before, Fingerprint::Folder { .. });
         match swap.turn() {
             Turn::Exchange | Turn::Vanish if folder => None,
-            Turn::Exchange => {
+            Turn::Exchange | Turn::Alike => {
                 Some(vec![delayed(&target, &old, Taken::Leave)?, delayed(&slot, &target, Taken::Replace)?])
             }
             Turn::Appear => Some(vec![delayed(&slot, &target, Taken::Leave)?]),
             Turn::Vanish => Some(vec![delayed(&target, &slot, Taken::Replace)?]),
         }
     };
+    // Rights are no moves.
+    if !tx.dressings.is_empty() {
+        return None;
+    }
     let moves: Option<Vec<Vec<Delayed>>> = tx.swaps.iter().map(of).collect();
     moves.map(|moves| moves.concat())
 }
@@ -258,7 +262,10 @@ impl Run<'_> {
         for swap in &self.tx.swaps {
             let Ok(seen) = self.pair(swap).and_then(|pair| pair.sight()) else { continue };
             let [_, old] = swap.slot_paths(&self.tx.run);
-            if swap.turn() == Turn::Exchange && !seen.old.is_absent() && seen.old != swap.before {
+            if matches!(swap.turn(), Turn::Exchange | Turn::Alike)
+                && !seen.old.is_absent()
+                && seen.old != swap.before
+            {
                 let (target, kept) = (swap.target.clone(), HostPath(old));
                 self.notices.push(Notice::RewrittenBeforeReboot { target, kept });
             }

@@ -357,6 +357,7 @@ fn write(wish: &Wish, component: &ComponentId, bytes: &[u8], live: &Image, merge
         before: *live,
         after,
         component: component.clone(),
+        differs: Vec::new(),
     });
 }
 

@@ -2,17 +2,19 @@
 
 use crate::{
     failure::Failure,
+    snapshot::diff::differing,
     swap::{Onward, onward},
-    transaction::Swap,
+    transaction::{Dressing, Swap},
     window::{Look, Run},
 };
 use backout_disk::{
-    Error, ErrorKind, Folder, barrier,
+    Error, ErrorKind, Folder, aside, barrier,
     fingerprint::fingerprint,
+    staging::Side,
     swap::{Pair, Turn},
 };
 use backout_protocol::{Event, Fingerprint, Place, Step, report::Phase};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 impl Run<'_> {
     /// Looks at every target once more, now that nothing that uses them runs.
@@ -37,6 +39,11 @@ impl Run<'_> {
                 drifted.push(target.clone());
             }
         }
+        for dressing in &self.tx.dressings {
+            if self.rights_differ(dressing, Side::Old).is_none_or(|differ| differ) {
+                drifted.push(dressing.place());
+            }
+        }
         if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
             return Err(Failure::Cancelled(why));
         }
@@ -55,7 +62,27 @@ impl Run<'_> {
             let target = swap.target.to_string();
             self.faces.observer.event(&Event::Swapped { done: done as u64 + 1, total, target });
         }
+        for dressing in &self.tx.dressings {
+            self.dress(dressing, Side::New).map_err(|e| Failure::swap(&dressing.place(), e))?;
+        }
         self.sync_folders().map_err(|(target, error)| Failure::swap(&target, error))
+    }
+
+    /// Whether a folder has other rights than those that are kept; `None`: it cannot be looked at.
+    fn rights_differ(&self, dressing: &Dressing, side: Side) -> Option<bool> {
+        let kept = self.stagings.get(&dressing.host())?.rights(&dressing.slot, side).ok()?;
+        let (now, kept) = (aside::facts(&dressing.open().ok()?).ok()?, aside::facts(&kept).ok()?);
+        Some(!differing(&kept, &now, true).is_empty())
+    }
+
+    /// Gives a folder its old or its new rights. They are set one by one; if we die half-way, a recovery sets them all
+    /// again, the one way or the other: what is kept of both is whole.
+    pub(crate) fn dress(&self, dressing: &Dressing, side: Side) -> Result<(), Error> {
+        let folder = dressing.open()?;
+        match self.stagings.get(&dressing.host()) {
+            Some(staging) => aside::dress_in_place(&folder, &staging.rights(&dressing.slot, side)?),
+            None => Err(Error::not_found("find what is kept of", folder.path())),
+        }
     }
 
     fn swap_one(&self, swap: &Swap, look: Look) -> Result<(), Failure> {
@@ -88,25 +115,59 @@ impl Run<'_> {
         }
     }
 
-    /// Every folder whose names changed, the staging folders included.
+    /// Every folder whose names or rights changed, the staging folders included.
     pub(crate) fn sync_folders(&self) -> Result<(), (Place, Error)> {
         let mut done = BTreeSet::new();
-        for swap in &self.tx.swaps {
-            let fail = |e| (swap.target.clone(), e);
-            if done.insert(swap.target.folder()) {
-                match Folder::open_parent_of(&swap.target) {
+        let names = self.tx.swaps.iter().map(Touched::Names);
+        for touched in names.chain(self.tx.dressings.iter().map(Touched::Rights)) {
+            let fail = |e| (touched.target(), e);
+            if done.insert(touched.folder()) {
+                match touched.open() {
                     Ok(folder) => folder.sync().map_err(fail)?,
                     // Its own folder went away in this run: the sync of the folder above it says so.
                     Err(e) if e.kind == ErrorKind::NotFound => {}
                     Err(e) => return Err(fail(e)),
                 }
             }
-            if let Some(staging) = self.stagings.get(&swap.host())
+            if let Touched::Names(swap) = touched
+                && let Some(staging) = self.stagings.get(&swap.host())
                 && done.insert(staging.folder().path().to_owned())
             {
                 staging.folder().sync().map_err(fail)?;
             }
         }
         Ok(())
+    }
+}
+
+/// What makes a folder's sync necessary.
+#[derive(Clone, Copy)]
+enum Touched<'a> {
+    /// A name in it.
+    Names(&'a Swap),
+    /// Its own rights.
+    Rights(&'a Dressing),
+}
+
+impl Touched<'_> {
+    fn target(self) -> Place {
+        match self {
+            Self::Names(swap) => swap.target.clone(),
+            Self::Rights(dressing) => dressing.place(),
+        }
+    }
+
+    fn folder(self) -> PathBuf {
+        match self {
+            Self::Names(swap) => swap.target.folder(),
+            Self::Rights(dressing) => dressing.place().path(),
+        }
+    }
+
+    fn open(self) -> Result<Folder, Error> {
+        match self {
+            Self::Names(swap) => Folder::open_parent_of(&swap.target),
+            Self::Rights(dressing) => dressing.open(),
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     failure::Failure,
     hold, look, quiesce,
     refusal::{Refusal, Trusted},
-    transaction::{Content, Host, Marker, swaps},
+    transaction::{Content, Host, Marker, dressed, swaps},
 };
 use backout_disk::{
     ErrorKind, Folder,
@@ -54,7 +54,7 @@ fn findings(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<(Vec<Notice>
     let mut notices = Vec::new();
     let mut folders: BTreeSet<Host> = BTreeSet::new();
     for (swap, _) in &todo {
-        target(&swap.target)?;
+        target(&swap.target, if swap.before.is_link() { Links::Known } else { Links::Refused })?;
         folders.insert(swap.host());
         if swap.host.as_ref() != swap.target.rel.parent().as_ref() && !swap.before.is_absent() {
             folders.insert(Host { root: swap.target.root.clone(), rel: swap.target.rel.parent() });
@@ -63,8 +63,17 @@ fn findings(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<(Vec<Notice>
         let mut at = swap.target.rel.parent();
         while let Some(rel) = at.filter(|rel| Some(rel) != swap.host.as_ref()) {
             at = rel.parent();
-            target(&Place { root: swap.target.root.clone(), rel })?;
+            target(&Place { root: swap.target.root.clone(), rel }, Links::Refused)?;
         }
+    }
+    let dressed = dressed(plan);
+    for dressing in &dressed {
+        let opened = dressing.open().map_err(look::refusal)?;
+        let own = opened.stat_self().map_err(look::refusal)?;
+        if own.immutable || own.append_only {
+            return Err(Refusal::Immutable { path: HostPath(opened.path().to_owned()) });
+        }
+        folders.insert(dressing.host());
     }
     let mut space = Space::default();
     let mut weak = BTreeSet::new();
@@ -84,6 +93,11 @@ fn findings(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<(Vec<Notice>
             swap.host().path(),
             size(plan, &swap.target, content),
         );
+    }
+    for dressing in &dressed {
+        let host = dressing.host();
+        let system = open(&host)?.file_system().map_err(Refusal::Look)?;
+        space.add(&system, host.path(), 2 * BLOCK);
     }
     held_elsewhere(plan, state)?;
     moved_at_boot(plan)?;
@@ -150,8 +164,16 @@ pub(crate) fn closed_now(closed: &[Closed]) -> Result<(), Refusal> {
     })
 }
 
-/// A target is one plain file with one name, or nothing.
-fn target(place: &Place) -> Result<(), Refusal> {
+/// What becomes of a target that is a symbolic link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Links {
+    /// The plan knows it for one; it is moved like a file and never followed.
+    Known,
+    Refused,
+}
+
+/// A target is one plain file with one name, or nothing; a link only where the plan knows it for one.
+fn target(place: &Place, links: Links) -> Result<(), Refusal> {
     let path = || HostPath(place.path());
     let parent = match Folder::open_parent_of(place) {
         Ok(parent) => parent,
@@ -160,9 +182,9 @@ fn target(place: &Place) -> Result<(), Refusal> {
     };
     let Some(stat) = parent.stat(place.rel.name()).map_err(look::refusal)? else { return Ok(()) };
     match stat.kind {
-        Kind::Symlink => return Err(Refusal::Symlink { path: path() }),
+        Kind::Symlink if links == Links::Refused => return Err(Refusal::Symlink { path: path() }),
         Kind::Other => return Err(Refusal::NotAFile { path: path() }),
-        Kind::File | Kind::Folder => {}
+        Kind::Symlink | Kind::File | Kind::Folder => {}
     }
     locked_down(&stat, path())?;
     if stat.kind == Kind::File && stat.nlink > 1 {

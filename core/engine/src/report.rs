@@ -95,6 +95,7 @@ pub fn counts(plan: &Plan) -> Counts {
             Step::ConsumeBackup { .. } => counts.consumed += 1,
             Step::RemoveFile { .. } | Step::RemoveFolder { .. } => counts.removed += 1,
             Step::CreateFolder { .. } => counts.created += 1,
+            Step::DressFolder { .. } => counts.dressed += 1,
             Step::Hold { .. } => counts.held += 1,
             Step::StopService { .. } => counts.services += 1,
             Step::Custom { .. } => counts.actions += 1,

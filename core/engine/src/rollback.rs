@@ -13,7 +13,7 @@ use crate::{
     stage::{self, Stagings},
     state::{Locked, unusable},
     tidy,
-    transaction::{PLAN, Transaction, swaps, write},
+    transaction::{PLAN, Transaction, dressed, swaps, write},
     window::{Extent, Run, chain},
 };
 use backout_disk::{Error, durable};
@@ -94,6 +94,7 @@ fn begin_in(
         plan: plan.clone(),
         plan_digest: digest,
         swaps,
+        dressings: dressed(plan),
         actions: Vec::new(),
         actions_digest: None,
     };

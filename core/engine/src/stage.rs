@@ -8,7 +8,7 @@
 use crate::{
     faces::Faces,
     refusal::Refusal,
-    transaction::{Content, Host, Swap, Transaction, swaps},
+    transaction::{Content, Dressing, Host, Swap, Transaction, dressings, swaps},
 };
 use backout_disk::{
     Error, Folder,
@@ -76,10 +76,26 @@ pub(crate) fn stage(
         });
         staged.push(swap);
     }
+    let mut dressed = Vec::new();
+    for (dressing, like) in dressings(&tx.plan) {
+        let Some(staging) = stagings.get(&dressing.host()) else { continue };
+        match keep_rights(staging, &dressing, &like).map_err(fail)? {
+            None => dressed.push(dressing),
+            // What cannot be kept could not be put back either: the folder stays as it is.
+            Some(what) => notices.push(Notice::MetadataDiffers { target: dressing.place(), what }),
+        }
+    }
     sync(&stagings, &folders).map_err(fail)?;
     tx.swaps = staged;
+    tx.dressings = dressed;
     let digest = tx.write_staged().map_err(fail)?;
     Ok((stagings, digest))
+}
+
+/// Keeps what a folder has and what it is to have; what of that could not be had is returned in words.
+fn keep_rights(staging: &Staging, dressing: &Dressing, like: &Place) -> Result<Option<String>, Error> {
+    let notes = staging.stage_rights(&dressing.slot, &dressing.open()?, &open_folder(like)?)?;
+    Ok((!notes.is_empty()).then(|| notes.join(", ")))
 }
 
 /// One sync per file system, by its device number, makes all bytes durable; then the names: inner folders first, then the target folders.
@@ -116,7 +132,7 @@ fn fill(
             staging.placeholder(&swap.slot, Kind::Folder).map(|()| Vec::new()).map_err(fail)?
         }
         Content::File(source) => {
-            let staged = put(staging, &swap.slot, source, dress).map_err(fail)?;
+            let staged = put(staging, &swap.slot, source, &swap.after, dress).map_err(fail)?;
             if staged.fingerprint != swap.after {
                 return Err(changed(source, &swap.target));
             }
@@ -152,7 +168,7 @@ fn grow(
     let mut notes = Vec::new();
     for (rel, source, after) in files {
         let dress = if saved { Dress::AsSaved } else { Dress::Source };
-        let staged = put(staging, &swap.slot.join(rel), source, dress).map_err(fail)?;
+        let staged = put(staging, &swap.slot.join(rel), source, after, dress).map_err(fail)?;
         if staged.fingerprint != *after {
             return Err(changed(source, &swap.target));
         }
@@ -165,9 +181,11 @@ fn put(
     staging: &Staging,
     slot: &RelPath,
     source: &Source,
+    after: &Fingerprint,
     dress: Dress<'_>,
 ) -> Result<backout_disk::staging::Staged, Error> {
     match source {
+        Source::File(place) | Source::Saved(place) if after.is_link() => staging.stage_link(slot, place),
         Source::File(place) => staging.stage_copy(slot, place, dress),
         Source::Saved(place) => staging.stage_copy(slot, place, Dress::AsSaved),
         Source::Inline(bytes) => staging.stage_bytes(slot, bytes, dress),

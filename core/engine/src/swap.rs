@@ -6,7 +6,7 @@
 use crate::{failure::Stuck, transaction::Swap};
 use backout_disk::{
     Error, barrier,
-    swap::{Pair, Sighting, Turn},
+    swap::{Pair, Same, Sighting, Turn},
 };
 use backout_protocol::{Fingerprint, HostPath};
 
@@ -41,6 +41,7 @@ pub(crate) enum Backward {
 /// Judges what was seen of `swap` when the way is forwards.
 pub(crate) fn onward(swap: &Swap, seen: &Sighting) -> Onward {
     match swap.turn() {
+        Turn::Alike => alike_onward(swap, seen),
         Turn::Exchange if seen.target == swap.after => Onward::Done,
         Turn::Exchange if seen.target == swap.before && seen.slot == swap.after => Onward::Turn,
         Turn::Exchange if seen.target.is_absent() && seen.old == swap.before && seen.slot == swap.after => {
@@ -60,6 +61,7 @@ pub(crate) fn backward(swap: &Swap, seen: &Sighting) -> Backward {
     let saved = seen.slot == swap.before || seen.old == swap.before;
     let something = !(seen.slot.is_absent() && seen.old.is_absent());
     match swap.turn() {
+        Turn::Alike => alike_backward(swap, seen),
         Turn::Exchange | Turn::Vanish if seen.target == swap.before => Backward::Done,
         // Turns are atomic, so whatever lies in the slot is what the name held when it was swapped: even if somebody
         // wrote to it in the instant between the last look and the swap, that is what goes back.
@@ -79,17 +81,57 @@ pub(crate) fn backward(swap: &Swap, seen: &Sighting) -> Backward {
     }
 }
 
+/// Whether the new file waits in the slot. Half a rename may have become durable: then it has its name all the same.
+fn waits(swap: &Swap, seen: &Sighting) -> bool {
+    seen.slot == swap.after && seen.same != Same::Slot
+}
+
+fn has_second_name(swap: &Swap, seen: &Sighting) -> bool {
+    !waits(swap, seen) && !seen.old.is_absent()
+}
+
+/// The new file's place tells: it waits in the slot until it has its name.
+fn alike_onward(swap: &Swap, seen: &Sighting) -> Onward {
+    let waits = waits(swap, seen);
+    match () {
+        // Beside it the old file may have its second name already: the same file still.
+        () if waits && seen.target == swap.before => Onward::Turn,
+        () if waits && seen.target.is_absent() && seen.old == swap.before => Onward::Appear,
+        () if seen.same != Same::Old && has_second_name(swap, seen) && seen.target == swap.after => {
+            Onward::Done
+        }
+        () => Onward::InDoubt,
+    }
+}
+
+/// The old file's place tells: while it has its second name alone, the name is the new one's.
+fn alike_backward(swap: &Swap, seen: &Sighting) -> Backward {
+    let waits = waits(swap, seen);
+    match () {
+        () if seen.target == swap.before && (waits || seen.old.is_absent() || seen.same == Same::Old) => {
+            Backward::Done
+        }
+        () if seen.target == swap.after && !seen.old.is_absent() => Backward::Turn,
+        () if seen.old == swap.before => Backward::SetAside,
+        () if waits && seen.old.is_absent() => Backward::Leave,
+        () => Backward::Lost,
+    }
+}
+
 /// Whether a slot holds what staging puts where a name will go away: an empty file or folder.
 pub(crate) fn is_placeholder(slot: &Fingerprint) -> bool {
     match slot {
         Fingerprint::File { len, .. } => *len == 0,
         Fingerprint::Folder { .. } => *slot == backout_disk::fingerprint::empty_folder(),
-        Fingerprint::Absent => false,
+        Fingerprint::Absent | Fingerprint::Link { .. } => false,
     }
 }
 
 /// Whether a slot holds its target's before-image and the target does not: proof that a swap took place.
 pub(crate) fn holds_before_image(swap: &Swap, seen: &Sighting) -> bool {
+    if swap.turn() == Turn::Alike {
+        return seen.old == swap.before && seen.same != Same::Old && !waits(swap, seen);
+    }
     // An empty file that goes away looks like its own placeholder, so it proves nothing.
     let proves = !swap.before.is_absent() && (swap.turn() != Turn::Vanish || !is_placeholder(&swap.before));
     proves && seen.target != swap.before && (seen.slot == swap.before || seen.old == swap.before)
@@ -156,7 +198,7 @@ mod tests {
         Swap { target, host: None, slot: rel, before, after }
     }
     fn seen(target: Fingerprint, slot: Fingerprint, old: Fingerprint) -> Sighting {
-        Sighting { target, slot, old }
+        Sighting { target, slot, old, same: Same::None }
     }
 
     #[test]
@@ -165,6 +207,7 @@ mod tests {
         let exchange = swap(b, a);
         let appear = swap(ABSENT, a);
         let vanish = swap(b, ABSENT);
+        let alike = swap(b, b);
         use {Backward as B, Onward as O};
         let table = [
             // not swapped, swapped, old set aside only, rewritten after the swap, rewritten before it, all lost
@@ -190,6 +233,18 @@ mod tests {
             (&vanish, seen(x, ABSENT, ABSENT), O::InDoubt, B::Leave),
             (&vanish, seen(ABSENT, ABSENT, ABSENT), O::InDoubt, B::Lost),
             (&exchange, seen(a, x, ABSENT), O::Done, B::Turn),
+            // not swapped; second name made; moved away; swapped; rewritten behind and before the swap; put back by a rename
+            (&alike, seen(b, b, ABSENT), O::Turn, B::Done),
+            (&alike, Sighting { same: Same::Old, ..seen(b, b, b) }, O::Turn, B::Done),
+            (&alike, Sighting { same: Same::Slot, ..seen(b, b, b) }, O::Done, B::Turn),
+            (&alike, Sighting { same: Same::Old, ..seen(b, ABSENT, b) }, O::InDoubt, B::Done),
+            (&alike, seen(ABSENT, b, b), O::Appear, B::SetAside),
+            (&alike, seen(b, ABSENT, b), O::Done, B::Turn),
+            (&alike, seen(b, ABSENT, x), O::Done, B::Turn),
+            (&alike, seen(x, ABSENT, b), O::InDoubt, B::SetAside),
+            (&alike, seen(x, b, ABSENT), O::InDoubt, B::Leave),
+            (&alike, seen(b, ABSENT, ABSENT), O::InDoubt, B::Done),
+            (&alike, seen(x, ABSENT, ABSENT), O::InDoubt, B::Lost),
         ];
         for (swap, seen, on, back) in table {
             assert_eq!((onward(swap, &seen), backward(swap, &seen)), (on, back), "{swap:?} {seen:?}");

@@ -8,7 +8,7 @@ use crate::{
     stage::Stagings,
     state::{Locked, plain, unusable},
     swap::holds_before_image,
-    transaction::{PLAN, Swap, Transaction, swaps},
+    transaction::{PLAN, Swap, Transaction, dressed, swaps},
 };
 use backout_disk::{Error, ErrorKind, Folder, durable, staging::Staging};
 use backout_journal::{Journal, Record, Status};
@@ -136,7 +136,8 @@ pub(crate) fn by_plan_alone(run: &RunId, folder: &Folder) -> Result<Option<Trans
     let swaps: Vec<Swap> = swaps(&plan).into_iter().map(|(swap, _)| swap).collect();
     let plan_digest = backout_protocol::Digest([0; 32]);
     let (run, folder) = (run.clone(), folder.try_clone()?);
-    Ok(Some(Transaction { run, folder, plan, plan_digest, swaps, actions: Vec::new(), actions_digest: None }))
+    let (dressings, actions) = (dressed(&plan), Vec::new());
+    Ok(Some(Transaction { run, folder, plan, plan_digest, swaps, dressings, actions, actions_digest: None }))
 }
 
 /// Whether a run without any record has swapped files, or may have let plugins act: its journal was lost.

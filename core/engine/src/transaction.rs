@@ -51,10 +51,23 @@ pub struct Swap {
     pub after: Fingerprint,
 }
 
+/// A folder that stays and is given other rights, as recovery sees it. What it is to have, and what it had, is kept in its
+/// slot and under the slot's second name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dressing {
+    /// The root, which holds the staging folder.
+    pub root: HostPath,
+    /// The folder below it; `None`: the root itself.
+    pub rel: Option<RelPath>,
+    /// The name in the staging folder.
+    pub slot: RelPath,
+}
+
 /// What is prepared in a swap's slot.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// These bytes.
+    /// These bytes, or this link.
     File(Source),
     /// A new folder with these files and folders in it; paths below the folder.
     Tree {
@@ -77,6 +90,9 @@ pub enum Content {
 pub struct Staged {
     /// The swaps, in the order they are done.
     pub swaps: Vec<Swap>,
+    /// The folders that are dressed behind them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dressings: Vec<Dressing>,
     /// Digest of `actions.ron`; `None`: the run has no actions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actions: Option<Digest>,
@@ -128,6 +144,7 @@ impl Swap {
         match (self.before.is_absent(), self.after.is_absent()) {
             (true, _) => Turn::Appear,
             (false, true) => Turn::Vanish,
+            (false, false) if self.before == self.after => Turn::Alike,
             (false, false) => Turn::Exchange,
         }
     }
@@ -162,6 +179,52 @@ impl Swap {
             slot: self.slot.name().to_owned(),
         })
     }
+}
+
+impl Dressing {
+    /// The folder that holds its staging folder.
+    pub fn host(&self) -> Host {
+        Host { root: self.root.clone(), rel: None }
+    }
+
+    /// The folder, held open.
+    ///
+    /// # Errors
+    /// As [`Folder::open_root`].
+    pub(crate) fn open(&self) -> Result<Folder, Error> {
+        Host { root: self.root.clone(), rel: self.rel.clone() }.open()
+    }
+
+    /// The folder as a place, for people; of a root, below the folder that holds it.
+    pub fn place(&self) -> Place {
+        let whole = &self.root.0;
+        let named = || RelPath::new(whole.file_name().unwrap_or(whole.as_os_str())).ok();
+        match &self.rel {
+            Some(rel) => Place { root: self.root.clone(), rel: rel.clone() },
+            None => Place {
+                root: HostPath(whole.parent().unwrap_or(whole).to_owned()),
+                rel: named().unwrap_or_else(|| plain("root")),
+            },
+        }
+    }
+}
+
+/// The folders that `plan` dresses. Looks at no file, as [`swaps`].
+pub fn dressings(plan: &Plan) -> Vec<(Dressing, Place)> {
+    let dressed = plan.steps.iter().filter_map(|step| match step {
+        Step::DressFolder { root, rel, like, .. } => Some((root, rel, like)),
+        _ => None,
+    });
+    let named = dressed.enumerate().map(|(n, (root, rel, like))| {
+        let slot = plain(format!("rights-{n:04}"));
+        (Dressing { root: root.clone(), rel: rel.clone(), slot }, like.clone())
+    });
+    named.collect()
+}
+
+/// The same without what they take after.
+pub(crate) fn dressed(plan: &Plan) -> Vec<Dressing> {
+    dressings(plan).into_iter().map(|(dressing, _)| dressing).collect()
 }
 
 /// The swaps that `plan` amounts to and what each slot is filled with. Looks at no file: a recovery gets the same
@@ -205,7 +268,8 @@ pub fn swaps(plan: &Plan) -> Vec<(Swap, Content)> {
             Step::CreateFolder { like, .. } => {
                 (Fingerprint::Absent, fingerprint::empty_folder(), tree(plan, target, like.clone()))
             }
-            Step::StopService { .. }
+            Step::DressFolder { .. }
+            | Step::StopService { .. }
             | Step::WaitExit { .. }
             | Step::Hold { .. }
             | Step::StartService { .. }
@@ -263,6 +327,8 @@ pub struct Transaction {
     pub plan_digest: Digest,
     /// Its swaps.
     pub swaps: Vec<Swap>,
+    /// The folders that it dresses.
+    pub dressings: Vec<Dressing>,
     /// The actions of plugins, once they are prepared.
     pub actions: Vec<Action>,
     /// Digest of `actions.ron`, where there is one.
@@ -284,14 +350,15 @@ impl Transaction {
         Marker { run: self.run.clone(), state: HostPath(state.to_owned()), plan: self.plan_digest }
     }
 
-    /// Whether it changes nothing: no name is swapped, and no plugin has anything to do.
+    /// Whether it changes nothing: no name is swapped, no folder dressed, and no plugin has anything to do.
     pub(crate) fn is_empty(&self) -> bool {
-        self.swaps.is_empty() && self.actions.iter().all(|action| action.already)
+        self.swaps.is_empty() && self.dressings.is_empty() && self.actions.iter().all(|action| action.already)
     }
 
     /// Every folder that holds, or would hold, a staging folder.
     pub fn hosts(&self) -> Vec<Host> {
-        let hosts: BTreeSet<Host> = self.swaps.iter().map(Swap::host).collect();
+        let dressed = self.dressings.iter().map(Dressing::host);
+        let hosts: BTreeSet<Host> = self.swaps.iter().map(Swap::host).chain(dressed).collect();
         hosts.into_iter().collect()
     }
 
@@ -303,14 +370,14 @@ impl Transaction {
         let text = checked(&folder, PLAN, plan)?;
         let spoilt = |name: &str, why: String| Spoilt { path: HostPath(folder.path().join(name)), why };
         let plan_value: Plan = from_ron(PLAN, &text).map_err(|e| spoilt(PLAN, e.to_string()))?;
-        let Staged { swaps, actions: actions_digest } = match staged {
+        let Staged { swaps, dressings, actions: actions_digest } = match staged {
             Some(digest) => {
                 let text = checked(&folder, STAGED, digest)?;
                 from_ron(STAGED, &text).map_err(|e| spoilt(STAGED, e.to_string()))?
             }
             None => {
                 let swaps = swaps(&plan_value).into_iter().map(|(swap, _)| swap).collect();
-                Staged { swaps, actions: None }
+                Staged { swaps, dressings: dressed(&plan_value), actions: None }
             }
         };
         let actions = match actions_digest {
@@ -321,7 +388,7 @@ impl Transaction {
             None => Vec::new(),
         };
         let (run, plan_digest) = (run.clone(), plan);
-        Ok(Self { run, folder, plan: plan_value, plan_digest, swaps, actions, actions_digest })
+        Ok(Self { run, folder, plan: plan_value, plan_digest, swaps, dressings, actions, actions_digest })
     }
 
     /// Its log, to be written behind what is there. A run does without if it must.
@@ -335,7 +402,8 @@ impl Transaction {
     /// # Errors
     /// The disk's.
     pub(crate) fn write_staged(&self) -> Result<Digest, Error> {
-        let staged = Staged { swaps: self.swaps.clone(), actions: self.actions_digest };
+        let (swaps, dressings) = (self.swaps.clone(), self.dressings.clone());
+        let staged = Staged { swaps, dressings, actions: self.actions_digest };
         write(&self.folder, STAGED, &staged)
     }
 }

@@ -11,18 +11,23 @@ use crate::{
     planner::{TOOL, steps},
     preflight, quiesce,
     refusal::{NotUndoable, Refusal},
+    snapshot::diff::differing,
     state::{State, plain},
     survey::check_programs,
-    transaction::{Swap, Transaction},
+    transaction::{Dressing, Swap, Transaction},
     undo_part,
 };
-use backout_disk::swap::Turn;
+use backout_disk::{
+    ErrorKind, aside,
+    staging::{Side as Rights, Staging},
+    swap::Turn,
+};
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
     plan::{FORMAT, OnLocked, Operator, PlanKind, PlannedService, Tie},
     step::{Source, Way},
 };
-use std::cell::OnceCell;
+use std::{cell::OnceCell, collections::BTreeSet};
 
 /// What is asked of an undo.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +80,10 @@ pub fn plan(state: &State, asked: &Asked<'_>, faces: &Faces<'_>) -> Result<Plan,
         planned.push(PlannedService { name: service.name.clone(), was, start: running, tie: service.tie });
     }
     let planned = with_companions(planned, services.as_ref()).map_err(Refusal::Service)?;
-    notices.extend(changes.iter().filter_map(rights_changed));
+    // What a snapshot brings back it brings with its own rights, so there nothing is to be told from them.
+    let saved: BTreeSet<&Place> = tx.plan.steps.iter().filter_map(from_a_snapshot).collect();
+    let carried = |step: &&Step| step.target().is_none_or(|target| !saved.contains(target));
+    notices.extend(changes.iter().filter(carried).filter_map(rights_changed));
     if left > 0 && changes.iter().any(Step::changes_files) {
         notices.push(Notice::PartlyUndone { of: tx.run.clone(), left: left as u64 });
     }
@@ -196,8 +204,10 @@ fn inverse(tx: &Transaction) -> Result<Vec<Step>, Refusal> {
     let mut steps = Vec::new();
     for swap in tx.swaps.iter().rev() {
         let live = backout_disk::fingerprint::fingerprint(&swap.target).map_err(look::refusal)?;
-        if live == swap.before {
-            let image = look_or_folder(&swap.target, live)?;
+        if live == swap.before && swap.turn() == Turn::Alike {
+            steps.extend(what_was_beside(tx, swap)?);
+        } else if live == swap.before {
+            let image = image_of(&swap.target, live)?;
             steps.push(Step::Hold { target: swap.target.clone(), image });
         } else if live == swap.after {
             steps.extend(invert(tx, swap)?);
@@ -209,6 +219,9 @@ fn inverse(tx: &Transaction) -> Result<Vec<Step>, Refusal> {
     }
     if !drifted.is_empty() {
         return Err(Refusal::UndoDrift { targets: drifted, on_top: Vec::new() });
+    }
+    for dressing in &tx.dressings {
+        steps.extend(undress(tx, dressing)?);
     }
     // Folders come back before what lies in them; a folder goes away after what lay in it, as `invert` orders it.
     Ok(steps)
@@ -239,27 +252,80 @@ fn taken_back(tx: &Transaction, faces: &Faces<'_>) -> Result<Vec<Step>, Refusal>
 fn invert(tx: &Transaction, swap: &Swap) -> Result<Vec<Step>, Refusal> {
     match (swap.turn(), swap.before, swap.after) {
         (Turn::Appear, _, Fingerprint::Folder { .. }) => take_tree_away(&swap.target),
-        (Turn::Appear, ..) => {
-            let before = look::image(&swap.target).map_err(look::refusal)?;
+        (Turn::Appear, _, live) => {
+            let before = image_of(&swap.target, live)?;
             Ok(vec![Step::RemoveFile { target: swap.target.clone(), before }])
         }
         (Turn::Vanish, Fingerprint::Folder { .. }, _) => {
             let like = Some(saved(tx, swap)?);
             Ok(vec![Step::CreateFolder { target: swap.target.clone(), like }])
         }
-        (Turn::Exchange | Turn::Vanish, ..) => {
+        (Turn::Exchange | Turn::Vanish | Turn::Alike, ..) => {
             let source = saved(tx, swap)?;
-            let before = look::image(&swap.target).map_err(look::refusal)?;
-            let lost = || Refusal::BeforeImageLost { target: swap.target.clone() };
-            let after = look::image(&source).map_err(|_| lost())?;
-            if after.fingerprint != swap.before {
-                return Err(lost());
-            }
-            let component = owner(&tx.plan, &swap.target);
-            let source = Source::File(source);
-            Ok(vec![Step::ReplaceFile { target: swap.target.clone(), source, before, after, component }])
+            let before = image_of(&swap.target, swap.after)?;
+            let differs = match (swap.before, swap.after) {
+                (Fingerprint::Link { .. }, _) => vec![format!("symbolic link to `{}`", text_of(&source)?)],
+                (_, Fingerprint::Link { .. }) => vec!["symbolic link -> file".to_owned()],
+                _ => Vec::new(),
+            };
+            Ok(vec![put_back(tx, swap, source, before, differs)?])
         }
     }
+}
+
+fn put_back(
+    tx: &Transaction,
+    swap: &Swap,
+    source: Place,
+    before: Image,
+    differs: Vec<String>,
+) -> Result<Step, Refusal> {
+    let lost = || Refusal::BeforeImageLost { target: swap.target.clone() };
+    let after = image_of(&source, swap.before).map_err(|_| lost())?;
+    if after.fingerprint != swap.before {
+        return Err(lost());
+    }
+    let component = owner(&tx.plan, &swap.target);
+    let (target, source) = (swap.target.clone(), Source::File(source));
+    Ok(Step::ReplaceFile { target, source, before, after, component, differs })
+}
+
+/// The step that puts back what was beside the bytes of a file, or a hold where it is as it was.
+fn what_was_beside(tx: &Transaction, swap: &Swap) -> Result<Option<Step>, Refusal> {
+    let source = saved(tx, swap)?;
+    let image = image_of(&swap.target, swap.before)?;
+    let facts = |place: &Place| aside::file_facts(place).map_err(look::refusal);
+    let differs = differing(&facts(&swap.target)?, &facts(&source)?, false);
+    if differs.is_empty() {
+        return Ok(Some(Step::Hold { target: swap.target.clone(), image }));
+    }
+    put_back(tx, swap, source, image, differs).map(Some)
+}
+
+/// The step that gives a folder back what it had; none where it has it, or is gone.
+fn undress(tx: &Transaction, dressing: &Dressing) -> Result<Option<Step>, Refusal> {
+    let folder = match dressing.open() {
+        Ok(folder) => folder,
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(look::refusal(e)),
+    };
+    let lost = |_| Refusal::BeforeImageLost { target: dressing.place() };
+    let staging = dressing.host().open().and_then(|host| Staging::open(&host, &tx.run)).map_err(lost)?;
+    let Some(staging) = staging else { return Err(Refusal::BeforeImageLost { target: dressing.place() }) };
+    let kept = staging.rights(&dressing.slot, Rights::Old).map_err(lost)?;
+    let (now, then) = (aside::facts(&folder).map_err(look::refusal)?, aside::facts(&kept).map_err(lost)?);
+    let differs = differing(&now, &then, true);
+    let name = plain(backout_disk::swap::old_name(dressing.slot.name()));
+    let rel = plain(format!("{}{}", backout_disk::staging::PREFIX, tx.run)).join(&name);
+    let like = Place { root: dressing.root.clone(), rel };
+    let (root, rel) = (dressing.root.clone(), dressing.rel.clone());
+    Ok((!differs.is_empty()).then_some(Step::DressFolder { root, rel, like, differs }))
+}
+
+/// What a symbolic link holds.
+fn text_of(link: &Place) -> Result<HostPath, Refusal> {
+    let folder = backout_disk::Folder::open_parent_of(link).map_err(look::refusal)?;
+    Ok(HostPath(folder.read_link(link.rel.name()).map_err(look::refusal)?.into()))
 }
 
 /// Where a run keeps a before-image: its slot, or, where no exchange was to be had, beside it.
@@ -277,6 +343,13 @@ fn saved(tx: &Transaction, swap: &Swap) -> Result<Place, Refusal> {
     }
     let old = place(&plain(backout_disk::swap::old_name(swap.slot.name())));
     if holds(&old) { Ok(old) } else { Err(Refusal::BeforeImageLost { target: swap.target.clone() }) }
+}
+
+fn from_a_snapshot(step: &Step) -> Option<&Place> {
+    match step {
+        Step::ReplaceFile { target, source: Source::Saved(_), .. } => Some(target),
+        _ => None,
+    }
 }
 
 /// A file's owner and mode were carried over when it was replaced, so where they are not those of its before-image
@@ -312,7 +385,8 @@ fn take_tree_away(top: &Place) -> Result<Vec<Step>, Refusal> {
         match entry.kind {
             backout_disk::folder::Kind::Folder => steps.extend(take_tree_away(&target)?),
             _ => {
-                let before = look::image(&target).map_err(look::refusal)?;
+                let live = backout_disk::fingerprint::fingerprint(&target).map_err(look::refusal)?;
+                let before = image_of(&target, live)?;
                 steps.push(Step::RemoveFile { target, before });
             }
         }
@@ -321,9 +395,14 @@ fn take_tree_away(top: &Place) -> Result<Vec<Step>, Refusal> {
     Ok(steps)
 }
 
-fn look_or_folder(target: &Place, live: Fingerprint) -> Result<Image, Refusal> {
+/// The image of what was seen under a name; only files have more than their state.
+fn image_of(target: &Place, live: Fingerprint) -> Result<Image, Refusal> {
     match live {
-        Fingerprint::Folder { .. } => Ok(Image { fingerprint: live, ..Image::ABSENT }),
+        Fingerprint::Folder { .. } => Ok(Image::bare(live)),
+        Fingerprint::Link { .. } => {
+            let seen = backout_disk::fingerprint::fingerprint(target).map_err(look::refusal)?;
+            Ok(Image::bare(seen))
+        }
         Fingerprint::File { .. } | Fingerprint::Absent => look::image(target).map_err(look::refusal),
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     history,
     refusal::{PathFlag, Refusal},
     state::State,
-    transaction::{Swap, Transaction},
+    transaction::{Dressing, Swap, Transaction},
 };
 use backout_disk::fingerprint::fingerprint;
 use backout_protocol::{Fingerprint, Place, RunId, Step};
@@ -21,10 +21,13 @@ use std::collections::BTreeSet;
 pub(crate) fn keep_only(tx: &mut Transaction, paths: &[String]) -> Result<usize, Refusal> {
     let rule = tx.plan.site.names;
     let mut chosen: BTreeSet<Place> = BTreeSet::new();
+    let mut dressings: Vec<Dressing> = Vec::new();
     for text in paths {
         let found: Vec<&Place> =
             tx.swaps.iter().map(|s| &s.target).filter(|t| names(rule, text, t)).collect();
-        if found.is_empty() {
+        let of_path = |d: &&Dressing| names(rule, text, &d.place());
+        dressings.extend(tx.dressings.iter().filter(of_path).cloned());
+        if found.is_empty() && !tx.dressings.iter().any(|d| of_path(&d)) {
             return Err(Refusal::PathUnused { flag: PathFlag::Undo, path: text.clone() });
         }
         chosen.extend(found.into_iter().cloned());
@@ -46,10 +49,12 @@ pub(crate) fn keep_only(tx: &mut Transaction, paths: &[String]) -> Result<usize,
                 .iter()
                 .any(|c| c.root == swap.target.root && c.rel.as_path().starts_with(swap.target.rel.as_path()))
     };
-    let all = tx.swaps.len();
+    let all = tx.swaps.len() + tx.dressings.len();
+    dressings.dedup();
+    tx.dressings = dressings;
     let kept = tx.swaps.iter().filter(|s| chosen.contains(&s.target) || above(s)).cloned().collect();
     tx.swaps = kept;
-    Ok(all - tx.swaps.len())
+    Ok(all - tx.swaps.len() - tx.dressings.len())
 }
 
 /// Whether a folder that the run took away is back, whatever lies in it by now: an undo of a part has made it again for

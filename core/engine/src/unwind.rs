@@ -7,6 +7,7 @@ use crate::{
     swap::{Back, put_back},
     window::{Extent, Run, chain, stuck},
 };
+use backout_disk::{ErrorKind, staging::Side};
 use backout_journal::{Journal, Record, Status};
 use backout_protocol::{Event, Notice};
 
@@ -70,6 +71,8 @@ impl Run<'_> {
         self.wait_exit().map_err(stuck)?;
         // The files go back whatever becomes of the actions.
         let actions = self.actions_back();
+        // Before the names, where the new rights may be in the way.
+        self.undress()?;
         let total = self.tx.swaps.len() as u64;
         for (done, swap) in self.tx.swaps.iter().rev().enumerate() {
             let fail = |error| Stuck::target(&swap.target, error);
@@ -90,6 +93,20 @@ impl Run<'_> {
         actions?;
         let unswapped = self.journal.append(Record::Unswapped);
         unswapped.map_err(|e| Stuck::NotDurable { why: chain(&e) })
+    }
+
+    /// Every folder as it was. One that is gone is somebody else's doing, as it is where no name of ours lies in it.
+    fn undress(&mut self) -> Result<(), Stuck> {
+        for dressing in &self.tx.dressings {
+            match self.dress(dressing, Side::Old) {
+                Ok(()) => {}
+                Err(e) if e.kind == ErrorKind::NotFound && dressing.open().is_err() => {
+                    self.notices.push(Notice::DriftKept { target: dressing.place(), kept: None });
+                }
+                Err(e) => return Err(Stuck::target(&dressing.place(), e)),
+            }
+        }
+        Ok(())
     }
 
     /// From `Unswapped` on: what ran is started, and the run is over. A start that fails leaves it open.

@@ -75,12 +75,22 @@ pub enum Fingerprint {
         /// Digest over the sorted listing: kind, relative name, and each file's length and digest.
         sha256: Digest,
     },
+    /// A symbolic link, whatever it leads to.
+    Link {
+        /// Digest of what it holds.
+        sha256: Digest,
+    },
 }
 
 impl Fingerprint {
     /// Whether nothing has this name.
     pub fn is_absent(&self) -> bool {
         matches!(self, Fingerprint::Absent)
+    }
+
+    /// Whether it is a symbolic link.
+    pub fn is_link(&self) -> bool {
+        matches!(self, Fingerprint::Link { .. })
     }
 }
 
@@ -90,6 +100,7 @@ impl fmt::Display for Fingerprint {
             Fingerprint::Absent => f.write_str("absent"),
             Fingerprint::File { len, sha256 } => write!(f, "{len} bytes, sha256 {}", sha256.short()),
             Fingerprint::Folder { sha256 } => write!(f, "folder, sha256 {}", sha256.short()),
+            Fingerprint::Link { sha256 } => write!(f, "symbolic link, sha256 {}", sha256.short()),
         }
     }
 }
@@ -110,5 +121,10 @@ pub struct Image {
 
 impl Image {
     /// Nothing there.
-    pub const ABSENT: Image = Image { fingerprint: Fingerprint::Absent, version: None, machine: None };
+    pub const ABSENT: Image = Image::bare(Fingerprint::Absent);
+
+    /// A state that has neither version nor machine type.
+    pub const fn bare(fingerprint: Fingerprint) -> Self {
+        Image { fingerprint, version: None, machine: None }
+    }
 }

@@ -161,7 +161,8 @@ pub enum Notice {
         /// What in it is left alone.
         holds: Place,
     },
-    /// Files and folders whose bytes are as a snapshot has them, and whose rights are not: they stay as they are.
+    /// Files and folders whose rights, times or attributes are not as a snapshot says, and whose copies do not have them
+    /// either: they stay as they are.
     RightsStay {
         /// The first of them.
         first: Place,

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of `plan.ron`: (major, minor). 1.0: the first. 1.1: custom steps name their plugin and their way, and a plan
-/// may be one to apply.
-pub const FORMAT: (u16, u16) = (1, 1);
+/// may be one to apply. 1.2: symbolic links, folders that are dressed, and what differs beside the bytes.
+pub const FORMAT: (u16, u16) = (1, 2);
 
 /// What a run will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -409,9 +409,15 @@ impl Plan {
             .for_each(|id| found.push(PlanDrift::Plugin(id)));
         differing(&self.services, &now.services, |s| s.name.clone(), PlannedService::means)
             .for_each(|name| found.push(PlanDrift::Service(name)));
-        let key = |s: &&Step| s.target().map(|t| t.to_string());
-        let files =
-            |p: &'_ Plan| p.steps.iter().filter(|s| s.target().is_some()).cloned().collect::<Vec<_>>();
+        let key = |s: &&Step| match s {
+            Step::DressFolder { root, rel, .. } => {
+                let path = rel.as_ref().map_or_else(|| root.0.clone(), |rel| root.0.join(rel.as_path()));
+                Some(format!("{}/", HostPath(path)))
+            }
+            other => other.target().map(|t| t.to_string()),
+        };
+        let named = |s: &&Step| s.target().is_some() || matches!(s, Step::DressFolder { .. });
+        let files = |p: &'_ Plan| p.steps.iter().filter(named).cloned().collect::<Vec<_>>();
         let (old, new) = (files(self), files(now));
         differing(&old, &new, |s| key(&s), PartialEq::eq)
             .for_each(|target| found.push(PlanDrift::Target(target.unwrap_or_default())));
@@ -445,6 +451,7 @@ impl Plan {
             Step::Hold { image, .. } => Some(image.fingerprint),
             Step::CreateFolder { .. } => Some(Fingerprint::Absent),
             Step::RemoveFolder { .. }
+            | Step::DressFolder { .. }
             | Step::StopService { .. }
             | Step::WaitExit { .. }
             | Step::StartService { .. }

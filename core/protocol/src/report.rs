@@ -35,8 +35,11 @@ pub enum Outcome {
 /// How many of what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Files whose bytes were changed.
+    /// Files whose bytes, or what is beside them, were changed.
     pub replaced: u64,
+    /// Folders that stay and were given other rights.
+    #[serde(default)]
+    pub dressed: u64,
     /// Files and folders taken away.
     pub removed: u64,
     /// Files and folders that were not there before.

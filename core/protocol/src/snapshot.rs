@@ -188,7 +188,7 @@ impl What {
 fn len(fingerprint: &Fingerprint) -> u64 {
     match fingerprint {
         Fingerprint::File { len, .. } => *len,
-        Fingerprint::Absent | Fingerprint::Folder { .. } => 0,
+        Fingerprint::Absent | Fingerprint::Folder { .. } | Fingerprint::Link { .. } => 0,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Steps: the units of reversion, as the engine carries them out.
 
-use crate::{ComponentId, Fingerprint, HostPath, Image, Place, ServiceName};
+use crate::{ComponentId, Fingerprint, HostPath, Image, Place, RelPath, ServiceName};
 use serde::{Deserialize, Serialize};
 
 /// One step of a plan, with the state before and after it. A step is done or undone as a whole.
@@ -19,7 +19,8 @@ pub enum Step {
         /// Folders below which the executable must lie to count.
         under: Vec<HostPath>,
     },
-    /// Put other bytes under a name, whether or not something is there now.
+    /// Put other bytes, or a symbolic link, under a name, whether or not something is there now. Where the two images are
+    /// the same, the bytes stay and what is beside them is put back.
     ReplaceFile {
         /// The name.
         target: Place,
@@ -31,6 +32,9 @@ pub enum Step {
         after: Image,
         /// Whose backup was taken.
         component: ComponentId,
+        /// What becomes other than the bytes of a file, in words.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        differs: Vec<String>,
     },
     /// Move a backup's own name away, because it went back under its original one.
     ConsumeBackup {
@@ -58,6 +62,18 @@ pub enum Step {
     RemoveFolder {
         /// The name.
         target: Place,
+    },
+    /// Give a folder that stays the owner, rights and attributes of another; its times stay.
+    DressFolder {
+        /// The root, whose staging folder keeps what the folder had.
+        root: HostPath,
+        /// Where below it; `None`: the root itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rel: Option<RelPath>,
+        /// The folder that has them.
+        like: Place,
+        /// What differs, in words.
+        differs: Vec<String>,
     },
     /// Nothing to do: the target is already as it was before the patch. Checked again before anything is swapped.
     Hold {
@@ -129,7 +145,7 @@ pub enum Fate {
 }
 
 impl Step {
-    /// The name a file step changes or holds.
+    /// The name a file step changes or holds. A folder that is dressed keeps its name and what lies in it.
     pub fn target(&self) -> Option<&Place> {
         match self {
             Step::ReplaceFile { target, .. }
@@ -138,7 +154,8 @@ impl Step {
             | Step::RemoveFolder { target }
             | Step::Hold { target, .. } => Some(target),
             Step::ConsumeBackup { backup, .. } => Some(backup),
-            Step::StopService { .. }
+            Step::DressFolder { .. }
+            | Step::StopService { .. }
             | Step::WaitExit { .. }
             | Step::StartService { .. }
             | Step::Custom { .. } => None,
@@ -152,7 +169,8 @@ impl Step {
             | Step::ConsumeBackup { .. }
             | Step::RemoveFile { .. }
             | Step::CreateFolder { .. }
-            | Step::RemoveFolder { .. } => true,
+            | Step::RemoveFolder { .. }
+            | Step::DressFolder { .. } => true,
             Step::StopService { .. }
             | Step::WaitExit { .. }
             | Step::Hold { .. }

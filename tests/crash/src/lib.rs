@@ -24,7 +24,7 @@ use std::{
 };
 
 /// Every system call by which the binary touches files. Those a run does not make cost nothing.
-pub const CALLS: [&str; 34] = [
+pub const CALLS: [&str; 35] = [
     "openat",
     "openat2",
     "open",
@@ -57,6 +57,7 @@ pub const CALLS: [&str; 34] = [
     "fchownat",
     "utimensat",
     "fsetxattr",
+    "fremovexattr",
     "flock",
     "ioctl",
 ];

@@ -9,7 +9,12 @@
 
 use backout_crash::{calls, drawn, have_strace, settled, shard, tally};
 use backout_kit::{Run, World, strace, write};
-use std::{fs, process::Command};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    process::Command,
+};
 
 /// As many points as a day's run takes.
 const POINTS: usize = 40;
@@ -68,16 +73,69 @@ fn a_snapshot_killed_while_it_is_taken_is_whole_or_nothing() {
 
 #[test]
 fn going_back_to_a_snapshot_killed_at_any_system_call_ends_old_or_new() {
+    back(
+        World::small,
+        |_| true,
+        |world| {
+            write(&world.home.join("live/a.conf"), "other");
+            write(&world.home.join("fresh/deep/x"), "x");
+            fs::remove_dir_all(world.home.join("live/sub")).unwrap();
+        },
+    );
+}
+
+fn link(to: &str, path: &Path) {
+    let _ = fs::remove_file(path);
+    symlink(to, path).unwrap();
+    let then = filetime::FileTime::from_unix_time(1_200_000_000, 7);
+    filetime::set_symlink_file_times(path, then, then).unwrap();
+}
+
+fn attribute(path: &Path, name: &str) {
+    rustix::fs::setxattr(path, name, b"value", rustix::fs::XattrFlags::empty()).unwrap();
+}
+
+#[test]
+fn going_back_to_what_lies_beside_the_bytes_killed_at_any_system_call_ends_old_or_new() {
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let furnished = || {
+        let world = World::small();
+        let live = world.home.join("live");
+        link("a.conf", &live.join("turned"));
+        link("nowhere", &live.join("lost"));
+        attribute(&live.join("sub"), "user.then");
+        fs::create_dir(live.join("empty")).unwrap();
+        world
+    };
+    // Opening a file leaves nothing behind that another call does not.
+    back(
+        furnished,
+        |call| !call.starts_with("open"),
+        move |world| {
+            let live = world.home.join("live");
+            mode(&live.join("a.conf"), 0o600);
+            attribute(&live.join("b.conf"), "user.now");
+            attribute(&live.join("sub"), "user.now");
+            mode(&live.join("sub"), 0o700);
+            mode(&world.home, 0o750);
+            link("b.conf", &live.join("turned"));
+            fs::remove_file(live.join("lost")).unwrap();
+            link("sub", &live.join("came"));
+            fs::remove_dir(live.join("empty")).unwrap();
+            fs::create_dir(live.join("fresh")).unwrap();
+        },
+    );
+}
+
+fn back(fresh: impl Fn() -> World + Sync, wanted: fn(&str) -> bool, change: impl Fn(&World) + Sync) {
     if !have_strace() {
         return;
     }
     let before = || {
-        let world = World::small();
+        let world = fresh();
         let run = Run::to_its_end(&mut create(&world)).ends(0);
         let id = run.json["data"]["id"].as_str().unwrap().to_owned();
-        write(&world.home.join("live/a.conf"), "other");
-        write(&world.home.join("fresh/deep/x"), "x");
-        fs::remove_dir_all(world.home.join("live/sub")).unwrap();
+        change(&world);
         (world, id)
     };
     let back = |world: &World, id: &str| {
@@ -86,7 +144,8 @@ fn going_back_to_a_snapshot_killed_at_any_system_call_ends_old_or_new() {
     let (world, id) = before();
     let calls = calls(&back(&world, &id), world.path());
     let new = world.files();
-    let points = calls.iter().flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect();
+    let points = calls.iter().filter(|(call, _)| wanted(call));
+    let points = points.flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect();
     let sides = shard::over(drawn(points, POINTS), |(call, n)| {
         let (world, id) = before();
         let old = world.files();

@@ -1,12 +1,20 @@
-//! Linux only: links, pipes, owners, modes, attributes; a full disk.
+//! Linux only: links, pipes, owners, modes, attributes, access lists.
 #![cfg(target_os = "linux")]
-#![expect(clippy::disallowed_methods, reason = "tests make files and stop at the first surprise")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
 
-use backout_e2e::snapshots::{call, create};
+use backout_e2e::{
+    snapshots::{call, create, taken},
+    staged,
+};
 use backout_kit::{Run, World, snapshot, write};
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    path::Path,
     process::Command,
 };
 
@@ -23,13 +31,7 @@ fn links_are_links_and_are_never_followed() {
     let kept = world.state.join("snapshots").join(id).join("files/0");
     assert_eq!(fs::read_link(kept.join("live/out")).unwrap(), outside);
     assert_eq!(fs::read_link(kept.join("live/same")).unwrap().to_str(), Some("a.conf"));
-    // A link's own time is not set.
-    let plain = |root: &std::path::Path| {
-        let mut all = snapshot(root);
-        all.retain(|_, entry| entry.kind != 'l');
-        all
-    };
-    assert!(plain(&kept) == plain(&world.home));
+    assert!(snapshot(&kept) == snapshot(&world.home), "links too, with owner and time");
     call(&world, &["verify", id]).ends(0);
     // One that is led elsewhere is not what was set aside.
     fs::remove_file(kept.join("live/same")).unwrap();
@@ -103,29 +105,218 @@ fn everything_goes_back_with_the_rights_and_times_it_was_saved_with() {
     back_to(&world, &id).ends(0);
     let after = world.files();
     assert!(after == before, "{}", snapshot::differences(&after, &before).join("\n"));
-    // Rights beside the same bytes are said, and stay.
+    // A copy that has lost them cannot give them back: that is said, and they stay.
+    let copy = world.state.join("snapshots").join(&id).join("files/0/live/a.conf");
+    fs::set_permissions(copy, fs::Permissions::from_mode(0o777)).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let run = back_to(&world, &id).ends(0);
     assert_eq!(run.json["outcome"], "nothing-to-do");
     assert!(run.json["warnings"].to_string().contains("BKO-4044"), "{run:?}");
 }
 
-#[test]
-fn links_that_differ_are_refused_by_name_and_those_that_do_not_are_let_be() {
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// What may not be given away stays ours: then owners are no part of the test.
+fn owner(path: &Path, uid: u32, gid: u32) {
+    let _ = std::os::unix::fs::lchown(path, Some(uid), Some(gid));
+}
+
+fn attribute(path: &Path, name: &str, value: &str) {
+    rustix::fs::setxattr(path, name, value.as_bytes(), rustix::fs::XattrFlags::empty()).unwrap();
+}
+
+fn access(path: &Path, list: &str) {
+    let set = Command::new("setfacl").args(["-m", list]).arg(path).status();
+    assert!(set.is_ok_and(|set| set.success()) || !Path::new("/usr/bin/setfacl").exists());
+}
+
+fn link(to: &str, path: &Path) {
+    let _ = fs::remove_file(path);
+    symlink(to, path).unwrap();
+    let then = filetime::FileTime::from_unix_time(1_200_000_000, 7);
+    filetime::set_symlink_file_times(path, then, then).unwrap();
+}
+
+/// A product with something of everything that lies beside the bytes of files.
+fn furnished() -> World {
     let world = World::small();
-    symlink("a.conf", world.home.join("live/same")).unwrap();
-    let id = create(&world, &[]).ends(0).json["data"]["id"].as_str().unwrap().to_owned();
-    write(&world.home.join("live/b.conf"), "other");
-    symlink("b.conf", world.home.join("live/new")).unwrap();
-    let added = back_to(&world, &id).ends(10);
-    assert!(added.json["error"]["message"].as_str().unwrap().contains("live/new"), "{added:?}");
-    fs::remove_file(world.home.join("live/new")).unwrap();
-    fs::remove_file(world.home.join("live/same")).unwrap();
-    symlink("b.conf", world.home.join("live/same")).unwrap();
-    let turned = back_to(&world, &id).ends(10);
-    assert!(turned.json["error"]["message"].as_str().unwrap().contains("live/same"), "{turned:?}");
-    fs::remove_file(world.home.join("live/same")).unwrap();
-    symlink("a.conf", world.home.join("live/same")).unwrap();
+    let live = world.home.join("live");
+    mode(&live.join("a.conf"), 0o640);
+    owner(&live.join("a.conf"), 1, 2);
+    attribute(&live.join("b.conf"), "user.note", "first");
+    access(&live.join("b.conf"), "u:3:rwx");
+    write(&live.join("plain"), "plain");
+    write(&live.join("linked"), "a file");
+    for (to, name) in [("a.conf", "same"), ("a.conf", "turned"), ("nowhere", "lost"), ("b.conf", "filed")] {
+        link(to, &live.join(name));
+    }
+    for (folder, bits) in [("empty", 0o755), ("closed", 0o710), ("listed", 0o755), ("gone/deep", 0o700)] {
+        fs::create_dir_all(live.join(folder)).unwrap();
+        mode(&live.join(folder), bits);
+    }
+    link("../plain", &live.join("gone/up"));
+    owner(&live.join("closed"), 3, 4);
+    access(&live.join("listed"), "d:u:3:rwx");
+    world
+}
+
+/// All that is changed without a byte of a file.
+fn disarranged(world: &World) {
+    let live = world.home.join("live");
+    owner(&live.join("a.conf"), 5, 6);
+    mode(&live.join("a.conf"), 0o4777);
+    attribute(&live.join("b.conf"), "user.note", "second");
+    attribute(&live.join("b.conf"), "user.more", "more");
+    access(&live.join("b.conf"), "u:3:---");
+    let late = filetime::FileTime::from_unix_time(1_500_000_000, 11);
+    filetime::set_file_mtime(live.join("sub/c.conf"), late).unwrap();
+    link("b.conf", &live.join("turned"));
+    link("/etc/hostname", &live.join("came"));
+    fs::remove_file(live.join("lost")).unwrap();
+    fs::remove_file(live.join("filed")).unwrap();
+    write(&live.join("filed"), "a file now");
+    link("../../outside", &live.join("linked"));
+    fs::remove_dir(live.join("empty")).unwrap();
+    fs::remove_dir_all(live.join("gone")).unwrap();
+    fs::create_dir_all(live.join("fresh/empty")).unwrap();
+    link("plain", &live.join("fresh/link"));
+    mode(&live.join("closed"), 0o777);
+    owner(&live.join("closed"), 0, 0);
+    attribute(&live.join("closed"), "user.note", "new");
+    access(&live.join("listed"), "d:u:3:---");
+    mode(&world.home, 0o700);
+}
+
+#[test]
+fn what_lies_beside_the_bytes_goes_back_and_comes_back() {
+    let world = furnished();
+    mode(&world.home, 0o751);
+    let home = |world: &World| fs::metadata(&world.home).unwrap().mode() & 0o7777;
+    write(&world.path().join("outside"), "not the product's");
+    let id = taken(&world, &[]);
+    let before = world.files();
+    disarranged(&world);
+    let changed = world.files();
+    let plan = {
+        let mut command = world.command(&["plan", &world.profile, "--from", &format!("snapshot:{id}")]);
+        String::from_utf8(command.args(world.flags()).output().unwrap().stdout).unwrap()
+    };
+    for words in [
+        "mode 4777 -> 0640",
+        "attribute user.more",
+        "sub/c.conf  time",
+        "symbolic link to `b.conf` -> `a.conf`",
+        "symbolic link to `nowhere`",
+        "file -> symbolic link to `b.conf`",
+        "symbolic link to `../../outside` -> file",
+        "live/came  a symbolic link",
+        "live/closed/  ",
+        "home/  mode 0700 -> 0751",
+        "live/empty/",
+    ] {
+        assert!(plan.contains(words), "{words} is not in\n{plan}");
+    }
+    let told = call(&world, &["diff", &id]).ends(0).json["data"]["changes"].to_string();
+    for words in ["mode 0640 -> 4777", "attribute user.more", "live/came", "live/turned", "mode 0710 -> 0777"]
+    {
+        assert!(told.contains(words), "{words} is not in {told}");
+    }
+    for _ in 0..2 {
+        back_to(&world, &id).ends(0);
+        let after = world.files();
+        assert!(after == before, "{}", snapshot::differences(&after, &before).join("\n"));
+        assert_eq!(home(&world), 0o751);
+        assert_eq!(call(&world, &["diff", &id]).ends(0).json["data"]["changes"], serde_json::json!([]));
+        assert_eq!(back_to(&world, &id).ends(0).json["outcome"], "nothing-to-do");
+        let undone = world.plain(&["undo"]).ends(0);
+        assert_eq!(undone.json["warnings"], serde_json::json!([]));
+        let after = world.files();
+        assert!(after == changed, "{}", snapshot::differences(&after, &changed).join("\n"));
+        assert_eq!(home(&world), 0o700);
+    }
+    assert_eq!(fs::read_to_string(world.path().join("outside")).unwrap(), "not the product's");
+}
+
+#[test]
+fn a_restore_that_fails_leaves_everything_beside_the_bytes_as_it_was() {
+    let world = furnished();
+    let id = taken(&world, &[]);
+    disarranged(&world);
+    let changed = world.files();
+    world.services.fault("second", "refuse-start");
+    back_to(&world, &id).ends(22);
+    let after = world.files();
+    assert!(after == changed, "{}", snapshot::differences(&after, &changed).join("\n"));
+    assert_eq!(fs::metadata(&world.home).unwrap().mode() & 0o7777, 0o700);
+    world.services.mend("second", "refuse-start");
+    world.plain(&["recover"]).ends(0);
+    assert!(world.files() == changed);
+}
+
+#[test]
+fn rights_that_somebody_changes_before_the_swap_are_drift() {
+    let world = furnished();
+    let id = taken(&world, &[]);
+    disarranged(&world);
+    let folder = world.home.join("live/closed");
+    world.services.hook("first", "stop", &format!("chmod 0701 '{}'", folder.display()));
+    let files = world.files();
+    let run = back_to(&world, &id).ends(20);
+    assert!(run.json["error"]["message"].as_str().unwrap().contains("live/closed"), "{run:?}");
+    mode(&folder, 0o777);
+    assert!(world.files() == files, "nothing else was touched");
+}
+
+#[test]
+fn a_restore_that_waits_for_its_commit_knows_what_lies_beside_the_bytes() {
+    let world = furnished();
+    let (id, before) = (taken(&world, &[]), world.files());
+    disarranged(&world);
+    let (changed, folder) = (world.files(), world.home.join("live/closed"));
+    let run = staged(&world, &["--from", &format!("snapshot:{id}")]);
+    assert!(world.files() == changed);
+    mode(&folder, 0o701);
+    let stale = world.plain(&["commit", &run]).ends(12);
+    assert!(stale.json["error"]["message"].as_str().unwrap().contains("live/closed"), "{stale:?}");
+    mode(&folder, 0o777);
+    world.plain(&["commit", &run]).ends(0);
+    let after = world.files();
+    assert!(after == before, "{}", snapshot::differences(&after, &before).join("\n"));
+}
+
+#[test]
+fn a_part_of_an_undo_and_of_a_restore_goes_beside_the_bytes_too() {
+    let world = furnished();
+    let id = taken(&world, &[]);
+    let (file, folder) = (world.home.join("live/a.conf"), world.home.join("live/closed"));
+    let bits = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    disarranged(&world);
+    world.rollback(&["--component", "files", "--from", &format!("snapshot:{id}")]).ends(0);
+    assert_eq!((bits(&file), bits(&folder)), (0o640, 0o777), "folders are not a component's");
+    world.plain(&["undo"]).ends(0);
     back_to(&world, &id).ends(0);
-    assert_eq!(fs::read_to_string(world.home.join("live/b.conf")).unwrap(), "patched b");
+    world.plain(&["undo", "--path", folder.to_str().unwrap()]).ends(0);
+    assert_eq!((bits(&file), bits(&folder)), (0o640, 0o777));
+    world.plain(&["undo"]).ends(0);
+    assert_eq!(bits(&file), 0o4777);
+}
+
+#[test]
+fn a_link_where_a_folder_was_is_refused_by_name_and_never_followed() {
+    let world = World::small();
+    let outside = world.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    write(&outside.join("c.conf"), "not the product's");
+    let id = taken(&world, &[]);
+    fs::remove_dir_all(world.home.join("live/sub")).unwrap();
+    symlink(&outside, world.home.join("live/sub")).unwrap();
+    write(&world.home.join("live/b.conf"), "other");
+    let now = world.files();
+    let refused = back_to(&world, &id).ends(10);
+    assert_eq!(refused.error_code(), "BKO-1131");
+    assert!(refused.json["error"]["message"].as_str().unwrap().contains("live/sub"), "{refused:?}");
+    assert!(world.files() == now);
+    assert_eq!(fs::read_to_string(outside.join("c.conf")).unwrap(), "not the product's");
 }

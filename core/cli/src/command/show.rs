@@ -84,6 +84,7 @@ fn state(image: &Image) -> Value {
             json!({ "kind": "file", "bytes": len, "sha256": sha256, "version": image.version })
         }
         Fingerprint::Folder { sha256 } => json!({ "kind": "folder", "sha256": sha256 }),
+        Fingerprint::Link { sha256 } => json!({ "kind": "link", "sha256": sha256 }),
     }
 }
 
@@ -95,7 +96,11 @@ fn rows<'a>(plan: &'a Plan, entry: &Entry) -> Vec<Row<'a>> {
         let place = step.target()?;
         let (what, component, before, after) = match step {
             Step::ReplaceFile { before, after, component, .. } => {
-                let what = if before.fingerprint.is_absent() { "created" } else { "replaced" };
+                let what = match before {
+                    before if before.fingerprint.is_absent() => "created",
+                    before if before.fingerprint == after.fingerprint => "restored beside its bytes",
+                    _ => "replaced",
+                };
                 (what, Some(component.to_string()), *before, *after)
             }
             Step::ConsumeBackup { before, .. } => ("backup consumed", None, *before, Image::ABSENT),
@@ -107,7 +112,8 @@ fn rows<'a>(plan: &'a Plan, entry: &Entry) -> Vec<Row<'a>> {
                 ("removed", None, swapped(place).map_or(Image::ABSENT, |s| bare(s.before)), Image::ABSENT)
             }
             Step::Hold { image, .. } => ("held", None, *image, *image),
-            Step::StopService { .. }
+            Step::DressFolder { .. }
+            | Step::StopService { .. }
             | Step::WaitExit { .. }
             | Step::StartService { .. }
             | Step::Custom { .. } => return None,

@@ -105,7 +105,7 @@ fn said(notice: &Notice) -> (u16, String) {
         Notice::RightsStay { first, what, files } => (
             4044,
             format!(
-                "{files} files or folders have the bytes of the snapshot and other rights, and stay as they are; the first: `{first}`, {what}"
+                "{files} files or folders have other rights, times or attributes than the snapshot says, which its copies do not have either, and stay as they are; the first: `{first}`, {what}"
             ),
         ),
         Notice::KeptInSpite { why } => (5120, format!("the installer's work stays although it is not good: {why}")),

@@ -3,7 +3,7 @@
 use super::{refusal::rejected, text};
 use backout_engine::report::counts;
 use backout_protocol::{
-    Counts, Plan, Step,
+    Counts, HostPath, Plan, Step,
     message::{LeftAlone, LeftReason},
     path::encode,
     plan::{ComponentState, Origin, PlanKind, Was},
@@ -50,6 +50,14 @@ pub(crate) fn step(step: &Step) -> String {
         Step::StopService { service } => format!("stop      {service}"),
         Step::StartService { service } => format!("start     {service}"),
         Step::WaitExit { images, .. } => format!("wait for  {}", images.join(", ")),
+        Step::ReplaceFile { target, before, after, component, differs, .. } if !differs.is_empty() => {
+            let word = match before {
+                before if before.fingerprint.is_absent() => "create    ",
+                before if before.fingerprint == after.fingerprint => "restore   ",
+                _ => "replace   ",
+            };
+            format!("{word}{target}  {} ({component})", differs.join(", "))
+        }
         Step::ReplaceFile { target, before, after, component, .. } if before.fingerprint.is_absent() => {
             format!("create    {target}  -> {} ({component})", version(after.version))
         }
@@ -61,9 +69,17 @@ pub(crate) fn step(step: &Step) -> String {
             )
         }
         Step::ConsumeBackup { backup, .. } => format!("consume   {backup}"),
+        Step::RemoveFile { target, before } if before.fingerprint.is_link() => {
+            format!("remove    {target}  a symbolic link")
+        }
         Step::RemoveFile { target, .. } => format!("remove    {target}"),
         Step::CreateFolder { target, .. } => format!("create    {target}/"),
         Step::RemoveFolder { target } => format!("remove    {target}/"),
+        Step::DressFolder { root, rel, differs, .. } => {
+            let folder =
+                rel.as_ref().map_or_else(|| root.clone(), |rel| HostPath(root.0.join(rel.as_path())));
+            format!("restore   {folder}/  {}", differs.join(", "))
+        }
         Step::Hold { target, image } => format!("hold      {target}  is {} already", version(image.version)),
         Step::Custom { component, action, args, way, .. } => {
             let word = if *way == Way::Forth { "action    " } else { "take back " };
@@ -103,10 +119,21 @@ pub(crate) fn left_alone(left: &LeftAlone) -> String {
 
 /// What a plan amounts to, in one line.
 pub(crate) fn counted(counts: &Counts) -> String {
-    let Counts { replaced, removed, created, consumed, held, skipped, left_alone, services, actions } =
-        counts;
+    let Counts {
+        replaced,
+        dressed,
+        removed,
+        created,
+        consumed,
+        held,
+        skipped,
+        left_alone,
+        services,
+        actions,
+    } = counts;
     let all = [
         (*replaced, "replaced"),
+        (*dressed, "folders given other rights"),
         (*removed, "removed"),
         (*created, "created"),
         (*consumed, "backups consumed"),

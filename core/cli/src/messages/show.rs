@@ -3,13 +3,15 @@
 use super::{history, plan as plan_words};
 use crate::{command::show::Row, logging::when};
 use backout_engine::history::Entry;
-use backout_protocol::{Fingerprint, Image, RunId, report::Warning};
+use backout_protocol::{Fingerprint, Image, RunId, Step, report::Warning};
 
 /// A state in few words: what it is known by, and its digest.
 fn state(image: &Image) -> String {
     let digest = match image.fingerprint {
         Fingerprint::Absent => return "absent".to_owned(),
-        Fingerprint::File { sha256, .. } | Fingerprint::Folder { sha256 } => sha256,
+        Fingerprint::File { sha256, .. } | Fingerprint::Folder { sha256 } | Fingerprint::Link { sha256 } => {
+            sha256
+        }
     };
     let version = image.version.map(|v| format!("{v} ")).unwrap_or_default();
     format!("{version}sha256 {digest}")
@@ -35,6 +37,8 @@ pub(crate) fn run(
         lines.push(format!("Profile {} sha256 {}", plan.profile.name, plan.profile.sha256));
         let plugins = plan.plugins.iter();
         lines.extend(plugins.map(|p| format!("Plugin {} {} sha256 {}", p.id, p.version, p.sha256)));
+        let dressed = plan.steps.iter().filter(|s| matches!(s, Step::DressFolder { .. }));
+        lines.extend(dressed.map(|s| format!("Step {}", plan_words::step(s))));
         lines.extend(plan.customs().map(|s| format!("Step {}", plan_words::step(s))));
         lines.extend(plan.guards().into_iter().flat_map(super::guard::shown));
         let services = plan.services.iter();

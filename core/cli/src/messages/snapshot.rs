@@ -102,7 +102,9 @@ fn cannot(why: &Cannot) -> String {
     match why {
         Cannot::Link(to) => format!("it was a symbolic link to `{to}` and is none; make that link"),
         Cannot::IsLink => "it is a symbolic link and was none; remove the link".to_owned(),
-        Cannot::OtherKind => "it was a file and is a folder, or the other way round; move it away".to_owned(),
+        Cannot::OtherKind => {
+            "a folder is where a file or link was, or the other way round; move it away".to_owned()
+        }
     }
 }
 

@@ -35,6 +35,13 @@ pub(crate) enum Wear<'a> {
     Within(&'a Metadata),
 }
 
+/// Owner, mode and attributes of one folder for another that is in use: its own times stay.
+pub(crate) fn dress_in_place(folder: &File, like: &File) -> io::Result<Vec<String>> {
+    let model = Metadata::of(like)?;
+    let rest = Metadata::of(like)?.at_the_times_of(&Metadata::of(folder)?);
+    dress(folder, &model, &rest, Wear::Everything)
+}
+
 /// Owner, mode, attributes and times of one folder for another.
 pub(crate) fn dress_folder(folder: &File, like: &File, times: bool) -> io::Result<Vec<String>> {
     let model = Metadata::of(like)?;

@@ -36,6 +36,12 @@ impl Metadata {
         }
     }
 
+    /// The same with another's times.
+    pub(super) fn at_the_times_of(mut self, other: &Self) -> Self {
+        (self.raw.atime, self.raw.mtime) = (other.raw.atime, other.raw.mtime);
+        self
+    }
+
     fn user(&self) -> impl Iterator<Item = &(OsString, Vec<u8>)> {
         self.attributes.iter().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"user."))
     }

@@ -55,6 +55,12 @@ impl Metadata {
         Ok(Self { descriptor, basic, streams: found })
     }
 
+    /// The same with another's times.
+    pub(super) fn at_the_times_of(mut self, other: &Self) -> Self {
+        self.basic = FILE_BASIC_INFO { FileAttributes: self.basic.FileAttributes, ..other.basic };
+        self
+    }
+
     /// As it can be written down.
     pub(crate) fn facts(&self) -> Facts {
         let grants = self.descriptor.grants().ok().flatten();

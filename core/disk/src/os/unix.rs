@@ -262,6 +262,21 @@ pub(crate) fn make_link(at: &Handle, name: &OsStr, target: &OsStr) -> io::Result
     Ok(rustix::fs::symlinkat(target, at, one(name)?)?)
 }
 
+/// Whether a symbolic link can be made here.
+pub(crate) const MAKES_LINKS: bool = true;
+
+/// Gives a symbolic link itself another one's owner and times; a caller that may not give it away goes without.
+pub(crate) fn dress_link(at: &Handle, name: &OsStr, like: &Raw) -> io::Result<()> {
+    let (name, flags) = (one(name)?, AtFlags::SYMLINK_NOFOLLOW);
+    match rustix::fs::chownat(at, name, Some(Uid::from_raw(like.uid)), Some(Gid::from_raw(like.gid)), flags) {
+        Ok(()) | Err(Errno::PERM) => {}
+        Err(e) => return Err(e.into()),
+    }
+    let spec = |(s, n): (i64, u32)| Timespec { tv_sec: s, tv_nsec: n.into() };
+    let times = Timestamps { last_access: spec(like.atime), last_modification: spec(like.mtime) };
+    Ok(rustix::fs::utimensat(at, name, &times, flags)?)
+}
+
 pub(crate) fn write_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
     file.write_all_at(bytes, offset)
 }

@@ -185,7 +185,10 @@ impl<'a> Inventory<'a> {
             Err(e) => return Err(look::refusal(e)),
         };
         if let Some(to) = to {
-            aside::link(to, path.name(), &target).map_err(Refusal::SnapshotFailed)?;
+            let made = aside::link(to, path.name(), &target).map_err(Refusal::SnapshotFailed)?;
+            if made {
+                aside::dress_link(to, path.name(), folder).map_err(Refusal::SnapshotFailed)?;
+            }
         }
         self.note(at, path, What::Link(HostPath(target.into())), None);
         Ok(())

@@ -18,12 +18,14 @@ use crate::{
     refusal::Refusal,
     state::{State, plain},
 };
-use backout_disk::{ErrorKind, folder::Kind, locate::locate};
+use backout_disk::{
+    ErrorKind, Folder, aside, fingerprint::of_link, folder::Kind, locate::locate, staging::HOLDS_LINKS,
+};
 use backout_protocol::{
     ComponentId, HostPath, Image, NameRule, Notice, Place, RelPath, Step,
     message::{LeftAlone, LeftReason, Proposed},
     plan::RestoreFrom,
-    snapshot::{Entry, Root, Snapshot, What},
+    snapshot::{Entry, Facts, Root, Snapshot, What},
     step::Source,
 };
 use std::{
@@ -91,12 +93,13 @@ pub(crate) fn open(
 pub(crate) fn everything(snapshot: &Snapshot, ground: &Ground<'_>) -> Result<Restored, Refusal> {
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
     let mut inventory = Inventory::new(&exclude, ground.cancel);
+    let mut roots = Vec::new();
     for (number, root) in snapshot.roots.iter().enumerate() {
-        inventory.take(number, &root.path, None)?;
+        roots.push(inventory.take(number, &root.path, None)?);
     }
     let saved = snapshot.entries.iter().collect();
     let reach = Reach::Everything(&inventory.hidden);
-    let mut restored = restore(snapshot, &saved, &inventory.entries, reach, ground)?;
+    let mut restored = restore(snapshot, &saved, &inventory.entries, &roots, reach, ground)?;
     let top = inventory.entries.iter().filter(|e| e.what == What::Folder && e.path.parent().is_none());
     // Names are exchanged within one file system.
     let within = |e: &&Entry| {
@@ -146,7 +149,7 @@ pub(crate) fn these(
     let is_wanted = |e: &&Entry| wanted.contains(&key(ground.names, e.root, e.path.as_path()));
     let saved = snapshot.entries.iter().filter(is_wanted).collect();
     let live: Vec<Entry> = live.into_values().collect();
-    restore(snapshot, &saved, &live, Reach::Files, ground)
+    restore(snapshot, &saved, &live, &[], Reach::Files, ground)
 }
 
 /// What a name below a root is now, in its live spelling.
@@ -159,15 +162,22 @@ fn look_at(number: usize, root: &HostPath, rel: &RelPath, names: NameRule) -> Re
     if !found.twins.is_empty() {
         return Err(Refusal::NamesFoldAlike { names: found.twins });
     }
+    let mut facts = None;
     let what = match found.kind {
         None => return Ok(None),
+        // With files alone folders stay as they are.
         Some(Kind::Folder) => What::Folder,
-        Some(Kind::File) => What::File(look::image(&found.place).map_err(look::refusal)?),
-        // What it holds makes no difference: no step makes or takes away a link.
-        Some(Kind::Symlink) => return Err(Refusal::Symlink { path: HostPath(found.place.path()) }),
+        Some(Kind::File) => {
+            facts = Some(aside::file_facts(&found.place).map_err(look::refusal)?);
+            What::File(look::image(&found.place).map_err(look::refusal)?)
+        }
+        Some(Kind::Symlink) => {
+            let folder = Folder::open_parent_of(&found.place).map_err(look::refusal)?;
+            What::Link(HostPath(folder.read_link(found.place.rel.name()).map_err(look::refusal)?.into()))
+        }
         Some(Kind::Other) => What::Other,
     };
-    Ok(Some(Entry { root: number, path: found.place.rel, what, facts: None }))
+    Ok(Some(Entry { root: number, path: found.place.rel, what, facts }))
 }
 
 /// How far a restore reaches.
@@ -205,6 +215,7 @@ fn restore(
     snapshot: &Snapshot,
     saved: &Vec<&Entry>,
     live: &[Entry],
+    roots: &[Root],
     reach: Reach<'_>,
     ground: &Ground<'_>,
 ) -> Result<Restored, Refusal> {
@@ -219,6 +230,12 @@ fn restore(
         spelling: BTreeMap::new(),
         rights: None,
     };
+    for (number, (then, now)) in snapshot.roots.iter().zip(roots).enumerate() {
+        // The folder that holds everything else is nobody's.
+        if then.path.0.parent().is_some() {
+            work.dress(number, None, &then.facts, &now.facts);
+        }
+    }
     for entry in saved {
         work.bring_back(entry, live_names.get(&key(ground.names, entry.root, entry.path.as_path())).copied());
     }
@@ -245,18 +262,18 @@ struct Work<'a> {
     cannot: Vec<(Place, Cannot)>,
     /// How folders are spelled on the machine, or will be.
     spelling: BTreeMap<String, RelPath>,
-    /// Bytes that are as they were beside rights that are not: the first, what differs, how many.
+    /// What differs beside the bytes, and cannot be had from the copy either: the first, what differs, how many.
     rights: Option<(Place, String, u64)>,
 }
 
 /// Why a name cannot be made what it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cannot {
-    /// It was a link to this, and is not.
+    /// It was a link to this, and is not; no links are made here.
     Link(HostPath),
-    /// It is a link, and was none.
+    /// It is a link, and was none; no links are moved here.
     IsLink,
-    /// It was a file and is a folder, or the other way round.
+    /// It was a file or a link and is a folder, or the other way round.
     OtherKind,
 }
 
@@ -266,7 +283,11 @@ impl<'a> Work<'a> {
         match (&saved.what, live.map(|e| &e.what)) {
             // Nothing was kept of it, so nothing can be said of it.
             (What::Other, _) => {}
-            (What::Folder, Some(What::Folder)) => self.rights(saved, live, &target),
+            (What::Folder, Some(What::Folder)) => {
+                if let Some((then, now)) = saved.facts.as_ref().zip(live.and_then(|l| l.facts.as_ref())) {
+                    self.dress(saved.root, Some((&saved.path, &target.rel)), then, now);
+                }
+            }
             (What::Folder, None) => {
                 self.used.push(saved);
                 let like = Some(self.source(saved));
@@ -274,27 +295,56 @@ impl<'a> Work<'a> {
             }
             (What::File(after), Some(What::File(now))) if now.fingerprint == after.fingerprint => {
                 self.see(&target, *now, *now);
-                if self.ground.listed.contains_key(&self.path_key(&target)) {
-                    self.out.files.push(Step::Hold { target: target.clone(), image: *now });
+                if let Some(differs) = self.beside_the_bytes(saved, live, &target) {
+                    self.put(saved, target, *now, *now, differs);
+                } else if self.ground.listed.contains_key(&self.path_key(&target)) {
+                    self.out.files.push(Step::Hold { target, image: *now });
                 }
-                self.rights(saved, live, &target);
             }
             (What::File(after), Some(What::File(now))) => self.replace(saved, target, *now, *after),
             (What::File(after), None) => self.replace(saved, target, Image::ABSENT, *after),
             (What::Link(to), Some(What::Link(now))) if to == now => {}
-            (What::Link(to), _) => self.cannot.push((target, Cannot::Link(to.clone()))),
-            (_, Some(What::Link(_))) => self.cannot.push((target, Cannot::IsLink)),
-            (What::Folder | What::File(_), Some(_)) => self.cannot.push((target, Cannot::OtherKind)),
+            (What::Link(to), None | Some(What::Link(_) | What::File(_))) if !HOLDS_LINKS => {
+                self.cannot.push((target, Cannot::Link(to.clone())));
+            }
+            (What::File(_), Some(What::Link(_))) if !HOLDS_LINKS => {
+                self.cannot.push((target, Cannot::IsLink));
+            }
+            (What::Link(to), None) => {
+                let differs = vec![link(to)];
+                self.put(saved, target, Image::ABSENT, of(to), differs);
+            }
+            (What::Link(to), Some(What::Link(now))) => {
+                let differs = vec![format!("{} -> `{to}`", link(now))];
+                self.put(saved, target, of(now), of(to), differs);
+            }
+            (What::Link(to), Some(What::File(now))) => {
+                let differs = vec![format!("file -> {}", link(to))];
+                self.see(&target, *now, Image::ABSENT);
+                self.put(saved, target, *now, of(to), differs);
+            }
+            (What::File(after), Some(What::Link(now))) => {
+                let differs = vec![format!("{} -> file", link(now))];
+                self.see(&target, Image::ABSENT, *after);
+                self.put(saved, target, of(now), *after, differs);
+            }
+            (What::Folder | What::File(_) | What::Link(_), Some(_)) => {
+                self.cannot.push((target, Cannot::OtherKind));
+            }
         }
     }
 
     fn replace(&mut self, saved: &'a Entry, target: Place, before: Image, after: Image) {
         self.see(&target, before, after);
+        self.put(saved, target, before, after, Vec::new());
+    }
+
+    fn put(&mut self, saved: &'a Entry, target: Place, before: Image, after: Image, differs: Vec<String>) {
         self.used.push(saved);
         let source = Source::Saved(self.source(saved));
         let owners = self.ground.listed.get(&self.path_key(&target));
         let component = owners.and_then(|o| o.first()).unwrap_or(self.ground.otherwise).clone();
-        self.out.files.push(Step::ReplaceFile { target, source, before, after, component });
+        self.out.files.push(Step::ReplaceFile { target, source, before, after, component, differs });
     }
 
     /// Takes away what came since, the deepest first.
@@ -339,7 +389,8 @@ impl<'a> Work<'a> {
                     }
                 },
                 (What::Folder, Reach::Files) => {}
-                (What::Link(_), _) => self.cannot.push((target, Cannot::IsLink)),
+                (What::Link(_), _) if !HOLDS_LINKS => self.cannot.push((target, Cannot::IsLink)),
+                (What::Link(to), _) => self.out.files.push(Step::RemoveFile { target, before: of(to) }),
                 (What::Other, _) => {
                     self.out.left_alone.push(LeftAlone { place: target, reason: LeftReason::NotAFile });
                 }
@@ -364,8 +415,12 @@ impl<'a> Work<'a> {
 
     /// Where the copy of an entry lies.
     fn source(&self, saved: &Entry) -> Place {
-        let root = self.ground.state.path().join(SNAPSHOTS).join(self.snapshot.id.as_str());
-        Place { root: HostPath(root), rel: tree(saved.root).join(&saved.path) }
+        Place { root: self.folder(), rel: tree(saved.root).join(&saved.path) }
+    }
+
+    /// The snapshot's folder.
+    fn folder(&self) -> HostPath {
+        HostPath(self.ground.state.path().join(SNAPSHOTS).join(self.snapshot.id.as_str()))
     }
 
     fn path_key(&self, target: &Place) -> String {
@@ -377,20 +432,64 @@ impl<'a> Work<'a> {
         self.out.seen.extend(owners.into_iter().map(|owner| (owner, now, after)));
     }
 
-    /// A state is compared by bytes alone, so no step changes rights alone.
-    fn rights(&mut self, saved: &Entry, live: Option<&Entry>, target: &Place) {
-        let pair = live.and_then(|l| l.facts.as_ref()).zip(saved.facts.as_ref());
-        let Some((now, then)) = pair else { return };
-        // Its time alone makes no difference to anybody who runs it.
-        let what = differing(then, now, true);
+    /// What differs beside the bytes of a file and can be put back, in words.
+    fn beside_the_bytes(
+        &mut self,
+        saved: &Entry,
+        live: Option<&Entry>,
+        target: &Place,
+    ) -> Option<Vec<String>> {
+        let (then, now) = saved.facts.as_ref().zip(live.and_then(|l| l.facts.as_ref()))?;
+        let what = differing(now, then, false);
         if what.is_empty() {
-            return;
+            return None;
         }
-        match &mut self.rights {
-            Some((.., count)) => *count += 1,
-            none => *none = Some((target.clone(), what.join(", "), 1)),
+        // One that had not all of it from the beginning, or has lost some, cannot give it back.
+        let copy = aside::file_facts(&self.source(saved)).ok();
+        if copy.is_some_and(|copy| differing(&copy, then, false).is_empty()) {
+            return Some(what);
+        }
+        self.stays(target.clone(), &what);
+        None
+    }
+
+    /// Gives a folder that was and is there what it had. `rel`: where it lies in the snapshot, and now.
+    fn dress(&mut self, root: usize, rel: Option<(&RelPath, &RelPath)>, then: &Facts, now: &Facts) {
+        let what = differing(now, then, true);
+        let Some(path) = self.snapshot.roots.get(root).map(|r| r.path.clone()).filter(|_| !what.is_empty())
+        else {
+            return;
+        };
+        let like = tree(root);
+        let like = match rel {
+            Some((saved, _)) => like.join(saved),
+            None => like,
+        };
+        let like = Place { root: self.folder(), rel: like };
+        let copy = Folder::open_root(&like.root.0).and_then(|f| f.open_below(&like.rel));
+        let copy = copy.and_then(|f| aside::facts(&f)).ok();
+        let rel = rel.map(|(_, live)| live.clone());
+        if copy.is_some_and(|copy| differing(&copy, then, true).is_empty()) {
+            self.out.files.push(Step::DressFolder { root: path, rel, like, differs: what });
+        } else if let Some(first) = rel.or_else(|| RelPath::new(path.0.file_name()?).ok()) {
+            self.stays(Place { root: path, rel: first }, &what);
         }
     }
+
+    fn stays(&mut self, target: Place, what: &[String]) {
+        match &mut self.rights {
+            Some((.., count)) => *count += 1,
+            none => *none = Some((target, what.join(", "), 1)),
+        }
+    }
+}
+
+fn link(to: &HostPath) -> String {
+    format!("symbolic link to `{to}`")
+}
+
+fn of(link: &HostPath) -> Image {
+    Image::bare(of_link(link.0.as_os_str()))
 }
 
 /// The files that a plugin's proposal is about: its targets, and the backups that it names for them.
@@ -424,7 +523,10 @@ pub(crate) fn join(merged: &mut Merged, restored: Restored) -> Result<(), Refusa
     let known: BTreeMap<Place, _> =
         files.iter().filter_map(|step| Some((step.target()?.clone(), after(step)))).collect();
     for step in restored.files {
-        let Some(target) = step.target() else { continue };
+        let Some(target) = step.target() else {
+            files.push(step);
+            continue;
+        };
         match known.get(target) {
             None => files.push(step),
             Some(wanted) if *wanted == after(&step) => {}
@@ -447,6 +549,7 @@ fn after(step: &Step) -> Option<backout_protocol::Fingerprint> {
             Some(backout_protocol::Fingerprint::Absent)
         }
         Step::CreateFolder { .. }
+        | Step::DressFolder { .. }
         | Step::StopService { .. }
         | Step::WaitExit { .. }
         | Step::StartService { .. }

@@ -18,7 +18,7 @@ pub struct Entry {
     marks: Marks,
     /// Modification time in seconds and nanoseconds; 0 for folders, whose time tells nothing.
     pub mtime: (i64, i64),
-    /// Length and digest of the contents.
+    /// Length and digest of the contents; of a link, what it holds.
     pub content: String,
 }
 
@@ -41,12 +41,13 @@ pub fn snapshot(root: &Path) -> Snapshot {
         };
         let content = match kind {
             'f' => format!("{:x?}", Sha256::digest(fs::read(entry.path()).unwrap())),
+            'l' if meta.is_symlink() => format!("{:?}", fs::read_link(entry.path()).unwrap()),
             _ => String::new(),
         };
         let time = FileTime::from_last_modification_time(&meta);
         let mtime = if kind == 'd' { (0, 0) } else { (time.seconds(), i64::from(time.nanoseconds())) };
         let name = entry.path().strip_prefix(root).unwrap().to_string_lossy().into_owned();
-        (name, Entry { kind, marks: Marks::of(&meta), mtime, content })
+        (name, Entry { kind, marks: Marks::of(entry.path(), &meta), mtime, content })
     })
     .collect()
 }

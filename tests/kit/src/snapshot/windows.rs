@@ -1,6 +1,6 @@
 //! Attributes. Access lists are the business of `disk`'s own tests.
 
-use std::{fs::Metadata, os::windows::fs::MetadataExt};
+use std::{fs::Metadata, os::windows::fs::MetadataExt, path::Path};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Marks {
@@ -8,7 +8,7 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    pub(super) fn of(meta: &Metadata) -> Self {
+    pub(super) fn of(_path: &Path, meta: &Metadata) -> Self {
         Self { attributes: meta.file_attributes() }
     }
 }

@@ -4,7 +4,7 @@
 mod shell;
 
 use backout_protocol::{
-    Fingerprint, Image, Place, Plan, ServiceName, Step,
+    Fingerprint, HostPath, Image, Place, Plan, ServiceName, Step,
     path::encode,
     plan::{PlannedService, Was},
     site::ServiceAccess,
@@ -115,19 +115,29 @@ impl Book<'_> {
         let shell = self.shell;
         let quoted = |place: &Place| shell.path(&place.path());
         match step {
-            Step::ReplaceFile { target, source, before, after, .. } => {
+            Step::ReplaceFile { target, source, before, after, differs, .. } => {
                 let (to, saved) = (quoted(target), shell.saved(self.back.len() + 1));
+                let link = before.fingerprint.is_link() || after.fingerprint.is_link();
                 self.remark(&format!("{target} must be {}, will be {}", image(before), image(after)));
                 if before.fingerprint.is_absent() {
                     self.back.push(shell.remove(&to));
                 } else {
                     self.command(&shell.keep(&to, &saved));
-                    self.back.push(shell.copy(&saved, &to));
+                    self.back.push(if link { shell.keep(&saved, &to) } else { shell.copy(&saved, &to) });
+                }
+                // What is copied over a link would go where that leads.
+                if link && !before.fingerprint.is_absent() {
+                    self.command(&shell.remove(&to));
+                    self.back.push(shell.remove(&to));
+                }
+                if !differs.is_empty() {
+                    self.remark(&format!("{target}: {}", differs.join(", ")));
                 }
                 match source {
-                    Source::File(place) | Source::Saved(place) => {
-                        self.command(&shell.copy(&quoted(place), &to))
+                    Source::Saved(place) => {
+                        self.command(&shell.keep(&quoted(place), &to));
                     }
+                    Source::File(place) => self.command(&shell.copy(&quoted(place), &to)),
                     Source::Inline(bytes) => {
                         self.remark(&format!("write these {} bytes into {target}:", bytes.len()));
                         self.remark(&String::from_utf8_lossy(bytes));
@@ -147,6 +157,11 @@ impl Book<'_> {
             Step::RemoveFolder { target } => {
                 self.command(&shell.remove_folder(&quoted(target)));
                 self.back.push(shell.make_folder(&quoted(target)));
+            }
+            Step::DressFolder { root, rel, like, differs } => {
+                let folder = rel.as_ref().map_or_else(|| root.0.clone(), |rel| root.0.join(rel.as_path()));
+                let folder = HostPath(folder);
+                self.remark(&format!("{folder}: {}; as those of {like}", differs.join(", ")));
             }
             Step::Hold { target, image: is } => {
                 self.remark(&format!("{target} is back already and stays; it must be {}", image(is)));
@@ -248,6 +263,7 @@ fn image(image: &Image) -> String {
         Fingerprint::Absent => return "absent".to_owned(),
         Fingerprint::File { len, sha256 } => format!("{len} bytes, sha256 {sha256}"),
         Fingerprint::Folder { .. } => "a folder".to_owned(),
+        Fingerprint::Link { .. } => "a symbolic link".to_owned(),
     };
     image.version.map_or_else(|| digest.clone(), |version| format!("{version} ({digest})"))
 }

@@ -113,6 +113,13 @@ pub(crate) fn make_link(_at: &Handle, _name: &std::ffi::OsStr, _target: &std::ff
     Err(refused(codes::ERROR_NOT_SUPPORTED))
 }
 
+/// Links need a privilege that nobody has by default, and are of two sorts.
+pub(crate) const MAKES_LINKS: bool = false;
+
+pub(crate) fn dress_link(_at: &Handle, _name: &std::ffi::OsStr, _like: &Raw) -> io::Result<()> {
+    Err(refused(codes::ERROR_NOT_SUPPORTED))
+}
+
 /// No file system here has layers.
 pub(crate) fn copy_up(_file: &std::fs::File) -> std::io::Result<()> {
     Ok(())
