@@ -87,32 +87,6 @@ fn steadily(
     Err(Error::own(ErrorKind::Busy, "read", &path))
 }
 
-/// What a file has beside its bytes, which are not read.
-///
-/// # Errors
-/// As [`Folder::open_file`].
-pub fn facts_of(folder: &Folder, name: &OsStr) -> Result<Facts, Error> {
-    let file = folder.open_file(name)?;
-    let facts = Metadata::of(&file).map(|m| m.facts());
-    facts.map_err(|e| Error::io("look at", &folder.path().join(name), e))
-}
-
-/// Gives a file, whose bytes stay, everything else that its copy has. Says what could not be had.
-///
-/// # Errors
-/// The system's.
-pub fn dress_file(
-    folder: &Folder,
-    name: &OsStr,
-    copies: &Folder,
-    copy: &OsStr,
-) -> Result<Vec<String>, Error> {
-    let (file, like) = (folder.open_file(name)?, copies.open_file(copy)?);
-    let dressed =
-        Metadata::of(&like).and_then(|model| metadata::dress(&file, &model, &model, Wear::Everything));
-    dressed.map_err(|e| Error::io("set the rights of", &folder.path().join(name), e))
-}
-
 /// What a folder has beside what lies in it.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use crate::{
     refusal::{Refusal, Trusted},
     variables,
 };
-use backout_protocol::{HostPath, Place, Plan, Profile, Step, plan::RestoreFrom, step::Source};
+use backout_protocol::{HostPath, Plan, Profile, Step, plan::RestoreFrom, step::Source};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -41,7 +41,7 @@ pub(crate) fn plan(plan: &Plan, state: &Path) -> Result<(), Refusal> {
     outside(state, roots.chain(sources))?;
     let own = own_files(plan);
     for target in plan.file_steps().filter_map(Step::target) {
-        let target = real(&target.path());
+        let target = real_name(&target.path());
         let clash = own
             .iter()
             .find(|(what, path)| below(path, &target) || (*what == Trusted::Plugins && below(&target, path)));
@@ -64,7 +64,7 @@ pub fn taken(plan: &Plan, profile: &Profile, file: &Path) -> Option<HostPath> {
         let own = key(&real(path));
         wanted == own || wanted.starts_with(&format!("{own}/"))
     };
-    let targets = plan.steps.iter().filter_map(Step::target).map(Place::path);
+    let targets = plan.steps.iter().filter_map(Step::target).map(|target| real_name(&target.path()));
     let folders: BTreeMap<String, HostPath> =
         plan.site.vars.iter().map(|(name, r)| (name.clone(), r.value.clone())).collect();
     let known = profile.components.iter().flat_map(|c| &c.presence.backups);
@@ -102,6 +102,14 @@ fn outside<'a>(state: &Path, folders: impl Iterator<Item = &'a HostPath>) -> Res
     match folders.find(|f| below(&state, f)) {
         Some(of) => Err(Refusal::InTheWay { what: Trusted::State, path: HostPath(state), of: HostPath(of) }),
         None => Ok(()),
+    }
+}
+
+/// A target, with every link above it followed: its own name is what changes, wherever that leads if it is a link.
+fn real_name(target: &Path) -> PathBuf {
+    match (target.parent(), target.file_name()) {
+        (Some(folder), Some(name)) => real(folder).join(name),
+        _ => real(target),
     }
 }
 

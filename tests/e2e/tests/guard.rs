@@ -216,14 +216,18 @@ exit 1
     for (name, to) in links {
         assert_eq!(fs::read_link(live.join(name)).unwrap(), Path::new(to), "{name}");
     }
-    // A link's own time is nothing that is kept.
-    let but_links = |files: &Snapshot| {
-        let made = |name: &String| links.iter().any(|(link, _)| *name == format!("live/{link}"));
-        files.clone().into_iter().filter(|(name, _)| !made(name)).collect::<Snapshot>()
-    };
-    let (now, old) = (but_links(&world.files()), but_links(&old));
+    is_before(&world, &old);
+}
+
+#[test]
+fn undo_of_a_kept_guard_takes_links_and_rights_back_too() {
+    let (world, old) = before();
+    let lines = "ln -s /etc \"$home/live/new-link\"; chmod 600 \"$home/live/a.conf\"; ln -sf /tmp \"$home/live/b.conf\"";
+    guard(&world, &[], lines).ends(0);
+    assert!(world.files() != old);
+    world.plain(&["undo"]).ends(0);
+    let now = world.files();
     assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
-    settled(&world);
 }
 
 #[test]

@@ -82,7 +82,7 @@ impl Guard<'_> {
         let faces = Faces { cancel: &never, ..self.faces };
         let state = self.locked.state();
         let saved = store::open(state, &self.terms.snapshot).map_err(&refused)?;
-        inplace::restore(state, &saved).map_err(&refused)?;
+        inplace::clear(&saved).map_err(&refused)?;
         let mut plan = changes(state, self.tx, self.services, &never).map_err(&refused)?;
         plan.kind = PlanKind::Rollback;
         plan.guard = Some(self.tx.run.clone());
