@@ -26,7 +26,7 @@ use std::{
 
 /// In so many parts the states that are not near a barrier are looked at, until one notices; every day looks at the first
 /// part alone where none is to be expected.
-const PARTS: u64 = 8;
+const PARTS: u64 = 16;
 
 /// Barriers whose absence no power cut of these runs shows, each as it stands in the code, and why it is there all the same.
 const UNSEEN: [(&str, &str); 9] = [
