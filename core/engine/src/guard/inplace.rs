@@ -51,7 +51,8 @@ struct Here<'a> {
 }
 
 impl Here<'_> {
-    /// Takes away links that are not as they were, and what is of another kind than it was.
+    /// Takes away links that are not as they were, what is of another kind than it was, and new names of files that have
+    /// others.
     fn clear(&self, folder: &Folder, rel: Option<&RelPath>) -> Result<(), Error> {
         for entry in folder.entries()? {
             let Ok(name) = RelPath::new(&entry.name) else { continue };
@@ -65,6 +66,8 @@ impl Here<'_> {
                     folder.read_link(&entry.name)?.as_os_str() != to.0.as_os_str()
                 }
                 (Some(What::Link(_)), _) | (None | Some(What::File(_) | What::Folder), Kind::Symlink) => true,
+                // One more name, perhaps of the product's own file, which is to have as many again as it had.
+                (None, Kind::File) => folder.stat(&entry.name)?.is_some_and(|s| s.nlink > 1),
                 (Some(What::File(_)), Kind::Folder) | (Some(What::Folder), Kind::File) => true,
                 _ => false,
             };
