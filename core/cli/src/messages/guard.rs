@@ -39,11 +39,12 @@ pub(crate) fn stuck(why: &Stuck, again: &str) -> Said {
         Stuck::WayBackFailed { snapshot, why } => (5111, snapshot, failure::put_back(why)),
         other => return Said::new(5112, format!("{other:?}"), again),
     };
+    // Links, kinds and rights may be back, and what the installer had started is ended.
+    let why = inner.message.strip_suffix("; nothing was touched").unwrap_or(&inner.message);
     Said::new(
         code,
         format!(
-            "the installer's work is not taken back to the snapshot {snapshot}: {}; it is as the installer left it",
-            inner.message
+            "the installer's work is not taken back to the snapshot {snapshot}: {why}; its files are as the installer left them, and what it had started is ended"
         ),
         format!("{}; {again}", inner.help),
     )
