@@ -421,13 +421,20 @@ fn damage(world: &World, record: &str) {
 
 #[test]
 fn what_the_holder_wrote_is_never_taken_for_nothing() {
-    for damaged in ["line", "word", "both"] {
+    for damaged in ["line", "word", "both", "journal"] {
         let (world, old) = before();
         let run = on_its_way(&world, &["--no-parent"], GOOD);
         let installer = pid(&world.path().join("installer"));
         let holder = pid(&backout_e2e::transaction(&world).join("holder"));
         for one in [run.child.id(), holder, installer] {
             process::kill(one);
+        }
+        if damaged == "journal" {
+            fs::write(backout_e2e::transaction(&world).join("journal"), "").unwrap();
+            world.plain(&["recover"]).ends(22);
+            world.plain(&["recover", "--abandon"]).ends(0);
+            settled(&world);
+            continue;
         }
         if damaged != "word" {
             damage(&world, "LetGo");

@@ -115,6 +115,15 @@ pub(super) fn word(folder: &Folder) -> Result<Word, Failure> {
     Ok(read(&bytes.unwrap_or_default()))
 }
 
+/// Whether a holder was there and may have let the installer go, of whatever run this is the folder.
+pub(crate) fn may_have_let_go(folder: &Folder) -> bool {
+    match durable::read(folder, OsStr::new(WORD), CAP) {
+        Ok(bytes) => bytes.is_some_and(|bytes| read(&bytes).let_go),
+        // What cannot be looked at is not taken for nothing.
+        Err(_) => true,
+    }
+}
+
 fn read(bytes: &[u8]) -> Word {
     let (first, second) = bytes.split_at(bytes.len().min(BLOCK));
     // It was whole and blank before the guard opened. What is no longer so was written, or is damaged, and tells nothing.
