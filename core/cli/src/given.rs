@@ -29,8 +29,11 @@ pub(crate) fn program(words: &[OsString]) -> Result<Vec<HostPath>, Stop> {
         load::absolute(path)
     } else {
         let folders = search_path();
-        let found = folders.iter().map(|folder| folder.join(path)).find(|file| file.is_file());
-        HostPath(found.ok_or_else(|| none("it is not on the search path"))?)
+        let files = || {
+            folders.iter().map(|folder| load::absolute(&folder.join(path))).filter(|file| file.0.is_file())
+        };
+        let found = files().find(|file| group::can_run(&file.0)).or_else(|| files().next());
+        found.ok_or_else(|| none("it is not on the search path"))?
     };
     match std::fs::metadata(&found.0) {
         Ok(meta) if meta.is_file() && group::can_run(&found.0) => {}

@@ -361,11 +361,16 @@ pub fn call_off(path: &Path, faces: &Faces<'_>) -> RunReport {
     RunReport { run: Some(open.run), ..RunReport::of(ending) }
 }
 
+fn still(tx: &Transaction, why: Refusal) -> Ending {
+    Ending::Refused(Refusal::StillStaged { run: tx.run.clone(), why: Box::new(why) })
+}
+
 fn take_away(locked: &Locked, tx: &Transaction, reading: &Reading) -> Ending {
     match tidy::reopen(tx) {
         Ok(stagings) => drop(stagings),
-        Err(Ok(folder)) => return Ending::Unfinished(Failure::NotMounted { folder }),
-        Err(Err(e)) => return Ending::Unfinished(Failure::Process { why: e.to_string() }),
+        // A recovery would only say that the run waits.
+        Err(Ok(folder)) => return still(tx, Refusal::BeforeStop(Failure::NotMounted { folder })),
+        Err(Err(e)) => return still(tx, Refusal::Look(e)),
     }
     if let Err(why) = tidy::sacred(tx) {
         return Ending::Stuck { after: None, why };

@@ -227,7 +227,7 @@ pub enum Stuck {
         /// Why.
         why: Box<Refusal>,
     },
-    /// The way back from an installer's work failed; everything is as the installer left it.
+    /// The way back from an installer's work failed; its files are as the installer left them.
     WayBackFailed {
         /// To which snapshot.
         snapshot: SnapshotId,

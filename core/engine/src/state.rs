@@ -206,7 +206,8 @@ impl State {
     }
 
     /// The run that is not over, if any; of a guard and the run by which it goes back, that run. A run without a record counts
-    /// as over, as nothing had been done; unless a before-image proves that its journal was lost.
+    /// as over, as nothing had been done; unless a before-image, or the word of a guard's
+    /// holder, proves that its journal was lost.
     ///
     /// # Errors
     /// [`Refusal::State`].

@@ -124,6 +124,7 @@ fn forget(locked: &Locked, run: &RunId, folder: &Folder) -> Result<(), Error> {
             return Ok(());
         }
         drop_staging(&tx)?;
+        guard::release(&tx)?;
     }
     remove_transaction(locked, run)
 }
@@ -140,10 +141,13 @@ pub(crate) fn by_plan_alone(run: &RunId, folder: &Folder) -> Result<Option<Trans
     Ok(Some(Transaction { run, folder, plan, plan_digest, swaps, dressings, actions, actions_digest: None }))
 }
 
-/// Whether a run without any record has swapped files, or may have let plugins act: its journal was lost.
+/// Whether a run without any record has swapped files, or may have let plugins or an installer act: its journal was lost.
 pub(crate) fn lost_its_journal(run: &RunId, folder: &Folder) -> bool {
     // Actions are prepared behind the first record, and what they changed only their plugins could tell.
     if !matches!(folder.stat(OsStr::new(ACTIONS)), Ok(None)) {
+        return true;
+    }
+    if guard::may_have_let_go(folder) {
         return true;
     }
     let held = by_plan_alone(run, folder).map(|tx| tx.map(|tx| first_before_image(&tx)));

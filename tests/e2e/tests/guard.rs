@@ -414,6 +414,90 @@ fn a_guard_that_is_given_up_leaves_what_is_there_and_holds_no_space() {
     settled(&world);
 }
 
+/// Damages the last line of the open run's journal, which holds `record`.
+fn damage(world: &World, record: &str) {
+    let journal = backout_e2e::transaction(world).join("journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    let at = bytes.windows(record.len()).rposition(|w| w == record.as_bytes()).unwrap();
+    bytes[at] ^= 1;
+    fs::write(journal, bytes).unwrap();
+}
+
+#[test]
+fn what_the_holder_wrote_is_never_taken_for_nothing() {
+    for damaged in ["line", "word", "both", "journal"] {
+        let (world, old) = before();
+        let run = on_its_way(&world, &["--no-parent"], GOOD);
+        let installer = pid(&world.path().join("installer"));
+        let holder = pid(&backout_e2e::transaction(&world).join("holder"));
+        for one in [run.child.id(), holder, installer] {
+            process::kill(one);
+        }
+        if damaged == "journal" {
+            fs::write(backout_e2e::transaction(&world).join("journal"), "").unwrap();
+            world.plain(&["recover"]).ends(22);
+            world.plain(&["recover", "--abandon"]).ends(0);
+            settled(&world);
+            continue;
+        }
+        if damaged != "word" {
+            damage(&world, "LetGo");
+        }
+        if damaged != "line" {
+            fs::remove_file(backout_e2e::transaction(&world).join("let-go")).unwrap();
+        }
+        assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
+        is_before(&world, &old);
+    }
+}
+
+#[test]
+fn a_way_back_that_may_have_begun_is_gone_to_its_end() {
+    let (world, old) = before();
+    // A file of the product with a name elsewhere is nobody's to replace.
+    let lines = r#"
+echo half >"$home/live/a.conf"
+ln "$home/live/a.conf" "$here/elsewhere"
+cp -al "$home/live" "$home/copy"
+"$ctl" stop first
+exit 0
+"#;
+    let run = guard(&world, &["--settle", "0"], lines).ends(22);
+    assert_eq!(run.error_code(), "BKO-5110");
+    // It is well again, and its work would be kept if it were judged anew.
+    assert_eq!(world.services.ctl("start", "first"), 0);
+    fs::remove_file(world.path().join("elsewhere")).unwrap();
+    damage(&world, "GoingBack");
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_recovery_that_may_not_wait_backs_nothing_out() {
+    let (world, _) = before();
+    let run = on_its_way(&world, &["--no-parent", "--settle", "60"], "\"$ctl\" stop first");
+    process::kill(run.child.id());
+    fs::write(world.path().join("go"), "").unwrap();
+    let holder = pid(&backout_e2e::transaction(&world).join("holder"));
+    while process::is_there(holder) {
+        std::thread::yield_now();
+    }
+    world.plain(&["recover", "--timeout", "0"]).ends(21);
+    assert_eq!(text(&world, "live/a.conf"), "half\n");
+    assert_eq!(world.services.ctl("start", "first"), 0);
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "completed");
+    settled(&world);
+}
+
+#[test]
+fn many_long_words_do_not_fill_the_journal() {
+    let (world, _) = before();
+    let mut call = command(&world, &[], "exit 0");
+    call.args(vec!["\u{1F600}".repeat(200); 40]);
+    Run::to_its_end(&mut call).ends(0);
+    settled(&world);
+}
+
 #[test]
 fn the_profile_tells_whether_an_installer_that_ended_well_did_its_work() {
     let sp = ServerProtect::new(&TreeSpec::default());

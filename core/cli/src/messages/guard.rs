@@ -39,15 +39,29 @@ pub(crate) fn stuck(why: &Stuck, again: &str) -> Said {
         Stuck::WayBackFailed { snapshot, why } => (5111, snapshot, failure::put_back(why)),
         other => return Said::new(5112, format!("{other:?}"), again),
     };
+    // Links, kinds and rights may be back, and what the installer had started is ended.
+    let what = inner.message.strip_suffix("; nothing was touched").unwrap_or(&inner.message);
     Said::new(
         code,
         format!(
-            "the installer's work is not taken back to the snapshot {snapshot}: {}; it is as the installer left it",
-            inner.message
+            "the installer's work is not taken back to the snapshot {snapshot}: {what}; its files are as the installer left them, and what it had started is ended"
         ),
-        format!("{}; {again}", inner.help),
+        format!("{}; {again}", mend(why).unwrap_or(inner.help)),
     )
     .at("back")
+}
+
+/// What helps on a way back and nowhere else.
+fn mend(why: &Stuck) -> Option<String> {
+    let Stuck::WayBack { why, .. } = why else { return None };
+    match why.as_ref() {
+        Refusal::FolderMissing { path } => Some(format!("make `{path}` again, empty")),
+        Refusal::SnapshotUnknown { .. } => Some(
+            "bring the snapshot back to the state folder, or give the guard up with `backout recover --abandon`"
+                .to_owned(),
+        ),
+        _ => None,
+    }
 }
 
 /// That an installer's work stays although it is not good, as the error of a call that was to see to it.

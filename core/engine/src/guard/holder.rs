@@ -31,7 +31,7 @@ const MAX_WHY: usize = 400;
 /// What the holder has written down.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Word {
-    /// Whether the installer may have run.
+    /// Whether the installer may have run; also where the file is gone or damaged.
     pub let_go: bool,
     /// How it ended.
     pub exit: Option<Exit>,
@@ -115,13 +115,23 @@ pub(super) fn word(folder: &Folder) -> Result<Word, Failure> {
     Ok(read(&bytes.unwrap_or_default()))
 }
 
+/// Whether a holder was there and may have let the installer go, of whatever run this is the folder.
+pub(crate) fn may_have_let_go(folder: &Folder) -> bool {
+    match durable::read(folder, OsStr::new(WORD), CAP) {
+        Ok(bytes) => bytes.is_some_and(|bytes| read(&bytes).let_go),
+        // What cannot be looked at is not taken for nothing.
+        Err(_) => true,
+    }
+}
+
 fn read(bytes: &[u8]) -> Word {
     let (first, second) = bytes.split_at(bytes.len().min(BLOCK));
-    let written = |block: &[u8]| block.iter().any(|b| !matches!(b, b'\n' | 0));
+    // It was whole and blank before the guard opened. What is no longer so was written, or is damaged, and tells nothing.
+    let blank = first.len() == BLOCK && first.iter().all(|b| *b == b'\n');
     let text = std::str::from_utf8(second).unwrap_or_default();
     // Half of a line is as good as none: how it ended is not on record.
     let exit = ron::from_str::<Exit>(text.trim_matches(['\n', '\0'])).ok();
-    Word { let_go: written(first) || exit.is_some(), exit }
+    Word { let_go: !blank || exit.is_some(), exit }
 }
 
 #[cfg(test)]
@@ -131,8 +141,10 @@ mod tests {
     #[test]
     fn what_is_half_written_counts_as_let_go_and_as_no_end() {
         let mut file = vec![b'\n'; 2 * BLOCK];
-        assert_eq!(read(&[]), Word::default());
         assert_eq!(read(&file), Word::default());
+        for damaged in [&[][..], &file[..100], &[0; 2 * BLOCK]] {
+            assert_eq!(read(damaged), Word { let_go: true, exit: None });
+        }
         file[..3].copy_from_slice(b"the");
         assert_eq!(read(&file), Word { let_go: true, exit: None });
         file[BLOCK..BLOCK + 4].copy_from_slice(b"Code");

@@ -1,5 +1,5 @@
 //! In place: what no swap does. A name that was a folder and is none now, or the other way round, goes away before the run back
-//! is planned, which brings back what the product had there.
+//! is planned, which brings back what the product had there; and so does a new name of a file that has others.
 //!
 //! Done behind `GoingBack`, when the installer's work is nothing to keep any more; whatever is cut off here is done again, as
 //! it only looks at the snapshot.
@@ -55,7 +55,11 @@ impl Here<'_> {
                 | (Some(What::Folder), Kind::File | Kind::Symlink | Kind::Other) => {
                     durable::remove_tree(folder, &entry.name)?;
                 }
-                (Some(What::Folder), Kind::Folder) => {
+                // One more name, perhaps of the product's own file, which is to have as many again as it had.
+                (None, Kind::File) if folder.stat(&entry.name)?.is_some_and(|s| s.nlink > 1) => {
+                    durable::remove_tree(folder, &entry.name)?;
+                }
+                (None | Some(What::Folder), Kind::Folder) => {
                     self.clear(&folder.open_below(&name)?, Some(&path))?;
                 }
                 _ => {}

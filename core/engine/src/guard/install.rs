@@ -32,6 +32,8 @@ const READY: Duration = Duration::from_secs(30);
 /// The record tells people which installer it was; its plan has all of it.
 const MOST_WORDS: usize = 32;
 const MOST_LETTERS: usize = 200;
+/// A line of the journal holds no more than 16 KiB, and quotes take two.
+const MOST_BYTES: usize = 4096;
 
 /// How this program is called to be a holder; the guard's folder follows.
 #[derive(Debug, Clone)]
@@ -170,9 +172,15 @@ impl Guard<'_> {
         let before = |failure: Failure| Shut::Refused(Refusal::BeforeStop(failure));
         self.were = self.states().map_err(before)?;
         let words = self.terms.argv.iter().take(MOST_WORDS).map(|word| encode(word.0.as_os_str()));
+        let words = words.map(|word| word.chars().take(MOST_LETTERS).collect::<String>());
+        let mut room = MOST_BYTES;
+        let fits = |word: &String| {
+            room = room.saturating_sub(word.len());
+            room > 0
+        };
         let opened = Record::GuardOpen {
             snapshot: self.terms.snapshot.clone(),
-            argv: words.map(|word| word.chars().take(MOST_LETTERS).collect()).collect(),
+            argv: words.take_while(fits).collect(),
             policy: self.terms.on_failure,
             services: self.were.clone(),
             group: self.holder,

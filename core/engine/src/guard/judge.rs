@@ -29,6 +29,10 @@ impl Guard<'_> {
             Err(failure @ Failure::InstallerRuns { .. }) => {
                 return self.report(Ending::Unfinished(failure), true);
             }
+            // Whoever recovers ends the wait, and does not judge by it.
+            Err(failure @ Failure::Cancelled(_)) if self.side == Side::Recovery => {
+                return self.report(Ending::Unfinished(failure), true);
+            }
             Err(failure) => failure,
         };
         // A recovery has nobody to ask, and of an installer that was cut off nobody wants the half.

@@ -21,6 +21,7 @@ mod settle;
 
 pub(crate) use back::undo;
 pub use holder::hold;
+pub(crate) use holder::may_have_let_go;
 pub use install::{Program, run};
 pub(crate) use reserve::release;
 pub(crate) use settle::settle;

@@ -4,7 +4,7 @@
 //! On each volume of the product it lies in a folder `.backout-<guard>` with the guard's marker, as staging folders are, so
 //! that scans leave it out and whoever finds it knows whose it is; for the records of the way back in the guard's own folder.
 
-use crate::{look, refusal::Refusal, state::Locked, transaction::Transaction};
+use crate::{failure::Failure, look, refusal::Refusal, state::Locked, transaction::Transaction};
 use backout_disk::{
     Error, ErrorKind, Folder, durable,
     staging::{PREFIX, Staging},
@@ -74,12 +74,23 @@ fn needed(snapshot: &Snapshot) -> Result<BTreeMap<u64, (Folder, u64)>, Refusal> 
     Ok(needed)
 }
 
+/// Whether it is still taken: nothing was given up yet.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn is_taken(tx: &Transaction) -> Result<bool, Failure> {
+    let found = tx.folder.stat(OsStr::new(RESERVE)).map_err(|e| Failure::Process { why: e.to_string() })?;
+    Ok(found.is_some())
+}
+
 /// Gives it up, wherever some of it lies; what is not there is given up. Of a run that is no guard there is none.
 ///
 /// # Errors
 /// The disk's.
 pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
     let Some(terms) = tx.plan.guards() else { return Ok(()) };
+    // First, as it tells that nothing was given up yet.
+    durable::remove_tree(&tx.folder, OsStr::new(RESERVE))?;
     for root in &terms.roots {
         match Folder::open_root(&root.0) {
             Ok(folder) => durable::remove_tree(&folder, OsStr::new(&format!("{PREFIX}{}", tx.run)))?,
@@ -88,5 +99,5 @@ pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
             Err(e) => return Err(e),
         }
     }
-    durable::remove_tree(&tx.folder, OsStr::new(RESERVE))
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Settles a guard whose process died: waits for its installer, judges its work, keeps it or goes back.
 
-use super::{Guard, Side, back, install::Waited};
+use super::{Guard, Side, back, holder, install::Waited, reserve};
 use crate::{
     faces::Faces,
     failure::{Failure, Stuck},
@@ -9,10 +9,15 @@ use crate::{
     report::{Ending, RunReport},
     state::{Locked, OpenRun},
     survey::check_programs,
+    transaction::Transaction,
     window::{Extent, chain},
 };
 use backout_journal::{Direction, Journal, Reading, Record, Status, Tail};
-use backout_protocol::{Event, guard::Exit, report::Phase};
+use backout_protocol::{
+    Event,
+    guard::{Exit, OnFailure},
+    report::Phase,
+};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Settles an open guard, whose way back is settled, if it had one. At boot nothing is done before all services may run:
@@ -42,17 +47,24 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
     if let Err(refusal) = check_programs(services.as_ref(), &tx.plan.site.health) {
         return stuck(untrusted(refusal, &tx));
     }
-    // A line that cannot be read may have been a whole `LetGo` that is damaged since: what the holder wrote tells.
-    let in_doubt = reading.status == Status::Guarding && matches!(reading.tail, Tail::Torn { .. });
-    let status = if in_doubt { Status::Installing } else { reading.status };
+    let doubt = match in_doubt(&tx, terms.on_failure, &reading) {
+        Ok(doubt) => doubt,
+        Err(failure) => return RunReport::of(Ending::Unfinished(failure)),
+    };
+    let status = match &doubt {
+        Some(Record::LetGo) => Status::Installing,
+        Some(_) => Status::GoingBack,
+        None => reading.status,
+    };
+    let going_back = why(reading.records().chain(&doubt));
     let back = matches!(status, Status::GoingBack | Status::Begun | Status::Guarding);
     let direction = if back { Direction::Backwards } else { Direction::Forwards };
-    let added = in_doubt.then_some(Record::LetGo).into_iter().chain([Record::Recovering { direction }]);
+    let added = doubt.into_iter().chain([Record::Recovering { direction }]);
     let journal = match Journal::take_over(&tx.folder, &tx.run, &reading, added) {
         Ok(journal) => journal,
         Err(e) => return RunReport::of(Ending::Unfinished(Failure::Journal { why: chain(&e) })),
     };
-    let (were, holder) = back::were(&reading);
+    let (were, group) = back::were(&reading);
     let guard = Guard {
         locked,
         tx: &tx,
@@ -61,7 +73,7 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         services: services.as_ref(),
         faces: *faces,
         were,
-        holder,
+        holder: group,
         ask: &|_| false,
         side: Side::Recovery,
         notices: Vec::new(),
@@ -80,9 +92,24 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
             }
             guard.conclude(&exit)
         }
-        Status::GoingBack => guard.go_back(why(&reading)),
+        Status::GoingBack => guard.go_back(Failure::Recorded { why: going_back }),
         _ => guard.report(Ending::NothingToDo, false),
     }
+}
+
+/// The record that may have been whole once and is not there: its line cannot be read, or the medium lost it.
+fn in_doubt(tx: &Transaction, on_failure: OnFailure, reading: &Reading) -> Result<Option<Record>, Failure> {
+    let torn = matches!(reading.tail, Tail::Torn { .. });
+    Ok(match reading.status {
+        // What the holder wrote tells, once it is gone.
+        Status::Guarding if torn || holder::word(&tx.folder)?.let_go => Some(Record::LetGo),
+        // As long as its space is taken the way back has changed nothing. Without it half of the work may be gone, and
+        // half of it is nothing to keep.
+        Status::Judging if torn && on_failure != OnFailure::Keep && !reserve::is_taken(tx)? => {
+            Some(Record::GoingBack { why: "how its work was judged is not on record".to_owned() })
+        }
+        _ => None,
+    })
 }
 
 impl Guard<'_> {
@@ -108,12 +135,12 @@ fn exited(reading: &Reading) -> Exit {
     exit.unwrap_or(Exit::Unknown)
 }
 
-fn why(reading: &Reading) -> Failure {
-    let why = reading.records().find_map(|r| match r {
+fn why<'a>(mut records: impl Iterator<Item = &'a Record>) -> String {
+    let why = records.find_map(|r| match r {
         Record::GoingBack { why } => Some(why.clone()),
         _ => None,
     });
-    Failure::Recorded { why: why.unwrap_or_default() }
+    why.unwrap_or_default()
 }
 
 /// Whether the machine was not booted since the guard began. Where that cannot be told it was.
