@@ -11,6 +11,7 @@ use backout_engine::{
     commit::{self, Meant},
     history,
 };
+use backout_journal::Record;
 use backout_protocol::{
     HostPath, Outcome, RunId, RunResult,
     plan::{Ask, Plan, PlanKind},
@@ -83,8 +84,7 @@ pub(crate) fn answered(session: &Session, state: &State, aim: Aim<'_>) -> Result
         },
     };
     replayed(&mut answer);
-    answer.text =
-        format!("the request `{id}` was carried out before, by the run {run}; nothing was done now");
+    answer.text = before(id, &run);
     Ok(Some(answer))
 }
 
@@ -101,6 +101,38 @@ pub(crate) fn staged(session: &Session, state: &State, aim: Aim<'_>) -> Result<O
     let mut answer = Answer::from(waiting.report());
     replayed(&mut answer);
     Ok(Some(answer))
+}
+
+/// The result of a commit that was asked for under this call's id, of the run that is named or of any. Called under the lock,
+/// where nothing waits for a commit.
+pub(crate) fn committed(
+    session: &Session,
+    state: &State,
+    named: Option<&str>,
+) -> Result<Option<Answer>, Stop> {
+    let Some(id) = &session.global.request_id else { return Ok(None) };
+    for entry in history::entries(state).map_err(stop)? {
+        let meant = named.is_none_or(|name| entry.run.as_str().eq_ignore_ascii_case(name));
+        if !meant || !entry.records.iter().any(|(_, record)| *record == Record::CommitPending) {
+            continue;
+        }
+        // One that was refused left its run waiting, and is tried again.
+        let result = printed(state, &entry.run)?.filter(|result| {
+            result.request_id.as_ref() == Some(id)
+                && !matches!(result.outcome, Outcome::Refused | Outcome::Staged)
+        });
+        if let Some(result) = result {
+            let mut answer = Answer::of_result(result);
+            replayed(&mut answer);
+            answer.text = before(id, &entry.run);
+            return Ok(Some(answer));
+        }
+    }
+    Ok(None)
+}
+
+fn before(id: &str, run: &RunId) -> String {
+    format!("the request `{id}` was carried out before, by the run {run}; nothing was done now")
 }
 
 fn replayed(answer: &mut Answer) {

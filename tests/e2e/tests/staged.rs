@@ -296,6 +296,40 @@ fn the_same_request_stages_once() {
 }
 
 #[test]
+fn a_commit_without_its_profile_says_that_the_run_still_waits() {
+    let world = World::small();
+    let id = staged(&world, &[]);
+    let profile = fs::read(&world.profile).unwrap();
+    fs::remove_file(&world.profile).unwrap();
+    let refused = world.plain(&["commit"]).ends(10);
+    let message = refused.json["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("{id} still waits")), "{message}");
+    assert_eq!(refused.json["run_id"], id.as_str());
+    write(Path::new(&world.profile), profile);
+    world.plain(&["commit"]).ends(0);
+}
+
+#[test]
+fn the_same_request_commits_once_and_tells_it_again() {
+    let world = World::small();
+    let id = staged(&world, &[]);
+    let drifted = world.home.join("live/a.conf");
+    let was = fs::read(&drifted).unwrap();
+    write(&drifted, "drift");
+    let ask = ["commit", "--request-id", "tonight"];
+    world.plain(&ask).ends(12);
+    write(&drifted, &was);
+    let first = world.plain(&ask).ends(0);
+    for named in [&ask[..], &["commit", &id, "--request-id", "tonight"]] {
+        let again = world.plain(named).ends(0);
+        assert_eq!(again.json["data"]["replayed"], true);
+        assert_eq!((&again.json["run_id"], &again.json["changed"]), (&first.json["run_id"], &true.into()));
+    }
+    world.plain(&["commit", "--request-id", "another"]).ends(10);
+    world.plain(&["undo"]).ends(0);
+}
+
+#[test]
 fn a_generation_can_be_staged_too_and_its_snapshot_stays() {
     let world = World::small();
     let before = world.files();

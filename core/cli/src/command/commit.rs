@@ -37,7 +37,13 @@ pub(crate) fn run(session: &Session, id: Option<&str>, dry_run: bool) -> Result<
     }
     drop(state);
     let locked = session.lock()?;
-    let waiting = match commit::meant(locked.state(), id).map_err(stop)? {
+    let meant = commit::meant(locked.state(), id);
+    if !matches!(meant, Ok(Meant::Waits(_)))
+        && let Some(answer) = request::committed(session, locked.state(), id)?
+    {
+        return Ok(answer);
+    }
+    let waiting = match meant.map_err(stop)? {
         Meant::Waits(waiting) => waiting,
         Meant::Over(run) => return Ok(over(run)),
     };
@@ -71,7 +77,13 @@ fn check(session: &Session, state: &State, waiting: &Waiting) -> Result<(), Stop
     let run = || waiting.run().clone();
     let still = |why: Refusal| stop(Refusal::StillStaged { run: run(), why: Box::new(why) });
     let staged = waiting.plan();
-    let job = rollback::job(session, &Wish::default(), Some(staged), Goes::Back)?;
+    let job = rollback::job(session, &Wish::default(), Some(staged), Goes::Back).map_err(|mut answer| {
+        answer.result.run_id = Some(run());
+        if let Some(said) = answer.said.take() {
+            answer.say(words::waits_on(said, waiting.run()));
+        }
+        answer
+    })?;
     let plugins = session.plugins_of(staged);
     let faces = Faces { host: &plugins, ..session.faces() };
     let now = planner::plan(&job, Some(state), &faces).map_err(|why| match is_drift(&why) {

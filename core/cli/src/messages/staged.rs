@@ -38,6 +38,18 @@ pub(crate) fn still(how: &str) -> Said {
     )
 }
 
+/// A refusal of a commit that speaks of something else, with what that means for the run.
+pub(crate) fn waits_on(said: Said, run: &RunId) -> Said {
+    let message = match said.message.strip_suffix("; nothing was touched") {
+        Some(message) => message.to_owned(),
+        None => said.message,
+    };
+    Said {
+        message: format!("{message}; nothing was touched, and the run {run} still waits for its commit"),
+        ..said
+    }
+}
+
 /// Refusals about such a run.
 pub(crate) fn refused(refusal: &Refusal) -> Said {
     use Refusal as R;
