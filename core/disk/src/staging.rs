@@ -62,7 +62,8 @@ pub struct Found {
     pub marker: Option<Vec<u8>>,
 }
 
-fn name_of(run: &RunId) -> OsString {
+/// The name of a run's staging folder, in each folder that holds one.
+pub fn name_of(run: &RunId) -> OsString {
     OsString::from(format!("{PREFIX}{run}"))
 }
 

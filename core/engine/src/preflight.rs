@@ -225,7 +225,7 @@ fn folder(folder: &Folder) -> Result<backout_disk::folder::FileSystem, Refusal> 
 fn leftovers(folder: &Folder, state: &Path, notices: &mut Vec<Notice>) -> Result<(), Refusal> {
     let ours = std::fs::canonicalize(state).ok();
     for backout_disk::staging::Found { run, marker } in Staging::list(folder).map_err(Refusal::Look)? {
-        let at = HostPath(folder.path().join(format!("{}{run}", backout_disk::staging::PREFIX)));
+        let at = HostPath(folder.path().join(backout_disk::staging::name_of(&run)));
         let text = marker.and_then(|m| String::from_utf8(m).ok());
         let marker: Option<Marker> = text.and_then(|t| from_ron("id", &t).ok());
         let foreign = |state| Refusal::ForeignRun { folder: at.clone(), run: run.to_string(), state };

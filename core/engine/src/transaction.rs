@@ -156,7 +156,7 @@ impl Swap {
 
     /// Its slot as one path, for people.
     pub fn slot_path(&self, run: &RunId) -> PathBuf {
-        self.host().path().0.join(format!("{}{run}", backout_disk::staging::PREFIX)).join(self.slot.as_path())
+        self.host().path().0.join(backout_disk::staging::name_of(run)).join(self.slot.as_path())
     }
 
     /// Where its before-image may lie, for people: in its slot, or under the slot's second name where the file system has

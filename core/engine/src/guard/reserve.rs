@@ -7,7 +7,7 @@
 use crate::{failure::Failure, look, refusal::Refusal, state::Locked, transaction::Transaction};
 use backout_disk::{
     Error, ErrorKind, Folder, durable,
-    staging::{PREFIX, Staging},
+    staging::{Staging, name_of},
 };
 use backout_protocol::{Fingerprint, HostPath, snapshot::Snapshot, text::to_ron};
 use std::{collections::BTreeMap, ffi::OsStr};
@@ -93,7 +93,7 @@ pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
     durable::remove_tree(&tx.folder, OsStr::new(RESERVE))?;
     for root in &terms.roots {
         match Folder::open_root(&root.0) {
-            Ok(folder) => durable::remove_tree(&folder, OsStr::new(&format!("{PREFIX}{}", tx.run)))?,
+            Ok(folder) => durable::remove_tree(&folder, &name_of(&tx.run))?,
             // The installer may have removed it; then the reserve is gone with it.
             Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Symlink | ErrorKind::NotAFolder) => {}
             Err(e) => return Err(e),

@@ -14,7 +14,7 @@ use crate::{
     tidy::{by_plan_alone, digests},
     transaction::{Swap, Transaction},
 };
-use backout_disk::{Folder, durable, size::tree_size, staging::PREFIX};
+use backout_disk::{Folder, durable, size::tree_size, staging::name_of};
 use backout_journal::{Journal, Reading, Record, Status, Verdict};
 use backout_protocol::{
     HostPath, Notice, RunId,
@@ -226,7 +226,7 @@ fn window(reading: &Reading) -> Option<u64> {
 }
 
 fn kept_folders(tx: &Transaction) -> Vec<HostPath> {
-    let names = tx.hosts().into_iter().map(|h| h.path().0.join(format!("{PREFIX}{}", tx.run)));
+    let names = tx.hosts().into_iter().map(|h| h.path().0.join(name_of(&tx.run)));
     names.filter(|p| p.is_dir()).map(HostPath).collect()
 }
 

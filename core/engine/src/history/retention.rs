@@ -10,7 +10,7 @@ use crate::{
     tidy,
     transaction::{Host, Transaction},
 };
-use backout_disk::{Error, Folder, durable, staging::PREFIX};
+use backout_disk::{Error, Folder, durable, staging::name_of};
 use backout_protocol::RunId;
 use std::ffi::OsStr;
 
@@ -97,7 +97,7 @@ fn remove(locked: &Locked, run: &RunId) -> Result<(), Error> {
     // All of them first: a run whose volume is away stays as it is.
     let hosts = tx.hosts().iter().map(|host| reach(&tx, host)).collect::<Result<Vec<_>, _>>()?;
     for host in hosts {
-        durable::remove_tree(&host, OsStr::new(&format!("{PREFIX}{run}")))?;
+        durable::remove_tree(&host, &name_of(run))?;
     }
     drop((folder, tx));
     // Under a name that is no run's, so that a run of which some records are gone is never taken for a damaged one.
@@ -121,7 +121,7 @@ pub(crate) fn sweep(locked: &Locked) -> Result<(), Error> {
 /// as nothing of ours may ever lie anywhere without its journal.
 fn reach(tx: &Transaction, host: &Host) -> Result<Folder, Error> {
     let folder = host.open()?;
-    if folder.stat(OsStr::new(&format!("{PREFIX}{}", tx.run)))?.is_none() {
+    if folder.stat(&name_of(&tx.run))?.is_none() {
         tidy::mounted(tx, host, &folder, |swap| swap.after)?;
     }
     Ok(folder)
