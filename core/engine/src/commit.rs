@@ -9,23 +9,22 @@
 //! Until `Opening` nothing of the product is touched, so whatever is refused up to there leaves the run waiting.
 
 use crate::{
-    action::{Asking, Progress},
+    action::Asking,
     faces::Faces,
     failure::{Failure, Stuck},
     history::{self, Fate},
     hold::{self, UNSETTLED},
     quiesce,
-    recover::load,
+    recover::{self, load},
     refusal::{NotCommittable, Refusal},
     report::{Ending, RunReport, counts},
     rollback::conclude,
     stage::Stagings,
-    state::{Locked, State},
-    survey::check_programs,
+    state::{Locked, OpenRun, State},
     swap::is_placeholder,
     tidy,
     transaction::{Swap, Transaction},
-    window::{Extent, Run, chain},
+    window::{Run, chain},
 };
 use backout_disk::{Error, fingerprint::fingerprint, swap::Turn};
 use backout_journal::{Direction, Journal, Reading, Record};
@@ -35,7 +34,7 @@ use backout_protocol::{
     report::Phase,
     step::Source,
 };
-use std::{cell::Cell, ffi::OsStr, path::Path, time::Duration};
+use std::{ffi::OsStr, path::Path, time::Duration};
 
 /// Why a run that was called off ended.
 const CALLED_OFF: &str = "it was called off before its commit";
@@ -263,14 +262,10 @@ pub fn run(locked: &Locked, waiting: &Waiting, faces: &Faces<'_>) -> RunReport {
     let Waiting { tx, reading } = waiting;
     faces.observer.begun(&tx.run, tx.log());
     let stays = |why: Refusal| RunReport { run: Some(tx.run.clone()), ..waiting.still(why).into() };
-    let services = match quiesce::open(&tx.plan) {
+    let services = match quiesce::open_trusted(&tx.plan) {
         Ok(services) => services,
-        Err(e) => return stays(Refusal::Service(e)),
+        Err(refusal) => return stays(refusal),
     };
-    // The plan's commands run as whoever commits: what they name must not have been changed by others meanwhile.
-    if let Err(refusal) = check_programs(services.as_ref(), &tx.plan.site.health) {
-        return stays(refusal);
-    }
     let stagings = match waiting.stagings() {
         Ok(stagings) => stagings,
         Err(refusal) => return RunReport { run: Some(tx.run.clone()), ..refusal.into() },
@@ -294,24 +289,8 @@ pub fn run(locked: &Locked, waiting: &Waiting, faces: &Faces<'_>) -> RunReport {
         Ok(journal) => journal,
         Err(e) => return stays(Refusal::BeforeStop(Failure::Journal { why: chain(&e) })),
     };
-    let run = Run {
-        state: locked.state(),
-        tx,
-        journal,
-        stagings,
-        services: services.as_ref(),
-        faces: *faces,
-        held,
-        actions: Progress::default(),
-        were: Vec::new(),
-        extent: Extent::Whole,
-        cancellable: true,
-        issued: Cell::new(false),
-        under_way: None,
-        notices,
-        opened: None,
-        window_ms: None,
-    };
+    let mut run = Run::staged(locked.state(), tx, journal, stagings, services.as_ref(), *faces, held);
+    run.notices = notices;
     let (ending, run) = run.forwards();
     conclude(locked, ending, run)
 }
@@ -333,20 +312,10 @@ pub(crate) fn leave_be(locked: &Locked, tx: &Transaction, reading: &Reading) -> 
 
 /// Calls off the run that waits for its commit in the state folder at `path`: what was staged goes, nothing else.
 pub fn call_off(path: &Path, faces: &Faces<'_>) -> RunReport {
-    match State::look(path) {
-        Ok(None) => return RunReport::of(Ending::NothingToDo),
-        Ok(Some(_)) => {}
-        Err(refusal) => return refusal.into(),
-    }
-    let locked = match State::lock(path) {
-        Ok(locked) => locked,
-        Err(refusal) => return refusal.into(),
-    };
-    let open = match locked.state().unfinished() {
-        Ok(None) => return RunReport::of(Ending::NothingToDo),
-        Ok(Some(open)) => open,
-        Err(refusal) => return refusal.into(),
-    };
+    recover::unfinished(path, |locked, open| cancel(locked, open, faces))
+}
+
+fn cancel(locked: &Locked, open: OpenRun, faces: &Faces<'_>) -> RunReport {
     if !open.waits_for_its_commit() {
         return Refusal::NoCommitPending { run: open.run }.into();
     }
@@ -354,7 +323,7 @@ pub fn call_off(path: &Path, faces: &Faces<'_>) -> RunReport {
     let ending = match load(locked.state(), &open) {
         Ok((tx, reading)) => {
             faces.observer.begun(&tx.run, tx.log());
-            take_away(&locked, &tx, &reading)
+            take_away(locked, &tx, &reading)
         }
         Err(why) => Ending::Stuck { after: None, why },
     };

@@ -9,9 +9,9 @@ use crate::{
     look, planner,
     snapshot::{
         restore,
-        store::{self, SNAPSHOTS, tree},
+        store::{self, SNAPSHOTS},
     },
-    state::{State, plain},
+    state::State,
 };
 use backout_disk::fingerprint::fingerprint;
 use backout_protocol::{
@@ -110,17 +110,11 @@ impl<'a> Generations<'a> {
             || judge(file.need, &live, expected, &Ok(*saved)).is_ok();
         earlier
             && !self.known.is_patched(file.component, &place, saved)
-            && self.copy(snapshot, entry).is_some_and(|copy| {
+            && self.state.is_some_and(|state| {
                 // A copy that has rotted is no good one; the inventory alone does not tell.
+                let copy = store::copy_of(state, &snapshot.id, entry.root, Some(&entry.path));
                 fingerprint(&copy).is_ok_and(|f| f == saved.fingerprint)
             })
-    }
-
-    /// Where the snapshot keeps the bytes of an entry.
-    fn copy(&self, snapshot: &Snapshot, entry: &Entry) -> Option<Place> {
-        let below = plain(SNAPSHOTS).join(&plain(snapshot.id.as_str())).join(&tree(entry.root));
-        let root = HostPath(self.state?.path().join(below.as_path()));
-        Some(Place { root, rel: entry.path.clone() })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Looks at files: fingerprint, version, machine type.
 
 use crate::{failure::Holders, refusal::Refusal};
-use backout_disk::{Error, ErrorKind, fingerprint::digest_file, folder::open_place};
+use backout_disk::{Error, ErrorKind, Folder, fingerprint::digest_file, folder::open_place};
 use backout_protocol::{Fingerprint, HostPath, Image, Place, RelPath, message::Reject};
 use std::{
     collections::BTreeMap,
@@ -44,6 +44,15 @@ pub(crate) fn candidate(place: &Place) -> Result<Image, Reject> {
             _ => Reject::Unreadable(e.to_string()),
         }),
     }
+}
+
+/// What a symbolic link holds.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn link(place: &Place) -> Result<HostPath, Error> {
+    let folder = Folder::open_parent_of(place)?;
+    Ok(HostPath(folder.read_link(place.rel.name())?.into()))
 }
 
 /// A failure to look at a target, as a refusal.

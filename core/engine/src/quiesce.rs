@@ -3,6 +3,8 @@
 use crate::{
     faces::{Cancel, Faces},
     failure::Failure,
+    refusal::Refusal,
+    survey::check_programs,
     transaction::Transaction,
     window::Extent,
 };
@@ -236,6 +238,17 @@ pub(crate) fn open(plan: &Plan) -> Result<Box<dyn Services>, ServiceError> {
         return Ok(none());
     }
     service::open(&plan.site.services, &plan.site.units, &plan.site.timeouts)
+}
+
+/// The same, where the plan is about to be carried out, taken back or settled: its commands run as whoever does that, and
+/// what they name must not have been changed by others meanwhile.
+///
+/// # Errors
+/// [`Refusal::Service`], [`Refusal::Distrusted`].
+pub(crate) fn open_trusted(plan: &Plan) -> Result<Box<dyn Services>, Refusal> {
+    let services = open(plan).map_err(Refusal::Service)?;
+    check_programs(services.as_ref(), &plan.site.health)?;
+    Ok(services)
 }
 
 /// No services at all.

@@ -15,7 +15,6 @@ use crate::{
     report::{Ending, RunReport},
     rollback::conclude,
     state::{Locked, OpenRun, State, plain},
-    survey::check_programs,
     tidy,
     transaction::Transaction,
     window::{Extent, Look, Run, chain},
@@ -27,6 +26,11 @@ use std::{cell::Cell, collections::BTreeSet, path::Path, time::Duration};
 /// Settles the unfinished run in the state folder at `path`, whichever side it ends on; with [`Extent::Files`] only as
 /// far as its files go.
 pub fn run(path: &Path, extent: Extent, faces: &Faces<'_>) -> RunReport {
+    unfinished(path, |locked, open| settle_all(locked, open, extent, faces))
+}
+
+/// Does this with the unfinished run in the state folder at `path`, under its lock.
+pub(crate) fn unfinished(path: &Path, then: impl FnOnce(&Locked, OpenRun) -> RunReport) -> RunReport {
     match State::look(path) {
         Ok(None) => return RunReport::of(Ending::NothingToDo),
         Ok(Some(_)) => {}
@@ -38,7 +42,7 @@ pub fn run(path: &Path, extent: Extent, faces: &Faces<'_>) -> RunReport {
     };
     match locked.state().unfinished() {
         Ok(None) => RunReport::of(Ending::NothingToDo),
-        Ok(Some(open)) => settle_all(&locked, open, extent, faces),
+        Ok(Some(open)) => then(&locked, open),
         Err(refusal) => refusal.into(),
     }
 }
@@ -203,14 +207,10 @@ fn go_on(
     {
         return RunReport::of(Ending::Stuck { after: None, why });
     }
-    let services = match quiesce::open(&tx.plan) {
+    let services = match quiesce::open_trusted(&tx.plan) {
         Ok(services) => services,
-        Err(e) => return RunReport::of(Ending::Stuck { after: None, why: Stuck::Service(e) }),
+        Err(refusal) => return RunReport::of(Ending::Stuck { after: None, why: unusable(refusal, tx) }),
     };
-    // The plan's commands run as whoever recovers: what they name must not have been changed by others meanwhile.
-    if let Err(refusal) = check_programs(services.as_ref(), &tx.plan.site.health) {
-        return RunReport::of(Ending::Stuck { after: None, why: untrusted(refusal, tx) });
-    }
     let patience = Duration::from_secs(tx.plan.site.timeouts.stop.into());
     let held = match quiesce::mark_stops(tx, services.as_ref(), patience) {
         Ok(held) => held,
@@ -289,20 +289,10 @@ fn start_under_way(reading: &Reading) -> Option<ServiceName> {
 /// Calls off what waits for a reboot: takes the run's moves out of the system's queue and ends it as it is, old. Behind
 /// the reboot it is too late for that; then the run is settled like any other.
 pub fn cancel_reboot(path: &Path, faces: &Faces<'_>) -> RunReport {
-    match State::look(path) {
-        Ok(None) => return RunReport::of(Ending::NothingToDo),
-        Ok(Some(_)) => {}
-        Err(refusal) => return refusal.into(),
-    }
-    let locked = match State::lock(path) {
-        Ok(locked) => locked,
-        Err(refusal) => return refusal.into(),
-    };
-    let open = match locked.state().unfinished() {
-        Ok(None) => return RunReport::of(Ending::NothingToDo),
-        Ok(Some(open)) => open,
-        Err(refusal) => return refusal.into(),
-    };
+    unfinished(path, |locked, open| call_off(locked, open, faces))
+}
+
+fn call_off(locked: &Locked, open: OpenRun, faces: &Faces<'_>) -> RunReport {
     if !open.waits_for_a_reboot() {
         return Refusal::NoRebootPending { run: open.run }.into();
     }
@@ -312,17 +302,18 @@ pub fn cancel_reboot(path: &Path, faces: &Faces<'_>) -> RunReport {
     };
     match defer::is_same_boot(&reading) {
         Ok(true) => {}
-        Ok(false) => return settle(&locked, open, Extent::Whole, faces),
+        Ok(false) => return settle(locked, open, Extent::Whole, faces),
         Err(failure) => return RunReport::of(Ending::Unfinished(failure)),
     }
-    let mut report = RunReport::of(defer::call_off(&locked, &tx, &reading));
+    let mut report = RunReport::of(defer::call_off(locked, &tx, &reading));
     report.run = Some(open.run);
     report
 }
 
-/// A program that may not be run, as the reason why a recovery cannot go on.
-pub(crate) fn untrusted(refusal: Refusal, tx: &Transaction) -> Stuck {
+/// Services that cannot be used, or a program that may not be run, as the reason why a recovery cannot go on.
+pub(crate) fn unusable(refusal: Refusal, tx: &Transaction) -> Stuck {
     match refusal {
+        Refusal::Service(e) => Stuck::Service(e),
         Refusal::Distrusted { path, why, .. } => Stuck::Companion { path, why },
         other => {
             let path = HostPath(tx.folder.path().join(crate::transaction::PLAN));

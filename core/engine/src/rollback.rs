@@ -2,8 +2,7 @@
 //! A run may also end with staging, to be gone on with by its [`commit`].
 
 use crate::{
-    action::{self, Progress},
-    commit,
+    action, commit,
     faces::Faces,
     history::{self, Retention},
     hold,
@@ -14,14 +13,13 @@ use crate::{
     state::{Locked, unusable},
     tidy,
     transaction::{PLAN, Transaction, dressed, swaps, write},
-    window::{Extent, Run, chain},
+    window::{Run, chain},
 };
 use backout_disk::{Error, durable};
 use backout_journal::{Journal, Record, format};
 use backout_machine::service::Services;
 use backout_protocol::{Counts, Digest, Notice, RunId, plan::Plan};
 use std::{
-    cell::Cell,
     ffi::OsStr,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -146,24 +144,8 @@ fn carry_out(
         Ok(held) => held,
         Err(failure) => return give_up(locked, &tx, journal, Refusal::BeforeStop(failure)),
     };
-    let run = Run {
-        state: locked.state(),
-        tx: &tx,
-        journal,
-        stagings,
-        services,
-        faces: *faces,
-        held,
-        actions: Progress::default(),
-        were: Vec::new(),
-        extent: Extent::Whole,
-        cancellable: true,
-        issued: Cell::new(false),
-        under_way: None,
-        notices,
-        opened: None,
-        window_ms: None,
-    };
+    let mut run = Run::staged(locked.state(), &tx, journal, stagings, services, *faces, held);
+    run.notices = notices;
     let (ending, run) = run.forwards();
     conclude(locked, ending, run)
 }

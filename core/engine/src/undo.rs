@@ -13,7 +13,6 @@ use crate::{
     refusal::{NotUndoable, Refusal},
     snapshot::diff::differing,
     state::{State, plain},
-    survey::check_programs,
     transaction::{Dressing, Swap, Transaction},
     undo_part,
 };
@@ -53,11 +52,10 @@ pub fn plan(state: &State, asked: &Asked<'_>, faces: &Faces<'_>) -> Result<Plan,
         Some(id) => chosen(runs, id)?,
         None => newest(runs)?,
     };
-    if tx.plan.guards().is_some() {
-        return guard::undo(state, &tx, asked, faces);
+    if let Some(terms) = tx.plan.guards() {
+        return guard::undo(state, &tx, terms, asked, faces);
     }
-    let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
-    check_programs(services.as_ref(), &tx.plan.site.health)?;
+    let services = quiesce::open_trusted(&tx.plan)?;
     let left = match asked.paths {
         [] => 0,
         // Actions change what no path names: they stay applied, and are counted among what is left.
@@ -264,7 +262,9 @@ fn invert(tx: &Transaction, swap: &Swap) -> Result<Vec<Step>, Refusal> {
             let source = saved(tx, swap)?;
             let before = image_of(&swap.target, swap.after)?;
             let differs = match (swap.before, swap.after) {
-                (Fingerprint::Link { .. }, _) => vec![format!("symbolic link to `{}`", text_of(&source)?)],
+                (Fingerprint::Link { .. }, _) => {
+                    vec![format!("symbolic link to `{}`", look::link(&source).map_err(look::refusal)?)]
+                }
                 (_, Fingerprint::Link { .. }) => vec!["symbolic link -> file".to_owned()],
                 _ => Vec::new(),
             };
@@ -316,21 +316,15 @@ fn undress(tx: &Transaction, dressing: &Dressing) -> Result<Option<Step>, Refusa
     let (now, then) = (aside::facts(&folder).map_err(look::refusal)?, aside::facts(&kept).map_err(lost)?);
     let differs = differing(&now, &then, true);
     let name = plain(backout_disk::swap::old_name(dressing.slot.name()));
-    let rel = plain(format!("{}{}", backout_disk::staging::PREFIX, tx.run)).join(&name);
+    let rel = plain(backout_disk::staging::name_of(&tx.run)).join(&name);
     let like = Place { root: dressing.root.clone(), rel };
     let (root, rel) = (dressing.root.clone(), dressing.rel.clone());
     Ok((!differs.is_empty()).then_some(Step::DressFolder { root, rel, like, differs }))
 }
 
-/// What a symbolic link holds.
-fn text_of(link: &Place) -> Result<HostPath, Refusal> {
-    let folder = backout_disk::Folder::open_parent_of(link).map_err(look::refusal)?;
-    Ok(HostPath(folder.read_link(link.rel.name()).map_err(look::refusal)?.into()))
-}
-
 /// Where a run keeps a before-image: its slot, or, where no exchange was to be had, beside it.
 fn saved(tx: &Transaction, swap: &Swap) -> Result<Place, Refusal> {
-    let staging = plain(format!("{}{}", backout_disk::staging::PREFIX, tx.run));
+    let staging = plain(backout_disk::staging::name_of(&tx.run));
     let in_host = |name: &RelPath| match &swap.host {
         Some(host) => host.join(&staging).join(name),
         None => staging.join(name),

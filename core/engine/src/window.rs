@@ -77,6 +77,38 @@ pub(crate) enum Look {
     First,
 }
 
+impl<'a> Run<'a> {
+    /// A run of which everything is staged and nothing else was done.
+    pub(crate) fn staged(
+        state: &'a State,
+        tx: &'a Transaction,
+        journal: Journal,
+        stagings: Stagings,
+        services: &'a dyn Services,
+        faces: Faces<'a>,
+        held: File,
+    ) -> Self {
+        Self {
+            state,
+            tx,
+            journal,
+            stagings,
+            services,
+            faces,
+            held,
+            actions: Progress::default(),
+            were: Vec::new(),
+            extent: Extent::Whole,
+            cancellable: true,
+            issued: Cell::new(false),
+            under_way: None,
+            notices: Vec::new(),
+            opened: None,
+            window_ms: None,
+        }
+    }
+}
+
 impl Run<'_> {
     pub(crate) fn quiesce(&self) -> Quiesce<'_> {
         Quiesce {

@@ -14,21 +14,20 @@ use crate::{
     rollback,
     snapshot::{restore, store},
     state::{Locked, State},
-    survey::check_programs,
     tidy,
     transaction::Transaction,
     undo::Asked,
 };
-use backout_disk::{Error, ErrorKind, durable, staging::PREFIX};
+use backout_disk::{Error, ErrorKind, durable, staging::name_of};
 use backout_journal::{Journal, Record, Status};
 use backout_machine::service::Services;
 use backout_protocol::{
-    Notice, Plan, RunId, Step,
+    Guard as Terms, Notice, Plan, RunId, Step,
     plan::{FORMAT, OnLocked, PlanKind, PlannedService, Tie},
+    snapshot::Snapshot,
 };
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
     time::{Duration, Instant},
 };
 
@@ -83,7 +82,7 @@ impl Guard<'_> {
         let state = self.locked.state();
         let saved = store::open(state, &self.terms.snapshot).map_err(&refused)?;
         inplace::clear(&saved).map_err(&refused)?;
-        let mut plan = changes(state, self.tx, self.services, &never).map_err(&refused)?;
+        let mut plan = changes(state, self.tx, &saved, self.services, &never).map_err(&refused)?;
         plan.kind = PlanKind::Rollback;
         plan.guard = Some(self.tx.run.clone());
         plan.request.request_id = None;
@@ -129,19 +128,18 @@ impl Guard<'_> {
 fn changes(
     state: &State,
     tx: &Transaction,
+    snapshot: &Snapshot,
     services: &dyn Services,
     cancel: &Cancel,
 ) -> Result<Plan, Refusal> {
     let mut plan = tx.plan.clone();
-    let Some(terms) = tx.plan.guards() else { return Ok(plan) };
-    let snapshot = store::open(state, &terms.snapshot)?;
     let Some(component) = plan.components.first().map(|c| c.id.clone()) else {
         return Err(Refusal::NothingPresent { profile: plan.profile.name });
     };
     let listed = BTreeMap::new();
     let ground =
         restore::Ground { state, cancel, names: plan.site.names, listed: &listed, otherwise: &component };
-    let restored = restore::everything(&snapshot, &ground)?;
+    let restored = restore::everything(snapshot, &ground)?;
     let mut named = Vec::new();
     for service in plan.services.iter().filter(|s| s.tie == Tie::Named) {
         let was = services.state(&service.name).map_err(Refusal::Service)?.was();
@@ -170,15 +168,16 @@ fn changes(
 pub(crate) fn undo(
     state: &State,
     tx: &Transaction,
+    terms: &Terms,
     asked: &Asked<'_>,
     faces: &Faces<'_>,
 ) -> Result<Plan, Refusal> {
     if let Some(path) = asked.paths.first() {
         return Err(Refusal::PathUnused { flag: PathFlag::Undo, path: path.clone() });
     }
-    let services = quiesce::open(&tx.plan).map_err(Refusal::Service)?;
-    check_programs(services.as_ref(), &tx.plan.site.health)?;
-    let mut plan = changes(state, tx, services.as_ref(), faces.cancel)?;
+    let services = quiesce::open_trusted(&tx.plan)?;
+    let snapshot = store::open(state, &terms.snapshot)?;
+    let mut plan = changes(state, tx, &snapshot, services.as_ref(), faces.cancel)?;
     let stopped = plan.services.iter().filter(|s| !s.was.ran() && s.tie == Tie::Named);
     let stopped = stopped
         .map(|s| Notice::FoundStopped { service: s.name.clone(), start: services.start_hint(&s.name) });
@@ -217,7 +216,7 @@ pub(super) fn forget(locked: &Locked, guard: &RunId) -> Result<(), Error> {
         }
         for host in tx.hosts() {
             match host.open() {
-                Ok(folder) => durable::remove_tree(&folder, OsStr::new(&format!("{PREFIX}{run}")))?,
+                Ok(folder) => durable::remove_tree(&folder, &name_of(&run))?,
                 Err(e) if e.kind == ErrorKind::NotFound => {}
                 Err(e) => return Err(e),
             }

@@ -10,7 +10,6 @@ use crate::{
     rollback,
     snapshot::store,
     state::Locked,
-    survey::check_programs,
     tidy,
     window::{Extent, chain},
 };
@@ -62,13 +61,10 @@ pub fn run(
     ask: &dyn Fn(&Failure) -> bool,
     faces: &Faces<'_>,
 ) -> RunReport {
-    let services = match quiesce::open(plan) {
+    let services = match quiesce::open_trusted(plan) {
         Ok(services) => services,
-        Err(e) => return Refusal::Service(e).into(),
+        Err(refusal) => return refusal.into(),
     };
-    if let Err(refusal) = check_programs(services.as_ref(), &plan.site.health) {
-        return refusal.into();
-    }
     let (tx, journal) = match rollback::begin(locked, plan, format::FORMAT) {
         Ok(begun) => begun,
         Err(refusal) => return refusal.into(),

@@ -3,12 +3,11 @@
 use super::{Guard, Side, back, holder, install::Waited, reserve};
 use crate::{
     faces::Faces,
-    failure::{Failure, Stuck},
+    failure::Failure,
     quiesce,
-    recover::{load, untrusted},
+    recover::{load, unusable},
     report::{Ending, RunReport},
     state::{Locked, OpenRun},
-    survey::check_programs,
     transaction::Transaction,
     window::{Extent, chain},
 };
@@ -40,13 +39,10 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
     };
     faces.observer.begun(&tx.run, tx.log());
     let Some(terms) = tx.plan.guards() else { return RunReport::of(Ending::NothingToDo) };
-    let services = match quiesce::open(&tx.plan) {
+    let services = match quiesce::open_trusted(&tx.plan) {
         Ok(services) => services,
-        Err(e) => return stuck(Stuck::Service(e)),
+        Err(refusal) => return stuck(unusable(refusal, &tx)),
     };
-    if let Err(refusal) = check_programs(services.as_ref(), &tx.plan.site.health) {
-        return stuck(untrusted(refusal, &tx));
-    }
     let doubt = match in_doubt(&tx, terms.on_failure, &reading) {
         Ok(doubt) => doubt,
         Err(failure) => return RunReport::of(Ending::Unfinished(failure)),

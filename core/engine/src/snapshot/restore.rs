@@ -3,13 +3,7 @@
 //! The whole of it, where the snapshot is the only source that was named: then also what came since goes away. Or the
 //! files of some components alone: those of their lists, and those that their plugins know of.
 
-use super::{
-    diff::differing,
-    exclude::Exclude,
-    inventory::Inventory,
-    store::{self, SNAPSHOTS, tree},
-    verify,
-};
+use super::{diff::differing, exclude::Exclude, inventory::Inventory, store, verify};
 use crate::{
     faces::Cancel,
     load::Job,
@@ -171,10 +165,7 @@ fn look_at(number: usize, root: &HostPath, rel: &RelPath, names: NameRule) -> Re
             facts = Some(aside::file_facts(&found.place).map_err(look::refusal)?);
             What::File(look::image(&found.place).map_err(look::refusal)?)
         }
-        Some(Kind::Symlink) => {
-            let folder = Folder::open_parent_of(&found.place).map_err(look::refusal)?;
-            What::Link(HostPath(folder.read_link(found.place.rel.name()).map_err(look::refusal)?.into()))
-        }
+        Some(Kind::Symlink) => What::Link(look::link(&found.place).map_err(look::refusal)?),
         Some(Kind::Other) => What::Other,
     };
     Ok(Some(Entry { root: number, path: found.place.rel, what, facts }))
@@ -415,12 +406,11 @@ impl<'a> Work<'a> {
 
     /// Where the copy of an entry lies.
     fn source(&self, saved: &Entry) -> Place {
-        Place { root: self.folder(), rel: tree(saved.root).join(&saved.path) }
+        self.copy(saved.root, Some(&saved.path))
     }
 
-    /// The snapshot's folder.
-    fn folder(&self) -> HostPath {
-        HostPath(self.ground.state.path().join(SNAPSHOTS).join(self.snapshot.id.as_str()))
+    fn copy(&self, root: usize, path: Option<&RelPath>) -> Place {
+        store::copy_of(self.ground.state, &self.snapshot.id, root, path)
     }
 
     fn path_key(&self, target: &Place) -> String {
@@ -460,12 +450,7 @@ impl<'a> Work<'a> {
         else {
             return;
         };
-        let like = tree(root);
-        let like = match rel {
-            Some((saved, _)) => like.join(saved),
-            None => like,
-        };
-        let like = Place { root: self.folder(), rel: like };
+        let like = self.copy(root, rel.map(|(saved, _)| saved));
         let copy = Folder::open_root(&like.root.0).and_then(|f| f.open_below(&like.rel));
         let copy = copy.and_then(|f| aside::facts(&f)).ok();
         let rel = rel.map(|(_, live)| live.clone());

@@ -6,7 +6,7 @@ use crate::{
 };
 use backout_disk::{Error, ErrorKind, Folder, aside, durable, fingerprint::digest_bytes};
 use backout_protocol::{
-    HostPath, RelPath, SnapshotId,
+    HostPath, Place, RelPath, SnapshotId,
     snapshot::{FORMAT, Snapshot},
     text::from_ron,
 };
@@ -107,6 +107,13 @@ pub(crate) fn at(state: &State, id: &SnapshotId) -> Result<Folder, Error> {
 /// The folder that holds the tree of the n-th root, below the snapshot's.
 pub(crate) fn tree(root: usize) -> RelPath {
     plain(FILES).join(&plain(root.to_string()))
+}
+
+/// Where a snapshot keeps its copy of what lies at `path` below the n-th root; of the root itself, with none.
+pub(crate) fn copy_of(state: &State, snapshot: &SnapshotId, root: usize, path: Option<&RelPath>) -> Place {
+    let tree = tree(root);
+    let rel = path.map_or_else(|| tree.clone(), |path| tree.join(path));
+    Place { root: HostPath(state.path().join(SNAPSHOTS).join(snapshot.as_str())), rel }
 }
 
 /// The inventory of one, checked: its digest, its format, its id, and that no path leads out of its root.
