@@ -44,10 +44,11 @@ pub(crate) fn waits_on(said: Said, run: &RunId) -> Said {
         Some(message) => message.to_owned(),
         None => said.message,
     };
-    Said {
-        message: format!("{message}; nothing was touched, and the run {run} still waits for its commit"),
-        ..said
-    }
+    Said { message: still_waits(&message, run), ..said }
+}
+
+fn still_waits(message: &str, run: &RunId) -> String {
+    format!("{message}; nothing was touched, and the run {run} still waits for its commit")
 }
 
 /// Refusals about such a run.
@@ -123,11 +124,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Said {
             } else {
                 format!("{help}; {then}")
             };
-            Said::new(
-                5207,
-                format!("{message}; nothing was touched, and the run {run} still waits for its commit"),
-                help,
-            )
+            Said::new(5207, still_waits(&message, run), help)
         }
         R::StagedSpoilt { run, path, why } => Said::new(
             5208,
