@@ -191,6 +191,12 @@ pub(crate) struct GuardWish {
     /// Not in this version.
     #[arg(long, value_name = "TIME", hide = true)]
     pub confirm_within: Option<String>,
+    /// Not in this version.
+    #[arg(long, hide = true)]
+    pub include_data: bool,
+    /// Not in this version.
+    #[arg(long, hide = true)]
+    pub allow_packaged: bool,
     /// The installer and its arguments.
     #[arg(last = true, required = true, value_name = "INSTALLER")]
     pub installer: Vec<OsString>,

@@ -105,6 +105,8 @@ fn not_yet(asked: &GuardWish) -> Option<&'static str> {
         (!asked.service.is_empty(), "--service"),
         (asked.learn.is_some(), "--learn"),
         (asked.confirm_within.is_some(), "--confirm-within"),
+        (asked.include_data, "--include-data"),
+        (asked.allow_packaged, "--allow-packaged"),
     ];
     flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
 }

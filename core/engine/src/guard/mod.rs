@@ -12,6 +12,7 @@
 //! in the snapshot. Recovery settles the way back first, then the guard.
 
 mod back;
+pub mod delicate;
 mod holder;
 mod inplace;
 mod install;
