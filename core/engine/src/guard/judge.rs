@@ -1,7 +1,7 @@
 //! Judges an installer's work: it ended well, every file that the profile knows is as the patch leaves it, every service
 //! that ran runs and is well. Until a deadline what is not so yet may still become so.
 
-use super::{Guard, Side, install::named};
+use super::{Guard, Side, install::named, make_durable};
 use crate::{
     faces::{Faces, Observer},
     failure::Failure,
@@ -54,7 +54,9 @@ impl Guard<'_> {
         {
             self.notices.push(Notice::InstallerLeft { processes: named(&left) });
         }
-        if let Err(failure) = self.record(Record::Kept { verdict, why }) {
+        // Also what came behind the installer's end. If we die before the record, the work is judged once more.
+        let sure = make_durable(&self.terms.roots).and_then(|()| self.record(Record::Kept { verdict, why }));
+        if let Err(failure) = sure {
             return self.report(Ending::Unfinished(failure), true);
         }
         group::dissolve(self.tx.run.as_str(), self.holder);
