@@ -38,14 +38,15 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    /// Those that pass every barrier: a commit passes what a rollback does.
-    pub const ALL: [Scenario; 6] = [
+    /// Those that pass every barrier: a commit passes what a rollback does, and so do a restore and a guard's way back.
+    pub const ALL: [Scenario; 7] = [
         Scenario::Rollback,
         Scenario::Undo,
         Scenario::PutBack,
         Scenario::Staging,
         Scenario::Forwards,
         Scenario::Backwards,
+        Scenario::Kept,
     ];
 
     /// Records it, in a world that is returned. `exe`: the binary, with what is in its environment.

@@ -116,7 +116,8 @@ pub fn read(log: &Path) -> Vec<Call> {
 
 /// The number of the thread that a line is of, where strace says it.
 fn numbered(line: &str) -> (u32, &str) {
-    let parts = line.split_once(' ').and_then(|(number, rest)| Some((number.parse().ok()?, rest.trim_start())));
+    let parts =
+        line.split_once(' ').and_then(|(number, rest)| Some((number.parse().ok()?, rest.trim_start())));
     parts.unwrap_or((0, line))
 }
 

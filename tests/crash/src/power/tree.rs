@@ -40,11 +40,7 @@ pub fn capture(root: &Path, leave_out: &[&str]) -> Tree {
     walk.map(|entry| {
         let entry = entry.unwrap();
         let meta = entry.path().symlink_metadata().unwrap();
-        assert!(
-            meta.is_file() || meta.is_dir() || meta.is_symlink(),
-            "{}",
-            entry.path().display()
-        );
+        assert!(meta.is_file() || meta.is_dir() || meta.is_symlink(), "{}", entry.path().display());
         let next = numbers.len();
         let item = Item {
             data: meta.is_file().then(|| Arc::new(fs::read(entry.path()).unwrap())),
