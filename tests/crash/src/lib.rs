@@ -147,9 +147,14 @@ pub fn tree(folder: &Path) -> Vec<PathBuf> {
     walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap().into_path()).collect()
 }
 
+/// Whether everything is to be taken that is drawn from otherwise.
+pub fn is_whole() -> bool {
+    std::env::var_os("BACKOUT_WHOLE").is_some()
+}
+
 /// Of so many points at most so many, evenly apart; with each seed others. `BACKOUT_WHOLE` takes all of them.
 pub fn drawn<T>(points: Vec<T>, most: usize) -> Vec<T> {
-    if std::env::var_os("BACKOUT_WHOLE").is_some() || points.len() <= most {
+    if is_whole() || points.len() <= most {
         return points;
     }
     let step = points.len().div_ceil(most);

@@ -7,7 +7,7 @@
 )]
 
 use backout_crash::{
-    guarded, have_strace,
+    guarded, have_strace, is_whole,
     power::{
         Shelf,
         runs::Scenario,
@@ -266,7 +266,6 @@ fn every_barrier_that_is_left_out_is_noticed() {
         return;
     }
     let built = build();
-    let all = std::env::var_os("BACKOUT_WHOLE").is_some();
     let wholes: Vec<Whole> = shard::over(Scenario::ALL.to_vec(), |scenario| Whole::of(&built, scenario));
     let barriers: BTreeSet<String> = wholes.iter().flat_map(|whole| whole.passed.clone()).collect();
     let total = barriers.len();
@@ -274,7 +273,7 @@ fn every_barrier_that_is_left_out_is_noticed() {
         let stands = as_it_stands(&barrier);
         let expected = UNSEEN.iter().any(|(name, _)| *name == stands);
         let begun = std::time::Instant::now();
-        let how = looked_for(&built, &wholes, &barrier, !expected || all).err();
+        let how = looked_for(&built, &wholes, &barrier, !expected || is_whole()).err();
         let shown: String = how.clone().unwrap_or("nothing".to_owned()).chars().take(120).collect();
         eprintln!("without `{stands}`, in {} s: {shown}", begun.elapsed().as_secs());
         how.is_none().then_some(stands)

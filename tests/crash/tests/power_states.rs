@@ -19,8 +19,8 @@ fn binary() -> Command {
     Command::new(&built().backout)
 }
 
-fn settle(recorded: &Recorded) -> Found {
-    shelf::settle(&Command::new(env!("CARGO_BIN_EXE_settle-states")), recorded)
+fn settle(recorded: &Recorded, share: u64) -> Found {
+    shelf::settle(&Command::new(env!("CARGO_BIN_EXE_settle-states")), recorded, share)
 }
 
 fn no_violations(name: &str, found: &Found) {
@@ -37,7 +37,7 @@ fn survives(scenario: Scenario) -> usize {
     }
     let shelf = Shelf::default();
     let (_world, recorded) = scenario.record(&shelf, &binary());
-    let found = settle(&recorded);
+    let found = settle(&recorded, scenario.share());
     no_violations(&format!("{scenario:?}"), &found);
     found.ends.len()
 }
@@ -83,6 +83,16 @@ fn a_rollback_to_a_snapshot_survives_every_cut() {
 }
 
 #[test]
+fn a_rollback_with_actions_survives_every_cut() {
+    assert!(survives(Scenario::Acts) != 1, "it must end old here and new there");
+}
+
+#[test]
+fn an_undo_of_actions_survives_every_cut() {
+    assert!(survives(Scenario::ActsUndone) != 1, "it must end old here and new there");
+}
+
+#[test]
 fn a_recovery_survives_every_cut_whatever_the_last_record_is() {
     if !have_strace() {
         return;
@@ -98,7 +108,7 @@ fn a_recovery_survives_every_cut_whatever_the_last_record_is() {
     assert!(open.contains_key("Armed") && open.contains_key("Undo"), "{:?}", open.keys());
     let mut all = Found::default();
     for (last, (world, recorded, cut)) in open {
-        all = all.and(settle(&runs::recovery(&shelf, world, recorded, &cut, &last, &binary())));
+        all = all.and(settle(&runs::recovery(&shelf, world, recorded, &cut, &last, &binary()), 1));
     }
     no_violations("recover", &all);
 }

@@ -7,8 +7,9 @@ use super::{
 };
 use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     ops::{ControlFlow, RangeInclusive},
+    sync::Arc,
 };
 
 /// How many mixtures are drawn at each point.
@@ -42,6 +43,7 @@ pub fn within(
 ) -> ControlFlow<()> {
     let last = last_change(disk.clone(), calls);
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
+    let mut digests = Digests::default();
     let mut at = |disk: &Disk, calls: usize| {
         if !range.contains(&calls) {
             return ControlFlow::Continue(());
@@ -53,7 +55,7 @@ pub fn within(
         }
         for (what, keeps, bytes) in choices(disk, calls) {
             let tree = disk.after(&keeps, |at| bytes.at(at));
-            if seen.insert(digest(&tree)) {
+            if seen.insert(digests.of(&tree)) {
                 each(Cut { calls, is_last, what, tree })?;
             }
         }
@@ -135,20 +137,45 @@ fn draw(seed: u64, at: usize) -> u64 {
     z ^ (z >> 31)
 }
 
-fn digest(tree: &Tree) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for (name, item) in tree {
-        let name = name_bytes(name);
-        hash.update((name.len() as u64).to_le_bytes());
-        hash.update(name);
-        hash.update(format!("{:o} {:?} {:?} {:?} ", item.mode, item.owner, item.mtime, item.link));
-        match &item.data {
-            Some(data) => {
-                hash.update((data.len() as u64).to_le_bytes());
-                hash.update(data.as_slice());
+/// Digests of states. Those of long files are known from one state to the next.
+#[derive(Default)]
+struct Digests(HashMap<*const Vec<u8>, Known>);
+
+/// Bytes, held so that nothing else comes to lie where they do, and their digest.
+type Known = (Arc<Vec<u8>>, [u8; 32]);
+
+impl Digests {
+    /// What is shorter is not worth remembering.
+    const LONG: usize = 100_000;
+
+    fn of(&mut self, tree: &Tree) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for (name, item) in tree {
+            let name = name_bytes(name);
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name);
+            hash.update(format!("{:o} {:?} {:?} {:?} ", item.mode, item.owner, item.mtime, item.link));
+            match &item.data {
+                Some(data) => {
+                    hash.update((data.len() as u64).to_le_bytes());
+                    if data.len() > Self::LONG {
+                        hash.update(self.long(data));
+                    } else {
+                        hash.update(data.as_slice());
+                    }
+                }
+                None => hash.update([0xff; 8]),
             }
-            None => hash.update([0xff; 8]),
         }
+        hash.finalize().into()
     }
-    hash.finalize().into()
+
+    /// Of one that nobody else holds nothing is known: it was made for this state.
+    fn long(&mut self, data: &Arc<Vec<u8>>) -> [u8; 32] {
+        let digest = || Sha256::digest(data.as_slice()).into();
+        if Arc::strong_count(data) == 1 {
+            return digest();
+        }
+        self.0.entry(Arc::as_ptr(data)).or_insert_with(|| (data.clone(), digest())).1
+    }
 }

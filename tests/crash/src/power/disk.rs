@@ -22,7 +22,7 @@ use std::{
 pub type Node = usize;
 /// The world's folder.
 pub const ROOT: Node = 0;
-/// Files are made with this taken off their mode.
+/// Files are made with this taken off their mode, unless their maker has said otherwise.
 const UMASK: u32 = 0o022;
 
 /// What a file or folder holds.
@@ -99,6 +99,8 @@ pub struct Disk {
     handles: BTreeMap<(u32, i64), Handle>,
     /// Which table a thread has; none: that of its own number.
     tables: BTreeMap<u32, u32>,
+    /// What is taken off the mode of new files, by table, where it is not [`UMASK`].
+    umasks: BTreeMap<u32, u32>,
 }
 
 /// Something open.
@@ -241,8 +243,8 @@ impl Disk {
             inodes.apply(&Change::Names(vec![(name, Some(node))]), Bytes::Whole);
         }
         let durable = inodes.clone();
-        let (pending, handles, tables) = Default::default();
-        Self { root: root.to_owned(), seen: inodes, durable, pending, handles, tables }
+        let (pending, handles, tables, umasks) = Default::default();
+        Self { root: root.to_owned(), seen: inodes, durable, pending, handles, tables, umasks }
     }
 
     /// What everybody sees who has not lost power.
@@ -299,6 +301,10 @@ impl Disk {
                     handle.offset = u64::try_from(call.ret).unwrap();
                 }
             }
+            "umask" => {
+                let (table, mask) = (self.table(call), u32::try_from(call.number(0)).unwrap());
+                self.umasks.insert(table, mask);
+            }
             BEGINS => self.begins(call),
             "execve" => {
                 let table = self.table(call);
@@ -308,7 +314,7 @@ impl Disk {
             "pwrite64" => return self.write(call, Some(u64::try_from(call.number(3)).unwrap())),
             "mkdirat" => {
                 let Some(name) = self.name(call, 0) else { return false };
-                let mode = u32::try_from(call.number(2)).unwrap() & !UMASK;
+                let mode = u32::try_from(call.number(2)).unwrap() & !self.umask(call);
                 let node = self.make(Body::Folder(BTreeMap::new()), mode);
                 self.names(vec![(name, Some(node))]);
                 return true;
@@ -354,6 +360,10 @@ impl Disk {
         self.tables.get(&call.process).copied().unwrap_or(call.process)
     }
 
+    fn umask(&self, call: &Call) -> u32 {
+        self.umasks.get(&self.table(call)).copied().unwrap_or(UMASK)
+    }
+
     fn key(&self, call: &Call, at: usize) -> (u32, i64) {
         (self.table(call), call.number(at))
     }
@@ -372,6 +382,8 @@ impl Disk {
         }
         let copies: Vec<_> =
             self.handles.iter().filter(|((table, _), _)| *table == of).map(|((_, n), h)| (*n, *h)).collect();
+        let umask = self.umask(call);
+        self.umasks.insert(new, umask);
         self.handles.extend(copies.into_iter().map(|(number, handle)| ((new, number), handle)));
     }
 
@@ -410,7 +422,7 @@ impl Disk {
                 cuts
             }
             None if call.has(2, "O_CREAT") => {
-                let mode = u32::try_from(call.number(3)).unwrap() & !UMASK;
+                let mode = u32::try_from(call.number(3)).unwrap() & !self.umask(call);
                 let node = self.make(Body::File(Arc::default()), mode);
                 self.names(vec![((at, name), Some(node))]);
                 self.handles.insert(key, handle(node));

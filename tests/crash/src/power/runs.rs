@@ -2,7 +2,7 @@
 
 use super::{Cut, Shelf, Tree, cut, settle::Recorded, strace::Threads, tree};
 use crate::guarded;
-use backout_kit::{Run, World, write};
+use backout_kit::{Run, World, deeds, write};
 use std::{
     collections::BTreeMap,
     fs,
@@ -35,6 +35,10 @@ pub enum Scenario {
     BackedOut,
     /// A rollback to a snapshot: files, links, folders and their rights.
     Restore,
+    /// A rollback with actions of a plugin.
+    Acts,
+    /// The undo of one.
+    ActsUndone,
 }
 
 impl Scenario {
@@ -48,6 +52,11 @@ impl Scenario {
         Scenario::Backwards,
         Scenario::Kept,
     ];
+
+    /// Every so manyth of its states is settled in a day: each state of a run with actions has its plugin's library in it.
+    pub fn share(self) -> u64 {
+        if matches!(self, Scenario::Acts | Scenario::ActsUndone) { 4 } else { 1 }
+    }
 
     /// Records it, in a world that is returned. `exe`: the binary, with what is in its environment.
     pub fn record(self, shelf: &Shelf, exe: &Command) -> (World, Recorded) {
@@ -77,6 +86,19 @@ impl Scenario {
                 world.rollback(&["--stage-only"]).ends(0);
                 let commit = world.command(&["commit", "--yes", "--json", "--jobs", "1", "--no-parent"]);
                 let recorded = shelf.record(&world, "commit", &by(exe, commit), &[]);
+                (world, recorded)
+            }
+            Scenario::Acts | Scenario::ActsUndone => {
+                let world = acting();
+                let run = match self {
+                    Scenario::Acts => rollback(&world),
+                    _ => {
+                        world.rollback(&[]).ends(0);
+                        world.command(&["undo", "--yes", "--json", "--jobs", "1", "--no-parent"])
+                    }
+                };
+                let name = format!("{self:?}");
+                let recorded = shelf.record_threads(&world, &name, &by(exe, run), &[], Threads::All);
                 (world, recorded)
             }
             Scenario::Restore => {
@@ -157,6 +179,16 @@ fn last_record(tree: &Tree) -> Option<String> {
     let text = String::from_utf8_lossy(&journal[..=end]);
     let record = text.lines().rfind(|line| line.contains("record:"))?.split("record:").nth(1)?;
     Some(record.chars().take_while(|c| c.is_alphanumeric()).collect())
+}
+
+/// A world with actions, whose plugin is small: a run keeps a copy of it.
+fn acting() -> World {
+    let world = deeds::without_services();
+    let plugins = fs::read_dir(&world.plugins).unwrap().map(|entry| entry.unwrap().path());
+    for plugin in plugins.filter(|path| path.extension().is_some_and(|end| end == "so")) {
+        assert!(Command::new("strip").arg(plugin).status().unwrap().success());
+    }
+    world
 }
 
 /// A snapshot of the world, which is changed behind it in every way that a snapshot takes back.

@@ -5,7 +5,7 @@ use super::{
     strace::{self, Threads},
     tree,
 };
-use backout_kit::{World, snapshot};
+use backout_kit::{World, seed, snapshot};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -139,14 +139,17 @@ pub fn settle_part(settle_states: &Command, recorded: &Recorded, part: &Part) ->
 /// Whoever only asks whether there is a violation sets this.
 pub const ONE_IS_ENOUGH: &str = "BACKOUT_ONE_VIOLATION_IS_ENOUGH";
 
-/// Settles all states of a recorded run, in as many parts at once as there are processors here, and in CI.
-pub fn settle(settle_states: &Command, recorded: &Recorded) -> Found {
+/// Settles the states of a recorded run, in as many parts at once as there are processors here, and in CI. Of those every
+/// `share`th, by the seed; all of them where everything is asked for.
+pub fn settle(settle_states: &Command, recorded: &Recorded, share: u64) -> Found {
     let parts = if can_be_parted() { 2 } else { 1 };
+    let share = if crate::is_whole() { 1 } else { share };
+    let first = seed() % share * parts;
     std::thread::scope(|scope| {
-        let running: Vec<_> = (0..parts)
+        let running: Vec<_> = (first..first + parts)
             .map(|nth| Part {
                 until_violated: std::env::var_os(ONE_IS_ENOUGH).is_some(),
-                ..Part::of(nth, parts)
+                ..Part::of(nth, parts * share)
             })
             .map(|part| scope.spawn(move || settle_part(settle_states, recorded, &part)))
             .collect();

@@ -13,8 +13,8 @@ const CALLS: &str = "?openat,?openat2,?open,?creat,?close,?dup,?fcntl,?lseek,?mk
                      ?rename,?renameat,?renameat2,?linkat,?link,?symlinkat,?write,?pwrite64,?writev,?pwritev,?pwritev2,\
                      ?copy_file_range,?sendfile,?ftruncate,?fallocate,?fsync,?fdatasync,?syncfs,?sync,?sync_file_range,\
                      ?fchmod,?fchmodat,?fchown,?fchownat,?utimensat";
-/// Those that say what a process has open that was started by another.
-const PROCESSES: &str = "?clone,?clone3,?fork,?vfork,?execve,?dup2,?dup3,?close_range";
+/// Those that say what a process has from the one that started it.
+const PROCESSES: &str = "?clone,?clone3,?fork,?vfork,?execve,?dup2,?dup3,?umask";
 /// What a call by which a process or thread began is told as: it returns the new one's number.
 pub const BEGINS: &str = "begins";
 
@@ -71,7 +71,7 @@ pub fn record(command: &Command, threads: Threads, log: &Path) -> (Vec<Call>, Ou
         Threads::First => ("-qq", format!("trace={CALLS}")),
         Threads::All => ("-f", format!("trace={CALLS},{PROCESSES}")),
     };
-    let options = [follow, "-xx", "-s", "1000000", "-o", log_to, "-e", &calls];
+    let options = [follow, "-xx", "-s", "8000000", "-o", log_to, "-e", &calls];
     let output = strace::under(command, &options).output().unwrap();
     (read(log), output)
 }

@@ -32,11 +32,13 @@ pub struct Item {
 /// Relative path to item. Parents sort before what is in them.
 pub type Tree = BTreeMap<PathBuf, Item>;
 
-/// Everything below `root` but the folders in `leave_out`.
+/// Everything below `root` but the folders of it in `leave_out`.
 pub fn capture(root: &Path, leave_out: &[&str]) -> Tree {
     let mut numbers = BTreeMap::new();
     let walk = walkdir::WalkDir::new(root).sort_by_file_name().min_depth(1);
-    let walk = walk.into_iter().filter_entry(|e| !leave_out.iter().any(|out| e.file_name() == *out));
+    let walk = walk
+        .into_iter()
+        .filter_entry(|e| e.depth() > 1 || !leave_out.iter().any(|out| e.file_name() == *out));
     walk.map(|entry| {
         let entry = entry.unwrap();
         let meta = entry.path().symlink_metadata().unwrap();
