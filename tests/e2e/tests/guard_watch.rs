@@ -28,8 +28,14 @@ fn installer(world: &World, lines: &str) -> PathBuf {
 
 /// `guard` on the world's folder with these flags, and no installer yet.
 fn watching(world: &World, more: &[&str]) -> Command {
-    let mut command = world.command(&["guard", "--watch"]);
-    command.arg(&world.home).arg("--site").arg(&world.site).args(["--yes", "--json"]).args(more);
+    let mut command = world.command(&["guard"]);
+    command
+        .arg("--watch")
+        .arg(&world.home)
+        .arg("--site")
+        .arg(&world.site)
+        .args(["--yes", "--json"])
+        .args(more);
     command
 }
 
@@ -144,7 +150,7 @@ fn an_installer_that_hangs_is_ended_and_put_back() {
     let (world, old) = before();
     let lines = r#"
 echo half >"$home/live/a.conf"
-setsid sh -c 'trap "" TERM; echo $$ >"$0/deaf"; n=0; while :; do n=$((n+1)); echo again >"$1/live/$n.conf"; done' "$here" "$home" &
+setsid sh -c 'trap "" TERM; echo $$ >"$0/deaf"; n=0; while :; do n=$((n+1)); echo again >"$1/live/$n.conf"; sleep 0.05; done' "$here" "$home" &
 while [ ! -s "$here/deaf" ]; do :; done
 sleep 100000
 "#;
@@ -354,8 +360,9 @@ fn what_is_covered_is_said_and_what_makes_no_sense_is_refused() {
     let wide = said(&["--watch", "/opt"]);
     assert_eq!(warning(&wide, "BKO-5145").is_empty(), !Path::new("/opt").is_dir());
     let refused = |folder: &str, more: &[&str], code: &str| {
-        let mut command = world.command(&["guard", "--watch", folder, "--yes", "--json", "--site"]);
-        let run = Run::to_its_end(command.arg(&world.site).args(more).arg("--").arg(&setup)).ends(10);
+        let mut command = world.command(&["guard", "--watch", folder, "--yes", "--json"]);
+        let run =
+            Run::to_its_end(command.arg("--site").arg(&world.site).args(more).arg("--").arg(&setup)).ends(10);
         assert_eq!(run.error_code(), code, "{folder} {more:?}");
         assert!(!world.state.exists(), "{folder} {more:?}");
     };
