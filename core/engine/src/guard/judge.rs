@@ -7,6 +7,7 @@ use crate::{
     failure::Failure,
     load::{Job, LoadedProfile},
     quiesce::stayed_up,
+    refusal::Refusal,
     report::{Ending, RunReport},
     verify::{self, Expect},
 };
@@ -67,7 +68,10 @@ impl Guard<'_> {
 
     /// Writes down what came while the installer ran, if nobody did yet. Says why it cannot be.
     pub(super) fn write_down(&self) -> Result<(), String> {
-        came::write_down(self.locked.state(), self.tx, self.terms).map_err(|refusal| format!("{refusal:?}"))
+        came::write_down(self.locked.state(), self.tx, self.terms).map_err(|refusal| match refusal {
+            Refusal::Look(e) => e.to_string(),
+            other => format!("{other:?}"),
+        })
     }
 
     fn judge(&self, exit: &Exit) -> Result<(), Failure> {
