@@ -7,6 +7,7 @@
 )]
 
 pub mod damage;
+pub mod guarded;
 pub mod power;
 pub mod promise;
 pub mod seeds;

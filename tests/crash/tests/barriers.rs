@@ -7,7 +7,7 @@
 )]
 
 use backout_crash::{
-    have_strace,
+    guarded, have_strace,
     power::{
         Shelf,
         runs::Scenario,
@@ -16,7 +16,7 @@ use backout_crash::{
     },
     shard, tally,
 };
-use backout_kit::World;
+use backout_kit::{World, strace};
 use std::{
     collections::BTreeSet,
     fs,
@@ -27,6 +27,8 @@ use std::{
 /// In so many parts the states that are not near a barrier are looked at, until one notices; every day looks at the first
 /// part alone where none is to be expected.
 const PARTS: u64 = 16;
+/// And every so manyth of those near it.
+const NEAR: u64 = 4;
 
 /// Barriers whose absence no power cut of these runs shows, each as it stands in the code, and why it is there all the same.
 const UNSEEN: [(&str, &str); 9] = [
@@ -165,15 +167,19 @@ impl Lacking {
     }
 }
 
-/// Looks for something that shows that the barrier is missing, near it first. `parts`: how many of the rest.
-fn looked_for(built: &Path, wholes: &[Whole], barrier: &str, parts: u64) -> Result<(), String> {
+/// Looks for something that shows that the barrier is missing, near it first. `hope`: whether anything is to be expected.
+fn looked_for(built: &Path, wholes: &[Whole], barrier: &str, hope: bool) -> Result<(), String> {
+    let (near, parts) = if hope { (1, PARTS) } else { (NEAR, 1) };
     drift(built, barrier)?;
+    if barrier == GOING_BACK {
+        second_thoughts(built, barrier)?;
+    }
     let passing = wholes.iter().filter(|whole| whole.passed.iter().any(|b| b == barrier));
     let mut lacking = Vec::new();
     for whole in passing {
         let one = Lacking::of(built, whole, barrier)?;
         if let Some(at) = one.differs {
-            one.shown(built, barrier, Part::near(at))?;
+            one.shown(built, barrier, Part { of: near, ..Part::near(at) })?;
         }
         lacking.push(one);
     }
@@ -200,6 +206,60 @@ fn drift(built: &Path, barrier: &str) -> Result<(), String> {
     }
 }
 
+/// The record behind which a guard goes back for good.
+const GOING_BACK: &str = "record GoingBack";
+
+/// A guard that goes back, and is killed on the way, goes back also where its recovery finds nothing wrong any more.
+fn second_thoughts(built: &Path, barrier: &str) -> Result<(), String> {
+    let world = || {
+        let world = World::without_services();
+        let ill = world.path().join("ill");
+        fs::write(&ill, "").unwrap();
+        // Only of the installer's work it thinks ill, not of what was before.
+        let probe = format!("test ! -e {} || test ! -e {}/live/added", ill.display(), world.home.display());
+        let probe = format!(r#"health: [(name: "well", run: ["/bin/sh", "-c", "{probe}"])]"#);
+        world.write_site(&[], &probe);
+        (world, ill)
+    };
+    let guard = |world: &World| {
+        let call = guarded::guard(world, 0);
+        let mut guard = without(built, "backout", barrier);
+        guard.args(call.get_args()).env_remove("BACKOUT_STATE_DIR");
+        guard
+    };
+    let (probed, _) = world();
+    let log = probed.path().join("calls");
+    let look = ["-o", log.to_str().unwrap(), "-e", "trace=renameat2"];
+    let traced = strace::under(&guard(&probed), &look).output().unwrap();
+    if traced.status.code() != Some(20) {
+        let said = String::from_utf8_lossy(&traced.stdout).into_owned();
+        return Err(format!("the run itself ended {:?}: {said}", traced.status.code()));
+    }
+    let calls = fs::read_to_string(&log).unwrap();
+    let mut calls = calls.lines().filter(|line| line.starts_with("renameat2("));
+    let swap = calls.position(|call| call.contains("RENAME_EXCHANGE")).unwrap() as u64 + 1;
+    let (world, ill) = world();
+    let old = world.files();
+    strace::injected(&guard(&world), "renameat2", "signal=KILL", swap).output().unwrap();
+    fs::remove_file(ill).unwrap();
+    let mut recover = without(built, "backout", barrier);
+    recover.args(["recover", "--json", "--state-dir"]).arg(&world.state);
+    let said = String::from_utf8(recover.output().unwrap().stdout).unwrap();
+    if world.files() == old && said.contains(r#""outcome":"rolled-back""#) {
+        return Ok(());
+    }
+    Err(format!("what was judged ill is well when it is judged again: {said}"))
+}
+
+#[test]
+fn a_guard_that_goes_back_does_not_think_again() {
+    if have_strace() {
+        let built = build();
+        second_thoughts(&built, "none").unwrap();
+        second_thoughts(&built, GOING_BACK).unwrap_err();
+    }
+}
+
 #[test]
 fn every_barrier_that_is_left_out_is_noticed() {
     if !have_strace() || !can_be_parted() {
@@ -213,9 +273,8 @@ fn every_barrier_that_is_left_out_is_noticed() {
     let looked = shard::over(barriers.into_iter().collect(), |barrier| {
         let stands = as_it_stands(&barrier);
         let expected = UNSEEN.iter().any(|(name, _)| *name == stands);
-        let parts = if expected && !all { 1 } else { PARTS };
         let begun = std::time::Instant::now();
-        let how = looked_for(&built, &wholes, &barrier, parts).err();
+        let how = looked_for(&built, &wholes, &barrier, !expected || all).err();
         let shown: String = how.clone().unwrap_or("nothing".to_owned()).chars().take(120).collect();
         eprintln!("without `{stands}`, in {} s: {shown}", begun.elapsed().as_secs());
         how.is_none().then_some(stands)

@@ -7,47 +7,18 @@
     reason = "a test stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{Side, calls, drawn, have_strace, promised, recover, settled, shard, tally};
-use backout_kit::{Snapshot, World, place, strace};
-use std::{path::PathBuf, process::Command};
+use backout_crash::{
+    Side, calls, drawn,
+    guarded::{guard, installer, watch},
+    have_strace, promised, recover, settled, shard, tally,
+};
+use backout_kit::{Snapshot, World, strace};
+use std::process::Command;
 
 /// Other calls than a record's: so many points of all of them.
 const POINTS: usize = 40;
 /// So many points of recoveries that are killed too.
 const DEEP: usize = 24;
-
-/// What an installer does; its files have the same time in every world.
-const WORK: &str = r#"
-echo v3 >"$home/live/a.conf"
-rm "$home/live/b.conf"
-mkdir "$home/live/added"
-echo new >"$home/live/added/n.conf"
-touch -d @1300000000 "$home/live/a.conf" "$home/live/added/n.conf"
-"#;
-
-/// An installer that does its work and ends with this code.
-fn installer(world: &World, code: u8) -> PathBuf {
-    let file = world.path().join("setup.sh");
-    place::script(&format!("#!/bin/sh\nhome='{}'\n{WORK}\nexit {code}\n", world.home.display()), &file);
-    file
-}
-
-fn guard(world: &World, code: u8) -> Command {
-    let setup = installer(world, code);
-    let mut command = world.verb_command("guard", &["--yes", "--no-parent", "--settle", "0", "--"]);
-    command.arg(setup);
-    command
-}
-
-/// The same of the world's folder and services, without a profile.
-fn watch(world: &World, code: u8) -> Command {
-    let setup = installer(world, code);
-    world.write_site(&[("First", "first"), ("Second", "second")], "timeouts: (settle: 0),");
-    let mut command = world.command(&["guard", "--yes", "--json", "--no-parent", "--settle", "0"]);
-    command.arg("--watch").arg(&world.home).args(["--service", "First", "Second", "--site"]).arg(&world.site);
-    command.arg("--").arg(setup);
-    command
-}
 
 /// A call of guard with an installer that ends with this code.
 type Call = fn(&World, u8) -> Command;

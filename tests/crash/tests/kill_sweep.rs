@@ -6,7 +6,7 @@ use backout_crash::{Side, Verb, drawn, have_strace, promised, settled, shard, ta
 use backout_kit::snapshot::leftovers;
 
 /// How many calls that open something.
-const OPENS: usize = 200;
+const OPENS: usize = 100;
 
 fn sweep(verb: Verb) {
     if !have_strace() {

@@ -68,6 +68,21 @@ fn a_commit_survives_every_cut() {
 }
 
 #[test]
+fn a_guard_that_keeps_survives_every_cut() {
+    assert!(survives(Scenario::Kept) != 1, "it must end old here and new there");
+}
+
+#[test]
+fn a_guard_that_goes_back_survives_every_cut() {
+    survives(Scenario::BackedOut);
+}
+
+#[test]
+fn a_rollback_to_a_snapshot_survives_every_cut() {
+    assert!(survives(Scenario::Restore) != 1, "it must end old here and new there");
+}
+
+#[test]
 fn a_recovery_survives_every_cut_whatever_the_last_record_is() {
     if !have_strace() {
         return;

@@ -4,6 +4,7 @@
 //! The record lies in the guard's folder: blank before the installer is let go, written whole once nothing of it is at work
 //! any more. One that is neither is lost, and is never made anew: then nothing that is new goes.
 
+use super::make_durable;
 use crate::{
     faces::Cancel,
     refusal::Refusal,
@@ -74,6 +75,10 @@ pub(super) fn write_down(state: &State, tx: &Transaction, terms: &Terms) -> Resu
     }
     let snapshot = store::open(state, &terms.snapshot)?;
     let record = Record { format: FORMAT, entries: new_names(&snapshot)? };
+    // First: behind a power cut what it speaks of would be another file, and stay. That is all that is lost by a failure.
+    if let Err(failure) = make_durable(&terms.roots) {
+        log::warn!("run {}: {failure}", tx.run);
+    }
     let text = to_ron(&record).map_err(|e| Refusal::JournalFailed { why: e.to_string() })?;
     let text = format!("{}\n{text}", digest_bytes(text.as_bytes()));
     durable::write(&tx.folder, OsStr::new(CAME), text.as_bytes(), 0o600).map_err(Refusal::Look)

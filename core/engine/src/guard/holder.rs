@@ -88,7 +88,12 @@ pub fn hold(folder: &Path, cancel: &Cancel) -> Result<(), Failure> {
     loop {
         match group::reap().map_err(|e| fail(e.to_string()))? {
             Reaped::Exited(pid, code) if pid == installer => {
-                ended(&Exit::Code(code))?;
+                let exit = Exit::Code(code);
+                // Whoever reads it behind a power cut believes it.
+                if exit.is_well() {
+                    super::make_durable(&terms.roots)?;
+                }
+                ended(&exit)?;
                 over = true;
             }
             Reaped::Signalled(pid, signal) if pid == installer => {

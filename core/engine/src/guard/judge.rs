@@ -1,7 +1,7 @@
 //! Judges an installer's work: it ended well, every file that the profile knows, if there is one, is as the patch leaves it,
 //! every service that ran runs and is well. Until a deadline what is not so yet may still become so.
 
-use super::{Guard, Side, came, install::named};
+use super::{Guard, Side, came, install::named, make_durable};
 use crate::{
     faces::{Faces, Observer},
     failure::Failure,
@@ -58,7 +58,9 @@ impl Guard<'_> {
         if let Err(why) = self.write_down() {
             self.notices.push(Notice::CameNotWritten { why });
         }
-        if let Err(failure) = self.record(Record::Kept { verdict, why }) {
+        // Also what came behind the installer's end. If we die before the record, the work is judged once more.
+        let sure = make_durable(&self.terms.roots).and_then(|()| self.record(Record::Kept { verdict, why }));
+        if let Err(failure) = sure {
             return self.report(Ending::Unfinished(failure), true);
         }
         group::dissolve(self.tx.run.as_str(), self.holder);

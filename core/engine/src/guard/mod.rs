@@ -46,7 +46,7 @@ use crate::{
     transaction::Transaction,
     window::chain,
 };
-use backout_disk::Folder;
+use backout_disk::{ErrorKind, Folder};
 use backout_journal::{Journal, Record};
 use backout_machine::{group, service::Services};
 use backout_protocol::{
@@ -199,6 +199,19 @@ pub(crate) fn whole(state: &State, run: RunId) -> RunId {
 fn plan_of(state: &State, run: &RunId) -> Option<Plan> {
     let folder: Folder = history::folder(state, run)?;
     Some(tidy::by_plan_alone(run, &folder).ok()??.plan)
+}
+
+/// What an installer wrote below `roots` is on the medium, before anybody's word stands that it is good: installers seldom see to
+/// that, and a power cut behind that word would leave a tree that was never whole.
+fn make_durable(roots: &[HostPath]) -> Result<(), Failure> {
+    for root in roots {
+        match Folder::open_root(&root.0).and_then(|folder| folder.sync_file_system()) {
+            // The installer may have removed it, or put something in its place: that is for others to judge.
+            Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Symlink | ErrorKind::NotAFolder) => {}
+            other => other.map_err(|e| Failure::Process { why: e.to_string() })?,
+        }
+    }
+    Ok(())
 }
 
 /// The guard is given up as it stands: nothing of it holds space any more.

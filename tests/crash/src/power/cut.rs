@@ -19,6 +19,8 @@ const DRAWN: u64 = 4;
 pub struct Cut {
     /// How many calls were made before it.
     pub calls: usize,
+    /// Whether none of the calls behind it changes anything: what the run has said by then holds.
+    pub is_last: bool,
     /// What survived, in words.
     pub what: String,
     /// The medium.
@@ -38,15 +40,21 @@ pub fn within(
     range: RangeInclusive<usize>,
     mut each: impl FnMut(Cut) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
+    let last = last_change(disk.clone(), calls);
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
     let mut at = |disk: &Disk, calls: usize| {
         if !range.contains(&calls) {
             return ControlFlow::Continue(());
         }
+        let is_last = calls == last;
+        if is_last {
+            // The same state may have been right before, when the run had said nothing yet.
+            seen.clear();
+        }
         for (what, keeps, bytes) in choices(disk, calls) {
             let tree = disk.after(&keeps, |at| bytes.at(at));
             if seen.insert(digest(&tree)) {
-                each(Cut { calls, what, tree })?;
+                each(Cut { calls, is_last, what, tree })?;
             }
         }
         ControlFlow::Continue(())
@@ -58,6 +66,12 @@ pub fn within(
         }
     }
     ControlFlow::Continue(())
+}
+
+/// Behind how many calls nothing changes any more.
+fn last_change(mut disk: Disk, calls: &[Call]) -> usize {
+    let changes = calls.iter().enumerate().filter_map(|(at, call)| disk.play(call).then_some(at + 1));
+    changes.last().unwrap_or_default()
 }
 
 /// What is left of the bytes of each write.
@@ -127,7 +141,7 @@ fn digest(tree: &Tree) -> [u8; 32] {
         let name = name_bytes(name);
         hash.update((name.len() as u64).to_le_bytes());
         hash.update(name);
-        hash.update(format!("{:o} {:?} {:?} ", item.mode, item.owner, item.mtime));
+        hash.update(format!("{:o} {:?} {:?} {:?} ", item.mode, item.owner, item.mtime, item.link));
         match &item.data {
             Some(data) => {
                 hash.update((data.len() as u64).to_le_bytes());

@@ -7,7 +7,7 @@
 //! where that is not so, backout warns of the file system.
 
 use super::{
-    strace::Call,
+    strace::{BEGINS, Call},
     tree::{Item, Tree},
 };
 use std::{
@@ -30,6 +30,7 @@ const UMASK: u32 = 0o022;
 enum Body {
     File(Arc<Vec<u8>>),
     Folder(BTreeMap<OsString, Node>),
+    Link(OsString),
 }
 
 #[derive(Debug, Clone)]
@@ -94,14 +95,35 @@ pub struct Disk {
     durable: Inodes,
     /// What may be lost, oldest first.
     pub pending: Vec<Pending>,
-    handles: BTreeMap<i64, (Node, u64)>,
+    /// By table and number.
+    handles: BTreeMap<(u32, i64), Handle>,
+    /// Which table a thread has; none: that of its own number.
+    tables: BTreeMap<u32, u32>,
+}
+
+/// Something open.
+#[derive(Debug, Clone, Copy)]
+struct Handle {
+    node: Node,
+    offset: u64,
+    /// Each write goes to the end.
+    appends: bool,
+    /// It does not outlive another program in the process.
+    closes: bool,
 }
 
 impl Inodes {
     fn lookup(&self, at: Node, name: &std::ffi::OsStr) -> Option<Node> {
         match &self.0[at].body {
             Body::Folder(names) => names.get(name).copied(),
-            Body::File(_) => None,
+            Body::File(_) | Body::Link(_) => None,
+        }
+    }
+
+    fn len(&self, at: Node) -> u64 {
+        match &self.0[at].body {
+            Body::File(data) => data.len() as u64,
+            Body::Folder(_) | Body::Link(_) => 0,
         }
     }
 
@@ -154,12 +176,13 @@ impl Inodes {
         let Body::Folder(names) = &self.0[at].body else { return };
         for (name, node) in names {
             let (path, inode) = (path.join(name), &self.0[*node]);
-            let data = match &inode.body {
-                Body::File(data) => Some(data.clone()),
-                Body::Folder(_) => None,
+            let (data, link) = match &inode.body {
+                Body::File(data) => (Some(data.clone()), None),
+                Body::Folder(_) => (None, None),
+                Body::Link(to) => (None, Some(to.clone())),
             };
             let (mode, owner, mtime) = (inode.mode, inode.owner, inode.mtime);
-            tree.insert(path.clone(), Item { data, mode, owner, mtime, number: *node });
+            tree.insert(path.clone(), Item { data, link, mode, owner, mtime, number: *node });
             self.walk(*node, &path, tree);
         }
     }
@@ -201,9 +224,10 @@ impl Disk {
         let mut numbers: BTreeMap<usize, Node> = BTreeMap::new();
         for (path, item) in tree {
             let node = *numbers.entry(item.number).or_insert_with(|| {
-                let body = match &item.data {
-                    Some(data) => Body::File(data.clone()),
-                    None => Body::Folder(BTreeMap::new()),
+                let body = match (&item.data, &item.link) {
+                    (Some(data), _) => Body::File(data.clone()),
+                    (None, Some(to)) => Body::Link(to.clone()),
+                    (None, None) => Body::Folder(BTreeMap::new()),
                 };
                 inodes.0.push(Inode { body, mode: item.mode, owner: item.owner, mtime: item.mtime });
                 inodes.0.len() - 1
@@ -217,7 +241,8 @@ impl Disk {
             inodes.apply(&Change::Names(vec![(name, Some(node))]), Bytes::Whole);
         }
         let durable = inodes.clone();
-        Self { root: root.to_owned(), seen: inodes, durable, pending: Vec::new(), handles: BTreeMap::new() }
+        let (pending, handles, tables) = Default::default();
+        Self { root: root.to_owned(), seen: inodes, durable, pending, handles, tables }
     }
 
     /// What everybody sees who has not lost power.
@@ -253,16 +278,31 @@ impl Disk {
 
     /// Carries one call out. Says whether it changed anything, be it only what is durable.
     pub fn play(&mut self, call: &Call) -> bool {
+        let call = &with_handle(call);
         match call.name.as_str() {
             "openat" | "openat2" => return self.open(call),
-            "close" => drop(self.handles.remove(&call.number(0))),
-            "dup" => self.copy(call),
-            "fcntl" if call.args[1].starts_with("F_DUPFD") => self.copy(call),
+            "close" => drop(self.handles.remove(&self.key(call, 0))),
+            "dup" | "dup2" | "dup3" => self.copy(call, call.args.len() > 2 && call.has(2, "O_CLOEXEC")),
+            "fcntl" if call.args[1].starts_with("F_DUPFD") => {
+                self.copy(call, call.args[1].ends_with("CLOEXEC"));
+            }
+            "fcntl" if call.args[1] == "F_SETFD" => {
+                let (key, closes) = (self.key(call, 0), call.has(2, "FD_CLOEXEC"));
+                if let Some(handle) = self.handles.get_mut(&key) {
+                    handle.closes = closes;
+                }
+            }
             "fcntl" => {}
             "lseek" => {
-                if let Some((_, offset)) = self.handles.get_mut(&call.number(0)) {
-                    *offset = u64::try_from(call.ret).unwrap();
+                let key = self.key(call, 0);
+                if let Some(handle) = self.handles.get_mut(&key) {
+                    handle.offset = u64::try_from(call.ret).unwrap();
                 }
+            }
+            BEGINS => self.begins(call),
+            "execve" => {
+                let table = self.table(call);
+                self.handles.retain(|(of, _), handle| *of != table || !handle.closes);
             }
             "write" => return self.write(call, None),
             "pwrite64" => return self.write(call, Some(u64::try_from(call.number(3)).unwrap())),
@@ -273,61 +313,107 @@ impl Disk {
                 self.names(vec![(name, Some(node))]);
                 return true;
             }
+            "symlinkat" => {
+                let Some(name) = self.name(call, 1) else { return false };
+                let node = self.make(Body::Link(OsString::from_vec(call.bytes(0))), 0o777);
+                self.names(vec![(name, Some(node))]);
+                return true;
+            }
             "unlinkat" => {
                 let Some(name) = self.name(call, 0) else { return false };
                 self.names(vec![(name, None)]);
                 return true;
             }
-            "renameat" | "renameat2" | "rename" => return self.rename(call),
+            "renameat" | "renameat2" => return self.rename(call),
             "linkat" => {
                 let (Some(from), Some(to)) = (self.name(call, 0), self.name(call, 2)) else { return false };
                 let node = self.seen.lookup(from.0, &from.1).unwrap();
                 self.names(vec![(to, Some(node))]);
                 return true;
             }
-            "fsync" | "fdatasync" => match self.handles.get(&call.number(0)) {
-                Some((node, _)) => return self.sync(*node),
+            "fsync" | "fdatasync" => match self.handle(call) {
+                Some(handle) => return self.sync(handle.node),
                 None => return false,
             },
             "syncfs" => {
-                if self.handles.contains_key(&call.number(0)) {
+                if self.handle(call).is_some() {
                     let all = (0..self.pending.len()).collect();
                     return self.settle(all);
                 }
             }
-            "fchmod" | "fchown" | "utimensat" | "ftruncate" => return self.dress(call),
+            "fchmod" | "fchown" | "fchmodat" | "fchownat" | "utimensat" | "ftruncate" | "fallocate" => {
+                return self.dress(call);
+            }
             other => panic!("the double does not know `{other}`: {call:?}"),
         }
         false
     }
 
-    fn copy(&mut self, call: &Call) {
-        if let Some(handle) = self.handles.get(&call.number(0)).copied() {
-            self.handles.insert(call.ret, handle);
+    /// The table of handles of whoever makes the call.
+    fn table(&self, call: &Call) -> u32 {
+        self.tables.get(&call.process).copied().unwrap_or(call.process)
+    }
+
+    fn key(&self, call: &Call, at: usize) -> (u32, i64) {
+        (self.table(call), call.number(at))
+    }
+
+    /// What the first argument stands for, if it is in the world.
+    fn handle(&self, call: &Call) -> Option<Handle> {
+        self.handles.get(&self.key(call, 0)).copied()
+    }
+
+    /// A thread has the handles of its process, a process a copy of its parent's.
+    fn begins(&mut self, call: &Call) {
+        let (of, new) = (self.table(call), u32::try_from(call.ret).unwrap());
+        if call.args[0] == "together" {
+            self.tables.insert(new, of);
+            return;
+        }
+        let copies: Vec<_> =
+            self.handles.iter().filter(|((table, _), _)| *table == of).map(|((_, n), h)| (*n, *h)).collect();
+        self.handles.extend(copies.into_iter().map(|(number, handle)| ((new, number), handle)));
+    }
+
+    fn copy(&mut self, call: &Call, closes: bool) {
+        let to = (self.table(call), call.ret);
+        match self.handle(call) {
+            Some(handle) => drop(self.handles.insert(to, Handle { closes, ..handle })),
+            None => drop(self.handles.remove(&to)),
         }
     }
 
     fn open(&mut self, call: &Call) -> bool {
-        self.handles.remove(&call.ret);
+        let key = (self.table(call), call.ret);
+        self.handles.remove(&key);
+        let handle = |node| Handle {
+            node,
+            offset: 0,
+            appends: call.has(2, "O_APPEND"),
+            closes: call.has(2, "O_CLOEXEC"),
+        };
         let Some(folder_and_name) = self.name(call, 0) else {
             // The world's folder itself, or a folder by a handle to it.
             if let Some(node) = self.resolve(call, 0) {
-                self.handles.insert(call.ret, (node, 0));
+                self.handles.insert(key, handle(node));
             }
             return false;
         };
         let (at, name) = folder_and_name;
         match self.seen.lookup(at, &name) {
             Some(node) => {
-                assert!(!call.has(2, "O_TRUNC"), "the double does not know O_TRUNC: {call:?}");
-                self.handles.insert(call.ret, (node, 0));
-                false
+                self.handles.insert(key, handle(node));
+                let cuts = call.has(2, "O_TRUNC") && self.seen.len(node) > 0;
+                if cuts {
+                    self.change(Change::Length(node, 0), BTreeSet::new());
+                }
+                cuts
             }
             None if call.has(2, "O_CREAT") => {
                 let mode = u32::try_from(call.number(3)).unwrap() & !UMASK;
                 let node = self.make(Body::File(Arc::default()), mode);
                 self.names(vec![((at, name), Some(node))]);
-                self.handles.insert(call.ret, (node, 0));
+                self.handles.insert(key, handle(node));
                 true
             }
             // In a folder that was left out of the tree.
@@ -351,7 +437,7 @@ impl Disk {
         } else if call.args[at] == "AT_FDCWD" {
             return None;
         } else {
-            (self.handles.get(&call.number(at))?.0, path)
+            (self.handles.get(&self.key(call, at))?.node, path)
         };
         rest.components().try_fold(start, |node, part| match part {
             Component::CurDir => Some(node),
@@ -383,7 +469,6 @@ impl Disk {
     }
 
     fn rename(&mut self, call: &Call) -> bool {
-        assert_ne!(call.name, "rename", "the double knows names by handles alone: {call:?}");
         let (Some(from), Some(to)) = (self.name(call, 0), self.name(call, 2)) else { return false };
         let moved = self.seen.lookup(from.0, &from.1);
         assert!(moved.is_some(), "nothing to rename: {call:?}");
@@ -394,24 +479,41 @@ impl Disk {
     }
 
     fn write(&mut self, call: &Call, place: Option<u64>) -> bool {
-        let handle = call.number(0);
-        let Some((node, offset)) = self.handles.get(&handle).copied() else { return false };
+        let Some(handle) = self.handle(call) else { return false };
         let mut data = call.bytes(1);
         data.truncate(usize::try_from(call.ret).unwrap());
+        let at = match place {
+            Some(place) => place,
+            None if handle.appends => self.seen.len(handle.node),
+            None => handle.offset,
+        };
         if place.is_none() {
-            self.handles.insert(handle, (node, offset + data.len() as u64));
+            let offset = at + data.len() as u64;
+            self.handles.insert(self.key(call, 0), Handle { offset, ..handle });
         }
-        self.change(Change::Data(node, place.unwrap_or(offset), data), BTreeSet::new());
+        self.change(Change::Data(handle.node, at, data), BTreeSet::new());
         true
     }
 
     fn dress(&mut self, call: &Call) -> bool {
-        let Some((node, _)) = self.handles.get(&call.number(0)).copied() else { return false };
+        let by_name = call.name.ends_with("at") && call.args[1] != "NULL" && call.args[1] != "\"\"";
+        let node = match by_name {
+            true => self.name(call, 0).and_then(|(folder, name)| self.seen.lookup(folder, &name)),
+            false => self.handle(call).map(|handle| handle.node),
+        };
+        let Some(node) = node else { return false };
         let number = |at: usize| u32::try_from(call.number(at)).unwrap();
         let change = match call.name.as_str() {
             "fchmod" => Change::Mode(node, number(1) & 0o7777),
+            "fchmodat" => Change::Mode(node, number(2) & 0o7777),
             "fchown" => Change::Owner(node, (number(1), number(2))),
+            "fchownat" => Change::Owner(node, (number(2), number(3))),
             "ftruncate" => Change::Length(node, u64::try_from(call.number(1)).unwrap()),
+            "fallocate" => {
+                assert_eq!(call.args[1], "0", "{call:?}");
+                let end = u64::try_from(call.number(2) + call.number(3)).unwrap();
+                Change::Length(node, end.max(self.seen.len(node)))
+            }
             _ => Change::Time(node, modified(&call.args[2])),
         };
         self.change(change, BTreeSet::new());
@@ -448,6 +550,23 @@ impl Disk {
         self.pending = kept;
         !settled.is_empty()
     }
+}
+
+/// A call that names a file by a path alone, as one that names it relative to a handle.
+fn with_handle(call: &Call) -> Call {
+    let name = match call.name.as_str() {
+        "open" => "openat",
+        "mkdir" => "mkdirat",
+        "unlink" | "rmdir" => "unlinkat",
+        "rename" => "renameat",
+        _ => return call.clone(),
+    };
+    let paths = call.args.iter().enumerate();
+    let args = paths.flat_map(|(at, arg)| {
+        let is_path = at == 0 || name == "renameat";
+        is_path.then(|| "AT_FDCWD".to_owned()).into_iter().chain([arg.clone()])
+    });
+    Call { name: name.to_owned(), args: args.collect(), ..call.clone() }
 }
 
 /// The second of the two times of `utimensat`.

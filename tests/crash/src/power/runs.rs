@@ -1,8 +1,16 @@
 //! The runs that are recorded, each as a command in a world of its own.
 
-use super::{Cut, Shelf, Tree, cut, settle::Recorded, tree};
-use backout_kit::World;
-use std::{collections::BTreeMap, ops::ControlFlow, path::Path, process::Command};
+use super::{Cut, Shelf, Tree, cut, settle::Recorded, strace::Threads, tree};
+use crate::guarded;
+use backout_kit::{Run, World, write};
+use std::{
+    collections::BTreeMap,
+    fs,
+    ops::ControlFlow,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    process::Command,
+};
 
 /// What is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,17 +29,24 @@ pub enum Scenario {
     Forwards,
     /// A recovery of a rollback that was cut off while it was put back.
     Backwards,
+    /// A guard of an installer that does well.
+    Kept,
+    /// A guard of one that fails, and its way back.
+    BackedOut,
+    /// A rollback to a snapshot: files, links, folders and their rights.
+    Restore,
 }
 
 impl Scenario {
-    /// Those that pass every barrier: a commit passes what a rollback does.
-    pub const ALL: [Scenario; 6] = [
+    /// Those that pass every barrier: a commit passes what a rollback does, and so do a restore and a guard's way back.
+    pub const ALL: [Scenario; 7] = [
         Scenario::Rollback,
         Scenario::Undo,
         Scenario::PutBack,
         Scenario::Staging,
         Scenario::Forwards,
         Scenario::Backwards,
+        Scenario::Kept,
     ];
 
     /// Records it, in a world that is returned. `exe`: the binary, with what is in its environment.
@@ -62,6 +77,20 @@ impl Scenario {
                 world.rollback(&["--stage-only"]).ends(0);
                 let commit = world.command(&["commit", "--yes", "--json", "--jobs", "1", "--no-parent"]);
                 let recorded = shelf.record(&world, "commit", &by(exe, commit), &[]);
+                (world, recorded)
+            }
+            Scenario::Restore => {
+                let id = snapshot_behind_it(&world);
+                let back = ["--from", &format!("snapshot:{id}"), "--no-parent"];
+                let back = world.verb_command("rollback", &back);
+                let recorded = shelf.record(&world, "restore", &by(exe, back), &[]);
+                (world, recorded)
+            }
+            Scenario::Kept | Scenario::BackedOut => {
+                let code = u8::from(self == Scenario::BackedOut);
+                let guard = guarded::guard(&world, code);
+                let name = format!("{self:?}");
+                let recorded = shelf.record_threads(&world, &name, &by(exe, guard), &[], Threads::All);
                 (world, recorded)
             }
             Scenario::Forwards | Scenario::Backwards => {
@@ -128,6 +157,33 @@ fn last_record(tree: &Tree) -> Option<String> {
     let text = String::from_utf8_lossy(&journal[..=end]);
     let record = text.lines().rfind(|line| line.contains("record:"))?.split("record:").nth(1)?;
     Some(record.chars().take_while(|c| c.is_alphanumeric()).collect())
+}
+
+/// A snapshot of the world, which is changed behind it in every way that a snapshot takes back.
+fn snapshot_behind_it(world: &World) -> String {
+    let live = world.home.join("live");
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let link = |to: &str, name: &str| {
+        let _ = fs::remove_file(live.join(name));
+        symlink(to, live.join(name)).unwrap();
+        let then = filetime::FileTime::from_unix_time(1_200_000_000, 7);
+        filetime::set_symlink_file_times(live.join(name), then, then).unwrap();
+    };
+    link("a.conf", "turned");
+    link("nowhere", "lost");
+    fs::create_dir(live.join("empty")).unwrap();
+    let mut create = world.command(&["snapshot", "create", &world.profile]);
+    let taken = Run::to_its_end(create.args(world.flags()).arg("--json")).ends(0);
+    write(&live.join("b.conf"), "other");
+    mode(&live.join("a.conf"), 0o600);
+    mode(&live.join("sub"), 0o700);
+    mode(&world.home, 0o750);
+    link("b.conf", "turned");
+    fs::remove_file(live.join("lost")).unwrap();
+    link("sub", "came");
+    fs::remove_dir(live.join("empty")).unwrap();
+    write(&world.home.join("fresh/deep/x"), "x");
+    taken.json["data"]["id"].as_str().unwrap().to_owned()
 }
 
 fn rollback(world: &World) -> Command {

@@ -11,9 +11,10 @@ use backout_engine::{
 };
 use backout_kit::{Snapshot, snapshot};
 use backout_protocol::{
-    Event,
+    Event, Plan,
     message::{PlanRequest, Proposal},
     plan::PluginRef,
+    text::from_ron,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -115,9 +116,8 @@ impl Recorded {
                 return ControlFlow::Continue(());
             }
             found.states += 1;
-            let last = cut.calls == calls.len();
             match settled(&self.root, &cut.tree, &ends) {
-                Ok(end) if last && end != self.done => {
+                Ok(end) if cut.is_last && end != self.done => {
                     found.violations.push(format!("{}: it had said otherwise", told(&cut, &calls)));
                 }
                 Ok(end) => *found.ends.entry(end).or_insert(0) += 1,
@@ -204,7 +204,11 @@ fn settled(root: &Path, medium: &Tree, ends: &[Snapshot]) -> Result<usize, Strin
     for run in fs::read_dir(state.join("history")).into_iter().flatten().map(Result::unwrap) {
         let journal = fs::read_to_string(run.path().join("journal")).unwrap();
         let id = run.file_name().to_str().unwrap().to_owned();
-        if journal.contains("record:Committed") && !left.iter().any(|folder| folder.ends_with(&id)) {
+        if is_of_a_guard(&run.path()) {
+            if left.iter().any(|folder| folder.ends_with(&id)) {
+                return Err(format!("a guard, or its way back, is over and {id} still lies there"));
+            }
+        } else if journal.contains("record:Committed") && !left.iter().any(|folder| folder.ends_with(&id)) {
             return Err(format!("run {id} is done and its before-images are gone"));
         }
     }
@@ -217,4 +221,11 @@ fn settled(root: &Path, medium: &Tree, ends: &[Snapshot]) -> Result<usize, Strin
         }
     }
     Ok(end)
+}
+
+/// Whether a run is a guard or the way back of one: nothing of it stays beside the targets.
+fn is_of_a_guard(run: &Path) -> bool {
+    let Ok(text) = fs::read_to_string(run.join("plan.ron")) else { return false };
+    let plan: Plan = from_ron("plan.ron", &text).unwrap();
+    plan.guard.is_some() || plan.guards().is_some()
 }

@@ -2,7 +2,8 @@
 
 use super::{
     settle::{Found, LEFT_OUT, Part, Recorded},
-    strace, tree,
+    strace::{self, Threads},
+    tree,
 };
 use backout_kit::{World, snapshot};
 use std::{
@@ -38,9 +39,21 @@ impl Shelf {
     /// Runs a command that settles what it does, and records it. `ends`: what it may come to; empty: what is there
     /// before, or after.
     pub fn record(&self, world: &World, name: &str, command: &Command, ends: &[PathBuf]) -> Recorded {
+        self.record_threads(world, name, command, ends, Threads::First)
+    }
+
+    /// The same, of these threads of it.
+    pub fn record_threads(
+        &self,
+        world: &World,
+        name: &str,
+        command: &Command,
+        ends: &[PathBuf],
+        threads: Threads,
+    ) -> Recorded {
         let before = self.keep(world.path(), &format!("{name}-before"));
         let log = self.0.path().join(format!("{name}-calls"));
-        let (calls, output) = strace::record(command, &log);
+        let (calls, output) = strace::record(command, threads, &log);
         assert!(
             matches!(output.status.code(), Some(0 | 20)),
             "{name}: {}",
@@ -50,7 +63,11 @@ impl Shelf {
         tells_all(&before, &after);
         let ends = if ends.is_empty() { vec![before.clone(), after.clone()] } else { ends.to_vec() };
         let files = |at: &Path| snapshot(&at.join("home"));
-        let done = ends.iter().rposition(|end| files(end) == files(&after)).expect("neither old nor new");
+        let same = |end: &PathBuf| files(end) == files(&after);
+        // Of two ends with the same files that of a run that waits is the later one, as when a state of it is settled.
+        let waits = std::fs::read_dir(after.join("state/transactions")).is_ok_and(|runs| runs.count() > 0);
+        let done = if waits { ends.iter().rposition(same) } else { ends.iter().position(same) };
+        let done = done.expect("neither old nor new");
         let recorded = Recorded { root: world.path().to_owned(), before, log, ends, done };
         // The double is checked against the file system: the same calls have made the same tree.
         let mut disk = recorded.disk();

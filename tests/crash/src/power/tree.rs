@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
+    ffi::OsString,
     fs,
     os::unix::{
         ffi::OsStrExt,
-        fs::{MetadataExt, PermissionsExt, chown},
+        fs::{MetadataExt, PermissionsExt, lchown, symlink},
     },
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,8 +15,10 @@ use std::{
 /// What one name leads to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Item {
-    /// A file's contents; `None`: a folder.
+    /// A file's contents; `None`: a folder or a link.
     pub data: Option<Arc<Vec<u8>>>,
+    /// What a symbolic link holds.
+    pub link: Option<OsString>,
     /// Permission bits.
     pub mode: u32,
     /// Owner and group.
@@ -37,10 +40,11 @@ pub fn capture(root: &Path, leave_out: &[&str]) -> Tree {
     walk.map(|entry| {
         let entry = entry.unwrap();
         let meta = entry.path().symlink_metadata().unwrap();
-        assert!(meta.is_file() || meta.is_dir(), "{}", entry.path().display());
+        assert!(meta.is_file() || meta.is_dir() || meta.is_symlink(), "{}", entry.path().display());
         let next = numbers.len();
         let item = Item {
             data: meta.is_file().then(|| Arc::new(fs::read(entry.path()).unwrap())),
+            link: meta.is_symlink().then(|| fs::read_link(entry.path()).unwrap().into_os_string()),
             mode: meta.mode() & 0o7777,
             owner: (meta.uid(), meta.gid()),
             mtime: Some((meta.mtime(), u32::try_from(meta.mtime_nsec()).unwrap())),
@@ -60,6 +64,11 @@ pub fn lay_out(tree: &Tree, root: &Path) {
     let mut first: BTreeMap<usize, PathBuf> = BTreeMap::new();
     for (name, item) in tree {
         let path = root.join(name);
+        if let Some(to) = &item.link {
+            symlink(to, &path).unwrap();
+            lchown(&path, Some(item.owner.0), Some(item.owner.1)).unwrap();
+            continue;
+        }
         match (&item.data, first.entry(item.number)) {
             (None, _) => fs::create_dir(&path).unwrap(),
             (Some(_), Entry::Occupied(same)) => {
@@ -71,13 +80,13 @@ pub fn lay_out(tree: &Tree, root: &Path) {
                 new.insert(path.clone());
             }
         }
-        chown(&path, Some(item.owner.0), Some(item.owner.1)).unwrap();
+        lchown(&path, Some(item.owner.0), Some(item.owner.1)).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(item.mode)).unwrap();
     }
     for (name, item) in tree.iter().rev() {
         if let Some((seconds, nanos)) = item.mtime {
             let time = filetime::FileTime::from_unix_time(seconds, nanos);
-            filetime::set_file_mtime(root.join(name), time).unwrap();
+            filetime::set_symlink_file_times(root.join(name), time, time).unwrap();
         }
     }
 }
@@ -88,15 +97,16 @@ pub fn differences(a: &Tree, b: &Tree) -> Vec<String> {
     let names: std::collections::BTreeSet<&PathBuf> = a.keys().chain(b.keys()).collect();
     let same = |name: &PathBuf| match (a.get(name), b.get(name)) {
         (Some(a), Some(b)) => {
-            let times = a.data.is_none() || a.mtime.is_none() || a.mtime == b.mtime;
-            (&a.data, a.mode, a.owner) == (&b.data, b.mode, b.owner) && times
+            let is_folder = a.data.is_none() && a.link.is_none();
+            let times = is_folder || a.mtime.is_none() || a.mtime == b.mtime;
+            (&a.data, &a.link, a.mode, a.owner) == (&b.data, &b.link, b.mode, b.owner) && times
         }
         _ => false,
     };
     let short = |item: Option<&Item>| {
         item.map(|i| {
             let text = i.data.as_ref().map(|d| String::from_utf8_lossy(&d[..d.len().min(200)]).into_owned());
-            (text, format!("{:o}", i.mode), i.owner, i.mtime)
+            (text, i.link.clone(), format!("{:o}", i.mode), i.owner, i.mtime)
         })
     };
     let differ = names.into_iter().filter(|n| !same(n));
