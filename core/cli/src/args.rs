@@ -179,11 +179,11 @@ pub(crate) struct GuardWish {
     /// Say what is covered and what is not; run nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Not in this version.
-    #[arg(long, value_name = "DIR", hide = true)]
+    /// Instead of a profile: a folder that goes back; may be given more than once.
+    #[arg(long, value_name = "DIR", num_args = 1..)]
     pub watch: Vec<PathBuf>,
-    /// Not in this version.
-    #[arg(long, value_name = "NAME", hide = true)]
+    /// With `--watch`: a service that is to run behind the installer as it does before; may be given more than once.
+    #[arg(long, value_name = "NAME", num_args = 1.., requires = "watch")]
     pub service: Vec<String>,
     /// Not in this version.
     #[arg(long, value_name = "FILE", hide = true)]
@@ -704,6 +704,7 @@ mod tests {
             "guard p -- setup.exe /quiet",
             "guard p --on-failure keep --settle 30 --exclude *.log --timeout 60 --yes -- setup.exe --json -x",
             "guard --watch /x --service S -- setup",
+            "guard --watch /x /y --watch /z --service S T --exclude *.log -- setup -x",
             "snapshot create p",
             "snapshot create p --label before --exclude *.log --exclude cache",
             "snapshot create --watch /x /y --watch /z",
@@ -784,6 +785,9 @@ mod tests {
             "backout guard p",
             "backout guard p --",
             "backout guard p setup.exe",
+            "backout guard p --watch /x -- setup.exe",
+            "backout guard p --service S -- setup.exe",
+            "backout guard --watch /x setup.exe",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

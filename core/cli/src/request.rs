@@ -9,6 +9,7 @@ use crate::{
 use backout_engine::{
     Ending, Failure, Locked, RunReport, State,
     commit::{self, Meant},
+    guard::watch::Watched,
     history,
 };
 use backout_journal::Record;
@@ -27,6 +28,8 @@ pub(crate) enum Aim<'a> {
     Undo(Option<&'a str>, &'a [String]),
     /// Running this installer on the product of this profile.
     Guard(&'a str, &'a [HostPath]),
+    /// Running this installer on these folders and services.
+    Watch(&'a Watched, &'a [HostPath]),
 }
 
 impl Aim<'_> {
@@ -41,9 +44,13 @@ impl Aim<'_> {
             (Aim::Guard(profile, argv), PlanKind::Guard(guard)) => {
                 plan.profile.name == profile && guard.argv == argv
             }
+            (Aim::Watch(watched, argv), PlanKind::Guard(guard)) => watched.is_of(plan) && guard.argv == argv,
             (Aim::Forth(..), PlanKind::Undo { .. } | PlanKind::Guard(_))
             | (Aim::Undo(..), PlanKind::Rollback | PlanKind::Apply | PlanKind::Guard(_))
-            | (Aim::Guard(..), PlanKind::Rollback | PlanKind::Apply | PlanKind::Undo { .. }) => false,
+            | (
+                Aim::Guard(..) | Aim::Watch(..),
+                PlanKind::Rollback | PlanKind::Apply | PlanKind::Undo { .. },
+            ) => false,
         }
     }
 }

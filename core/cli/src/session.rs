@@ -284,10 +284,7 @@ impl Session {
 
     /// The same for a profile and wishes that are known already.
     pub(crate) fn job_of(&self, profile: LoadedProfile, ask: Ask) -> Result<Job, Stop> {
-        let site = match &ask.site {
-            Some(file) => load::site(&file.0).map_err(stop)?,
-            None => backout_protocol::Site::default(),
-        };
+        let site = self.site(&ask)?;
         // A misspelt component of `--from` or `--prefer` would otherwise be silently useless.
         let known = |id: &ComponentId| profile.profile.components.iter().any(|c| c.id == *id);
         if let Some((_, unknown)) = ask.prefer.iter().find(|(_, c)| !known(c)) {
@@ -299,6 +296,14 @@ impl Session {
         let names = profile.profile.names;
         contradiction(&ask.prefer, |target| names.path_key(Path::new(&target.replace('\\', "/"))))?;
         Ok(Job { profile, site, ask })
+    }
+
+    /// The site that is asked for; where none is, one that says nothing.
+    pub(crate) fn site(&self, ask: &Ask) -> Result<backout_protocol::Site, Stop> {
+        match &ask.site {
+            Some(file) => load::site(&file.0).map_err(stop),
+            None => Ok(backout_protocol::Site::default()),
+        }
     }
 
     /// The wishes, checked for their form.

@@ -96,7 +96,8 @@ fn own_files(plan: &Plan) -> Vec<(Trusted, PathBuf)> {
     site.chain(profile).chain(files).chain(folders).map(|(what, path)| (what, real(&path.0))).collect()
 }
 
-fn outside<'a>(state: &Path, folders: impl Iterator<Item = &'a HostPath>) -> Result<(), Refusal> {
+/// Refuses a state folder inside one of these.
+pub(crate) fn outside<'a>(state: &Path, folders: impl Iterator<Item = &'a HostPath>) -> Result<(), Refusal> {
     let state = real(state);
     let mut folders = folders.map(|f| real(&f.0));
     match folders.find(|f| below(&state, f)) {

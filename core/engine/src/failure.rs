@@ -144,7 +144,7 @@ pub enum Failure {
         /// What cannot be looked at, if something cannot.
         why: String,
     },
-    /// How an installer ended is not on record, and the profile has no versions to tell whether its work is whole.
+    /// How an installer ended is not on record, and no profile has versions to tell whether its work is whole.
     NotJudged,
     /// Processes of an installer go on.
     InstallerRuns {

@@ -108,6 +108,7 @@ pub(crate) fn planned(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Re
                 names: profile.names,
                 listed: &listed,
                 otherwise: &otherwise.id,
+                goes: None,
             };
             let restored = match whole {
                 Some(_) => restore::everything(&snapshot, &ground)?,

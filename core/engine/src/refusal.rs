@@ -217,6 +217,18 @@ pub enum Refusal {
         /// Why.
         why: String,
     },
+    /// A folder that no guard without a profile can be asked to watch.
+    NotWatchable {
+        /// Which.
+        path: HostPath,
+        /// Why.
+        why: Unwatchable,
+    },
+    /// A service that is to be watched is not known to the system's manager, or to the site.
+    WatchedServiceUnknown {
+        /// Which.
+        service: ServiceName,
+    },
     /// A path given with a flag names no file that the run is about.
     PathUnused {
         /// The flag.
@@ -641,4 +653,19 @@ pub struct Claim {
     pub version: Option<FileVersion>,
     /// Its state.
     pub fingerprint: Fingerprint,
+}
+
+/// Why a folder cannot be watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwatchable {
+    /// It is no folder.
+    NoFolder,
+    /// It is all there is.
+    Everything,
+    /// The whole system lives by it.
+    System,
+    /// The kernel makes it up.
+    Kernel,
+    /// It lies in the state folder.
+    OurOwn,
 }

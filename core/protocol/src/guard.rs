@@ -21,8 +21,9 @@ pub struct Guard {
     pub timeout: Option<u64>,
     /// Seconds that the product may take to be whole and healthy, once the installer has ended well.
     pub settle: u32,
-    /// The profile's text.
-    pub profile: String,
+    /// The profile's text; `None`: there is none, folders and services were named.
+    #[serde(default)]
+    pub profile: Option<String>,
     /// The site.
     pub site: Site,
 }

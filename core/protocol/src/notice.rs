@@ -185,6 +185,28 @@ pub enum Notice {
         /// What is wrong with it.
         why: String,
     },
+    /// Names that came, or were changed, after an installer had ended in folders that were watched: nobody takes them away.
+    CameSince {
+        /// Which.
+        places: Vec<HostPath>,
+    },
+    /// New names of which nobody knows whether they are an installer's: nobody takes them away.
+    CameUnknown {
+        /// Which.
+        places: Vec<HostPath>,
+        /// Why that is not known.
+        why: String,
+    },
+    /// What came while an installer ran could not be written down.
+    CameNotWritten {
+        /// Why.
+        why: String,
+    },
+    /// A watched folder that holds more than one product, as a rule.
+    WatchedWide {
+        /// Which.
+        folder: HostPath,
+    },
     /// Processes that an installer has started go on behind it.
     InstallerLeft {
         /// Image and number of each.

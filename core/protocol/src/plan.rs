@@ -91,6 +91,16 @@ pub struct ProfileRef {
     pub file: Option<HostPath>,
 }
 
+impl ProfileRef {
+    /// What stands in place of a profile's name where folders are watched without one: no profile can be called so.
+    pub const WATCHED: &str = "watched folders";
+
+    /// Whether there is no profile.
+    pub fn is_none(&self) -> bool {
+        self.name == Self::WATCHED
+    }
+}
+
 /// Which plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

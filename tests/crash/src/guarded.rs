@@ -26,3 +26,13 @@ pub fn guard(world: &World, code: u8) -> Command {
     command.arg(setup);
     command
 }
+
+/// The same of the world's folder and services, without a profile.
+pub fn watch(world: &World, code: u8) -> Command {
+    let setup = installer(world, code);
+    world.write_site(&[("First", "first"), ("Second", "second")], "timeouts: (settle: 0),");
+    let mut command = world.command(&["guard", "--yes", "--json", "--no-parent", "--settle", "0"]);
+    command.arg("--watch").arg(&world.home).args(["--service", "First", "Second", "--site"]).arg(&world.site);
+    command.arg("--").arg(setup);
+    command
+}

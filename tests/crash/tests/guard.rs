@@ -9,7 +9,7 @@
 
 use backout_crash::{
     Side, calls, drawn,
-    guarded::{guard, installer},
+    guarded::{guard, installer, watch},
     have_strace, promised, recover, settled, shard, tally,
 };
 use backout_kit::{Snapshot, World, strace};
@@ -20,15 +20,18 @@ const POINTS: usize = 40;
 /// So many points of recoveries that are killed too.
 const DEEP: usize = 24;
 
+/// A call of guard with an installer that ends with this code.
+type Call = fn(&World, u8) -> Command;
+
 /// What the installer makes of a world, and which calls a guard makes that ends so.
-fn probed(code: u8) -> (Snapshot, Vec<(&'static str, u64)>) {
+fn probed(call: Call, code: u8) -> (Snapshot, Vec<(&'static str, u64)>) {
     let world = World::small();
     let new = {
         assert!(Command::new(installer(&world, 0)).status().unwrap().success());
         world.files()
     };
     let world = World::small();
-    let mut command = guard(&world, code);
+    let mut command = call(&world, code);
     let made = if code == 0 { calls(&command, world.path()) } else { failing(&mut command, &world) };
     let records = (1..=made.get("pwrite64").copied().unwrap_or(0)).map(|n| ("pwrite64", n));
     let others = made.iter().filter(|(call, _)| **call != "pwrite64");
@@ -55,15 +58,15 @@ fn failing(command: &mut Command, world: &World) -> std::collections::BTreeMap<&
     counts
 }
 
-fn sweep(code: u8) -> Vec<Side> {
-    let (new, points) = probed(code);
+fn sweep(of: Call, code: u8) -> Vec<Side> {
+    let (new, points) = probed(of, code);
     let records = points.iter().filter(|(call, _)| *call == "pwrite64").count();
     assert!(records > 4, "every record of a guard is written by one call: {points:?}");
     let sides = shard::over(points, |(call, n)| {
         let world = World::small();
         let old = world.files();
         let at = format!("a guard of an installer that ends {code}, killed at {call} no. {n}");
-        strace::injected(&guard(&world, code), call, "signal=KILL", n).output().unwrap();
+        strace::injected(&of(&world, code), call, "signal=KILL", n).output().unwrap();
         let side = settled(&world, &old, &new, &at);
         promised!(code == 0 || side == Side::Old, "{at}: a failed installer's work stays");
         side
@@ -78,7 +81,7 @@ fn a_guard_that_is_killed_at_any_record_is_kept_whole_or_leaves_everything_as_be
     if !have_strace() {
         return;
     }
-    let sides = sweep(0);
+    let sides = sweep(guard, 0);
     assert!(sides.contains(&Side::Old) && sides.contains(&Side::New), "{sides:?}");
 }
 
@@ -87,7 +90,23 @@ fn a_way_back_that_is_killed_at_any_record_leaves_everything_as_before() {
     if !have_strace() {
         return;
     }
-    sweep(1);
+    sweep(guard, 1);
+}
+
+#[test]
+fn a_guard_without_a_profile_that_is_killed_at_any_record_leaves_everything_as_before() {
+    if !have_strace() {
+        return;
+    }
+    sweep(watch, 1);
+}
+
+#[test]
+fn one_that_does_well_is_kept_whole_or_leaves_everything_as_before() {
+    if !have_strace() {
+        return;
+    }
+    sweep(watch, 0);
 }
 
 #[test]

@@ -4,17 +4,23 @@ use crate::{
     answer::Answer,
     args::{GUARD_HOLDER, GuardWish, OnFailure, Wish},
     exit_code, given,
-    messages::{failure, guard as words},
+    messages::{failure, guard as words, notice},
     request::{self, Aim},
-    session::{Session, Stop, later, stop},
+    session::{Session, Stop, later, stop, wrong},
     signals, terminal,
 };
 use backout_engine::{
-    Cancel, Ending, Faces, Failure, Refusal,
-    guard::{self, Asked, OUTPUT, Program},
+    Cancel, Ending, Faces, Failure, Job, Refusal,
+    guard::{
+        self, Asked, OUTPUT, Program,
+        delicate::{self, Leave},
+        watch::Watched,
+    },
     snapshot,
 };
-use backout_protocol::{HostPath, Outcome, Plan, guard::OnFailure as Policy};
+use backout_protocol::{
+    HostPath, Notice, Outcome, Plan, ServiceName, guard::OnFailure as Policy, report::Warning,
+};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -24,30 +30,23 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     }
     guard::is_supported().map_err(stop)?;
     session.may_ask(asked.dry_run)?;
-    let wish = Wish { profile: asked.profile.clone(), ..Wish::default() };
-    let ask = session.ask(&wish)?;
-    let name = asked.profile.clone().unwrap_or_default();
-    let (profile, source) = session.profile_with_source(&name)?;
-    let job = session.job_of(profile, ask)?;
+    let ground = Ground::of(session, asked)?;
     let argv = given::program(&asked.installer)?;
     let label = format!("before {}", words::installer_name(&argv));
-    let wish = super::snapshot::of_job(session, &job, Some(label), asked.exclude.clone())?;
+    let wish = ground.wish(session, label, asked.exclude.clone())?;
+    let notices = ground.notices(asked, &wish, &argv)?;
     if asked.dry_run {
-        let text = words::covers(&job.profile.profile.name, &wish, &argv);
-        return Ok(Answer::read(
-            text,
-            json!({ "dry_run": true, "argv": argv, "covers": covers(&wish), "not_covered": left(&wish) }),
-        ));
+        let text = words::covers(&wish, &argv);
+        let data =
+            json!({ "dry_run": true, "argv": argv, "covers": covers(&wish), "not_covered": left(&wish) });
+        return Ok(Answer::read(text, data).warn(&notices));
     }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
-    let profile = &job.profile.profile.name;
-    if let Some(answer) = request::answered(session, locked.state(), Aim::Guard(profile, &argv))? {
+    if let Some(answer) = request::answered(session, locked.state(), ground.aim(&argv))? {
         return Ok(answer);
     }
-    if session.for_people() && !session.global.quiet {
-        terminal::out(&words::covers(profile, &wish, &argv));
-    }
+    let told = tell(session, &wish, &argv, &notices);
     session.ask_first("", words::QUESTION)?;
     // Its time limit is the installer's: going back takes what it takes.
     let cancel = Cancel::new(signals::flag(), None);
@@ -62,7 +61,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         },
         timeout: session.global.timeout,
         settle: asked.settle,
-        profile: source.text,
+        profile: ground.profile_text(),
     };
     let id = created.snapshot.id.clone();
     // Of what was not begun nothing stays, no matter how far it got.
@@ -71,14 +70,18 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         stop(refusal)
     };
     let program = program().map_err(not_begun)?;
-    let plan = guard::plan(&locked, &job, &id, wish.roots.clone(), terms, &faces).map_err(not_begun)?;
+    let plan = match &ground {
+        Ground::Profile(job, _) => guard::plan(&locked, job, &id, wish.roots.clone(), terms, &faces),
+        Ground::Watch(watched) => watched.plan(locked.state(), &id, terms, &cancel),
+    };
+    let plan = plan.map_err(not_begun)?;
     let decide = |failure: &Failure| goes_back(session, failure);
     let report = guard::run(&locked, &plan, &program, &decide, &faces);
     if matches!(report.ending, Ending::Refused(_)) {
         snapshot::discard(&locked, &id);
     }
     let well = matches!(report.ending, Ending::Done);
-    let mut answer = Answer::from(report).warn(&created.notices);
+    let mut answer = Answer::from(report).warn(&notices).warn(&created.notices).told(told);
     if well && answer.result.exit_code == exit_code::DONE {
         let run = answer.result.run_id.as_ref().map(|run| format!("\nrun {run}")).unwrap_or_default();
         answer.text = words::kept(&plan) + &run;
@@ -86,6 +89,78 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     answer.result.data = data(session, &plan, &wish, &answer);
     request::remember(&locked, &answer, session);
     Ok(answer)
+}
+
+/// What an installer is run on.
+enum Ground {
+    /// The product of a profile, with the profile's text.
+    Profile(Box<Job>, String),
+    /// Folders and services.
+    Watch(Box<Watched>),
+}
+
+impl Ground {
+    fn of(session: &Session, asked: &GuardWish) -> Result<Self, Stop> {
+        let wish = Wish { profile: asked.profile.clone(), ..Wish::default() };
+        let ask = session.ask(&wish)?;
+        if let Some(name) = &asked.profile {
+            let (profile, source) = session.profile_with_source(name)?;
+            return Ok(Self::Profile(Box::new(session.job_of(profile, ask)?), source.text));
+        }
+        let name = |name: &String| name.parse().map_err(|e| wrong(format!("--service `{name}`: {e}")));
+        let services: Vec<ServiceName> = asked.service.iter().map(name).collect::<Result<_, _>>()?;
+        let roots = super::snapshot::real(&asked.watch)?;
+        let site = session.site(&ask)?;
+        let watched = Watched::of(roots, &services, site, ask, &session.state).map_err(stop)?;
+        Ok(Self::Watch(Box::new(watched)))
+    }
+
+    fn wish(&self, session: &Session, label: String, exclude: Vec<String>) -> Result<snapshot::Wish, Stop> {
+        match self {
+            Self::Profile(job, _) => super::snapshot::of_job(session, job, Some(label), exclude),
+            Self::Watch(watched) => Ok(watched.wish(Some(label), exclude)),
+        }
+    }
+
+    /// What a person should know before anything is begun.
+    fn notices(
+        &self,
+        asked: &GuardWish,
+        wish: &snapshot::Wish,
+        argv: &[HostPath],
+    ) -> Result<Vec<Notice>, Stop> {
+        let (Self::Watch(watched), Some(program)) = (self, argv.first()) else { return Ok(Vec::new()) };
+        let leave = Leave { include_data: asked.include_data, allow_packaged: asked.allow_packaged };
+        let found = delicate::check(&wish.roots, wish.names, &wish.exclude, program, leave);
+        Ok([watched.notices.clone(), found.map_err(stop)?].concat())
+    }
+
+    fn aim<'a>(&'a self, argv: &'a [HostPath]) -> Aim<'a> {
+        match self {
+            Self::Profile(job, _) => Aim::Guard(&job.profile.profile.name, argv),
+            Self::Watch(watched) => Aim::Watch(watched, argv),
+        }
+    }
+
+    fn profile_text(&self) -> Option<String> {
+        match self {
+            Self::Profile(_, text) => Some(text.clone()),
+            Self::Watch(_) => None,
+        }
+    }
+}
+
+/// Says to people what is covered and what is not. Says which warnings they read.
+fn tell(session: &Session, wish: &snapshot::Wish, argv: &[HostPath], notices: &[Notice]) -> Vec<Warning> {
+    if !session.for_people() || session.global.quiet {
+        return Vec::new();
+    }
+    terminal::out(&words::covers(wish, argv));
+    let warnings: Vec<Warning> = notices.iter().map(notice::warning).collect();
+    for warning in &warnings {
+        terminal::err(&format!("warning[{}]: {}", warning.code, warning.message));
+    }
+    warnings
 }
 
 /// Is the process that holds an installer's processes together.
@@ -101,8 +176,6 @@ pub(crate) fn hold(session: &Session, folder: &Path) -> Result<Answer, Stop> {
 /// What of this call is documented and not in this version.
 fn not_yet(asked: &GuardWish) -> Option<&'static str> {
     let flags = [
-        (!asked.watch.is_empty(), "--watch"),
-        (!asked.service.is_empty(), "--service"),
         (asked.learn.is_some(), "--learn"),
         (asked.confirm_within.is_some(), "--confirm-within"),
         (asked.include_data, "--include-data"),
@@ -150,5 +223,5 @@ fn covers(wish: &snapshot::Wish) -> Value {
 }
 
 fn left(wish: &snapshot::Wish) -> Value {
-    json!({ "exclude": wish.exclude, "else": words::NOT_COVERED })
+    json!({ "exclude": wish.exclude, "else": words::not_covered(wish) })
 }

@@ -71,13 +71,18 @@ fn of_folders(
     label: Option<String>,
     exclude: Vec<String>,
 ) -> Result<snapshot::Wish, Stop> {
+    let roots = snapshot::outermost(real(folders)?);
+    let names = if cfg!(windows) { NameRule::Folded } else { NameRule::Exact };
+    Ok(snapshot::Wish { label, profile: None, names, roots, exclude, services: Vec::new() })
+}
+
+/// The real paths of folders.
+pub(super) fn real(folders: &[PathBuf]) -> Result<Vec<HostPath>, Stop> {
     let real = |folder: &PathBuf| {
         let missing = |_| stop(Refusal::FolderMissing { path: load::absolute(folder) });
         std::fs::canonicalize(folder).map(HostPath).map_err(missing)
     };
-    let roots = snapshot::outermost(folders.iter().map(real).collect::<Result<_, _>>()?);
-    let names = if cfg!(windows) { NameRule::Folded } else { NameRule::Exact };
-    Ok(snapshot::Wish { label, profile: None, names, roots, exclude, services: Vec::new() })
+    folders.iter().map(real).collect()
 }
 
 fn create(session: &Session, wish: snapshot::Wish) -> Result<Answer, Stop> {

@@ -7,7 +7,7 @@ use backout_engine::{
     Failure, Refusal, Stuck,
     faces::{Cancelled, HostError},
     failure::Holders,
-    refusal::{NotCommittable, NotUndoable, PathFlag, Trusted, Wanting},
+    refusal::{NotCommittable, NotUndoable, PathFlag, Trusted, Unwatchable, Wanting},
     snapshot::{Cannot, InUse},
 };
 use backout_journal::Unreadable;
@@ -113,6 +113,8 @@ fn refusals() -> Vec<Refusal> {
         R::NoInstaller { program: "setup".into(), why: why() },
         R::NoGuardHere,
         R::NoHolder { why: why() },
+        R::NotWatchable { path: path(), why: Unwatchable::System },
+        R::WatchedServiceUnknown { service: service() },
         R::NamesFoldAlike { names: vec![place(), place()] },
         R::StepsContradict { target: place() },
         R::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
@@ -279,6 +281,10 @@ fn notices() -> Vec<Notice> {
         N::KeptWithout { first: place(), what: "w".into(), files: 2 },
         N::NotSettledAtBoot,
         N::KeptInSpite { why: "w".into() },
+        N::CameSince { places: vec![path()] },
+        N::CameUnknown { places: vec![path()], why: "w".into() },
+        N::CameNotWritten { why: "w".into() },
+        N::WatchedWide { folder: path() },
         N::InstallerLeft { processes: vec![("i".into(), 7)] },
     ]
 }
@@ -330,7 +336,7 @@ fn every_error_and_warning_has_its_own_code_and_says_what_and_what_next() {
         let said = refusal::said(&one);
         let from = match said.code {
             5200.. => 5200..5230,
-            5100.. => 5100..5140,
+            5100.. => 5100..5200,
             _ if open => 3001..3004,
             _ => 1001..2000,
         };

@@ -149,7 +149,7 @@ pub(crate) fn said(failure: &Failure) -> Said {
         }
         Failure::NotJudged => Said::new(
             2042,
-            "how the installer ended is not on record, and the profile has no versions to tell whether its work is whole",
+            "how the installer ended is not on record, and no profile has versions to tell whether its work is whole",
             "run it again",
         )
         .at("judge"),

@@ -1,7 +1,7 @@
 //! Words about guards.
 
 use super::{Said, failure, names, refusal};
-use backout_engine::{Refusal, Stuck, snapshot};
+use backout_engine::{Refusal, Stuck, refusal::Unwatchable, snapshot};
 use backout_protocol::{Guard, HostPath, Notice, Plan, path::encode, snapshot::ServiceWas};
 
 /// What is asked before an installer is let go.
@@ -28,7 +28,61 @@ pub(crate) fn refused(refusal: &Refusal) -> Said {
             format!("the process that holds the installer's processes together cannot be started: {why}"),
             "`installer.log` in the run's folder may say more; mend that, then run it again",
         ),
+        Refusal::NotWatchable { path, why } => Said::new(
+            5143,
+            format!("`{path}` cannot be watched: {}", unwatchable(*why)),
+            "name the folders of the product with `--watch`, and leave what is not its own out with `--exclude GLOB`",
+        ),
+        Refusal::WatchedServiceUnknown { service } => Said::new(
+            5144,
+            format!("there is no service `{service}` here"),
+            "name services as their manager does, as `systemctl list-units` shows them, or map the name in the site file; without `--service` none is watched",
+        ),
         other => Said::new(5103, format!("refused: {other:?}"), "tell the developers"),
+    }
+}
+
+fn unwatchable(why: Unwatchable) -> &'static str {
+    match why {
+        Unwatchable::NoFolder => "it is no folder",
+        Unwatchable::Everything => "it is everything there is",
+        Unwatchable::System => "the whole system lives by it, and what others change in it would go back too",
+        Unwatchable::Kernel => "what lies in it is made up by the kernel",
+        Unwatchable::OurOwn => "it lies in the state folder",
+    }
+}
+
+/// Warnings that are about guards without a profile: number and words.
+pub(crate) fn watched(notice: &Notice) -> (u16, String) {
+    let lines = |places: &[HostPath]| places.iter().map(|p| format!("\n  `{p}`")).collect::<String>();
+    match notice {
+        Notice::CameSince { places } => (
+            5140,
+            format!(
+                "these are new and not, or no more, what the installer left when it ended; they stay:{}",
+                lines(places)
+            ),
+        ),
+        Notice::CameUnknown { places, why } => (
+            5141,
+            format!(
+                "what came while the installer ran is not on record ({why}), so nothing that is new is removed; these stay:{}",
+                lines(places)
+            ),
+        ),
+        Notice::CameNotWritten { why } => (
+            5142,
+            format!(
+                "what came while the installer ran could not be written down ({why}): `backout undo` will leave everything that is new"
+            ),
+        ),
+        Notice::WatchedWide { folder } => (
+            5145,
+            format!(
+                "`{folder}` is wide: everything in it goes back, also what others change there while the installer runs; name the product's own folder if there is one"
+            ),
+        ),
+        other => (5146, format!("{other:?}")),
     }
 }
 
@@ -90,17 +144,22 @@ pub(crate) fn installer_name(argv: &[HostPath]) -> String {
 /// What a guard was asked for.
 pub(crate) fn shown(guard: &Guard) -> Vec<String> {
     let argv: Vec<String> = guard.argv.iter().map(|word| encode(word.0.as_os_str())).collect();
-    vec![
+    let mut lines = vec![
         format!("Installer {}", argv.join(" ")),
         format!("Snapshot {}", guard.snapshot),
         format!("On failure: {:?}", guard.on_failure).to_lowercase(),
-    ]
+    ];
+    if guard.profile.is_none() {
+        lines.extend(guard.roots.iter().map(|root| format!("Folder {root}")));
+    }
+    lines
 }
 
 /// What a guard covers, before anything is begun.
-pub(crate) fn covers(profile: &str, wish: &snapshot::Wish, argv: &[HostPath]) -> String {
+pub(crate) fn covers(wish: &snapshot::Wish, argv: &[HostPath]) -> String {
     let argv: Vec<String> = argv.iter().map(|word| encode(word.0.as_os_str())).collect();
-    let mut lines = vec![format!("Guard {profile}: {}", argv.join(" ")), "Covered:".to_owned()];
+    let of = wish.profile.as_deref().unwrap_or("without a profile");
+    let mut lines = vec![format!("Guard {of}: {}", argv.join(" ")), "Covered:".to_owned()];
     lines.extend(wish.roots.iter().map(|root| format!("  the folder {root}")));
     for service in &wish.services {
         let is = match &service.state {
@@ -114,16 +173,36 @@ pub(crate) fn covers(profile: &str, wish: &snapshot::Wish, argv: &[HostPath]) ->
     }
     lines.push("Not covered:".to_owned());
     lines.extend(wish.exclude.iter().map(|glob| format!("  below these folders: {}", encode(glob.as_ref()))));
-    lines.extend(NOT_COVERED.iter().map(|what| format!("  {what}")));
+    lines.extend(not_covered(wish).iter().map(|what| format!("  {what}")));
     lines.join("\n")
 }
 
+/// What a guard with this snapshot behind it does not take back.
+pub(crate) fn not_covered(wish: &snapshot::Wish) -> Vec<&'static str> {
+    let mut all = NOT_COVERED.to_vec();
+    if wish.profile.is_none() {
+        all.extend(NOT_COVERED_WATCHED);
+        if wish.services.is_empty() {
+            all.push(NO_SERVICE);
+        }
+    }
+    all
+}
+
 /// What no guard takes back.
-pub(crate) const NOT_COVERED: [&str; 3] = [
+const NOT_COVERED: [&str; 3] = [
     "files in other folders, users, the registry, databases of other programs",
     "how services are configured, where that does not lie in these folders",
     "sockets, pipes and devices",
 ];
+
+/// What none without a profile does.
+const NOT_COVERED_WATCHED: [&str; 2] = [
+    "what comes into these folders once the installer has ended, or is changed of what it brought: it stays, and is named",
+    "whether the files are those that the installer was to bring: its exit code and the services alone tell that it did well",
+];
+const NO_SERVICE: &str =
+    "services: none is named, so none is looked at, and none is stopped while files go back";
 
 /// How a guard ended well.
 pub(crate) fn kept(plan: &Plan) -> String {

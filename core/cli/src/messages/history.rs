@@ -1,6 +1,6 @@
 //! Words about runs that are over.
 
-use super::{bytes, code};
+use super::{bytes, code, names};
 use crate::logging::when;
 use backout_engine::history::{Entry, Fate, Pruned};
 use backout_protocol::{RunId, plan::PlanKind, report::Warning};
@@ -38,7 +38,11 @@ pub(crate) fn line(entry: &Entry, undone_by: Option<&RunId>) -> String {
             PlanKind::Apply => format!("{} applied", plan.profile.name),
             PlanKind::Undo { of } => format!("undo of {of}"),
             PlanKind::Guard(guard) => {
-                format!("guard of {}, {}", plan.profile.name, super::guard::installer(guard))
+                let of = match plan.profile.is_none() {
+                    true => names(&guard.roots),
+                    false => plan.profile.name.clone(),
+                };
+                format!("guard of {of}, {}", super::guard::installer(guard))
             }
         },
         None => "a run".to_owned(),

@@ -113,6 +113,10 @@ fn said(notice: &Notice) -> (u16, String) {
             5121,
             format!("these processes of the installer go on: {}", super::failure::processes(processes)),
         ),
+        Notice::CameSince { .. }
+        | Notice::CameUnknown { .. }
+        | Notice::CameNotWritten { .. }
+        | Notice::WatchedWide { .. } => super::guard::watched(notice),
         _ => (4099, format!("{notice:?}")),
     }
 }

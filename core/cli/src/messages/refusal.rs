@@ -405,6 +405,7 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             "mend it, or give another one with `--state-dir`",
         ),
         R::NoInstaller { .. } | R::NoGuardHere | R::NoHolder { .. } => super::guard::refused(refusal),
+        R::NotWatchable { .. } | R::WatchedServiceUnknown { .. } => super::guard::refused(refusal),
         R::Unfinished { run } => Said::new(
             3001,
             format!("the run {run} is unfinished, so nothing new is begun"),

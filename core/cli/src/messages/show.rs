@@ -34,7 +34,10 @@ pub(crate) fn run(
             lines.push(format!("Request {id}"));
         }
         lines.push(format!("backout {}", plan.tool));
-        lines.push(format!("Profile {} sha256 {}", plan.profile.name, plan.profile.sha256));
+        lines.push(match plan.profile.is_none() {
+            true => "No profile".to_owned(),
+            false => format!("Profile {} sha256 {}", plan.profile.name, plan.profile.sha256),
+        });
         let plugins = plan.plugins.iter();
         lines.extend(plugins.map(|p| format!("Plugin {} {} sha256 {}", p.id, p.version, p.sha256)));
         let dressed = plan.steps.iter().filter(|s| matches!(s, Step::DressFolder { .. }));

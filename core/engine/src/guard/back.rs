@@ -1,6 +1,6 @@
 //! The way back: a run of its own to the snapshot, planned from the guard's records alone.
 
-use super::{Guard, Side, holder, inplace, reserve};
+use super::{Guard, Side, came::Came, holder, inplace, reserve};
 use crate::{
     companions::with_companions,
     faces::{Cancel, Faces},
@@ -24,7 +24,7 @@ use backout_machine::service::Services;
 use backout_protocol::{
     Guard as Terms, Notice, Plan, RunId, Step,
     plan::{FORMAT, OnLocked, PlanKind, PlannedService, Tie},
-    snapshot::Snapshot,
+    snapshot::{Entry, Snapshot},
 };
 use std::{
     collections::BTreeMap,
@@ -50,15 +50,16 @@ impl Guard<'_> {
         if let Err(e) = reserve::release(self.tx) {
             log::warn!("run {}: {e}", self.tx.run);
         }
-        let (mut counts, mut window_ms) = Default::default();
-        match self.inner() {
-            Ok(Some(mut inner)) => {
-                (counts, window_ms) = (inner.counts, inner.window_ms);
-                self.notices.append(&mut inner.notices);
-            }
-            Ok(None) => {}
-            Err(ending) => return self.report(*ending, true),
+        // Only now, as the disk may have been full. If we die before it is written, whoever goes on writes it.
+        if let Err(why) = self.write_down() {
+            log::warn!("run {}: what came is not written down, and stays: {why}", self.tx.run);
         }
+        let mut inner = match self.inner() {
+            Ok(inner) => inner,
+            Err(ending) => return self.report(*ending, true),
+        };
+        let (counts, window_ms) = (inner.counts, inner.window_ms);
+        self.notices.append(&mut inner.notices);
         self.faces.observer.begun(&self.tx.run, self.tx.log());
         // What the installer wrote is nothing to go forwards to again, and may be what fills the disk.
         if let Err(e) = forget(self.locked, &self.tx.run) {
@@ -72,8 +73,8 @@ impl Guard<'_> {
         RunReport { counts, window_ms, ..self.close(ending, Some(why)) }
     }
 
-    /// The run back. `None`: there is nothing to take back.
-    fn inner(&self) -> Result<Option<RunReport>, Box<Ending>> {
+    /// The run back, where there is anything to take back.
+    fn inner(&self) -> Result<RunReport, Box<Ending>> {
         let snapshot = self.terms.snapshot.clone();
         let stuck = |why| Box::new(Ending::Stuck { after: None, why });
         let refused = |why: Refusal| stuck(Stuck::WayBack { snapshot: snapshot.clone(), why: Box::new(why) });
@@ -81,8 +82,10 @@ impl Guard<'_> {
         let faces = Faces { cancel: &never, ..self.faces };
         let state = self.locked.state();
         let saved = store::open(state, &self.terms.snapshot).map_err(&refused)?;
-        inplace::clear(&saved).map_err(&refused)?;
-        let mut plan = changes(state, self.tx, &saved, self.services, &never).map_err(&refused)?;
+        let came = Came::of(self.tx, self.terms);
+        inplace::clear(&saved, came.as_ref()).map_err(&refused)?;
+        let mut plan =
+            changes(state, self.tx, came.as_ref(), &saved, self.services, &never).map_err(&refused)?;
         plan.kind = PlanKind::Rollback;
         plan.guard = Some(self.tx.run.clone());
         plan.request.request_id = None;
@@ -97,12 +100,12 @@ impl Guard<'_> {
             .iter()
             .any(|s| self.were.iter().any(|(name, was)| *name == s.name && was.ran() != s.was.ran()));
         if plan.is_empty() && !differs {
-            return Ok(None);
+            return Ok(RunReport { notices: plan.notices, ..RunReport::of(Ending::NothingToDo) });
         }
         plan.notices.extend(preflight::check(&plan, state.path(), &faces).map_err(&refused)?);
         let report = rollback::run(self.locked, &plan, &faces);
         match report.ending {
-            Ending::Done | Ending::Completed | Ending::NothingToDo => Ok(Some(report)),
+            Ending::Done | Ending::Completed | Ending::NothingToDo => Ok(report),
             Ending::Refused(why) => Err(refused(why)),
             Ending::PutBack(why) | Ending::RolledBack(why) => {
                 Err(stuck(Stuck::WayBackFailed { snapshot: snapshot.clone(), why: Box::new(why) }))
@@ -128,6 +131,7 @@ impl Guard<'_> {
 fn changes(
     state: &State,
     tx: &Transaction,
+    came: Option<&Came>,
     snapshot: &Snapshot,
     services: &dyn Services,
     cancel: &Cancel,
@@ -137,8 +141,15 @@ fn changes(
         return Err(Refusal::NothingPresent { profile: plan.profile.name });
     };
     let listed = BTreeMap::new();
-    let ground =
-        restore::Ground { state, cancel, names: plan.site.names, listed: &listed, otherwise: &component };
+    let ours = |entry: &Entry| came.is_none_or(|came| came.has(entry));
+    let ground = restore::Ground {
+        state,
+        cancel,
+        names: plan.site.names,
+        listed: &listed,
+        otherwise: &component,
+        goes: Some(&ours),
+    };
     let restored = restore::everything(snapshot, &ground)?;
     let mut named = Vec::new();
     for service in plan.services.iter().filter(|s| s.tie == Tie::Named) {
@@ -154,6 +165,7 @@ fn changes(
     plan.keep_clear = restored.keep_clear;
     plan.left_alone = restored.left_alone;
     plan.notices = restored.notices;
+    plan.notices.extend(came.and_then(|came| came.notice(restored.stay)));
     plan.format = FORMAT;
     plan.tool = TOOL.to_owned();
     plan.request.start_all = false;
@@ -177,7 +189,8 @@ pub(crate) fn undo(
     }
     let services = quiesce::open_trusted(&tx.plan)?;
     let snapshot = store::open(state, &terms.snapshot)?;
-    let mut plan = changes(state, tx, &snapshot, services.as_ref(), faces.cancel)?;
+    let came = Came::of(tx, terms);
+    let mut plan = changes(state, tx, came.as_ref(), &snapshot, services.as_ref(), faces.cancel)?;
     let stopped = plan.services.iter().filter(|s| !s.was.ran() && s.tie == Tie::Named);
     let stopped = stopped
         .map(|s| Notice::FoundStopped { service: s.name.clone(), start: services.start_hint(&s.name) });

@@ -1,9 +1,12 @@
 //! In place: what no swap does. A name that was a folder and is none now, or the other way round, goes away before the run back
 //! is planned, which brings back what the product had there; and so does a new name of a file that has others.
 //!
+//! Where folders are watched without a profile, what did not come from the installer is not touched, nor what it lies in.
+//!
 //! Done behind `GoingBack`, when the installer's work is nothing to keep any more; whatever is cut off here is done again, as
 //! it only looks at the snapshot.
 
+use super::came::Came;
 use crate::{
     refusal::Refusal,
     snapshot::{Exclude, store},
@@ -15,11 +18,12 @@ use backout_protocol::{
 };
 use std::collections::BTreeMap;
 
-/// Does it for everything that the snapshot covers.
+/// Does it for everything that the snapshot covers. `came`: what is the installer's; `None`: all that is new.
 ///
 /// # Errors
 /// What cannot be looked at or removed.
-pub(super) fn clear(snapshot: &Snapshot) -> Result<(), Refusal> {
+pub(super) fn clear(snapshot: &Snapshot, came: Option<&Came>) -> Result<(), Refusal> {
+    let foreign = came.map(|came| came.foreign(snapshot)).transpose()?.unwrap_or_default();
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
     for (number, root) in snapshot.roots.iter().enumerate() {
         let live = match Folder::open_root(&root.path.0) {
@@ -30,7 +34,8 @@ pub(super) fn clear(snapshot: &Snapshot) -> Result<(), Refusal> {
         };
         let entries = snapshot.entries.iter().filter(|e| e.root == number);
         let saved: BTreeMap<&RelPath, &What> = entries.map(|e| (&e.path, &e.what)).collect();
-        let here = Here { saved: &saved, exclude: &exclude };
+        let foreign = foreign.iter().filter(|(root, _)| *root == number).map(|(_, path)| path).collect();
+        let here = Here { saved: &saved, exclude: &exclude, foreign };
         here.clear(&live, None).and_then(|()| live.sync_file_system()).map_err(Refusal::Look)?;
     }
     Ok(())
@@ -40,9 +45,15 @@ pub(super) fn clear(snapshot: &Snapshot) -> Result<(), Refusal> {
 struct Here<'a> {
     saved: &'a BTreeMap<&'a RelPath, &'a What>,
     exclude: &'a Exclude,
+    foreign: Vec<&'a RelPath>,
 }
 
 impl Here<'_> {
+    /// Whether all of it is the installer's.
+    fn may_go(&self, path: &RelPath) -> bool {
+        !self.foreign.iter().any(|foreign| foreign.as_path().starts_with(path.as_path()))
+    }
+
     fn clear(&self, folder: &Folder, rel: Option<&RelPath>) -> Result<(), Error> {
         for entry in folder.entries()? {
             let Ok(name) = RelPath::new(&entry.name) else { continue };
@@ -52,11 +63,15 @@ impl Here<'_> {
             }
             match (self.saved.get(&path), entry.kind) {
                 (Some(What::File(_) | What::Link(_)), Kind::Folder | Kind::Other)
-                | (Some(What::Folder), Kind::File | Kind::Symlink | Kind::Other) => {
+                | (Some(What::Folder), Kind::File | Kind::Symlink | Kind::Other)
+                    if self.may_go(&path) =>
+                {
                     durable::remove_tree(folder, &entry.name)?;
                 }
                 // One more name, perhaps of the product's own file, which is to have as many again as it had.
-                (None, Kind::File) if folder.stat(&entry.name)?.is_some_and(|s| s.nlink > 1) => {
+                (None, Kind::File)
+                    if self.may_go(&path) && folder.stat(&entry.name)?.is_some_and(|s| s.nlink > 1) =>
+                {
                     durable::remove_tree(folder, &entry.name)?;
                 }
                 (None | Some(What::Folder), Kind::Folder) => {

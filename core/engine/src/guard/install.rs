@@ -1,6 +1,6 @@
 //! Lets the installer go, and waits for its end.
 
-use super::{Guard, OUTPUT, POLL, Side, holder, reserve};
+use super::{Guard, OUTPUT, POLL, Side, came, holder, reserve};
 use crate::{
     faces::Faces,
     failure::{Failure, Stuck},
@@ -167,6 +167,7 @@ impl Guard<'_> {
         let snapshot = store::open(locked.state(), &self.terms.snapshot).map_err(Shut::Refused)?;
         let before = |failure: Failure| Shut::Refused(Refusal::BeforeStop(failure));
         self.were = self.states().map_err(before)?;
+        came::begin(self.tx, self.terms).map_err(|e| before(Failure::Process { why: e.to_string() }))?;
         let words = self.terms.argv.iter().take(MOST_WORDS).map(|word| encode(word.0.as_os_str()));
         let words = words.map(|word| word.chars().take(MOST_LETTERS).collect::<String>());
         let mut room = MOST_BYTES;

@@ -1,12 +1,13 @@
-//! Judges an installer's work: it ended well, every file that the profile knows is as the patch leaves it, every service
-//! that ran runs and is well. Until a deadline what is not so yet may still become so.
+//! Judges an installer's work: it ended well, every file that the profile knows, if there is one, is as the patch leaves it,
+//! every service that ran runs and is well. Until a deadline what is not so yet may still become so.
 
-use super::{Guard, Side, install::named, make_durable};
+use super::{Guard, Side, came, install::named, make_durable};
 use crate::{
     faces::{Faces, Observer},
     failure::Failure,
     load::{Job, LoadedProfile},
     quiesce::stayed_up,
+    refusal::Refusal,
     report::{Ending, RunReport},
     verify::{self, Expect},
 };
@@ -54,6 +55,9 @@ impl Guard<'_> {
         {
             self.notices.push(Notice::InstallerLeft { processes: named(&left) });
         }
+        if let Err(why) = self.write_down() {
+            self.notices.push(Notice::CameNotWritten { why });
+        }
         // Also what came behind the installer's end. If we die before the record, the work is judged once more.
         let sure = make_durable(&self.terms.roots).and_then(|()| self.record(Record::Kept { verdict, why }));
         if let Err(failure) = sure {
@@ -62,6 +66,14 @@ impl Guard<'_> {
         group::dissolve(self.tx.run.as_str(), self.holder);
         let ending = if self.side == Side::Guard { Ending::Done } else { Ending::Completed };
         self.close(ending, None)
+    }
+
+    /// Writes down what came while the installer ran, if nobody did yet. Says why it cannot be.
+    pub(super) fn write_down(&self) -> Result<(), String> {
+        came::write_down(self.locked.state(), self.tx, self.terms).map_err(|refusal| match refusal {
+            Refusal::Look(e) => e.to_string(),
+            other => format!("{other:?}"),
+        })
     }
 
     fn judge(&self, exit: &Exit) -> Result<(), Failure> {
@@ -81,8 +93,15 @@ impl Guard<'_> {
                 return Err(self.runs()?);
             }
             // What is still at work is waited for, but not for ever: it may be there to stay.
-            let well =
-                if at_work && !late && called_off.is_none() { None } else { Some(self.look(&job, exit)) };
+            let well = if at_work && !late && called_off.is_none() {
+                None
+            } else {
+                // What comes from here on is nobody's to take away. Where it cannot be written down it is tried again.
+                if let Err(why) = self.write_down() {
+                    log::warn!("run {}: what came is not written down: {why}", self.tx.run);
+                }
+                Some(self.look(job.as_ref(), exit))
+            };
             match (well, called_off) {
                 (Some(Ok(())), _) => return Ok(()),
                 (Some(Err(_)), Some(why)) => return Err(Failure::Cancelled(why)),
@@ -95,7 +114,7 @@ impl Guard<'_> {
     }
 
     /// One look at everything.
-    fn look(&self, job: &Job, exit: &Exit) -> Result<(), Failure> {
+    fn look(&self, job: Option<&Job>, exit: &Exit) -> Result<(), Failure> {
         whole(job, exit)?;
         let issued = Cell::new(false);
         let mut quiesce = self.quiesce(&issued);
@@ -104,27 +123,28 @@ impl Guard<'_> {
         quiesce.health(stayed_up(&self.were))
     }
 
-    /// What verifying is asked of, as it stands in the guard's plan.
-    fn job(&self) -> Result<Job, Failure> {
+    /// What verifying is asked of, as it stands in the guard's plan; `None`: there is no profile.
+    fn job(&self) -> Result<Option<Job>, Failure> {
         let plan = &self.tx.plan;
-        let profile =
-            LoadedProfile::from_text(&plan.profile.name, &self.terms.profile, plan.profile.file.clone());
+        let Some(text) = &self.terms.profile else { return Ok(None) };
+        let profile = LoadedProfile::from_text(&plan.profile.name, text, plan.profile.file.clone());
         let unreadable =
             |refusal| Failure::NotWhole { files: Vec::new(), why: format!("the profile: {refusal:?}") };
         let mut ask = plan.request.clone();
         ask.from = Vec::new();
-        Ok(Job { profile: profile.map_err(unreadable)?, site: self.terms.site.clone(), ask })
+        Ok(Some(Job { profile: profile.map_err(unreadable)?, site: self.terms.site.clone(), ask }))
     }
 }
 
 /// Every file that the profile knows by its version is as the patch leaves it. Where it knows none, an installer that says
 /// itself that it did its work is believed.
-fn whole(job: &Job, exit: &Exit) -> Result<(), Failure> {
-    let judged = if job.profile.profile.lists.is_empty() {
-        None
-    } else {
-        let found = verify::verify(job, Some(Expect::Patched));
-        Some(found.map_err(|e| Failure::NotWhole { files: Vec::new(), why: format!("{e:?}") })?)
+fn whole(job: Option<&Job>, exit: &Exit) -> Result<(), Failure> {
+    let judged = match job.filter(|job| !job.profile.profile.lists.is_empty()) {
+        None => None,
+        Some(job) => {
+            let found = verify::verify(job, Some(Expect::Patched));
+            Some(found.map_err(|e| Failure::NotWhole { files: Vec::new(), why: format!("{e:?}") })?)
+        }
     };
     let differ: Vec<_> = judged
         .iter()

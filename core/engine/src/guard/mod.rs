@@ -7,11 +7,15 @@
 //!                                                                  \-> GoingBack F -> a run back to the snapshot -> Undone F
 //! ```
 //!
+//! Without a profile folders and services are [watched](watch). Then behind the installer's end, and before the way back or
+//! `Kept`, what came is written down; nothing else that is new is taken away.
+//!
 //! A guard is a run like others: a folder of its own with a plan, whose kind holds what was asked for, and a journal. The way
 //! back is another run that names it. It needs neither profile, site nor plugin: everything stands in the guard's plan and
 //! in the snapshot. Recovery settles the way back first, then the guard.
 
 mod back;
+mod came;
 pub mod delicate;
 mod holder;
 mod inplace;
@@ -19,6 +23,7 @@ mod install;
 mod judge;
 mod reserve;
 mod settle;
+pub mod watch;
 
 pub(crate) use back::undo;
 pub use holder::hold;
@@ -45,7 +50,7 @@ use backout_disk::{ErrorKind, Folder};
 use backout_journal::{Journal, Record};
 use backout_machine::{group, service::Services};
 use backout_protocol::{
-    Guard as Terms, HostPath, Notice, Plan, RunId, SnapshotId,
+    Guard as Terms, HostPath, Notice, Plan, RunId, Site, SnapshotId,
     guard::OnFailure,
     plan::{PlanKind, RestoreFrom},
 };
@@ -67,8 +72,8 @@ pub struct Asked {
     pub timeout: Option<u64>,
     /// Seconds that the product may take to be whole and healthy behind it.
     pub settle: u32,
-    /// The profile's text.
-    pub profile: String,
+    /// The profile's text; `None`: there is none, folders are watched.
+    pub profile: Option<String>,
 }
 
 /// Whether installers can be guarded on this system.
@@ -95,6 +100,13 @@ pub fn plan(
     // So the snapshot is in use as long as the guard is kept.
     job.ask.from = vec![(None, RestoreFrom::Snapshot(snapshot.clone()))];
     let Planned { mut plan, waits, closed } = planned(&job, Some(locked.state()), faces)?;
+    plan.steps = waits;
+    plan.closed = closed;
+    Ok(guarding(plan, snapshot, roots, asked, job.site))
+}
+
+/// The guard that stands in front of this plan's way back.
+fn guarding(mut plan: Plan, snapshot: &SnapshotId, roots: Vec<HostPath>, asked: Asked, site: Site) -> Plan {
     plan.kind = PlanKind::Guard(Box::new(Terms {
         snapshot: snapshot.clone(),
         roots,
@@ -103,16 +115,14 @@ pub fn plan(
         timeout: asked.timeout,
         settle: asked.settle,
         profile: asked.profile,
-        site: job.site,
+        site,
     }));
-    plan.steps = waits;
-    plan.closed = closed;
     plan.keep_clear = Vec::new();
     plan.left_alone = Vec::new();
     plan.notices = Vec::new();
     plan.notes = Vec::new();
     plan.reminders = Vec::new();
-    Ok(plan)
+    plan
 }
 
 /// A guard on its way.

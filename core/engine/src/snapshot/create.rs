@@ -15,13 +15,14 @@ use crate::{
     survey::Survey,
 };
 use backout_disk::{Error, Folder, aside, durable};
-use backout_machine::service::ServiceState;
+use backout_machine::service::{ServiceState, Services};
 use backout_protocol::{
-    HostPath, NameRule, Notice, SnapshotId,
+    HostPath, NameRule, Notice, ServiceName, SnapshotId,
     snapshot::{FORMAT, SavedService, ServiceWas, Snapshot},
     text::to_ron,
 };
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -91,23 +92,32 @@ pub fn outermost(mut folders: Vec<HostPath>) -> Vec<HostPath> {
 /// What is wrong with the site.
 pub fn services(job: &Job) -> Result<Vec<SavedService>, Refusal> {
     let survey = Survey::make(job)?;
+    let used = job.profile.profile.components.iter().flat_map(|c| &c.services).map(|used| &used.name);
+    Ok(saved(survey.services.as_ref(), used, &job.site.units))
+}
+
+/// What is known of these services, each once.
+pub(crate) fn saved<'a>(
+    services: &dyn Services,
+    names: impl Iterator<Item = &'a ServiceName>,
+    units: &BTreeMap<ServiceName, String>,
+) -> Vec<SavedService> {
     let mut found: Vec<SavedService> = Vec::new();
-    for used in job.profile.profile.components.iter().flat_map(|c| &c.services) {
-        if found.iter().any(|s| s.name == used.name) {
+    for name in names {
+        if found.iter().any(|s| s.name == *name) {
             continue;
         }
-        let state = match survey.services.state(&used.name) {
+        let state = match services.state(name) {
             Ok(ServiceState::NotInstalled) => ServiceWas::NotInstalled,
             Ok(ServiceState::Running | ServiceState::Starting) => ServiceWas::Running,
             Ok(ServiceState::Restarting) => ServiceWas::Restarting,
             Ok(ServiceState::Stopped) => ServiceWas::Stopped,
             Err(e) => ServiceWas::Unknown(e.to_string()),
         };
-        let start = survey.services.start_type(&used.name);
-        let unit = job.site.units.get(&used.name).cloned();
-        found.push(SavedService { name: used.name.clone(), unit, state, start });
+        let (start, unit) = (services.start_type(name), units.get(name).cloned());
+        found.push(SavedService { name: name.clone(), unit, state, start });
     }
-    Ok(found)
+    found
 }
 
 /// Takes the snapshot. While this works it lies under a name that is no id; if we die, it is removed by the next one.

@@ -17,6 +17,9 @@ use backout_protocol::{
 pub(crate) struct Inventory<'a> {
     exclude: &'a Exclude,
     cancel: &'a Cancel,
+    /// Which names are known already: they are not looked at, and folders among them only walked. Of a file
+    /// that changes while it is read only the name is written down then.
+    known: Option<&'a Known<'a>>,
     /// Everything found, a folder before what lies in it.
     pub entries: Vec<Entry>,
     /// Names that were not looked at.
@@ -28,6 +31,9 @@ pub(crate) struct Inventory<'a> {
     /// Copies that do not have all that their originals have: the first, what it is, and how many there are.
     pub poorer: Option<(Place, String, u64)>,
 }
+
+/// Whether the name at this path below the root of this number is known as what it is.
+type Known<'a> = dyn Fn(usize, &RelPath, Kind) -> bool + 'a;
 
 /// The root that is walked.
 struct At<'a> {
@@ -41,12 +47,22 @@ impl<'a> Inventory<'a> {
         Self {
             exclude,
             cancel,
+            known: None,
             entries: Vec::new(),
             hidden: Vec::new(),
             elsewhere: Vec::new(),
             contentless: Vec::new(),
             poorer: None,
         }
+    }
+
+    /// Of what is not known already.
+    pub(crate) fn of_new(exclude: &'a Exclude, cancel: &'a Cancel, known: &'a Known<'a>) -> Self {
+        Self { known: Some(known), ..Self::new(exclude, cancel) }
+    }
+
+    fn knows(&self, at: &At<'_>, path: &RelPath, kind: Kind) -> bool {
+        self.known.is_some_and(|known| known(at.number, path, kind))
     }
 
     /// Writes down the tree of `path`; `to`: the empty folder that a copy of it is made in.
@@ -95,6 +111,7 @@ impl<'a> Inventory<'a> {
                 continue;
             }
             match entry.kind {
+                kind if kind != Kind::Folder && self.knows(at, &path, kind) => {}
                 Kind::Folder => self.folder(at, folder, &path, to)?,
                 Kind::File => self.file(at, folder, path, to)?,
                 Kind::Symlink => self.link(at, folder, path, to)?,
@@ -130,9 +147,12 @@ impl<'a> Inventory<'a> {
         let copy = copy.map_err(Refusal::SnapshotFailed)?;
         // Before what lies in it; its facts are known once that is done.
         let index = self.entries.len();
-        self.note(at, path.clone(), What::Folder, None);
+        let known = self.knows(at, path, Kind::Folder);
+        if !known {
+            self.note(at, path.clone(), What::Folder, None);
+        }
         let facts = self.tree(at, &folder, Some(path), copy.as_ref())?;
-        if let Some(entry) = self.entries.get_mut(index) {
+        if let Some(entry) = self.entries.get_mut(index).filter(|_| !known) {
             entry.facts = Some(facts);
         }
         Ok(())
@@ -154,6 +174,10 @@ impl<'a> Inventory<'a> {
             Ok(taken) => taken,
             // What is gone again was not there.
             Err(e) if e.kind == ErrorKind::NotFound && e.path == here => return Ok(()),
+            Err(e) if e.kind == ErrorKind::Busy && self.known.is_some() => {
+                self.note(at, path, What::Other, None);
+                return Ok(());
+            }
             Err(e) if e.kind == ErrorKind::Busy => {
                 return Err(Refusal::Changing { path: HostPath(here) });
             }

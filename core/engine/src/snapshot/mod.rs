@@ -9,13 +9,14 @@
 mod create;
 pub mod diff;
 pub mod exclude;
-mod inventory;
+pub(crate) mod inventory;
 pub(crate) mod restore;
 pub mod retention;
 pub mod store;
 pub mod verify;
 
 pub use backout_protocol::snapshot::Snapshot;
+pub(crate) use create::saved;
 pub use create::{Created, Wish, create, outermost, roots, services};
 pub use exclude::Exclude;
 pub use restore::Cannot;

@@ -33,6 +33,8 @@ pub(crate) struct Restored {
     pub files: Vec<Step>,
     pub left_alone: Vec<LeftAlone>,
     pub notices: Vec<Notice>,
+    /// What is not in the snapshot and does not go; of a folder and what lies in it only the folder.
+    pub stay: Vec<Place>,
     /// Folders that no staging folder may lie in: they may be gone in the next generation, and take it with them.
     pub keep_clear: Vec<Place>,
     /// Live and saved images of the files that lists name.
@@ -58,6 +60,8 @@ pub(crate) struct Ground<'a> {
     pub listed: &'a BTreeMap<String, Vec<ComponentId>>,
     /// Whose a file counts as that no list names.
     pub otherwise: &'a ComponentId,
+    /// Which of what is not in the snapshot goes; `None`: all of it.
+    pub goes: Option<&'a dyn Fn(&Entry) -> bool>,
 }
 
 /// A snapshot, checked, whose folders the product's are.
@@ -362,9 +366,27 @@ impl<'a> Work<'a> {
                 stay(entry.root, &entry.path, place);
             }
         }
+        // A folder that is not the snapshot's stays with all that lies in it.
+        let mut left: BTreeSet<(usize, &RelPath)> = BTreeSet::new();
+        if let Some(goes) = self.ground.goes {
+            for entry in live {
+                let new = !saved.contains_key(&key(names, entry.root, entry.path.as_path()));
+                let parent = entry.path.parent();
+                let within = parent.as_ref().is_some_and(|parent| left.contains(&(entry.root, parent)));
+                if !new || (!within && goes(entry)) {
+                    continue;
+                }
+                left.insert((entry.root, &entry.path));
+                if let Some(place) = self.snapshot.place(entry).filter(|_| !within) {
+                    stay(entry.root, &entry.path, place.clone());
+                    self.out.stay.push(place);
+                }
+            }
+        }
         for entry in live.iter().rev() {
             let key = key(names, entry.root, entry.path.as_path());
-            let Some(target) = self.snapshot.place(entry).filter(|_| !saved.contains_key(&key)) else {
+            let new = !saved.contains_key(&key) && !left.contains(&(entry.root, &entry.path));
+            let Some(target) = self.snapshot.place(entry).filter(|_| new) else {
                 continue;
             };
             match (&entry.what, reach) {

@@ -1,0 +1,216 @@
+//! What came while the installer ran. Where folders are watched without a profile the way back takes away these names alone,
+//! and only those that are since as the installer left them: what anybody else made meanwhile stays, and is named.
+//!
+//! The record lies in the guard's folder: blank before the installer is let go, written whole once nothing of it is at work
+//! any more. One that is neither is lost, and is never made anew: then nothing that is new goes.
+
+use super::make_durable;
+use crate::{
+    faces::Cancel,
+    refusal::Refusal,
+    snapshot::{Exclude, diff::differing, inventory::Inventory, store},
+    state::State,
+    transaction::Transaction,
+};
+use backout_disk::{Error, durable, fingerprint::digest_bytes, folder::Kind};
+use backout_protocol::{
+    Guard as Terms, HostPath, Notice, Place, RelPath,
+    snapshot::{Entry, Facts, Snapshot, What},
+    text::{from_ron, to_ron},
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, ffi::OsStr};
+
+/// The record's name in the guard's folder.
+const CAME: &str = "came";
+/// What it holds until the installer has ended.
+const BLANK: &[u8] = b"the installer has not ended yet\n";
+/// Version of what it holds then: (major, minor). 1.0: the first.
+const FORMAT: (u16, u16) = (1, 0);
+/// No record is longer.
+const CAP: u64 = 256 * 1024 * 1024;
+
+/// What the record says, behind a line with its digest.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    format: (u16, u16),
+    entries: Vec<Entry>,
+}
+
+/// What is known of it.
+#[derive(Debug)]
+pub(super) enum Came {
+    /// The installer has not ended yet, or nobody wrote down what came.
+    Blank,
+    /// This came.
+    Known(BTreeMap<(usize, RelPath), (What, Option<Facts>)>),
+    /// The record is damaged or gone: why.
+    Lost(String),
+}
+
+/// Whether a guard keeps such a record: one without a profile does.
+fn kept(terms: &Terms) -> bool {
+    terms.profile.is_none()
+}
+
+/// Begins the record, before the installer is let go.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn begin(tx: &Transaction, terms: &Terms) -> Result<(), Error> {
+    match kept(terms) {
+        true => durable::write(&tx.folder, OsStr::new(CAME), BLANK, 0o600),
+        false => Ok(()),
+    }
+}
+
+/// Writes down what came, unless that is done. If we die in here the record is blank, and whoever settles the guard writes it.
+///
+/// # Errors
+/// What cannot be read; the disk's. The record is as it was.
+pub(super) fn write_down(state: &State, tx: &Transaction, terms: &Terms) -> Result<(), Refusal> {
+    if !kept(terms) || !matches!(read(tx), Came::Blank) {
+        return Ok(());
+    }
+    let snapshot = store::open(state, &terms.snapshot)?;
+    let record = Record { format: FORMAT, entries: new_names(&snapshot)? };
+    // First: behind a power cut what it speaks of would be another file, and stay. That is all that is lost by a failure.
+    if let Err(failure) = make_durable(&terms.roots) {
+        log::warn!("run {}: {failure}", tx.run);
+    }
+    let text = to_ron(&record).map_err(|e| Refusal::JournalFailed { why: e.to_string() })?;
+    let text = format!("{}\n{text}", digest_bytes(text.as_bytes()));
+    durable::write(&tx.folder, OsStr::new(CAME), text.as_bytes(), 0o600).map_err(Refusal::Look)
+}
+
+/// The record as it lies there.
+fn read(tx: &Transaction) -> Came {
+    match durable::read(&tx.folder, OsStr::new(CAME), CAP) {
+        Ok(Some(bytes)) => parsed(&bytes),
+        Ok(None) => Came::Lost("the record is gone".to_owned()),
+        Err(e) => Came::Lost(e.to_string()),
+    }
+}
+
+fn parsed(bytes: &[u8]) -> Came {
+    if bytes == BLANK {
+        return Came::Blank;
+    }
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let (digest, text) = text.split_once('\n').unwrap_or_default();
+    if digest != digest_bytes(text.as_bytes()).to_string() {
+        return Came::Lost("the record is damaged".to_owned());
+    }
+    match from_ron::<Record>(CAME, text) {
+        Ok(record) if record.format.0 == FORMAT.0 => {
+            let named = |entry: Entry| ((entry.root, entry.path), (entry.what, entry.facts));
+            Came::Known(record.entries.into_iter().map(named).collect())
+        }
+        Ok(_) => Came::Lost("the record is of a newer backout".to_owned()),
+        Err(e) => Came::Lost(e.to_string()),
+    }
+}
+
+/// Every name below the snapshot's folders that it does not have, or not as what it is now.
+fn new_names(snapshot: &Snapshot) -> Result<Vec<Entry>, Refusal> {
+    let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
+    let saved: BTreeMap<(usize, &RelPath), Kind> =
+        snapshot.entries.iter().map(|e| ((e.root, &e.path), kind(&e.what))).collect();
+    let known = |root: usize, path: &RelPath, is: Kind| saved.get(&(root, path)) == Some(&is);
+    // Called off by nobody: without the record nothing goes back whole.
+    let never = Cancel::default();
+    let mut inventory = Inventory::of_new(&exclude, &never, &known);
+    for (number, root) in snapshot.roots.iter().enumerate() {
+        match inventory.take(number, &root.path, None) {
+            // The way back says so.
+            Ok(_) | Err(Refusal::FolderMissing { .. }) => {}
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    Ok(inventory.entries)
+}
+
+fn kind(what: &What) -> Kind {
+    match what {
+        What::Folder => Kind::Folder,
+        What::File(_) => Kind::File,
+        What::Link(_) => Kind::Symlink,
+        What::Other => Kind::Other,
+    }
+}
+
+impl Came {
+    /// What the guard's folder tells; `None`: all that is new goes, as the folders are a product's own.
+    pub(super) fn of(tx: &Transaction, terms: &Terms) -> Option<Self> {
+        kept(terms).then(|| read(tx))
+    }
+
+    /// Whether the name came while the installer ran, and is as it was when that ended.
+    pub(super) fn has(&self, entry: &Entry) -> bool {
+        let Came::Known(came) = self else { return false };
+        let Some((what, facts)) = came.get(&(entry.root, entry.path.clone())) else { return false };
+        let beside = facts.as_ref().zip(entry.facts.as_ref());
+        *what == entry.what && beside.is_none_or(|(a, b)| differing(a, b, *what == What::Folder).is_empty())
+    }
+
+    /// What is new, or another kind of thing than the snapshot has, and did not come so while the installer ran.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(super) fn foreign(&self, snapshot: &Snapshot) -> Result<Vec<(usize, RelPath)>, Refusal> {
+        let foreign = new_names(snapshot)?.into_iter().filter(|entry| !self.has(entry));
+        Ok(foreign.map(|entry| (entry.root, entry.path)).collect())
+    }
+
+    /// What is to be said of that which stays.
+    pub(super) fn notice(&self, stay: Vec<Place>) -> Option<Notice> {
+        let places: Vec<HostPath> = stay.iter().map(|place| HostPath(place.path())).collect();
+        let why = match self {
+            _ if places.is_empty() => return None,
+            Came::Known(_) => return Some(Notice::CameSince { places }),
+            Came::Blank => "nobody wrote it down".to_owned(),
+            Came::Lost(why) => why.clone(),
+        };
+        Some(Notice::CameUnknown { places, why })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_protocol::Image;
+
+    fn entry(path: &str, what: What) -> Entry {
+        Entry { root: 0, path: RelPath::new(path).unwrap(), what, facts: None }
+    }
+
+    fn written(entries: Vec<Entry>) -> Vec<u8> {
+        let text = to_ron(&Record { format: FORMAT, entries }).unwrap();
+        format!("{}\n{text}", digest_bytes(text.as_bytes())).into_bytes()
+    }
+
+    #[test]
+    fn a_record_that_is_neither_blank_nor_whole_has_nothing() {
+        let whole = written(vec![entry("a", What::Folder)]);
+        assert!(parsed(&whole).has(&entry("a", What::Folder)));
+        assert!(matches!(parsed(BLANK), Came::Blank));
+        let mut flipped = whole.clone();
+        let last = flipped.len() - 3;
+        flipped[last] ^= 1;
+        for damaged in [&[][..], &whole[..whole.len() - 1], &flipped, b"\n", &BLANK[1..], &[0xff; 9]] {
+            let came = parsed(damaged);
+            assert!(matches!(came, Came::Lost(_)) && !came.has(&entry("a", What::Folder)), "{damaged:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_as_the_installer_left_it_came_from_it() {
+        let came = parsed(&written(vec![entry("a", What::File(Image::ABSENT)), entry("b", What::Folder)]));
+        assert!(came.has(&entry("a", What::File(Image::ABSENT))) && came.has(&entry("b", What::Folder)));
+        let other = |path, what| Entry { root: 1, ..entry(path, what) };
+        assert!(!came.has(&entry("a", What::Folder)) && !came.has(&entry("c", What::Folder)));
+        assert!(!came.has(&other("b", What::Folder)));
+        assert!(!Came::Blank.has(&entry("b", What::Folder)));
+    }
+}

@@ -1,0 +1,284 @@
+//! Watch: folders and services that somebody named, in place of a profile. Nothing is known of the files in them; so what came
+//! while the installer ran is [written down](super::came), and nothing else that is new is ever taken away.
+
+use super::{Asked, guarding};
+use crate::{
+    apart,
+    companions::with_companions,
+    faces::Cancel,
+    look,
+    planner::TOOL,
+    quiesce,
+    refusal::{Refusal, Unwatchable},
+    snapshot::{self, outermost, restore, store},
+    state::State,
+    survey::check_programs,
+};
+use backout_disk::fingerprint::digest_bytes;
+use backout_machine::service::{self, Services};
+use backout_protocol::{
+    ComponentId, HostPath, NameRule, Notice, Plan, ServiceName, Site, SnapshotId,
+    plan::{
+        Ask, ComponentState, EffectiveSite, FORMAT, Origin, PlanKind, PlannedComponent, PlannedService,
+        ProfileRef, Resolved, RestoreFrom, Tie,
+    },
+    profile::Timeouts,
+    site::ServiceAccess,
+    snapshot::{SavedService, ServiceWas},
+};
+use std::{
+    collections::BTreeMap,
+    path::{Component, Path},
+};
+
+/// Folders that the whole system lives by: what others change in them meanwhile would go back with the installer's work.
+const SYSTEM: [&str; 27] = [
+    "bin",
+    "boot",
+    "etc",
+    "home",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "run",
+    "sbin",
+    "tmp",
+    "usr",
+    "usr/bin",
+    "usr/lib",
+    "usr/lib32",
+    "usr/lib64",
+    "usr/libexec",
+    "usr/sbin",
+    "usr/share",
+    "usr/lib/systemd/system",
+    "var",
+    "var/cache",
+    "var/lib",
+    "var/log",
+    "var/run",
+    "var/spool",
+    "var/tmp",
+];
+/// File systems that the kernel makes up.
+const KERNEL: [&str; 3] = ["dev", "proc", "sys"];
+/// Folders that hold more than one product, as a rule.
+const WIDE: [&str; 9] =
+    ["media", "mnt", "opt", "root", "srv", "usr/local", "usr/local/bin", "usr/local/lib", "var/opt"];
+
+/// What is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The folders, none in another.
+    pub roots: Vec<HostPath>,
+    /// The services, each once, and what they do now.
+    pub services: Vec<SavedService>,
+    /// What a person should know before anything is begun.
+    pub notices: Vec<Notice>,
+    site: Site,
+    ask: Ask,
+}
+
+impl Watched {
+    /// Looks at the folders, whose paths are real, and asks the services by the site. `state`: the state folder.
+    ///
+    /// # Errors
+    /// [`Refusal::NotWatchable`], [`Refusal::InTheWay`], [`Refusal::WatchedServiceUnknown`]; whatever keeps the services from
+    /// being asked.
+    pub fn of(
+        folders: Vec<HostPath>,
+        services: &[ServiceName],
+        site: Site,
+        ask: Ask,
+        state: &Path,
+    ) -> Result<Self, Refusal> {
+        let roots = outermost(folders);
+        let mut notices = Vec::new();
+        for root in &roots {
+            notices.extend(sensible(root, state)?);
+        }
+        apart::outside(state, roots.iter())?;
+        let site = of_these(site, services);
+        let (units, asked) = (site.units.clone(), open(&site, services)?);
+        let once = |at: usize, name: &ServiceName| !services[..at].iter().any(|s| unit(s) == unit(name));
+        let named = services.iter().enumerate().filter(|(at, name)| once(*at, name)).map(|(_, name)| name);
+        let services = snapshot::saved(asked.as_ref(), named, &units);
+        if let Some(none) = services.iter().find(|s| s.state == ServiceWas::NotInstalled) {
+            return Err(Refusal::WatchedServiceUnknown { service: none.name.clone() });
+        }
+        Ok(Self { roots, services, notices, site, ask })
+    }
+
+    /// Whether `plan` is a guard of these folders and services.
+    pub fn is_of(&self, plan: &Plan) -> bool {
+        let named = plan.services.iter().filter(|s| s.tie == Tie::Named).map(|s| &s.name);
+        let own = plan.profile.is_none() && plan.guards().is_some_and(|guard| guard.roots == self.roots);
+        own && named.eq(self.services.iter().map(|s| &s.name))
+    }
+
+    /// The snapshot that stands behind the installer.
+    pub fn wish(&self, label: Option<String>, exclude: Vec<String>) -> snapshot::Wish {
+        let (roots, services) = (self.roots.clone(), self.services.clone());
+        snapshot::Wish { label, profile: None, names: NameRule::Exact, roots, exclude, services }
+    }
+
+    /// Plans a guard with this snapshot behind it, which was just taken; and sees that there is a way back to it.
+    ///
+    /// # Errors
+    /// What keeps the services from being asked, and the snapshot from being restored.
+    pub fn plan(
+        &self,
+        state: &State,
+        id: &SnapshotId,
+        asked: Asked,
+        cancel: &Cancel,
+    ) -> Result<Plan, Refusal> {
+        let names: Vec<ServiceName> = self.services.iter().map(|s| s.name.clone()).collect();
+        let services = open(&self.site, &names)?;
+        let component: ComponentId =
+            "folders".parse().map_err(|_| Refusal::NothingPresent { profile: String::new() })?;
+        let ground = restore::Ground {
+            state,
+            cancel,
+            names: NameRule::Exact,
+            listed: &BTreeMap::new(),
+            otherwise: &component,
+            goes: Some(&|_| false),
+        };
+        restore::everything(&store::open(state, id)?, &ground)?;
+        let mut named = Vec::new();
+        for name in names {
+            let was = services.state(&name).map_err(Refusal::Service)?.was();
+            named.push(PlannedService { name, was, start: was.ran(), tie: Tie::Named });
+        }
+        let state = ComponentState::Selected;
+        let plan = Plan {
+            format: FORMAT,
+            kind: PlanKind::Rollback,
+            tool: TOOL.to_owned(),
+            profile: ProfileRef {
+                name: ProfileRef::WATCHED.to_owned(),
+                sha256: digest_bytes(b""),
+                file: None,
+            },
+            plugins: Vec::new(),
+            // So the snapshot is in use as long as the guard is kept.
+            request: Ask { from: vec![(None, RestoreFrom::Snapshot(id.clone()))], ..self.ask.clone() },
+            site: self.effective(),
+            components: vec![PlannedComponent {
+                id: component,
+                state,
+                builds_now: vec![],
+                builds_after: vec![],
+            }],
+            services: with_companions(named, services.as_ref()).map_err(Refusal::Service)?,
+            steps: Vec::new(),
+            closed: Vec::new(),
+            keep_clear: Vec::new(),
+            guard: None,
+            after: Vec::new(),
+            left_alone: Vec::new(),
+            notices: Vec::new(),
+            notes: Vec::new(),
+            reminders: Vec::new(),
+        };
+        Ok(guarding(plan, id, self.roots.clone(), asked, self.site.clone()))
+    }
+
+    fn effective(&self) -> EffectiveSite {
+        let value = |root: &HostPath| Resolved { value: root.clone(), origin: Origin::CommandLine };
+        let vars = self.roots.iter().enumerate().map(|(n, root)| (format!("watched{}", n + 1), value(root)));
+        EffectiveSite {
+            vars: vars.collect(),
+            names: NameRule::Exact,
+            services: self.site.services.clone(),
+            units: self.site.units.clone(),
+            timeouts: self.site.timeouts.over(Timeouts::default()),
+            health: self.site.health.clone(),
+            images: self.site.images.clone(),
+        }
+    }
+}
+
+/// The same unit may be called with its kind and without.
+fn unit(name: &ServiceName) -> &str {
+    name.as_str().strip_suffix(".service").unwrap_or(name.as_str())
+}
+
+/// What of a machine's site is about these services.
+fn of_these(mut site: Site, services: &[ServiceName]) -> Site {
+    let named = |name: &ServiceName| services.contains(name);
+    if let ServiceAccess::Commands(sets) = &mut site.services {
+        sets.retain(|name, _| named(name));
+    }
+    site.units.retain(|name, _| named(name));
+    site.images.retain(|name, _| named(name));
+    site.health.retain(|probe| probe.service.as_ref().is_none_or(named));
+    site.vars.clear();
+    site
+}
+
+/// The services, after their programs have been checked. Where none is named no service manager is needed.
+fn open(site: &Site, named: &[ServiceName]) -> Result<Box<dyn Services>, Refusal> {
+    let services = match named {
+        [] => quiesce::none(),
+        _ => service::open(&site.services, &site.units, &site.timeouts.over(Timeouts::default()))
+            .map_err(Refusal::Service)?,
+    };
+    check_programs(services.as_ref(), &site.health)?;
+    Ok(services)
+}
+
+/// Refuses a folder that nobody can mean as a whole, and warns of one that is doubtful.
+fn sensible(root: &HostPath, state: &Path) -> Result<Option<Notice>, Refusal> {
+    let no = |why| Err(Refusal::NotWatchable { path: root.clone(), why });
+    let is = |known: &[&str]| known.iter().any(|name| root.0 == Path::new("/").join(name));
+    let first = root.0.components().find_map(|part| match part {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    });
+    match first {
+        _ if !root.0.is_dir() => no(Unwatchable::NoFolder),
+        None => no(Unwatchable::Everything),
+        Some(name) if KERNEL.iter().any(|kernel| name == *kernel) => no(Unwatchable::Kernel),
+        Some(_) if look::below(&root.0, &apart::real(state)) => no(Unwatchable::OurOwn),
+        Some(_) if is(&SYSTEM) => no(Unwatchable::System),
+        Some(_) if is(&WIDE) => Ok(Some(Notice::WatchedWide { folder: root.clone() })),
+        Some(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_of_a_site_is_about_other_services_is_left_out_and_a_unit_is_the_same_under_both_its_names() {
+        let name = |text: &str| text.parse::<ServiceName>().unwrap();
+        let set = || backout_protocol::site::CommandSet { start: vec![], stop: vec![], status: vec![] };
+        let sets = [(name("a"), set()), (name("b"), set())].into();
+        let site = Site { services: ServiceAccess::Commands(sets), ..Site::default() };
+        let ServiceAccess::Commands(left) = of_these(site, &[name("a")]).services else { panic!("commands") };
+        assert_eq!(left.keys().collect::<Vec<_>>(), [&name("a")]);
+        assert_eq!(unit(&name("a.service")), unit(&name("a")));
+        assert_ne!(unit(&name("a.socket")), unit(&name("a")));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folders_that_nobody_can_mean_are_refused_and_wide_ones_said() {
+        let sensible = |path: &str| sensible(&HostPath(path.into()), Path::new("/no/state"));
+        let refused = |path: &str| match sensible(path) {
+            Err(Refusal::NotWatchable { why, .. }) => Some(why),
+            _ => None,
+        };
+        assert_eq!(refused("/"), Some(Unwatchable::Everything));
+        assert_eq!(refused("/usr"), Some(Unwatchable::System));
+        assert_eq!(refused("/etc"), Some(Unwatchable::System));
+        assert_eq!(refused("/proc/self"), Some(Unwatchable::Kernel));
+        assert_eq!(refused("/etc/passwd"), Some(Unwatchable::NoFolder));
+        assert!(matches!(sensible("/opt"), Ok(Some(Notice::WatchedWide { .. }))));
+        assert!(matches!(sensible("/etc/ssl"), Ok(None)) || !Path::new("/etc/ssl").exists());
+    }
+}

@@ -1,0 +1,406 @@
+//! `backout guard --watch`: an installer of a product that no profile knows. What it did goes back whole; what anybody else
+//! made since stays.
+#![cfg(unix)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_e2e::{runs, snapshots, transaction};
+use backout_kit::{Machine, Run, Running, Snapshot, World, place, process, snapshot};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Lays an installer that finds the product in `$home`, the services' control in `$ctl`, and a folder of its own in `$here`.
+fn installer(world: &World, lines: &str) -> PathBuf {
+    let file = world.path().join("vendor.run");
+    let (home, ctl) = (world.home.display(), world.services.dir().join("ctl"));
+    let here = world.path().display();
+    let head = format!("#!/bin/sh\nhome='{home}'\nctl='{}'\nhere='{here}'", ctl.display());
+    place::script(&format!("{head}\n{lines}\n"), &file);
+    file
+}
+
+/// `guard` on the world's folder with these flags, and no installer yet.
+fn watching(world: &World, more: &[&str]) -> Command {
+    let mut command = world.command(&["guard"]);
+    command
+        .arg("--watch")
+        .arg(&world.home)
+        .arg("--site")
+        .arg(&world.site)
+        .args(["--yes", "--json"])
+        .args(more);
+    command
+}
+
+/// The same on both services, with this installer.
+fn command(world: &World, more: &[&str], lines: &str) -> Command {
+    let setup = installer(world, lines);
+    let mut command = watching(world, &["--service", "First", "Second"]);
+    command.args(more).arg("--").arg(setup);
+    command
+}
+
+fn guard(world: &World, more: &[&str], lines: &str) -> Run {
+    Run::to_its_end(&mut command(world, more, lines))
+}
+
+/// A world without a profile, whose services are believed at once.
+fn before() -> (World, Snapshot) {
+    let mut world = World::small();
+    world.write_site(&[("First", "first"), ("Second", "second")], "timeouts: (settle: 0),");
+    fs::remove_file(&world.profile).unwrap();
+    world.profile = String::new();
+    let files = world.files();
+    (world, files)
+}
+
+#[track_caller]
+fn is_before(world: &World, old: &Snapshot) {
+    let now = world.files();
+    assert!(now == *old, "{}", snapshot::differences(&now, old).join("\n"));
+    settled(world);
+}
+
+/// Every service runs, and nothing is open or lies about.
+#[track_caller]
+fn settled(world: &World) {
+    assert!(world.running().iter().all(|r| *r), "a service that ran does not run");
+    assert_eq!(snapshot::leftovers(&world.home), Vec::<String>::new());
+    world.plain(&["status"]).ends(0);
+    assert_eq!(fs::read_dir(world.state.join("transactions")).unwrap().count(), 0);
+}
+
+/// The warning of this code; empty: there is none.
+fn warning(run: &Run, code: &str) -> String {
+    let all = run.json["warnings"].as_array().unwrap();
+    let found = all.iter().find(|w| w["code"] == code);
+    found.map(|w| w["message"].as_str().unwrap().to_owned()).unwrap_or_default()
+}
+
+/// The number in a file that a script wrote.
+fn pid(file: &Path) -> u32 {
+    loop {
+        if let Ok(pid) = fs::read_to_string(file).unwrap_or_default().trim().parse() {
+            return pid;
+        }
+        std::thread::yield_now();
+    }
+}
+
+const WORK: &str = r#"
+"$ctl" stop first
+echo v3 >"$home/live/a.conf"
+rm "$home/live/b.conf"
+mkdir -p "$home/live/added/deep"
+echo new >"$home/live/added/deep/n.conf"
+echo new >"$home/new.conf"
+ln -s a.conf "$home/live/link"
+setsid "$ctl" start first
+"#;
+
+#[test]
+fn a_failing_installer_is_put_back_whole_without_a_profile() {
+    let (world, old) = before();
+    let run = guard(&world, &[], &format!("{WORK}\n\"$ctl\" stop second\nexit 1")).ends(20);
+    assert_eq!((&run.json["outcome"], run.error_code()), (&"rolled-back".into(), "BKO-2040"));
+    assert_eq!(run.json["data"]["covers"]["services"], serde_json::json!(["First", "Second"]));
+    is_before(&world, &old);
+    let all = runs(&world);
+    assert_eq!((&all[1]["kind"], &all[1]["fate"]), (&"guard".into(), &"put-back".into()));
+    assert_eq!((&all[0]["guard"], &all[0]["kind"]), (&run.json["run_id"], &"rollback".into()));
+    let id = run.json["run_id"].as_str().unwrap();
+    let home = world.home.to_str().unwrap();
+    for verb in [&["history"][..], &["show", id]] {
+        let text = Run::to_its_end(&mut world.command(verb)).ends(0).stdout;
+        assert!(text.contains(&format!("guard of `{home}`")), "{text}");
+    }
+    let listed = snapshots::call(&world, &["list"]).ends(0);
+    assert_eq!(listed.json["data"]["snapshots"][0]["roots"], serde_json::json!([home]));
+    assert_eq!(world.plain(&["undo"]).ends(10).error_code(), "BKO-1062");
+}
+
+#[test]
+fn everything_that_an_installer_does_to_files_and_folders_is_put_back() {
+    let (world, _) = before();
+    let live = world.home.join("live");
+    symlink("a.conf", live.join("cur")).unwrap();
+    let old = world.files();
+    let lines = r#"
+cd "$home"
+rm -r live/sub live/b.conf backup/new
+mkdir -p more/deep/deeper live/b.conf && echo x >more/deep/x && echo y >live/b.conf/y
+echo file >live/sub
+chmod 600 live/a.conf && touch live/a.conf && chmod 700 live
+ln -sfn /tmp live/cur && ln live/a.conf live/second-name && mkfifo more/pipe && rm more/pipe
+exit 7
+"#;
+    guard(&world, &[], lines).ends(20);
+    is_before(&world, &old);
+}
+
+#[test]
+fn an_installer_that_hangs_is_ended_and_put_back() {
+    let (world, old) = before();
+    let lines = r#"
+echo half >"$home/live/a.conf"
+setsid sh -c 'trap "" TERM; echo $$ >"$0/deaf"; n=0; while :; do n=$((n+1)); echo again >"$1/live/$n.conf"; sleep 0.05; done' "$here" "$home" &
+while [ ! -s "$here/deaf" ]; do :; done
+sleep 100000
+"#;
+    assert_eq!(guard(&world, &["--timeout", "1"], lines).ends(20).error_code(), "BKO-2040");
+    assert!(!process::is_there(pid(&world.path().join("deaf"))));
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_service_that_does_not_start_on_the_new_files_runs_again_on_the_old_ones() {
+    let (world, _) = before();
+    // What a unit file is to a service of the system's manager.
+    let unit = world.home.join("first.unit");
+    fs::write(&unit, "start well\n").unwrap();
+    fs::set_permissions(&unit, fs::Permissions::from_mode(0o640)).unwrap();
+    world.services.hook("first", "start", &format!("grep -q 'start well' '{}' || exit 1", unit.display()));
+    let old = world.files();
+    let lines = r#"
+"$ctl" stop first
+echo 'start not at all' >"$home/first.unit"
+chmod 644 "$home/first.unit"
+setsid "$ctl" start first
+exit 0
+"#;
+    let run = guard(&world, &["--settle", "1"], lines).ends(20);
+    assert_eq!(run.error_code(), "BKO-2002");
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_guard_that_is_killed_with_its_installer_is_put_back_by_recover() {
+    let (world, old) = before();
+    let lines = format!("{WORK}\necho $$ >\"$here/installer\"\nwhile :; do :; done");
+    let mut run = Running::start(&mut command(&world, &["--no-parent"], &lines));
+    let mark = world.path().join("installer");
+    while !mark.exists() {
+        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
+        std::thread::yield_now();
+    }
+    let installer = pid(&mark);
+    let holder = pid(&transaction(&world).join("holder"));
+    for one in [run.child.id(), holder, installer] {
+        process::kill(one);
+    }
+    world.plain(&["status"]).ends(21);
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
+    is_before(&world, &old);
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "nothing-to-do");
+}
+
+/// A file system in memory that goes with this.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    /// `None`: it is not for us to mount. In CI it is.
+    #[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
+    fn of(size: &str) -> Option<Self> {
+        let at = tempfile::TempDir::with_prefix("backout-small-").unwrap();
+        let options = format!("size={size},mode=755");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at.path()).output();
+        if !mounted.is_ok_and(|o| o.status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "CI mounts file systems");
+            eprintln!("skipped: no file system can be mounted here");
+            return None;
+        }
+        Some(Self(at))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_disk_that_the_installer_fills_is_as_before_again() {
+    let Some(small) = Small::of("192m") else { return };
+    let world = World::without_services_in(small.0.path());
+    let old = world.files();
+    let lines = r#"
+rm "$home/live/b.conf"
+cat /dev/zero >"$home/live/fill"
+cat /dev/zero >"$home/rest"
+echo full >"$home/live/sub/c.conf"
+exit 1
+"#;
+    let setup = installer(&world, lines);
+    let run = Run::to_its_end(watching(&world, &[]).arg("--").arg(setup)).ends(20);
+    assert_eq!(warning(&run, "BKO-5141"), "", "what came was written down all the same");
+    is_before(&world, &old);
+    drop(world);
+}
+
+#[test]
+fn undo_takes_away_what_the_installer_left_and_nothing_that_came_since() {
+    let (world, old) = before();
+    let run = guard(&world, &[], WORK).ends(0);
+    assert_eq!((&run.json["outcome"], &run.json["changed"]), (&"done".into(), &true.into()));
+    settled(&world);
+    // Days later: files of a user, in folders old and new, and a file of the installer that somebody went on with.
+    let made = ["live/mine", "live/added/mine", "mine/deep/mine"].map(|name| world.home.join(name));
+    for file in &made {
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "mine\n").unwrap();
+    }
+    fs::write(world.home.join("new.conf"), "new\nand mine\n").unwrap();
+    let undone = world.plain(&["undo"]).ends(0);
+    let said = warning(&undone, "BKO-5140");
+    for named in ["live/mine", "live/added/mine", "mine", "new.conf"] {
+        assert!(said.contains(&format!("`{}`", world.home.join(named).display())), "{named}: {said}");
+    }
+    assert_eq!(said.matches("\n  `").count(), 4, "{said}");
+    for file in &made {
+        assert_eq!(fs::read_to_string(file).unwrap(), "mine\n");
+        fs::remove_file(file).unwrap();
+    }
+    assert_eq!(fs::read_to_string(world.home.join("new.conf")).unwrap(), "new\nand mine\n");
+    assert!(!world.home.join("live/added/deep").exists() && !world.home.join("live/link").exists());
+    fs::remove_file(world.home.join("new.conf")).unwrap();
+    fs::remove_dir(world.home.join("live/added")).unwrap();
+    fs::remove_dir_all(world.home.join("mine")).unwrap();
+    let now = world.files();
+    assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
+    assert!(world.running().iter().all(|r| *r));
+}
+
+#[test]
+fn without_the_record_of_what_came_nothing_new_is_taken_away() {
+    for damaged in ["gone", "flipped", "blank"] {
+        let (world, old) = before();
+        let run = guard(&world, &[], WORK).ends(0);
+        let record = world.state.join("history").join(run.json["run_id"].as_str().unwrap()).join("came");
+        match damaged {
+            "gone" => fs::remove_file(&record).unwrap(),
+            "blank" => fs::write(&record, "the installer has not ended yet\n").unwrap(),
+            _ => {
+                let mut bytes = fs::read(&record).unwrap();
+                let at = bytes.len() / 2;
+                bytes[at] ^= 1;
+                fs::write(&record, bytes).unwrap();
+            }
+        }
+        let undone = world.plain(&["undo"]).ends(0);
+        let said = warning(&undone, "BKO-5141");
+        for new in ["live/added", "new.conf", "live/link"].map(|name| world.home.join(name)) {
+            assert!(said.contains(&format!("`{}`", new.display())), "{damaged}: {said}");
+            match fs::symlink_metadata(&new).unwrap().is_dir() {
+                true => fs::remove_dir_all(&new).unwrap(),
+                false => fs::remove_file(&new).unwrap(),
+            }
+        }
+        let now = world.files();
+        assert!(now == old, "{damaged}: {}", snapshot::differences(&now, &old).join("\n"));
+    }
+}
+
+#[test]
+fn what_comes_once_the_installer_has_ended_stays_on_the_guards_own_way_back_too() {
+    let (world, old) = before();
+    // Somebody who is not the installer's, and writes as soon as what came is on record.
+    let mut other = Command::new("/bin/sh");
+    other.args(["-c", r#"until grep -qs entries "$0"/state/transactions/*/came; do :; done; echo mine >"$0/home/live/mine""#]);
+    let mut other = other.arg(world.path()).spawn().unwrap();
+    // Its work is not good, and may become so for a while.
+    let lines = format!("{WORK}\n\"$ctl\" stop second\nexit 0");
+    let run = guard(&world, &["--settle", "10"], &lines).ends(20);
+    assert!(other.wait().unwrap().success());
+    let mine = world.home.join("live/mine");
+    let said = warning(&run, "BKO-5140");
+    assert_eq!(said.matches("\n  `").count(), 1, "{said}");
+    assert!(said.contains(mine.to_str().unwrap()), "{said}");
+    assert_eq!(fs::read_to_string(&mine).unwrap(), "mine\n");
+    fs::remove_file(mine).unwrap();
+    is_before(&world, &old);
+}
+
+#[test]
+fn the_same_request_tells_the_first_result_again() {
+    let (world, _) = before();
+    let first = guard(&world, &["--request-id", "r1"], WORK).ends(0);
+    let again = guard(&world, &["--request-id", "r1"], WORK).ends(0);
+    assert_eq!(again.json["run_id"], first.json["run_id"]);
+    assert_eq!(again.json["data"]["replayed"], true);
+    assert_eq!(runs(&world).len(), 1);
+    // On other services it is another request.
+    let setup = world.path().join("vendor.run");
+    let mut other = watching(&world, &["--service", "First", "--request-id", "r1"]);
+    Run::to_its_end(other.arg("--").arg(setup)).ends(64);
+}
+
+#[test]
+fn what_is_covered_is_said_and_what_makes_no_sense_is_refused() {
+    let (world, old) = before();
+    let setup = installer(&world, "exit 1");
+    let said = |more: &[&str]| {
+        Run::to_its_end(watching(&world, more).arg("--dry-run").arg("--").arg(&setup)).ends(0)
+    };
+    // Twice the same is once, and a folder in another is that other.
+    let live = world.home.join("live");
+    let run = said(&["--watch", live.to_str().unwrap(), "--service", "First", "--service", "First"]);
+    assert_eq!(run.json["data"]["covers"]["services"], serde_json::json!(["First"]));
+    assert_eq!(run.json["data"]["covers"]["folders"], serde_json::json!([world.home]));
+    let without = said(&[]);
+    assert!(without.json["data"]["not_covered"].to_string().contains("none is named"), "{without:?}");
+    let wide = said(&["--watch", "/opt"]);
+    assert_eq!(warning(&wide, "BKO-5145").is_empty(), !Path::new("/opt").is_dir());
+    let refused = |folder: &str, more: &[&str], code: &str| {
+        let mut command = world.command(&["guard", "--watch", folder, "--yes", "--json"]);
+        let run =
+            Run::to_its_end(command.arg("--site").arg(&world.site).args(more).arg("--").arg(&setup)).ends(10);
+        assert_eq!(run.error_code(), code, "{folder} {more:?}");
+        assert!(!world.state.exists(), "{folder} {more:?}");
+    };
+    let home = world.home.to_str().unwrap();
+    for folder in ["/", "/usr", "/etc", "/proc", setup.to_str().unwrap()] {
+        refused(folder, &[], "BKO-5143");
+    }
+    refused(home, &["--service", "Third"], "BKO-5144");
+    refused("/no/such/folder", &[], "BKO-1046");
+    refused(world.path().to_str().unwrap(), &[], "BKO-1080");
+    let now = world.files();
+    assert!(now == old);
+}
+
+#[test]
+fn units_of_a_real_systemd_are_put_back_with_their_files() {
+    let Some(mut machine) = Machine::off() else { return };
+    machine.boot();
+    machine.systemctl(&["start", "second"]);
+    let lines = "#!/bin/sh\ncd /etc/systemd/system || exit 9\nsed -i 's/^ExecStart=.*/ExecStart=\\/bin\\/false/' first.service\n\
+         echo '[Service]' >new.service\nsystemctl daemon-reload\nsystemctl restart first\nsystemctl stop second\n\
+         echo v3 >\"$1/live/a.conf\"\necho new >\"$1/live/new.conf\"\n";
+    let setup = machine.path().join("vendor.run");
+    place::script(lines, &setup);
+    let before = (machine.files(), snapshot(&machine.units()));
+    let exe = machine.path().join("backout");
+    let mut call = machine.command(exe.to_str().unwrap(), &["guard", "--watch", "/etc/systemd/system"]);
+    call.arg(&machine.home).args(["--service", "first", "first.service", "second", "--settle", "1"]);
+    call.args(["--yes", "--json", "--state-dir"])
+        .arg(&machine.state)
+        .arg("--")
+        .arg(&setup)
+        .arg(&machine.home);
+    let run = Run::of(&call.output().unwrap()).ends(20);
+    assert_eq!(run.json["data"]["covers"]["services"], serde_json::json!(["first", "second"]));
+    assert!(machine.runs("first") && machine.runs("second"), "{run:?}");
+    let now = (machine.files(), snapshot(&machine.units()));
+    assert!(now.0 == before.0, "{}", snapshot::differences(&now.0, &before.0).join("\n"));
+    assert!(now.1 == before.1, "{}", snapshot::differences(&now.1, &before.1).join("\n"));
+    assert_eq!(machine.systemctl(&["show", "--value", "--property", "NeedDaemonReload", "first"]), "no");
+}
