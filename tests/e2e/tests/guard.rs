@@ -11,7 +11,7 @@ use backout_e2e::{prune, runs, snapshots};
 use backout_kit::{Run, Running, ServerProtect, Snapshot, World, place, process, snapshot};
 use std::{
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -190,6 +190,24 @@ exit 7
 "#;
     guard(&world, &[], lines).ends(20);
     is_before(&world, &old);
+}
+
+#[test]
+fn the_products_folder_is_made_again_where_the_installer_removed_it_or_put_something_in_its_place() {
+    for work in [
+        r#"rm -r "$home""#,
+        r#"mv "$home" "$home.old" && ln -s "$home.old" "$home""#,
+        r#"rm -r "$home" && echo file >"$home""#,
+        r#"rm -r "$home" && mkdir "$home" && echo v4 >"$home/only""#,
+    ] {
+        let (world, _) = before();
+        fs::set_permissions(&world.home, fs::Permissions::from_mode(0o750)).unwrap();
+        let old = world.files();
+        guard(&world, &[], &format!("{work}\nexit 7")).ends(20);
+        is_before(&world, &old);
+        let home = world.home.symlink_metadata().unwrap();
+        assert!(home.is_dir() && home.permissions().mode() & 0o7777 == 0o750, "{work}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! In place: what no swap does. A name that was a folder and is none now, or the other way round, goes away before the run back
-//! is planned, which brings back what the product had there; and so does a new name of a file that has others.
+//! is planned, which brings back what the product had there; and so does a new name of a file that has others. A folder that the
+//! snapshot covers is made again where it is gone.
 //!
 //! Where folders are watched without a profile, what did not come from the installer is not touched, nor what it lies in.
 //!
@@ -16,7 +17,7 @@ use backout_protocol::{
     RelPath,
     snapshot::{Snapshot, What},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// Does it for everything that the snapshot covers. `came`: what is the installer's; `None`: all that is new.
 ///
@@ -26,12 +27,7 @@ pub(super) fn clear(snapshot: &Snapshot, came: Option<&Came>) -> Result<(), Refu
     let foreign = came.map(|came| came.foreign(snapshot)).transpose()?.unwrap_or_default();
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
     for (number, root) in snapshot.roots.iter().enumerate() {
-        let live = match Folder::open_root(&root.path.0) {
-            Ok(live) => live,
-            // The run back says so.
-            Err(e) if e.kind == ErrorKind::NotFound => continue,
-            Err(e) => return Err(Refusal::Look(e)),
-        };
+        let live = root_folder(&root.path.0).map_err(Refusal::Look)?;
         let entries = snapshot.entries.iter().filter(|e| e.root == number);
         let saved: BTreeMap<&RelPath, &What> = entries.map(|e| (&e.path, &e.what)).collect();
         let foreign = foreign.iter().filter(|(root, _)| *root == number).map(|(_, path)| path).collect();
@@ -39,6 +35,22 @@ pub(super) fn clear(snapshot: &Snapshot, came: Option<&Came>) -> Result<(), Refu
         here.clear(&live, None).and_then(|()| live.sync_file_system()).map_err(Refusal::Look)?;
     }
     Ok(())
+}
+
+/// The folder itself. One that is gone, or that something else lies in the place of, is made anew: nobody but us gets in until
+/// the run gives it the rights that it had.
+fn root_folder(path: &Path) -> Result<Folder, Error> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Folder::open_root(path);
+    };
+    match Folder::open_root(path) {
+        Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Symlink | ErrorKind::NotAFolder) => {
+            let parent = Folder::open_root(parent)?;
+            durable::remove_tree(&parent, name)?;
+            durable::make_folder(&parent, name, 0o700)
+        }
+        other => other,
+    }
 }
 
 /// One root.
