@@ -106,6 +106,16 @@ setsid "$ctl" start first
 "#;
 
 #[test]
+fn a_watched_folder_is_made_again_where_the_installer_removed_it_or_put_something_in_its_place() {
+    for work in [r#"rm -r "$home""#, r#"mv "$home" "$home.old" && ln -s "$home.old" "$home""#] {
+        let (world, old) = before();
+        guard(&world, &[], &format!("{work}\nexit 7")).ends(20);
+        is_before(&world, &old);
+        assert!(world.home.symlink_metadata().unwrap().is_dir(), "{work}");
+    }
+}
+
+#[test]
 fn a_failing_installer_is_put_back_whole_without_a_profile() {
     let (world, old) = before();
     let run = guard(&world, &[], &format!("{WORK}\n\"$ctl\" stop second\nexit 1")).ends(20);

@@ -4,7 +4,7 @@
 //! The record lies in the guard's folder: blank before the installer is let go, written whole once nothing of it is at work
 //! any more. One that is neither is lost, and is never made anew: then nothing that is new goes.
 
-use super::make_durable;
+use super::{make_durable, root_folder};
 use crate::{
     faces::Cancel,
     refusal::Refusal,
@@ -122,10 +122,9 @@ fn new_names(snapshot: &Snapshot) -> Result<Vec<Entry>, Refusal> {
     let never = Cancel::default();
     let mut inventory = Inventory::of_new(&exclude, &never, &known);
     for (number, root) in snapshot.roots.iter().enumerate() {
-        match inventory.take(number, &root.path, None) {
-            // The way back says so.
-            Ok(_) | Err(Refusal::FolderMissing { .. }) => {}
-            Err(refusal) => return Err(refusal),
+        // In one that is gone, or that something else lies in the place of, nothing is new; the way back makes it again.
+        if root_folder(&root.path.0).map_err(Refusal::Look)?.is_some() {
+            inventory.take(number, &root.path, None)?;
         }
     }
     Ok(inventory.entries)

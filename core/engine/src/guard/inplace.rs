@@ -7,12 +7,12 @@
 //! Done behind `GoingBack`, when the installer's work is nothing to keep any more; whatever is cut off here is done again, as
 //! it only looks at the snapshot.
 
-use super::came::Came;
+use super::{came::Came, root_folder};
 use crate::{
     refusal::Refusal,
     snapshot::{Exclude, store},
 };
-use backout_disk::{Error, ErrorKind, Folder, durable, folder::Kind};
+use backout_disk::{Error, Folder, durable, folder::Kind};
 use backout_protocol::{
     RelPath,
     snapshot::{Snapshot, What},
@@ -27,7 +27,7 @@ pub(super) fn clear(snapshot: &Snapshot, came: Option<&Came>) -> Result<(), Refu
     let foreign = came.map(|came| came.foreign(snapshot)).transpose()?.unwrap_or_default();
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
     for (number, root) in snapshot.roots.iter().enumerate() {
-        let live = root_folder(&root.path.0).map_err(Refusal::Look)?;
+        let live = made(&root.path.0).map_err(Refusal::Look)?;
         let entries = snapshot.entries.iter().filter(|e| e.root == number);
         let saved: BTreeMap<&RelPath, &What> = entries.map(|e| (&e.path, &e.what)).collect();
         let foreign = foreign.iter().filter(|(root, _)| *root == number).map(|(_, path)| path).collect();
@@ -39,17 +39,15 @@ pub(super) fn clear(snapshot: &Snapshot, came: Option<&Came>) -> Result<(), Refu
 
 /// The folder itself. One that is gone, or that something else lies in the place of, is made anew: nobody but us gets in until
 /// the run gives it the rights that it had.
-fn root_folder(path: &Path) -> Result<Folder, Error> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Folder::open_root(path);
-    };
-    match Folder::open_root(path) {
-        Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Symlink | ErrorKind::NotAFolder) => {
+fn made(path: &Path) -> Result<Folder, Error> {
+    match (root_folder(path)?, path.parent(), path.file_name()) {
+        (Some(folder), ..) => Ok(folder),
+        (None, Some(parent), Some(name)) => {
             let parent = Folder::open_root(parent)?;
             durable::remove_tree(&parent, name)?;
             durable::make_folder(&parent, name, 0o700)
         }
-        other => other,
+        (None, ..) => Folder::open_root(path),
     }
 }
 

@@ -46,7 +46,7 @@ use crate::{
     transaction::Transaction,
     window::chain,
 };
-use backout_disk::{ErrorKind, Folder};
+use backout_disk::{Error, ErrorKind, Folder};
 use backout_journal::{Journal, Record};
 use backout_machine::{group, service::Services};
 use backout_protocol::{
@@ -54,7 +54,7 @@ use backout_protocol::{
     guard::OnFailure,
     plan::{PlanKind, RestoreFrom},
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// The file in the guard's folder that takes what holder and installer print.
 pub const OUTPUT: &str = "installer.log";
@@ -204,14 +204,24 @@ fn plan_of(state: &State, run: &RunId) -> Option<Plan> {
 /// What an installer wrote below `roots` is on the medium, before anybody's word stands that it is good: installers seldom see to
 /// that, and a power cut behind that word would leave a tree that was never whole.
 fn make_durable(roots: &[HostPath]) -> Result<(), Failure> {
+    let fail = |e: Error| Failure::Process { why: e.to_string() };
     for root in roots {
-        match Folder::open_root(&root.0).and_then(|folder| folder.sync_file_system()) {
-            // The installer may have removed it, or put something in its place: that is for others to judge.
-            Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Symlink | ErrorKind::NotAFolder) => {}
-            other => other.map_err(|e| Failure::Process { why: e.to_string() })?,
+        if let Some(folder) = root_folder(&root.0).map_err(fail)? {
+            folder.sync_file_system().map_err(fail)?;
         }
     }
     Ok(())
+}
+
+/// One of the product's folders; `None`: it is gone, or something else lies in its place, as installers may do.
+fn root_folder(path: &Path) -> Result<Option<Folder>, Error> {
+    match Folder::open_root(path) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Symlink | ErrorKind::NotAFolder) => {
+            Ok(None)
+        }
+        Err(e) => Err(e),
+    }
 }
 
 /// The guard is given up as it stands: nothing of it holds space any more.

@@ -4,6 +4,7 @@
 //! On each volume of the product it lies in a folder `.backout-<guard>` with the guard's marker, as staging folders are, so
 //! that scans leave it out and whoever finds it knows whose it is; for the records of the way back in the guard's own folder.
 
+use super::root_folder;
 use crate::{failure::Failure, look, refusal::Refusal, state::Locked, transaction::Transaction};
 use backout_disk::{
     Error, ErrorKind, Folder, durable,
@@ -92,11 +93,9 @@ pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
     // First, as it tells that nothing was given up yet.
     durable::remove_tree(&tx.folder, OsStr::new(RESERVE))?;
     for root in &terms.roots {
-        match Folder::open_root(&root.0) {
-            Ok(folder) => durable::remove_tree(&folder, &name_of(&tx.run))?,
-            // The installer may have removed it; then the reserve is gone with it.
-            Err(e) if matches!(e.kind, ErrorKind::NotFound | ErrorKind::Symlink | ErrorKind::NotAFolder) => {}
-            Err(e) => return Err(e),
+        // With one that is gone the reserve is gone too.
+        if let Some(folder) = root_folder(&root.0)? {
+            durable::remove_tree(&folder, &name_of(&tx.run))?;
         }
     }
     Ok(())
