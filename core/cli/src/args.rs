@@ -183,7 +183,7 @@ pub(crate) struct GuardWish {
     #[arg(long, value_name = "DIR", num_args = 1..)]
     pub watch: Vec<PathBuf>,
     /// With `--watch`: a service that is to run behind the installer as it does before; may be given more than once.
-    #[arg(long, value_name = "NAME", num_args = 1.., requires = "watch")]
+    #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "profile")]
     pub service: Vec<String>,
     /// Not in this version.
     #[arg(long, value_name = "FILE", hide = true)]
