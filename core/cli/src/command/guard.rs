@@ -4,17 +4,20 @@ use crate::{
     answer::Answer,
     args::{GUARD_HOLDER, GuardWish, OnFailure, Wish},
     exit_code, given,
-    messages::{failure, guard as words},
+    messages::{failure, guard as words, notice},
     request::{self, Aim},
     session::{Session, Stop, later, stop},
     signals, terminal,
 };
 use backout_engine::{
     Cancel, Ending, Faces, Failure, Refusal,
-    guard::{self, Asked, OUTPUT, Program},
+    guard::{
+        self, Asked, OUTPUT, Program,
+        delicate::{self, Leave},
+    },
     snapshot,
 };
-use backout_protocol::{HostPath, Outcome, Plan, guard::OnFailure as Policy};
+use backout_protocol::{HostPath, Notice, Outcome, Plan, guard::OnFailure as Policy};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -32,12 +35,14 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     let argv = given::program(&asked.installer)?;
     let label = format!("before {}", words::installer_name(&argv));
     let wish = super::snapshot::of_job(session, &job, Some(label), asked.exclude.clone())?;
+    let notices = delicate(asked, &wish, &argv)?;
     if asked.dry_run {
         let text = words::covers(&job.profile.profile.name, &wish, &argv);
         return Ok(Answer::read(
             text,
             json!({ "dry_run": true, "argv": argv, "covers": covers(&wish), "not_covered": left(&wish) }),
-        ));
+        )
+        .warn(&notices));
     }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
@@ -45,8 +50,12 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     if let Some(answer) = request::answered(session, locked.state(), Aim::Guard(profile, &argv))? {
         return Ok(answer);
     }
+    let mut told = Vec::new();
     if session.for_people() && !session.global.quiet {
         terminal::out(&words::covers(profile, &wish, &argv));
+        told.extend(notices.iter().map(notice::warning));
+        told.iter()
+            .for_each(|warning| terminal::err(&format!("warning[{}]: {}", warning.code, warning.message)));
     }
     session.ask_first("", words::QUESTION)?;
     // Its time limit is the installer's: going back takes what it takes.
@@ -78,14 +87,22 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         snapshot::discard(&locked, &id);
     }
     let well = matches!(report.ending, Ending::Done);
-    let mut answer = Answer::from(report).warn(&created.notices);
+    let mut answer = Answer::from(report).warn(&notices).warn(&created.notices);
     if well && answer.result.exit_code == exit_code::DONE {
         let run = answer.result.run_id.as_ref().map(|run| format!("\nrun {run}")).unwrap_or_default();
         answer.text = words::kept(&plan) + &run;
     }
     answer.result.data = data(session, &plan, &wish, &answer);
     request::remember(&locked, &answer, session);
-    Ok(answer)
+    Ok(answer.told(told))
+}
+
+/// What files alone do not tell: refused, or said before anything is begun. A profile's author knows which of the product's
+/// files are data and which are written to; the package manager's records lie beside the product in any case.
+fn delicate(asked: &GuardWish, wish: &snapshot::Wish, argv: &[HostPath]) -> Result<Vec<Notice>, Stop> {
+    let leave = Leave { include_data: asked.include_data, allow_packaged: asked.allow_packaged };
+    let look = if asked.watch.is_empty() { delicate::check_packages } else { delicate::check };
+    look(&wish.roots, wish.names, &wish.exclude, &delicate::program_of(argv), leave).map_err(stop)
 }
 
 /// Is the process that holds an installer's processes together.
@@ -105,8 +122,6 @@ fn not_yet(asked: &GuardWish) -> Option<&'static str> {
         (!asked.service.is_empty(), "--service"),
         (asked.learn.is_some(), "--learn"),
         (asked.confirm_within.is_some(), "--confirm-within"),
-        (asked.include_data, "--include-data"),
-        (asked.allow_packaged, "--allow-packaged"),
     ];
     flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
 }

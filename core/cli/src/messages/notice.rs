@@ -113,6 +113,6 @@ fn said(notice: &Notice) -> (u16, String) {
             5121,
             format!("these processes of the installer go on: {}", super::failure::processes(processes)),
         ),
-        _ => (4099, format!("{notice:?}")),
+        other => super::delicate::noticed(other).unwrap_or_else(|| (4099, format!("{other:?}"))),
     }
 }
