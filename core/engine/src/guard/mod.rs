@@ -13,6 +13,7 @@
 
 mod back;
 pub mod delicate;
+mod drop_ins;
 mod holder;
 mod inplace;
 mod install;
