@@ -193,7 +193,7 @@ pub(crate) struct GuardWish {
     pub confirm_within: Option<String>,
     /// Take along data of databases, and files that are open for writing, in folders that are watched. Stop the services
     /// that write to them before.
-    #[arg(long, requires = "watch")]
+    #[arg(long, conflicts_with = "profile")]
     pub include_data: bool,
     /// Guard files of packages, or a package manager as the installer. Its records of what is installed are not taken back.
     #[arg(long)]

@@ -7,7 +7,9 @@
 use super::{Owner, PackagesError, Records};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ffi::OsStr,
     fs, io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -16,12 +18,11 @@ pub(super) const STATUS: &str = "status";
 const LISTS: &str = "info";
 const DIVERSIONS: &str = "diversions";
 
-/// The packages that own some of `files`.
-pub(super) fn owners(
-    admin: &Path,
-    root: &Path,
-    files: &BTreeSet<PathBuf>,
-) -> Result<Vec<Owner>, PackagesError> {
+/// As [`super::owners`], by dpkg's records alone, in the folder `admin`; `root`: what their paths are below.
+///
+/// # Errors
+/// [`PackagesError`].
+pub fn owners(admin: &Path, root: &Path, files: &BTreeSet<PathBuf>) -> Result<Vec<Owner>, PackagesError> {
     let failed = |path: &Path, e: &io::Error| PackagesError {
         manager: "dpkg",
         why: format!("`{}`: {e}", path.display()),
@@ -92,16 +93,10 @@ fn diversions(bytes: &[u8]) -> HashMap<PathBuf, (PathBuf, String)> {
     lines.chunks(3).filter_map(three).collect()
 }
 
-#[cfg(unix)]
+/// The absolute path that a line is.
 fn path_of(line: &[u8]) -> Option<PathBuf> {
-    let path = Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(line));
+    let path = Path::new(OsStr::from_bytes(line));
     (path.is_absolute() && path.file_name().is_some()).then(|| path.to_owned())
-}
-
-/// There is no dpkg there.
-#[cfg(windows)]
-fn path_of(_: &[u8]) -> Option<PathBuf> {
-    None
 }
 
 /// Where folders really are, asked once for each.
@@ -122,7 +117,7 @@ impl Places<'_> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

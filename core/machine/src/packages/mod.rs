@@ -1,6 +1,7 @@
 //! What the machine's package managers believe to be theirs. Their records are read, and nothing of them is changed.
 
 mod command;
+#[cfg(unix)]
 mod debian;
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -9,11 +10,10 @@ mod os;
 mod rpm;
 
 pub use command::{Manager, manager_of, program_of};
+#[cfg(unix)]
+pub use debian::owners as owners_by_dpkg;
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, path::PathBuf};
 
 /// Whose records they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,16 +69,4 @@ pub struct PackagesError {
 /// [`PackagesError`].
 pub fn owners(files: &BTreeSet<PathBuf>) -> Result<Vec<Owner>, PackagesError> {
     if files.is_empty() { Ok(Vec::new()) } else { os::owners(files) }
-}
-
-/// The same by dpkg's records in the folder `admin`; `root`: what its paths are below.
-///
-/// # Errors
-/// [`PackagesError`].
-pub fn owners_by_dpkg(
-    admin: &Path,
-    root: &Path,
-    files: &BTreeSet<PathBuf>,
-) -> Result<Vec<Owner>, PackagesError> {
-    debian::owners(admin, root, files)
 }
