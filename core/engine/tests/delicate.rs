@@ -69,6 +69,30 @@ fn a_folder_with_a_postgresql_data_directory_is_refused_until_it_is_left_out_or_
 }
 
 #[test]
+fn a_data_directory_that_postgresql_made_itself_is_refused() {
+    let programs = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let initdb = programs.map(|version| version.path().join("bin/initdb")).find(|path| path.exists());
+    let tree = Tree::new(&["bin/app"]);
+    let data = tree.root().join("data");
+    fs::create_dir(&data).unwrap();
+    // It does not run as root.
+    let made = initdb.is_some_and(|initdb| {
+        let owned = Command::new("chown").arg("-R").arg("postgres").arg(tree.root()).status();
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(initdb).arg("-N").arg("-D").arg(&data);
+        owned.unwrap().success() && command.output().unwrap().status.success()
+    });
+    if !made {
+        eprintln!("skipped: no PostgreSQL here, or not root");
+        return;
+    }
+    let Err(Refusal::DatabaseFiles { found }) = tree.check(&[], NOTHING) else { panic!("not refused") };
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].of, found[0].glob.as_deref()), ("PostgreSQL", Some("data")));
+    assert_eq!(tree.check(&["data"], NOTHING).unwrap(), []);
+}
+
+#[test]
 fn a_database_that_sqlite_has_open_is_refused() {
     if !Path::new(PYTHON).exists() {
         eprintln!("skipped: no python here");

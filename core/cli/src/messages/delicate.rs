@@ -166,7 +166,7 @@ pub(super) fn noticed(notice: &Notice) -> Option<(u16, String)> {
             (
                 5173,
                 format!(
-                    "{files} files of packages are guarded, as you said, and the package manager's records are not ({}{more}): what the installer changes of them {} reports file by file (as `??5??????  FILE`), and behind a way back nothing of it, unless the installer has changed these records too",
+                    "{files} files of packages are guarded, as you said, and the package manager's records are not ({}{more}): what the installer changes of them {} reports file by file (with a `5` in the third place), and behind a way back nothing of it, unless the installer has changed these records too",
                     names(packages.iter().take(NAMED)),
                     names(check)
                 ),
