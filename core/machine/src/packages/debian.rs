@@ -6,7 +6,7 @@
 
 use super::{Owner, PackagesError, Records};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     ffi::OsStr,
     fs, io,
     os::unix::ffi::OsStrExt,
@@ -35,6 +35,8 @@ pub fn owners(admin: &Path, root: &Path, files: &BTreeSet<PathBuf>) -> Result<Ve
         Err(e) => return Err(failed(&admin.join(DIVERSIONS), &e)),
     };
     let mut places = Places { root, known: HashMap::new() };
+    // Where a folder really is costs a look at the disk: only for names that may be meant.
+    let names: HashSet<&OsStr> = files.iter().filter_map(|file| file.file_name()).collect();
     let mut owners = Vec::new();
     for (package, architecture, version) in installed(&String::from_utf8_lossy(&status)) {
         // Of a package that may be there for several architectures, the list is named by both.
@@ -44,12 +46,15 @@ pub fn owners(admin: &Path, root: &Path, files: &BTreeSet<PathBuf>) -> Result<Ve
         let Some(list) = list else { continue };
         let list = read(&list)?;
         let mut own = BTreeSet::new();
-        for name in list.split(|b| *b == b'\n').filter_map(path_of) {
-            let name = match diverted.get(&name) {
-                Some((to, by)) if *by != package => to.clone(),
-                _ => name,
+        for line in list.split(|b| *b == b'\n') {
+            let line = match diverted.get(line) {
+                Some((to, by)) if *by != package => to.as_slice(),
+                _ => line,
             };
-            let place = places.of(&name);
+            let last = line.rsplit(|b| *b == b'/').next().unwrap_or_default();
+            let known = names.contains(OsStr::from_bytes(last));
+            let Some(name) = Some(line).filter(|_| known).and_then(path_of) else { continue };
+            let place = places.of(name);
             if let Some(file) = place.and_then(|place| files.get(&place)) {
                 own.insert(file);
             }
@@ -84,19 +89,19 @@ fn installed(status: &str) -> Vec<(String, String, String)> {
 }
 
 /// Where a name was diverted to, and by which package (`:`: by the machine's owner), by the name: three lines each.
-fn diversions(bytes: &[u8]) -> HashMap<PathBuf, (PathBuf, String)> {
+fn diversions(bytes: &[u8]) -> HashMap<Vec<u8>, (Vec<u8>, String)> {
     let lines: Vec<&[u8]> = bytes.split(|b| *b == b'\n').collect();
     let three = |lines: &[&[u8]]| match lines {
-        [from, to, by] => Some((path_of(from)?, (path_of(to)?, String::from_utf8_lossy(by).into_owned()))),
+        [from, to, by] => Some((from.to_vec(), (to.to_vec(), String::from_utf8_lossy(by).into_owned()))),
         _ => None,
     };
     lines.chunks(3).filter_map(three).collect()
 }
 
 /// The absolute path that a line is.
-fn path_of(line: &[u8]) -> Option<PathBuf> {
+fn path_of(line: &[u8]) -> Option<&Path> {
     let path = Path::new(OsStr::from_bytes(line));
-    (path.is_absolute() && path.file_name().is_some()).then(|| path.to_owned())
+    (path.is_absolute() && path.file_name().is_some()).then_some(path)
 }
 
 /// Where folders really are, asked once for each.
@@ -135,6 +140,6 @@ mod tests {
     fn a_diverted_name_is_its_diverters() {
         let all = diversions(b"/usr/bin/x\n/usr/bin/x.dist\nmine\n/a\n");
         assert_eq!(all.len(), 1);
-        assert_eq!(all[Path::new("/usr/bin/x")], ("/usr/bin/x.dist".into(), "mine".to_owned()));
+        assert_eq!(all[&b"/usr/bin/x"[..]], (b"/usr/bin/x.dist".to_vec(), "mine".to_owned()));
     }
 }

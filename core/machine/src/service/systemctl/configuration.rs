@@ -50,7 +50,7 @@ pub(super) fn is(path: &Path) -> bool {
     let is_beside = |name: &str| {
         BESIDE.iter().any(|end| name.strip_suffix(end).is_some_and(|unit| is_unit(unit) || is_type(unit)))
     };
-    FOLDERS.iter().any(|folder| below(folder))
+    FOLDERS.iter().any(below)
         || FILES.iter().any(|file| path == Path::new(file))
         || is_runlevel(path)
         || name(path).is_some_and(|name| is_unit(&name) || is_beside(&name))
