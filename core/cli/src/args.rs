@@ -191,11 +191,12 @@ pub(crate) struct GuardWish {
     /// Not in this version.
     #[arg(long, value_name = "TIME", hide = true)]
     pub confirm_within: Option<String>,
-    /// Not in this version.
-    #[arg(long, hide = true)]
+    /// Take along data of databases, and files that are open for writing, in folders that are watched. Stop the services
+    /// that write to them before.
+    #[arg(long, conflicts_with = "profile")]
     pub include_data: bool,
-    /// Not in this version.
-    #[arg(long, hide = true)]
+    /// Guard files of packages, or a package manager as the installer. Its records of what is installed are not taken back.
+    #[arg(long)]
     pub allow_packaged: bool,
     /// The installer and its arguments.
     #[arg(last = true, required = true, value_name = "INSTALLER")]

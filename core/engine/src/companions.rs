@@ -1,10 +1,11 @@
 //! What the system's manager stops with a run's services, or starts them by: held down during the window like the
 //! services themselves.
 
+use crate::quiesce::{Were, ran};
 use backout_machine::service::{ServiceError, Services};
 use backout_protocol::{
     ServiceName,
-    plan::{PlannedService, Tie},
+    plan::{PlannedService, Tie, Was},
 };
 
 /// A service that runs, goes down with one of these or starts it, and is not among them.
@@ -46,10 +47,38 @@ pub(crate) fn with_companions(
             }
         }
     }
+    sort(&mut all);
+    Ok(all)
+}
+
+/// Into stop order.
+fn sort(all: &mut [PlannedService]) {
     all.sort_by_key(|s| match s.tie {
         Tie::Socket | Tie::Trigger => 0,
         Tie::Dependent => 1,
         Tie::Named => 2,
     });
-    Ok(all)
+}
+
+/// For a way back to what the services `were` among those `known` then: companions that ran and do not now, perhaps as their
+/// units are gone, run again; those that have come up since do not, as theirs may go with them.
+pub(crate) fn as_they_were(
+    planned: &mut Vec<PlannedService>,
+    known: &[PlannedService],
+    were: &mut Were,
+    services: &dyn Services,
+) -> Result<(), ServiceError> {
+    for service in known.iter().filter(|s| s.tie != Tie::Named && ran(were)(&s.name)) {
+        if !planned.iter().any(|s| s.name == service.name) {
+            let was = services.state(&service.name)?.was();
+            planned.push(PlannedService { was, start: true, ..service.clone() });
+        }
+    }
+    sort(planned);
+    for service in planned.iter().filter(|s| s.tie != Tie::Named) {
+        if !were.iter().any(|(name, _)| *name == service.name) {
+            were.push((service.name.clone(), Was::Stopped));
+        }
+    }
+    Ok(())
 }

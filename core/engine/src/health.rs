@@ -63,6 +63,7 @@ impl Quiesce<'_> {
     fn is_up(&self, service: &ServiceName) -> Result<(), Failure> {
         match self.services.state(service) {
             Ok(ServiceState::Running) => Ok(()),
+            Ok(state) if self.went_with_its_unit(service, state) => Ok(()),
             Ok(_) => Err(Failure::Died { service: service.clone() }),
             Err(e) => Err(Failure::Service(e)),
         }

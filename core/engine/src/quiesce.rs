@@ -15,8 +15,9 @@ use backout_machine::{
 };
 use backout_protocol::{
     Event, Notice, ServiceName, Step,
-    plan::{Plan, PlannedService, Was},
+    plan::{Plan, PlannedService, Tie, Was},
     report::{Phase, ServiceAction},
+    site::ServiceAccess,
 };
 use std::{
     cell::Cell,
@@ -143,8 +144,13 @@ impl Quiesce<'_> {
             if let Some(why) = self.faces.cancel.requested().filter(|_| self.cancellable) {
                 return Err(Failure::Cancelled(why));
             }
-            if matches!(self.services.state(&service.name), Ok(ServiceState::Running)) {
-                continue;
+            match self.services.state(&service.name) {
+                Ok(ServiceState::Running) => continue,
+                Ok(state) if self.went_with_its_unit(&service.name, state) => {
+                    log::warn!("`{}` is not started: it has no unit any more", service.name);
+                    continue;
+                }
+                _ => {}
             }
             record(&service.name, ServiceAction::Starting)?;
             self.tell(&service.name, ServiceAction::Starting);
@@ -159,6 +165,13 @@ impl Quiesce<'_> {
             record(&service.name, ServiceAction::Started)?;
         }
         Ok(())
+    }
+
+    /// Whether it is a companion that is not installed: its unit came with files that are gone again, or goes with those that
+    /// came. There is nothing to start then, and nobody misses it.
+    pub(crate) fn went_with_its_unit(&self, name: &ServiceName, state: ServiceState) -> bool {
+        let is_companion = |s: &PlannedService| s.name == *name && s.tie != Tie::Named;
+        state == ServiceState::NotInstalled && self.plan.services.iter().any(is_companion)
     }
 
     /// Tells the services that were restarting over and over to start, and does not wait for them: they may well go on
@@ -232,12 +245,15 @@ pub(crate) fn stayed_up(were: &Were) -> impl Fn(&ServiceName) -> bool + '_ {
     |name| were.iter().any(|(n, was)| n == name && *was == Was::Running)
 }
 
-/// The services of a plan. A plan without services needs no service manager.
+/// The services of a plan. A plan without services needs no service manager; the system's own, where there is one, still
+/// reads units that the run changes.
 pub(crate) fn open(plan: &Plan) -> Result<Box<dyn Services>, ServiceError> {
-    if plan.services.is_empty() {
-        return Ok(none());
+    let open = || service::open(&plan.site.services, &plan.site.units, &plan.site.timeouts);
+    match (plan.services.is_empty(), &plan.site.services) {
+        (false, _) => open(),
+        (true, ServiceAccess::System) => Ok(open().unwrap_or_else(|_| none())),
+        (true, ServiceAccess::Commands(_)) => Ok(none()),
     }
-    service::open(&plan.site.services, &plan.site.units, &plan.site.timeouts)
 }
 
 /// The same, where the plan is about to be carried out, taken back or settled: its commands run as whoever does that, and

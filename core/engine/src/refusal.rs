@@ -4,9 +4,13 @@ use crate::{
     Failure,
     faces::{Cancelled, HostError},
     failure::Holders,
+    guard::delicate::{Data, OpenFile},
     snapshot::{Cannot, InUse},
 };
-use backout_machine::service::ServiceError;
+use backout_machine::{
+    packages::{Manager, Owner},
+    service::ServiceError,
+};
 use backout_protocol::{
     ComponentId, FileVersion, Fingerprint, HostPath, Place, RunId, ServiceName, SnapshotId,
     message::Reject,
@@ -209,6 +213,28 @@ pub enum Refusal {
         program: String,
         /// Why.
         why: String,
+    },
+    /// Data of databases in folders that were named by hand.
+    DatabaseFiles {
+        /// All that was found.
+        found: Vec<Data>,
+    },
+    /// Files in folders that were named by hand are open for writing.
+    OpenForWriting {
+        /// Each of them.
+        files: Vec<OpenFile>,
+    },
+    /// Files below the folders belong to packages.
+    Packaged {
+        /// Whose they are.
+        owners: Vec<Owner>,
+    },
+    /// The installer is a package manager.
+    PackageManager {
+        /// As it would be run.
+        program: HostPath,
+        /// Which, and its own way back.
+        manager: Manager,
     },
     /// Installers cannot be guarded on this system.
     NoGuardHere,

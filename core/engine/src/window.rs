@@ -240,8 +240,9 @@ impl Run<'_> {
     }
 
     fn start_with(&mut self, wanted: impl Fn(&ServiceName) -> bool, records: Records) -> Result<(), Failure> {
-        self.release()?;
+        // Read while they are still held: a trigger that is pulled in between would start them by units that are gone.
         self.read_units_again()?;
+        self.release()?;
         let quiesce = Quiesce {
             plan: &self.tx.plan,
             services: self.services,

@@ -11,6 +11,7 @@ pub mod event_log;
 pub mod group;
 pub mod holders;
 mod interpreter;
+pub mod packages;
 pub mod patience;
 pub mod probe;
 pub mod process;
@@ -20,6 +21,7 @@ pub mod startup;
 #[cfg(unix)]
 mod unit_text;
 pub mod version;
+pub mod writers;
 
 pub use boot::{boot_id, effective_uid, is_root};
 pub use holders::Holder;

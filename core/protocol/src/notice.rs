@@ -207,6 +207,50 @@ pub enum Notice {
         /// Which.
         folder: HostPath,
     },
+    /// Data of databases is taken along as it lies.
+    DataIncluded {
+        /// The first that was found.
+        first: HostPath,
+        /// Whose it is.
+        of: String,
+        /// How many were found.
+        count: u64,
+    },
+    /// Files that are open for writing are taken along as they are.
+    OpenIncluded {
+        /// The first of them.
+        first: HostPath,
+        /// Image and number of each process that has it open.
+        holders: Vec<(String, u32)>,
+        /// How many files there are.
+        count: u64,
+    },
+    /// Whether processes of other users have files open could not be seen.
+    WritersUnseen {
+        /// How many processes.
+        processes: u64,
+    },
+    /// Files of packages are guarded, and the records of the package manager are not.
+    PackagedIncluded {
+        /// Whose files they are.
+        packages: Vec<String>,
+        /// How many files there are.
+        files: u64,
+        /// The commands that report what differs from the packages.
+        check: Vec<String>,
+    },
+    /// The installer is a package manager, whose records are not guarded.
+    PackageManagerRuns {
+        /// Which.
+        name: String,
+        /// Its own way back.
+        back: String,
+    },
+    /// Which files belong to packages could not be found out.
+    PackagesUnread {
+        /// Why.
+        why: String,
+    },
     /// Processes that an installer has started go on behind it.
     InstallerLeft {
         /// Image and number of each.

@@ -296,6 +296,74 @@ fn a_unit_that_changes_is_read_again_before_its_service_starts() {
     assert_eq!(word(&machine), "WORD=patched");
 }
 
+/// A product whose units lie in folders that are guarded.
+const WITH_UNITS: &str = r#"(
+  name: "unit", title: (en: "A product with units of its own"),
+  product: (name: "Unit", version: "1", patch: "2"),
+  variables: [(name: "home", about: (en: "where it is")), (name: "units", about: (en: "its units"))],
+  components: [
+    ( id: "unit", title: (en: "the units"),
+      role: Restore(plugin: "file-set", config: (from: "home/backup", to: "home/live")),
+      presence: (marker: "units/second.service"), services: [(name: "Second")] ),
+  ],
+  timeouts: (stop: 20, start: 20, status: 20, exit: 5, settle: 0),
+)"#;
+
+#[test]
+fn an_installer_that_changed_units_links_and_triggers_is_taken_back_and_the_manager_reads_them_again() {
+    let Some(mut machine) = machine() else { return };
+    machine.power_cut();
+    let profile = machine.path().join("units.ron");
+    fs::write(&profile, WITH_UNITS).unwrap();
+    let site = machine.path().join("units-site.ron");
+    let vars = format!("\"home\": {:?}, \"units\": \"/etc/systemd/system\"", machine.home);
+    fs::write(
+        &site,
+        format!("( vars: {{ {vars} }}, services: System, units: {{ \"Second\": \"second\" }}, )"),
+    )
+    .unwrap();
+    machine.unit("second.service", &machine.service_unit("second", "", "Environment=WORD=old\n"));
+    machine.unit("nightly.timer", "[Timer]\nOnActiveSec=1h\nUnit=second.service\n");
+    fs::create_dir(machine.units().join("nightly.timer.d")).unwrap();
+    machine.unit("nightly.timer.d/x.conf", "[Unit]\nDescription=as it was\n");
+    let setup = "#!/bin/sh\nset -e\ncd /etc/systemd/system\n\
+                 sed -i s/WORD=old/WORD=new/ second.service\n\
+                 mkdir second.service.d\n\
+                 printf '[Service]\\nEnvironment=MORE=new\\n' >second.service.d/more.conf\n\
+                 printf '[Timer]\\nOnActiveSec=1h\\nUnit=second.service\\n' >new.timer\n\
+                 ln -s ../new.timer multi-user.target.wants/new.timer\n\
+                 systemctl stop nightly.timer\nrm -r nightly.timer nightly.timer.d\nsystemctl daemon-reload\n\
+                 systemctl restart second\nsystemctl start new.timer\nexit 7\n";
+    place::script(setup, &machine.path().join("setup"));
+    machine.boot();
+    machine.systemctl(&["start", "second", "nightly.timer"]);
+    let units = snapshot(&machine.units());
+    let at = |name: &str| machine.path().join(name).to_str().unwrap().to_owned();
+    let (exe, state, plugins) = (at("backout"), at("state"), at("plugins"));
+    let (profile, site, setup) = (at("units.ron"), at("units-site.ron"), at("setup"));
+    let words =
+        ["guard", &profile, "--json", "--yes", "--settle", "0", "--site", &site, "--state-dir", &state];
+    let words = [&words[..], &["--plugin-dir", &plugins, "--", &setup]].concat();
+    let run = Run::of(&machine.command(&exe, &words).output().unwrap()).ends(20);
+    assert!(
+        run.json["error"]["message"].to_string().contains("files and services are as they were"),
+        "{run:?}"
+    );
+    assert_eq!(snapshot(&machine.units()), units);
+    let shown = |unit: &str, property: &str| machine.systemctl(&["show", "-p", property, "--value", unit]);
+    assert_eq!(shown("second", "Environment"), "WORD=old");
+    assert_eq!(shown("second", "NeedDaemonReload"), "no");
+    assert!(
+        machine.runs("second") && machine.runs("nightly.timer"),
+        "what ran runs, also what was taken away"
+    );
+    assert!(!machine.runs("new.timer"));
+    assert_eq!(shown("new.timer", "LoadState"), "not-found");
+    assert!(!shown("multi-user.target", "Wants").contains("new.timer"));
+    assert_eq!(shown("nightly.timer", "Description"), "as it was");
+    assert!(!machine.state.join("unsettled").exists());
+}
+
 #[test]
 fn a_service_that_somebody_starts_while_another_stops_never_sees_files_of_both_states() {
     let Some(machine) = machine() else { return };

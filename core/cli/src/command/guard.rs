@@ -19,7 +19,7 @@ use backout_engine::{
     snapshot,
 };
 use backout_protocol::{
-    HostPath, Notice, Outcome, Plan, ServiceName, guard::OnFailure as Policy, report::Warning,
+    HostPath, NameRule, Notice, Outcome, Plan, ServiceName, guard::OnFailure as Policy, report::Warning,
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -81,15 +81,18 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         snapshot::discard(&locked, &id);
     }
     let well = matches!(report.ending, Ending::Done);
-    let mut answer = Answer::from(report).warn(&notices).warn(&created.notices).told(told);
+    let mut answer = Answer::from(report).warn(&notices).warn(&created.notices);
     if well && answer.result.exit_code == exit_code::DONE {
         let run = answer.result.run_id.as_ref().map(|run| format!("\nrun {run}")).unwrap_or_default();
         answer.text = words::kept(&plan) + &run;
     }
     answer.result.data = data(session, &plan, &wish, &answer);
     request::remember(&locked, &answer, session);
-    Ok(answer)
+    Ok(answer.told(told))
 }
+
+/// Looks for what files alone do not tell.
+type Look = fn(&[HostPath], NameRule, &[String], &HostPath, Leave) -> Result<Vec<Notice>, Refusal>;
 
 /// What an installer is run on.
 enum Ground {
@@ -129,10 +132,15 @@ impl Ground {
         wish: &snapshot::Wish,
         argv: &[HostPath],
     ) -> Result<Vec<Notice>, Stop> {
-        let (Self::Watch(watched), Some(program)) = (self, argv.first()) else { return Ok(Vec::new()) };
+        // A profile's author knows which of the product's files are data and which are written to; the package manager's
+        // records lie beside the product in any case.
+        let (look, known): (Look, _) = match self {
+            Self::Profile(..) => (delicate::check_packages, Vec::new()),
+            Self::Watch(watched) => (delicate::check, watched.notices.clone()),
+        };
         let leave = Leave { include_data: asked.include_data, allow_packaged: asked.allow_packaged };
-        let found = delicate::check(&wish.roots, wish.names, &wish.exclude, program, leave);
-        Ok([watched.notices.clone(), found.map_err(stop)?].concat())
+        let found = look(&wish.roots, wish.names, &wish.exclude, &delicate::program_of(argv), leave);
+        Ok([known, found.map_err(stop)?].concat())
     }
 
     fn aim<'a>(&'a self, argv: &'a [HostPath]) -> Aim<'a> {
@@ -175,12 +183,7 @@ pub(crate) fn hold(session: &Session, folder: &Path) -> Result<Answer, Stop> {
 
 /// What of this call is documented and not in this version.
 fn not_yet(asked: &GuardWish) -> Option<&'static str> {
-    let flags = [
-        (asked.learn.is_some(), "--learn"),
-        (asked.confirm_within.is_some(), "--confirm-within"),
-        (asked.include_data, "--include-data"),
-        (asked.allow_packaged, "--allow-packaged"),
-    ];
+    let flags = [(asked.learn.is_some(), "--learn"), (asked.confirm_within.is_some(), "--confirm-within")];
     flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
 }
 

@@ -7,11 +7,15 @@ use backout_engine::{
     Failure, Refusal, Stuck,
     faces::{Cancelled, HostError},
     failure::Holders,
+    guard::delicate::{Data, OpenFile},
     refusal::{NotCommittable, NotUndoable, PathFlag, Trusted, Unwatchable, Wanting},
     snapshot::{Cannot, InUse},
 };
 use backout_journal::Unreadable;
-use backout_machine::service::ServiceError;
+use backout_machine::{
+    packages::{Manager, Owner, Records},
+    service::ServiceError,
+};
 use backout_protocol::{
     ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName, SnapshotId,
     guard::Exit,
@@ -111,6 +115,20 @@ fn refusals() -> Vec<Refusal> {
         R::Drifted { targets: vec![place()] },
         R::PathUnused { flag: PathFlag::KeepLocal, path: "x".into() },
         R::NoInstaller { program: "setup".into(), why: why() },
+        R::DatabaseFiles { found: vec![Data { path: path(), of: "PostgreSQL", glob: Some("pg".into()) }] },
+        R::OpenForWriting {
+            files: vec![OpenFile { path: path(), glob: "a.log".into(), holders: vec![("i".into(), 7)] }],
+        },
+        R::Packaged {
+            owners: vec![Owner {
+                records: Records::Dpkg,
+                package: "p".into(),
+                version: "1".into(),
+                files: 2,
+                first: None,
+            }],
+        },
+        R::PackageManager { program: path(), manager: Manager { name: "apt", back: "`apt-get`" } },
         R::NoGuardHere,
         R::NoHolder { why: why() },
         R::NotWatchable { path: path(), why: Unwatchable::System },
@@ -285,6 +303,12 @@ fn notices() -> Vec<Notice> {
         N::CameUnknown { places: vec![path()], why: "w".into() },
         N::CameNotWritten { why: "w".into() },
         N::WatchedWide { folder: path() },
+        N::DataIncluded { first: path(), of: "PostgreSQL".into(), count: 2 },
+        N::OpenIncluded { first: path(), holders: vec![("i".into(), 7)], count: 2 },
+        N::WritersUnseen { processes: 2 },
+        N::PackagedIncluded { packages: vec!["p".into()], files: 2, check: vec!["dpkg -V p".into()] },
+        N::PackageManagerRuns { name: "apt".into(), back: "`apt-get`".into() },
+        N::PackagesUnread { why: "w".into() },
         N::InstallerLeft { processes: vec![("i".into(), 7)] },
     ]
 }

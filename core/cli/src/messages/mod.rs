@@ -6,6 +6,7 @@
 pub(crate) mod abandon;
 pub(crate) mod boot;
 pub(crate) mod conformance;
+mod delicate;
 pub(crate) mod doctor;
 pub(crate) mod failure;
 pub(crate) mod fixture;
@@ -137,6 +138,7 @@ mod tests {
             ("profile", include_str!("profile.rs")),
             ("scaffold", include_str!("scaffold.rs")),
             ("doctor", include_str!("doctor.rs")),
+            ("delicate", include_str!("delicate.rs")),
             ("guard", include_str!("guard.rs")),
             ("history", include_str!("history.rs")),
             ("plugin", include_str!("plugin.rs")),

@@ -117,6 +117,6 @@ fn said(notice: &Notice) -> (u16, String) {
         | Notice::CameUnknown { .. }
         | Notice::CameNotWritten { .. }
         | Notice::WatchedWide { .. } => super::guard::watched(notice),
-        _ => (4099, format!("{notice:?}")),
+        other => super::delicate::noticed(other).unwrap_or_else(|| (4099, format!("{other:?}"))),
     }
 }

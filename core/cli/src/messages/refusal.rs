@@ -404,6 +404,10 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("the state folder `{path}` cannot be used: {why}"),
             "mend it, or give another one with `--state-dir`",
         ),
+        R::DatabaseFiles { .. }
+        | R::OpenForWriting { .. }
+        | R::Packaged { .. }
+        | R::PackageManager { .. } => super::delicate::refused(refusal),
         R::NoInstaller { .. } | R::NoGuardHere | R::NoHolder { .. } => super::guard::refused(refusal),
         R::NotWatchable { .. } | R::WatchedServiceUnknown { .. } => super::guard::refused(refusal),
         R::Unfinished { run } => Said::new(

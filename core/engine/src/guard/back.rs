@@ -1,8 +1,8 @@
 //! The way back: a run of its own to the snapshot, planned from the guard's records alone.
 
-use super::{Guard, Side, came::Came, holder, inplace, reserve};
+use super::{Guard, Side, came::Came, drop_ins, holder, inplace, reserve};
 use crate::{
-    companions::with_companions,
+    companions::{as_they_were, with_companions},
     faces::{Cancel, Faces},
     failure::{Failure, Stuck},
     history,
@@ -84,21 +84,23 @@ impl Guard<'_> {
         let saved = store::open(state, &self.terms.snapshot).map_err(&refused)?;
         let came = Came::of(self.tx, self.terms);
         inplace::clear(&saved, came.as_ref()).map_err(&refused)?;
-        let mut plan =
-            changes(state, self.tx, came.as_ref(), &saved, self.services, &never).map_err(&refused)?;
+        drop_ins::make(&saved, &self.tx.plan, self.services, state.path()).map_err(&refused)?;
+        let mut were = self.were.clone();
+        let mut plan = changes(state, self.tx, came.as_ref(), &saved, self.services, &never, Some(&mut were))
+            .map_err(&refused)?;
         plan.kind = PlanKind::Rollback;
         plan.guard = Some(self.tx.run.clone());
         plan.request.request_id = None;
-        plan.after.clone_from(&self.were);
+        plan.after.clone_from(&were);
         for service in &mut plan.services {
-            if let Some((_, was)) = self.were.iter().find(|(name, _)| *name == service.name) {
+            if let Some((_, was)) = were.iter().find(|(name, _)| *name == service.name) {
                 service.start = was.ran();
             }
         }
         let differs = plan
             .services
             .iter()
-            .any(|s| self.were.iter().any(|(name, was)| *name == s.name && was.ran() != s.was.ran()));
+            .any(|s| were.iter().any(|(name, was)| *name == s.name && was.ran() != s.was.ran()));
         if plan.is_empty() && !differs {
             return Ok(RunReport { notices: plan.notices, ..RunReport::of(Ending::NothingToDo) });
         }
@@ -127,7 +129,8 @@ impl Guard<'_> {
     }
 }
 
-/// The guard's plan with the steps that make everything again what its snapshot says; of no kind yet.
+/// The guard's plan with the steps that make everything again what its snapshot says; of no kind yet. `were`: what the services
+/// are to be behind it, to which companions that came since are added; `None`: what they are now.
 fn changes(
     state: &State,
     tx: &Transaction,
@@ -135,6 +138,7 @@ fn changes(
     snapshot: &Snapshot,
     services: &dyn Services,
     cancel: &Cancel,
+    were: Option<&mut Were>,
 ) -> Result<Plan, Refusal> {
     let mut plan = tx.plan.clone();
     let Some(component) = plan.components.first().map(|c| c.id.clone()) else {
@@ -150,17 +154,22 @@ fn changes(
         otherwise: &component,
         goes: Some(&ours),
     };
-    let restored = restore::everything(snapshot, &ground)?;
+    let mut restored = restore::everything(snapshot, &ground)?;
     let mut named = Vec::new();
     for service in plan.services.iter().filter(|s| s.tie == Tie::Named) {
         let was = services.state(&service.name).map_err(Refusal::Service)?.was();
         named.push(PlannedService { name: service.name.clone(), was, start: was.ran(), tie: service.tie });
     }
-    plan.services = with_companions(named, services).map_err(Refusal::Service)?;
+    let known =
+        std::mem::replace(&mut plan.services, with_companions(named, services).map_err(Refusal::Service)?);
+    if let Some(were) = were {
+        as_they_were(&mut plan.services, &known, were, services).map_err(Refusal::Service)?;
+    }
     let waits = plan.steps.iter().filter(|s| matches!(s, Step::WaitExit { .. })).cloned().collect();
     if restored.files.iter().any(Step::changes) {
         preflight::closed_now(&plan.closed)?;
     }
+    drop_ins::spare(&mut restored.files, &plan, services, state.path());
     plan.steps = steps(&plan.services, waits, restored.files);
     plan.keep_clear = restored.keep_clear;
     plan.left_alone = restored.left_alone;
@@ -190,7 +199,7 @@ pub(crate) fn undo(
     let services = quiesce::open_trusted(&tx.plan)?;
     let snapshot = store::open(state, &terms.snapshot)?;
     let came = Came::of(tx, terms);
-    let mut plan = changes(state, tx, came.as_ref(), &snapshot, services.as_ref(), faces.cancel)?;
+    let mut plan = changes(state, tx, came.as_ref(), &snapshot, services.as_ref(), faces.cancel, None)?;
     let stopped = plan.services.iter().filter(|s| !s.was.ran() && s.tie == Tie::Named);
     let stopped = stopped
         .map(|s| Notice::FoundStopped { service: s.name.clone(), start: services.start_hint(&s.name) });

@@ -17,6 +17,7 @@
 mod back;
 mod came;
 pub mod delicate;
+mod drop_ins;
 mod holder;
 mod inplace;
 mod install;

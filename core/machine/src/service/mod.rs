@@ -166,7 +166,7 @@ pub trait Services: Send + Sync {
         Ok(())
     }
 
-    /// Whether the manager reads this file, so that [`Services::reload`] is due when it has changed.
+    /// Whether the manager reads this file or link, so that [`Services::reload`] is due when it has changed.
     fn is_configuration(&self, _path: &Path) -> bool {
         false
     }

@@ -7,6 +7,7 @@
 
 mod ask;
 mod companions;
+mod configuration;
 mod orders;
 
 use super::{Companion, Hold, ServiceError, ServiceState, Services, hold, unit::UnitName};
@@ -31,15 +32,6 @@ const RELOAD: Duration = Duration::from_secs(90);
 const BOOTED: &str = "/run/systemd/system";
 const PROGRAMS: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
 const JOURNALCTL: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
-/// Where unit files and their drop-ins are.
-const CONFIGURATION: [&str; 5] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
-
 /// Services that are systemd's units.
 #[derive(Debug)]
 pub struct Systemctl {
@@ -174,7 +166,7 @@ impl Services for Systemctl {
     }
 
     fn is_configuration(&self, path: &Path) -> bool {
-        CONFIGURATION.iter().any(|folder| path.strip_prefix(folder).is_ok_and(|rest| rest != Path::new("")))
+        configuration::is(path)
     }
 
     fn programs(&self) -> Vec<PathBuf> {
@@ -187,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unit_files_and_drop_ins_are_configuration_and_nothing_beside_them() {
+    fn its_programs_are_known_and_a_name_that_no_unit_can_have_is_told() {
         let m = Systemctl {
             program: PROGRAMS[0],
             journal: None,
@@ -195,17 +187,6 @@ mod tests {
             status_limit: LEAST_STATUS,
             stops: Mutex::new(None),
         };
-        for (path, is) in [
-            ("/etc/systemd/system/spnt.service", true),
-            ("/etc/systemd/system/spnt.service.d/x.conf", true),
-            ("/lib/systemd/system/spnt.service", true),
-            ("/usr/local/lib/systemd/system/spnt.service", true),
-            ("/etc/systemd/system", false),
-            ("/etc/systemd/systemd.conf", false),
-            ("/srv/etc/systemd/system/spnt.service", false),
-        ] {
-            assert_eq!(m.is_configuration(Path::new(path)), is, "{path}");
-        }
         assert_eq!(m.programs(), [PathBuf::from("/usr/bin/systemctl")]);
         let no = m.start_hint(&"Trend ServerProtect".parse().unwrap());
         assert!(no.contains("under `units`"), "{no}");

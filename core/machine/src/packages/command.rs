@@ -1,0 +1,189 @@
+//! Package managers as commands: which one a command line runs, also behind `sudo`, `env` and the like.
+
+use backout_protocol::{HostPath, path::encode};
+use std::path::Path;
+
+/// A package manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manager {
+    /// Its family's name.
+    pub name: &'static str,
+    /// How one goes back with it.
+    pub back: &'static str,
+}
+
+/// Its names as a command, its family, its way back.
+const MANAGERS: &[(&[&str], &str, &str)] = &[
+    (
+        &["apt", "apt-get", "aptitude", "nala", "unattended-upgrade", "unattended-upgrades"],
+        "apt",
+        "`apt-get install --allow-downgrades PACKAGE=OLDVERSION`; `/var/log/apt/history.log` has the old versions",
+    ),
+    (
+        &["dpkg", "gdebi"],
+        "dpkg",
+        "`dpkg -i OLD.deb`, or `apt-get install --allow-downgrades PACKAGE=OLDVERSION`",
+    ),
+    (
+        &["dnf", "dnf-3", "dnf4", "dnf5", "microdnf", "yum", "tdnf"],
+        "dnf",
+        "`dnf history undo last`, or `dnf downgrade PACKAGE` (`yum` where there is no `dnf`)",
+    ),
+    (&["rpm"], "rpm", "`rpm -Uvh --oldpackage OLD.rpm`"),
+    (&["zypper"], "zypper", "`zypper install --oldpackage PACKAGE=OLDVERSION`, or `snapper rollback`"),
+    (&["rpm-ostree"], "rpm-ostree", "`rpm-ostree rollback`"),
+    (&["transactional-update"], "transactional-update", "`transactional-update rollback`"),
+    (&["pacman"], "pacman", "`pacman -U /var/cache/pacman/pkg/PACKAGE-OLDVERSION…`"),
+    (&["apk"], "apk", "`apk add PACKAGE=OLDVERSION`"),
+    (&["emerge"], "emerge", "`emerge =CATEGORY/PACKAGE-OLDVERSION`"),
+    (&["pkcon"], "PackageKit", "the way back of the package manager behind it (`apt-get`, `dnf`, `zypper`)"),
+    (&["snap"], "snap", "`snap revert SNAP`"),
+    (
+        &["flatpak"],
+        "flatpak",
+        "`flatpak update --commit=OLDCOMMIT APP`; `flatpak remote-info --log` has the commits",
+    ),
+];
+
+/// Programs that run another: which of their options take a word of its own, and how many words stand before the program.
+const RUNNERS: &[(&str, &str, usize)] = &[
+    ("sudo", "ugpCcDhRrtTU", 0),
+    ("doas", "uC", 0),
+    ("env", "uC", 0),
+    ("nice", "n", 0),
+    ("ionice", "cnpP", 0),
+    ("nohup", "", 0),
+    ("setsid", "", 0),
+    ("time", "fo", 0),
+    ("timeout", "ks", 1),
+    ("stdbuf", "ioe", 0),
+    ("chrt", "TPD", 1),
+    ("taskset", "", 1),
+    ("flock", "wE", 1),
+    ("systemd-inhibit", "", 0),
+    ("systemd-run", "puHM", 0),
+    ("busybox", "", 0),
+];
+const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
+/// Who runs what runs what… ends somewhere.
+const DEPTH: usize = 8;
+
+/// The package manager that a program is, by its name or by that of the file it is a link to.
+pub fn manager_of(program: &Path) -> Option<Manager> {
+    let by_name = |path: &Path| {
+        let name = path.file_name()?.to_str()?;
+        let known = MANAGERS.iter().find(|(names, ..)| names.contains(&name))?;
+        Some(Manager { name: known.1, back: known.2 })
+    };
+    by_name(program).or_else(|| by_name(&program.canonicalize().ok()?))
+}
+
+/// The program that a command line is about: what `sudo`, `env`, `timeout` and the like run; of a shell's `-c`, the first
+/// package manager in its text, else the shell. What a script does is not looked into.
+pub fn program_of(argv: &[HostPath]) -> HostPath {
+    let words: Vec<String> = argv.iter().map(|word| encode(word.0.as_os_str())).collect();
+    let mut at = 0;
+    for _ in 0..DEPTH {
+        let Some(rest) = words.get(at..).filter(|rest| !rest.is_empty()) else { break };
+        let name = base(&rest[0]);
+        if SHELLS.contains(&name) {
+            return in_shell(rest).unwrap_or_else(|| word(argv, at));
+        }
+        let Some(skip) = RUNNERS.iter().find(|(runner, ..)| *runner == name).and_then(|r| behind(rest, r))
+        else {
+            break;
+        };
+        at += skip;
+    }
+    word(argv, at)
+}
+
+fn word(argv: &[HostPath], at: usize) -> HostPath {
+    argv.get(at).or_else(|| argv.first()).cloned().unwrap_or_else(|| HostPath("".into()))
+}
+
+fn base(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+/// How many words stand before the program that a runner runs; `None`: it runs none.
+fn behind(words: &[String], (name, valued, positional): &(&str, &str, usize)) -> Option<usize> {
+    let (mut at, mut left) = (1, *positional);
+    while let Some(word) = words.get(at) {
+        let takes_value = |letter: char| valued.contains(letter);
+        at += match word.as_str() {
+            "--" => 1,
+            // The value of a long option that is not behind `=` looks like a program; those of these runners are few and odd.
+            long if long.starts_with("--") => 1,
+            short if short.starts_with('-') && short.len() > 1 => {
+                1 + usize::from(short.len() == 2 && short.ends_with(takes_value))
+            }
+            set if *name == "env" && set.contains('=') => 1,
+            set if *name == "sudo" && set.contains('=') => 1,
+            _ if left > 0 => {
+                left -= 1;
+                1
+            }
+            _ => return Some(at),
+        };
+    }
+    None
+}
+
+/// The package manager that a shell's `-c` text runs: at its beginning or behind `;`, `&&`, `||`, `|`.
+fn in_shell(words: &[String]) -> Option<HostPath> {
+    let at = words
+        .iter()
+        .position(|word| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c'))?;
+    let commands = words.get(at + 1)?.split([';', '&', '|', '\n', '(', ')']);
+    commands.into_iter().find_map(|command| {
+        let argv: Vec<HostPath> = command.split_whitespace().map(|word| HostPath(word.into())).collect();
+        let assigned = |word: &&HostPath| word.0.to_str().is_some_and(|text| text.contains('='));
+        let argv = &argv[argv.iter().take_while(assigned).count()..];
+        let program = if argv.is_empty() { return None } else { program_of(argv) };
+        manager_of(&program.0).map(|_| program)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(line: &[&str]) -> Option<&'static str> {
+        let argv: Vec<HostPath> = line.iter().map(|word| HostPath((*word).into())).collect();
+        manager_of(&program_of(&argv).0).map(|manager| manager.name)
+    }
+
+    #[test]
+    fn a_package_manager_is_known_also_behind_what_runs_it() {
+        for (line, name) in [
+            (&["/usr/bin/apt-get", "install", "x"][..], "apt"),
+            (&["sudo", "-u", "root", "--", "dpkg", "-i", "x.deb"], "dpkg"),
+            (&["sudo", "-E", "DEBIAN_FRONTEND=noninteractive", "apt", "upgrade"], "apt"),
+            (&["/usr/bin/env", "-u", "HOME", "LANG=C", "dnf", "upgrade"], "dnf"),
+            (&["nice", "-n", "5", "timeout", "-k", "5", "600", "zypper", "up"], "zypper"),
+            (&["nice", "-n5", "rpm", "-U", "x.rpm"], "rpm"),
+            (&["/bin/sh", "-c", "cd /tmp && LANG=C apt-get -y install x"], "apt"),
+            (&["bash", "-ec", "sudo snap refresh"], "snap"),
+            (&["flatpak", "update"], "flatpak"),
+        ] {
+            assert_eq!(found(line), Some(name), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn other_programs_are_none_whatever_they_are_told() {
+        for line in [
+            &["/srv/setup.sh", "apt-get"][..],
+            &["sudo", "-u", "apt", "/srv/setup.sh", "dpkg"],
+            &["timeout", "10", "/srv/setup.sh", "rpm"],
+            &["sh", "-c", "echo apt-get; /srv/setup.sh"],
+            &["sh", "/srv/setup.sh"],
+            &["sudo"],
+            &["env", "A=b"],
+            &[],
+        ] {
+            assert_eq!(found(line), None, "{line:?}");
+        }
+    }
+}
