@@ -21,7 +21,7 @@ pub mod startup;
 mod unit_text;
 pub mod version;
 
-pub use boot::{boot_id, effective_uid, is_root};
+pub use boot::{boot_id, effective_uid, is_root, since_boot};
 pub use holders::Holder;
 pub use patience::Patience;
 pub use probe::{ProbeError, probe};

@@ -2,7 +2,7 @@
 
 use crate::{
     answer::Answer,
-    args::{GUARD_HOLDER, GuardWish, OnFailure, Wish},
+    args::{GUARD_HOLDER, GUARD_WAITER, GuardWish, OnFailure, Wish},
     exit_code, given,
     messages::{failure, guard as words},
     request::{self, Aim},
@@ -23,6 +23,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         return Err(later(&format!("guard {what}")));
     }
     guard::is_supported().map_err(stop)?;
+    let confirm_within = asked.confirm_within.as_deref().map(super::confirm::within).transpose()?;
     session.may_ask(asked.dry_run)?;
     let wish = Wish { profile: asked.profile.clone(), ..Wish::default() };
     let ask = session.ask(&wish)?;
@@ -50,7 +51,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     }
     session.ask_first("", words::QUESTION)?;
     // Its time limit is the installer's: going back takes what it takes.
-    let cancel = Cancel::new(signals::flag(), None);
+    let cancel = Cancel::new(signals::flag(), None).ended_by(signals::ended());
     let faces = Faces { cancel: &cancel, ..session.faces() };
     let created = snapshot::create(&locked, &wish, &cancel).map_err(stop)?;
     let terms = Asked {
@@ -62,6 +63,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         },
         timeout: session.global.timeout,
         settle: asked.settle,
+        confirm_within,
         profile: source.text,
     };
     let id = created.snapshot.id.clone();
@@ -104,7 +106,6 @@ fn not_yet(asked: &GuardWish) -> Option<&'static str> {
         (!asked.watch.is_empty(), "--watch"),
         (!asked.service.is_empty(), "--service"),
         (asked.learn.is_some(), "--learn"),
-        (asked.confirm_within.is_some(), "--confirm-within"),
         (asked.include_data, "--include-data"),
         (asked.allow_packaged, "--allow-packaged"),
     ];
@@ -125,7 +126,8 @@ fn program() -> Result<Program, Refusal> {
     // The name that stands for this very program, even where another has been put in its place meanwhile.
     let own = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
     let program = own.map_err(|e| Refusal::NoHolder { why: e.to_string() })?;
-    Ok(Program { program, arguments: vec![GUARD_HOLDER.into(), "--quiet".into()] })
+    let arguments = vec![GUARD_HOLDER.into(), "--quiet".into()];
+    Ok(Program { program, arguments, waiter: vec![GUARD_WAITER.into(), "--quiet".into()] })
 }
 
 /// What a program is told beside the result.
@@ -139,6 +141,7 @@ fn data(session: &Session, plan: &Plan, wish: &snapshot::Wish, answer: &Answer) 
         "snapshot": terms.snapshot,
         "argv": terms.argv,
         "on_failure": terms.on_failure,
+        "confirm_within": terms.confirm_within,
         "covers": covers(wish),
         "not_covered": left(wish),
         "output": output,

@@ -113,6 +113,12 @@ fn refusals() -> Vec<Refusal> {
         R::NoInstaller { program: "setup".into(), why: why() },
         R::NoGuardHere,
         R::NoHolder { why: why() },
+        R::NoWaiter { why: why() },
+        R::AwaitsConfirm { run: run(), left: Duration::from_secs(61) },
+        R::NothingAwaits,
+        R::ConfirmUnknown { asked: "x".into(), waiting: Some(run()) },
+        R::AwaitsNothing { run: run() },
+        R::ConfirmTooLate { run: run() },
         R::NamesFoldAlike { names: vec![place(), place()] },
         R::StepsContradict { target: place() },
         R::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
@@ -218,6 +224,8 @@ fn failures() -> Vec<Failure> {
         F::NotJudged,
         F::InstallerRuns { processes: vec![("i".into(), 7)] },
         F::NeverLetGo,
+        F::NotConfirmed { within: 600 },
+        F::AwaitsConfirm { run: run(), left: Duration::from_secs(61) },
     ]
 }
 
@@ -404,7 +412,7 @@ fn exit_codes_of_refusals_are_those_of_the_contract() {
                 (12, Outcome::Refused)
             }
             Refusal::NoRights { .. } => (13, Outcome::Refused),
-            Refusal::Unfinished { .. } => (21, Outcome::Unfinished),
+            Refusal::Unfinished { .. } | Refusal::AwaitsConfirm { .. } => (21, Outcome::Unfinished),
             Refusal::RebootPending { .. } => (21, Outcome::RebootPending),
             Refusal::CommitPending { .. } => (21, Outcome::Staged),
             _ => (10, Outcome::Refused),

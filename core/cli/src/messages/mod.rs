@@ -5,6 +5,7 @@
 
 pub(crate) mod abandon;
 pub(crate) mod boot;
+pub(crate) mod confirm;
 pub(crate) mod conformance;
 pub(crate) mod doctor;
 pub(crate) mod failure;
@@ -133,6 +134,7 @@ mod tests {
             ("notice", include_str!("notice.rs")),
             ("abandon", include_str!("abandon.rs")),
             ("boot", include_str!("boot.rs")),
+            ("confirm", include_str!("confirm.rs")),
             ("conformance", include_str!("conformance.rs")),
             ("profile", include_str!("profile.rs")),
             ("scaffold", include_str!("scaffold.rs")),

@@ -26,6 +26,8 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
         R::Unfinished { .. }
         | R::RebootPending { .. }
         | R::CommitPending { .. }
+        | R::AwaitsConfirm { .. }
+        | R::ConfirmTooLate { .. }
         | R::StillStaged { .. }
         | R::Cancelled(_)
         | R::StageFailed(_)
@@ -533,6 +535,12 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         | R::SnapshotFailed(_)
         | R::Changing { .. }
         | R::BadGlob { .. } => super::snapshot::refused(refusal),
+        R::AwaitsConfirm { .. }
+        | R::NothingAwaits
+        | R::ConfirmUnknown { .. }
+        | R::AwaitsNothing { .. }
+        | R::ConfirmTooLate { .. }
+        | R::NoWaiter { .. } => super::confirm::refused(refusal),
         R::CommitPending { .. }
         | R::NothingStaged
         | R::CommitUnknown { .. }

@@ -23,9 +23,9 @@ const LOOK: Duration = Duration::from_millis(250);
 
 impl Guard<'_> {
     /// Judges the installer's work, and keeps it or goes back.
-    pub(super) fn conclude(mut self, exit: &Exit) -> RunReport {
+    pub(super) fn conclude(self, exit: &Exit) -> RunReport {
         let failure = match self.judge(exit) {
-            Ok(()) => return self.keep(Verdict::Well, String::new()),
+            Ok(()) => return self.keep_or_wait(Verdict::Well, String::new()),
             Err(failure @ Failure::InstallerRuns { .. }) => {
                 return self.report(Ending::Unfinished(failure), true);
             }
@@ -44,15 +44,18 @@ impl Guard<'_> {
         if back {
             return self.go_back(failure);
         }
-        self.notices.push(Notice::KeptInSpite { why: failure.to_string() });
-        self.keep(Verdict::Ill, failure.to_string())
+        self.keep_or_wait(Verdict::Ill, failure.to_string())
     }
 
-    fn keep(mut self, verdict: Verdict, why: String) -> RunReport {
+    /// The installer's work stays, for good.
+    pub(super) fn keep(mut self, verdict: Verdict, why: String) -> RunReport {
         if let Ok(left) = self.members()
             && !left.is_empty()
         {
             self.notices.push(Notice::InstallerLeft { processes: named(&left) });
+        }
+        if verdict == Verdict::Ill {
+            self.notices.push(Notice::KeptInSpite { why: why.clone() });
         }
         if let Err(failure) = self.record(Record::Kept { verdict, why }) {
             return self.report(Ending::Unfinished(failure), true);

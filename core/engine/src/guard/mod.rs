@@ -7,11 +7,15 @@
 //!                                                                  \-> GoingBack F -> a run back to the snapshot -> Undone F
 //! ```
 //!
+//! One that is to be confirmed waits before `Kept`; `confirm` has that.
+//!
 //! A guard is a run like others: a folder of its own with a plan, whose kind holds what was asked for, and a journal. The way
 //! back is another run that names it. It needs neither profile, site nor plugin: everything stands in the guard's plan and
 //! in the snapshot. Recovery settles the way back first, then the guard.
 
 mod back;
+mod confirm;
+mod deadline;
 pub mod delicate;
 mod holder;
 mod inplace;
@@ -19,13 +23,19 @@ mod install;
 mod judge;
 mod reserve;
 mod settle;
+mod ticket;
+mod waiter;
 
 pub(crate) use back::undo;
+pub(crate) use confirm::awaits;
+pub use confirm::{Awaited, Confirmed, awaited, confirm};
+pub(crate) use deadline::left;
 pub use holder::hold;
 pub(crate) use holder::may_have_let_go;
 pub use install::{Program, run};
 pub(crate) use reserve::release;
 pub(crate) use settle::settle;
+pub use waiter::wait;
 
 use crate::{
     faces::Faces,
@@ -53,6 +63,8 @@ use std::time::Duration;
 
 /// The file in the guard's folder that takes what holder and installer print.
 pub const OUTPUT: &str = "installer.log";
+/// How long holder and waiter may take to be ready.
+const READY: Duration = Duration::from_secs(30);
 /// How often a state that is waited for is looked at.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -67,6 +79,8 @@ pub struct Asked {
     pub timeout: Option<u64>,
     /// Seconds that the product may take to be whole and healthy behind it.
     pub settle: u32,
+    /// Seconds within which somebody has to confirm that the work stays.
+    pub confirm_within: Option<u64>,
     /// The profile's text.
     pub profile: String,
 }
@@ -102,6 +116,7 @@ pub fn plan(
         on_failure: asked.on_failure,
         timeout: asked.timeout,
         settle: asked.settle,
+        confirm_within: asked.confirm_within,
         profile: asked.profile,
         site: job.site,
     }));
