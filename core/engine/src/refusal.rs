@@ -452,6 +452,18 @@ pub enum Refusal {
         /// Which.
         run: RunId,
     },
+    /// This machine is not fit for the patch.
+    NotFit {
+        /// What keeps it from being put in.
+        found: Vec<crate::advice::Told>,
+    },
+    /// Nothing of this id is there to be confirmed before the patch.
+    ConfirmsNothing {
+        /// As given.
+        asked: String,
+        /// What can be confirmed.
+        known: Vec<String>,
+    },
     /// A guard waits to be confirmed. Exit 21.
     AwaitsConfirm {
         /// Which.

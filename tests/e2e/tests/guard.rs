@@ -445,6 +445,9 @@ fn the_profile_tells_whether_an_installer_that_ended_well_did_its_work() {
         fs::write(payload.join(n.to_string()), &file.patched).unwrap();
         lines.push_str(&format!("cp '{}/{n}' '{}'\n", payload.display(), file.live.display()));
     }
+    // The patch is put in where HotFix is empty alone.
+    fs::remove_dir_all(sp.tree.home.join("HotFix")).unwrap();
+    let confirm = ["--confirm", "all-servers-5.8"];
     let old = world.files();
     // Two of them are never written.
     let judged = ["SpntSvc.exe", "EarthAgent.exe"].map(|name| sp.live(name));
@@ -453,14 +456,14 @@ fn the_profile_tells_whether_an_installer_that_ended_well_did_its_work() {
         .filter(|l| !judged.iter().any(|f| l.contains(&format!("'{}'", f.display()))))
         .map(|l| format!("{l}\n"))
         .collect();
-    let run = guard(world, &["--settle", "1"], &left).ends(20);
+    let run = guard(world, &[&["--settle", "1"], &confirm[..]].concat(), &left).ends(20);
     assert_eq!(run.error_code(), "BKO-2041");
     let message = run.json["error"]["message"].as_str().unwrap();
     for file in &judged {
         assert!(message.contains(file.to_str().unwrap()), "{message}");
     }
     is_before(world, &old);
-    let run = guard(world, &["--settle", "30"], &lines).ends(0);
+    let run = guard(world, &[&["--settle", "30"], &confirm[..]].concat(), &lines).ends(0);
     assert_eq!(run.json["outcome"], "done");
     world.verb("verify", &["--expect", "patched"]).ends(0);
     world.plain(&["undo"]).ends(0);

@@ -10,7 +10,7 @@ use crate::{
     signals, terminal,
 };
 use backout_engine::{
-    Cancel, Ending, Faces, Failure, Refusal,
+    Cancel, Ending, Faces, Failure, Refusal, advice,
     guard::{self, Asked, OUTPUT, Program},
     snapshot,
 };
@@ -31,6 +31,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     let (profile, source) = session.profile_with_source(&name)?;
     let job = session.job_of(profile, ask)?;
     let argv = given::program(&asked.installer)?;
+    advice::fit(&job, &asked.confirm).map_err(stop)?;
     let label = format!("before {}", words::installer_name(&argv));
     let wish = super::snapshot::of_job(session, &job, Some(label), asked.exclude.clone())?;
     if asked.dry_run {

@@ -5,6 +5,7 @@ use crate::exit_code;
 use backout_disk::{Error, ErrorKind};
 use backout_engine::{
     Failure, Refusal, Stuck,
+    advice::Told,
     faces::{Cancelled, HostError},
     failure::Holders,
     refusal::{NotCommittable, NotUndoable, PathFlag, Trusted, Wanting},
@@ -20,7 +21,10 @@ use backout_protocol::{
     profile::{Goes, Severity},
     text::{RonError, Text},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 fn component() -> ComponentId {
     "normal-server".parse().unwrap()
@@ -114,6 +118,8 @@ fn refusals() -> Vec<Refusal> {
         R::NoGuardHere,
         R::NoHolder { why: why() },
         R::NoWaiter { why: why() },
+        R::NotFit { found: vec![told()] },
+        R::ConfirmsNothing { asked: "x".into(), known: vec!["y".into()] },
         R::AwaitsConfirm { run: run(), left: Duration::from_secs(61) },
         R::NothingAwaits,
         R::ConfirmUnknown { asked: "x".into(), waiting: Some(run()) },
@@ -188,6 +194,11 @@ fn refusals() -> Vec<Refusal> {
     ];
     all.extend(host_errors().into_iter().map(R::Plugin));
     all
+}
+
+fn told() -> Told {
+    let text = || Text::en("empty the folder");
+    Told { id: "hotfix".into(), seen: Some("1 files lie in `/h`".into()), text: text(), remedy: text() }
 }
 
 fn failures() -> Vec<Failure> {
@@ -338,14 +349,17 @@ fn every_error_and_warning_has_its_own_code_and_says_what_and_what_next() {
         let said = refusal::said(&one);
         let from = match said.code {
             5200.. => 5200..5230,
-            5100.. => 5100..5140,
+            5100.. => 5100..5200,
             _ if open => 3001..3004,
             _ => 1001..2000,
         };
         take(said, from, format!("{one:?}"));
     }
     for one in failures() {
-        take(failure::said(&one), 2001..3000, format!("{one:?}"));
+        let said = failure::said(&one);
+        // A guard that waits to be confirmed is no failure of its own.
+        let confirm = matches!(one, Failure::NotConfirmed { .. } | Failure::AwaitsConfirm { .. });
+        take(said, if confirm { 5180..5200 } else { 2001..3000 }, format!("{one:?}"));
     }
     for one in stucks() {
         let guard = matches!(one, Stuck::WayBack { .. } | Stuck::WayBackFailed { .. });

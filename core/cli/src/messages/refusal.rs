@@ -27,7 +27,6 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
         | R::RebootPending { .. }
         | R::CommitPending { .. }
         | R::AwaitsConfirm { .. }
-        | R::ConfirmTooLate { .. }
         | R::StillStaged { .. }
         | R::Cancelled(_)
         | R::StageFailed(_)
@@ -35,7 +34,7 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
         | R::SourceChanged { .. }
         | R::JournalFailed { .. } => return said,
         R::SnapshotFailed(_) | R::Changing { .. } => "no file of the product was touched",
-        R::Locked { .. } => "this call has touched nothing",
+        R::Locked { .. } | R::ConfirmTooLate { .. } => "this call has touched nothing",
         _ => "nothing was touched",
     };
     // Below a list, not behind its last line.
@@ -535,6 +534,7 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         | R::SnapshotFailed(_)
         | R::Changing { .. }
         | R::BadGlob { .. } => super::snapshot::refused(refusal),
+        R::NotFit { .. } | R::ConfirmsNothing { .. } => super::guard::unfit(refusal),
         R::AwaitsConfirm { .. }
         | R::NothingAwaits
         | R::ConfirmUnknown { .. }
