@@ -83,7 +83,8 @@ fn what_is_confirmed_stays_and_whoever_asks_meanwhile_is_told() {
     assert_eq!((&confirm["decided"], &confirm["attended"]), (&false.into(), &true.into()));
     let said = Run::to_its_end(&mut world.command(&["status"])).ends(11);
     assert!(
-        said.stdout.contains(&format!("`backout confirm {id}`")) && said.stdout.contains("59m"),
+        said.stdout.contains(&format!("`backout confirm {id}`"))
+            && said.stdout.contains("waits to be confirmed for "),
         "{said:?}"
     );
     let shown = Run::to_its_end(&mut world.command(&["show", &id])).ends(0);

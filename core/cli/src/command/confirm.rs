@@ -27,7 +27,7 @@ pub(crate) fn within(text: &str) -> Result<u64, Stop> {
 pub(crate) fn run(session: &Session, id: Option<&str>) -> Result<Answer, Stop> {
     let confirmed = guard::confirm(&session.state, id, &session.faces()).map_err(stop)?;
     Ok(match confirmed {
-        Confirmed::Now(report) => kept(report),
+        Confirmed::Now(report) => kept(*report),
         Confirmed::Before(run) => {
             let nothing = (exit_code::DONE, Outcome::NothingToDo);
             of(Answer::plain(nothing.0, nothing.1, words::before(&run), json!(null)), run)

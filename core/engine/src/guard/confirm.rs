@@ -163,7 +163,7 @@ pub(super) fn waited_for<'a>(
 #[derive(Debug)]
 pub enum Confirmed {
     /// The work stays, and how the guard ended.
-    Now(RunReport),
+    Now(Box<RunReport>),
     /// The work was confirmed before.
     Before(RunId),
     /// The work stays, but whoever has the lock has not closed the guard yet.
@@ -210,11 +210,11 @@ fn heard(path: &Path, state: &State, run: RunId, faces: &Faces<'_>) -> Result<Co
     let until = Instant::now() + CLOSE;
     loop {
         if let Some(report) = history::report(state, &run)? {
-            return Ok(Confirmed::Now(report));
+            return Ok(Confirmed::Now(Box::new(report)));
         }
         match recover::after(path, &Whose::Run(run.clone()), Extent::Whole, faces) {
             Some(RunReport { ending: Ending::Refused(Refusal::Locked { .. }), .. }) => {}
-            Some(report) => return Ok(Confirmed::Now(report)),
+            Some(report) => return Ok(Confirmed::Now(Box::new(report))),
             None => {}
         }
         if Instant::now() >= until || faces.cancel.requested().is_some() {
