@@ -121,6 +121,8 @@ fn standing(refused: &Refusal) -> Option<&RunId> {
         Refusal::Unfinished { run }
         | Refusal::RebootPending { run }
         | Refusal::CommitPending { run }
+        | Refusal::AwaitsConfirm { run, .. }
+        | Refusal::ConfirmTooLate { run }
         | Refusal::StagedDrift { run, .. }
         | Refusal::StagedStale { run, .. }
         | Refusal::StillStaged { run, .. }

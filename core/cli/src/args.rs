@@ -176,6 +176,10 @@ pub(crate) struct GuardWish {
     /// What the snapshot leaves out, as `snapshot create` takes it; may be given more than once.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+    /// Say that this is so, which the profile asks for and nothing here shows, such as `all-servers-5.8`; may be given more
+    /// than once.
+    #[arg(long, value_name = "ID")]
+    pub confirm: Vec<String>,
     /// Say what is covered and what is not; run nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -188,8 +192,8 @@ pub(crate) struct GuardWish {
     /// Not in this version.
     #[arg(long, value_name = "FILE", hide = true)]
     pub learn: Option<PathBuf>,
-    /// Not in this version.
-    #[arg(long, value_name = "TIME", hide = true)]
+    /// Take everything back unless `backout confirm` comes within this time, such as `10m`; at most 7 days.
+    #[arg(long, value_name = "TIME")]
     pub confirm_within: Option<String>,
     /// Take along data of databases, and files that are open for writing, in folders that are watched. Stop the services
     /// that write to them before.
@@ -216,6 +220,9 @@ pub(crate) enum OnFailure {
 
 /// The verb that the holder of an installer is started with.
 pub(crate) const GUARD_HOLDER: &str = "guard-holder";
+
+/// The verb that the process is started with that takes back what nobody confirms.
+pub(crate) const GUARD_WAITER: &str = "guard-waiter";
 
 /// The verb that the processes of plugins are started with.
 pub(crate) const PLUGIN_HOST: &str = "plugin-host";
@@ -383,6 +390,14 @@ pub(crate) enum Verb {
     },
     /// Runs an installer with a snapshot behind it: its work stays if it is good, and goes back whole if it is not.
     Guard(GuardWish),
+    /// Keeps what a guard with `--confirm-within` waits with.
+    Confirm {
+        /// Which run, or as much of its id's beginning as no other has [default: the one that waits].
+        id: Option<String>,
+    },
+    /// Is the process that takes back what nobody confirms; it is told the rest by whoever has started it.
+    #[command(name = GUARD_WAITER, hide = true)]
+    GuardWaiter { run: String },
     /// Is the process that holds an installer's processes together; it is told the rest by whoever has started it.
     #[command(name = GUARD_HOLDER, hide = true)]
     GuardHolder { folder: PathBuf },

@@ -19,6 +19,7 @@ pub(crate) fn wanted(verb: &Verb) -> Option<&'static str> {
         Verb::Undo { dry_run: false, .. } => Some("undo"),
         Verb::Commit { dry_run: false, .. } => Some("commit"),
         Verb::Recover { dry_run: false, .. } => Some("recover"),
+        Verb::Confirm { .. } => Some("confirm"),
         Verb::Guard(wish) if !wish.dry_run => Some("guard"),
         Verb::Boot { verb: BootVerb::Install } => Some("boot install"),
         Verb::Boot { verb: BootVerb::Remove } => Some("boot remove"),

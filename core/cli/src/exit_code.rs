@@ -34,7 +34,7 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> (u8, Outcome) {
         }
         Refusal::StillStaged { why, .. } => of_refusal(why),
         Refusal::NoRights { .. } => (NO_RIGHTS, Outcome::Refused),
-        Refusal::Unfinished { .. } => (UNFINISHED, Outcome::Unfinished),
+        Refusal::Unfinished { .. } | Refusal::AwaitsConfirm { .. } => (UNFINISHED, Outcome::Unfinished),
         Refusal::RebootPending { .. } => (UNFINISHED, Outcome::RebootPending),
         Refusal::CommitPending { .. } => (UNFINISHED, Outcome::Staged),
         _ => (REFUSED, Outcome::Refused),

@@ -7,6 +7,7 @@ use backout_protocol::{ComponentId, HostPath, SnapshotId, path::encode, plan::Re
 use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// `--set NAME=VALUE`. A value may hold `=`; a name may not.
@@ -17,6 +18,21 @@ pub(crate) fn variable(text: &OsStr) -> Result<(String, HostPath), Stop> {
         }
         _ => Err(wrong(format!("`{}` is not of the form --set NAME=VALUE", encode(text)))),
     }
+}
+
+/// A time: `90`, `90s`, `5m`, `1h`, `7d`. `flag`: whose it is.
+pub(crate) fn time(flag: &str, text: &str) -> Result<Duration, Stop> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match &text[digits.len()..] {
+        "" | "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        "d" => Some(86_400),
+        _ => None,
+    };
+    let seconds = digits.parse::<u64>().ok().zip(factor).and_then(|(n, f)| n.checked_mul(f));
+    let seconds = seconds.map(Duration::from_secs);
+    seconds.ok_or_else(|| wrong(format!("`{flag} {text}` is not a time such as 90s or 5m")))
 }
 
 /// An installer and its arguments: the program by its absolute path, as it is found from here or on the search path.

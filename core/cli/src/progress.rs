@@ -1,6 +1,6 @@
 //! What is seen while a run goes on: bars on a terminal, plain lines elsewhere, or a stream of JSON.
 
-use crate::{args::Json, frame::Frame, json, logging, terminal, worker};
+use crate::{args::Json, frame::Frame, json, logging, messages, terminal, worker};
 use backout_engine::Observer;
 use backout_protocol::{
     Event, RunId,
@@ -8,7 +8,10 @@ use backout_protocol::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use std::{fs::File, time::Instant};
+use std::{
+    fs::File,
+    time::{Duration, Instant},
+};
 
 /// Shows events.
 #[derive(Debug)]
@@ -70,6 +73,10 @@ impl Observer for Progress {
         logging::event(event);
         match &self.how {
             How::Told => worker::tell(&Frame::Event(event.clone())),
+            // What somebody has to answer is told whatever is said.
+            How::Quiet if matches!(event, Event::AwaitingConfirm { .. }) => {
+                terminal::err(&words(event).unwrap_or_default());
+            }
             How::Quiet => {}
             How::Stream => {
                 let at_ms = self.begun.elapsed().as_millis();
@@ -130,6 +137,9 @@ pub(crate) fn words(event: &Event) -> Option<String> {
         }
         Event::Waiting { images } => format!("  waiting for {} to be gone", images.join(", ")),
         Event::Log { line } => line.clone(),
+        Event::AwaitingConfirm { run, left_s, until } => {
+            messages::confirm::waits(run, Duration::from_secs(*left_s), *until)
+        }
         Event::Unwinding => "putting everything back".to_owned(),
         _ => return None,
     })

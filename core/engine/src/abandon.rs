@@ -160,6 +160,7 @@ fn standing(status: Status) -> Standing {
         | Status::Guarding
         | Status::Installing
         | Status::Judging
+        | Status::AwaitingConfirm
         | Status::GoingBack
         | Status::Unswapped
         | Status::Deferred

@@ -3,7 +3,7 @@
 
 use crate::{
     load::Job,
-    look,
+    look, planner,
     preflight::is_ours,
     presence::Presence,
     refusal::Refusal,
@@ -11,7 +11,11 @@ use crate::{
     verify::{self, Found},
 };
 use backout_machine::{process, service::ServiceState};
-use backout_protocol::{ComponentId, HostPath, Profile, profile::Sign, text::Text};
+use backout_protocol::{
+    ComponentId, HostPath, Place, Profile,
+    profile::{Question, Sign},
+    text::Text,
+};
 use std::path::PathBuf;
 
 /// A question that concerns this machine.
@@ -32,13 +36,37 @@ pub struct Told {
 /// # Errors
 /// As planning, up to the survey.
 pub fn look(job: &Job) -> Result<Vec<Told>, Refusal> {
+    concerning(job, &job.profile.profile.questions)
+}
+
+/// What keeps this machine from getting the patch of the profile of `job`, as far as nobody has `confirmed` it: that it is seen,
+/// or that it cannot be seen and concerns this machine.
+///
+/// # Errors
+/// [`Refusal::NotFit`], [`Refusal::MustBeClosed`], [`Refusal::ConfirmsNothing`]; as planning, up to the survey.
+pub fn fit(job: &Job, confirmed: &[String]) -> Result<(), Refusal> {
     let profile = &job.profile.profile;
-    if profile.questions.is_empty() {
+    let asked: Vec<&Question> =
+        profile.before_patch.iter().filter(|q| matches!(q.sign, Sign::Untold { .. })).collect();
+    if let Some(unknown) = confirmed.iter().find(|id| asked.iter().all(|q| q.id != **id)) {
+        let known = asked.iter().map(|q| q.id.clone()).collect();
+        return Err(Refusal::ConfirmsNothing { asked: unknown.clone(), known });
+    }
+    planner::closed_here(job)?;
+    let mut found = concerning(job, &profile.before_patch)?;
+    found.retain(|told| told.seen.is_some() || !confirmed.contains(&told.id));
+    if found.is_empty() { Ok(()) } else { Err(Refusal::NotFit { found }) }
+}
+
+/// Those of the questions whose reason is seen, or cannot be seen and concerns this machine.
+fn concerning(job: &Job, questions: &[Question]) -> Result<Vec<Told>, Refusal> {
+    let profile = &job.profile.profile;
+    if questions.is_empty() {
         return Ok(Vec::new());
     }
     let survey = Survey::with(job, open_services(job)?)?;
     let mut told = Vec::new();
-    for question in &profile.questions {
+    for question in questions {
         let seen = match &question.sign {
             Sign::Lingers { service, images, under } => {
                 let under = folders(&survey, under);
@@ -51,6 +79,7 @@ pub fn look(job: &Job) -> Result<Vec<Told>, Refusal> {
             }
             Sign::NotEmpty { folder } => lies_in(&survey, folder),
             Sign::Below { component, build } => below(job, profile, &survey, component, *build),
+            Sign::OtherLine { file } => other_line(profile, &survey, file),
             Sign::Untold { components } => {
                 if components.iter().any(|c| is_here(&survey, c)) {
                     let (text, remedy) = (question.text.clone(), question.remedy.clone());
@@ -65,6 +94,15 @@ pub fn look(job: &Job) -> Result<Vec<Told>, Refusal> {
         }
     }
     Ok(told)
+}
+
+/// The version of a file that is there and is of another line than the product's.
+fn other_line(profile: &Profile, survey: &Survey, location: &str) -> Option<String> {
+    let line = profile.product.patched?.line();
+    let (root, rel) = look::location(&survey.folders, location)?;
+    let place = Place { root, rel: rel? };
+    let version = look::image(&place).ok()?.version?;
+    (version.line() != line).then(|| format!("`{place}` is of {version}"))
 }
 
 fn is_here(survey: &Survey, component: &ComponentId) -> bool {

@@ -107,6 +107,7 @@ pub trait Observer: Sync {
 pub struct Cancel {
     flag: std::sync::Arc<AtomicBool>,
     deadline: Option<Instant>,
+    ends: std::sync::Arc<AtomicBool>,
 }
 
 /// Why a run is to stop.
@@ -121,7 +122,18 @@ pub enum Cancelled {
 impl Cancel {
     /// Stops when `flag` is set or `deadline` has passed.
     pub fn new(flag: std::sync::Arc<AtomicBool>, deadline: Option<Instant>) -> Self {
-        Self { flag, deadline }
+        Self { flag, deadline, ends: std::sync::Arc::default() }
+    }
+
+    /// `ends`: set beside the flag where no person asks, but the system ends this process.
+    #[must_use]
+    pub fn ended_by(self, ends: std::sync::Arc<AtomicBool>) -> Self {
+        Self { ends, ..self }
+    }
+
+    /// Whether it is the system that ends this process, as it does before a reboot.
+    pub fn ends_the_process(&self) -> bool {
+        self.ends.load(Ordering::SeqCst)
     }
 
     /// Whether to stop, and why.

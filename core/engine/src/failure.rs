@@ -7,8 +7,10 @@ use crate::{faces::Cancelled, refusal::Refusal};
 use backout_disk::{Error, ErrorKind};
 use backout_journal::Unreadable;
 use backout_machine::{holders, service::ServiceError};
-use backout_protocol::{ComponentId, HostPath, Place, ServiceName, SnapshotId, guard::Exit, text::Text};
-use std::{fmt, path::Path};
+use backout_protocol::{
+    ComponentId, HostPath, Place, RunId, ServiceName, SnapshotId, guard::Exit, text::Text,
+};
+use std::{fmt, path::Path, time::Duration};
 
 /// Image and number of each process that holds a file, as far as the system tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -153,6 +155,18 @@ pub enum Failure {
     },
     /// An installer was never let go: nothing of it ran.
     NeverLetGo,
+    /// Nobody confirmed in time that an installer's work stays.
+    NotConfirmed {
+        /// How many seconds there were.
+        within: u64,
+    },
+    /// A guard waits to be confirmed.
+    AwaitsConfirm {
+        /// Which.
+        run: RunId,
+        /// How much time is left.
+        left: Duration,
+    },
     /// The run's own records say why it went back, in these words.
     Recorded {
         /// Them.
@@ -316,6 +330,10 @@ impl fmt::Display for Failure {
                 write!(f, "the installer goes on: {}", all.join(", "))
             }
             Failure::NeverLetGo => f.write_str("the installer was never let go"),
+            Failure::NotConfirmed { within } => write!(f, "it was not confirmed within {within} s"),
+            Failure::AwaitsConfirm { left, .. } => {
+                write!(f, "it waits to be confirmed, for {} s more", left.as_secs())
+            }
             Failure::Recorded { why } => f.write_str(why),
         }
     }

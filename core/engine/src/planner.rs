@@ -266,6 +266,18 @@ fn to_be_closed(profile: &Profile, survey: &Survey, selected: &[&Component]) -> 
     profile.checks.iter().filter(concerns).map(closed).collect()
 }
 
+/// Sees that the programs are closed that must be while the components that are here are worked on.
+///
+/// # Errors
+/// [`Refusal::MustBeClosed`]; as planning, up to the survey.
+pub(crate) fn closed_here(job: &Job) -> Result<(), Refusal> {
+    let profile = &job.profile.profile;
+    let survey = Survey::of_files(job)?;
+    let here = |c: &&Component| matches!(survey.presence.get(&c.id), Some(Presence::Present { .. }));
+    let here: Vec<&Component> = profile.components.iter().filter(here).collect();
+    preflight::closed_now(&to_be_closed(profile, &survey, &here))
+}
+
 /// What the plugin of a component is asked on this machine: the plugin's id, and the request.
 ///
 /// # Errors

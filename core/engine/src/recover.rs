@@ -258,9 +258,12 @@ fn go_on(
         Remedy::AwaitReboot => run.behind_the_reboot(behind, recorded(reading)),
         Remedy::DropStaging | Remedy::DropStagingAndResume => run.close_untouched(recorded(reading)),
         // A guard's own are settled by its own room.
-        Remedy::Judge | Remedy::GoBack | Remedy::Forget | Remedy::AwaitCommit | Remedy::TidyUp => {
-            Ending::NothingToDo
-        }
+        Remedy::Judge
+        | Remedy::AwaitConfirm
+        | Remedy::GoBack
+        | Remedy::Forget
+        | Remedy::AwaitCommit
+        | Remedy::TidyUp => Ending::NothingToDo,
     };
     let ending = match ending {
         Ending::Done => Ending::Completed,

@@ -490,6 +490,49 @@ pub enum Refusal {
         /// Which.
         run: RunId,
     },
+    /// This machine is not fit for the patch.
+    NotFit {
+        /// What keeps it from being put in.
+        found: Vec<crate::advice::Told>,
+    },
+    /// Nothing of this id is there to be confirmed before the patch.
+    ConfirmsNothing {
+        /// As given.
+        asked: String,
+        /// What can be confirmed.
+        known: Vec<String>,
+    },
+    /// A guard waits to be confirmed. Exit 21.
+    AwaitsConfirm {
+        /// Which.
+        run: RunId,
+        /// How much time is left.
+        left: std::time::Duration,
+    },
+    /// No guard waits to be confirmed.
+    NothingAwaits,
+    /// No run of this id waits to be confirmed.
+    ConfirmUnknown {
+        /// As asked for.
+        asked: String,
+        /// The run that does wait, if there is one.
+        waiting: Option<RunId>,
+    },
+    /// The run is none that waits to be confirmed.
+    AwaitsNothing {
+        /// Which.
+        run: RunId,
+    },
+    /// The time to confirm is over: everything goes back, or is back.
+    ConfirmTooLate {
+        /// Which.
+        run: RunId,
+    },
+    /// The process that would take back what nobody confirms cannot be started.
+    NoWaiter {
+        /// Why.
+        why: String,
+    },
     /// No run waits for its commit.
     NothingStaged,
     /// No run of this id waits for its commit.

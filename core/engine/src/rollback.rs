@@ -47,7 +47,7 @@ fn up_to(until: Until, locked: &Locked, plan: &Plan, faces: &Faces<'_>) -> RunRe
         Err(e) => return Refusal::Service(e).into(),
     };
     let plain = until == Until::End && plan.guard.is_none();
-    match begin(locked, plan, if plain { format::PLAIN } else { format::FORMAT }) {
+    match begin(locked, plan, if plain { format::PLAIN } else { format::PAUSING }) {
         Ok((tx, journal)) => {
             faces.observer.begun(&tx.run, tx.log());
             carry_out(until, locked, tx, journal, services.as_ref(), faces)

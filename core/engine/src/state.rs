@@ -2,6 +2,7 @@
 //! later lies in its own folder here.
 
 use crate::{
+    guard,
     refusal::{Refusal, Trusted},
     tidy,
     transaction::LOG,
@@ -57,6 +58,9 @@ impl OpenRun {
 
     /// Why nothing new is begun beside it.
     pub fn refusal(self) -> Refusal {
+        if let Some(deadline) = guard::awaits(&self) {
+            return Refusal::AwaitsConfirm { left: guard::left(deadline), run: self.run };
+        }
         match (self.waits_for_a_reboot(), self.waits_for_its_commit()) {
             (true, _) => Refusal::RebootPending { run: self.run },
             (_, true) => Refusal::CommitPending { run: self.run },

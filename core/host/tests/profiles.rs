@@ -115,7 +115,7 @@ fn everything_said_is_said_in_both_languages() {
     texts.extend(profile.components.iter().map(|c| &c.title));
     texts.extend(profile.advisories.iter().map(|a| &a.text));
     texts.extend(profile.reminders.iter().map(|r| &r.text));
-    texts.extend(profile.questions.iter().flat_map(|q| [&q.text, &q.remedy]));
+    texts.extend(profile.questions.iter().chain(&profile.before_patch).flat_map(|q| [&q.text, &q.remedy]));
     for component in &profile.components {
         if let Role::VerifyOnly { why } = &component.role {
             texts.push(why);

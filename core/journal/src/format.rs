@@ -1,14 +1,16 @@
 //! Lines: `<crc32, 8 hex digits> <RON>\n`, the checksum over the RON text.
 //!
 //! Format 1.0: the first. 1.1: runs that are left staged, guards, and the runs by which these go back; every other run is still
-//! written as 1.0, so that older tools read it. A reader refuses another major number and a higher minor one.
+//! written as 1.0, so that older tools read it. 1.2: guards that are to be confirmed. A reader refuses another major number and a higher minor one.
 
 use crate::record::Record;
 use backout_protocol::{RunId, guard::Exit};
 use serde::{Deserialize, Serialize};
 
 /// Version of the journal's format: (major, minor).
-pub const FORMAT: (u16, u16) = (1, 1);
+pub const FORMAT: (u16, u16) = (1, 2);
+/// Version of the journal of a run that waits for its commit, of a guard that nobody has to confirm, and of a way back.
+pub const PAUSING: (u16, u16) = (1, 1);
 /// Version of the journal of a run that neither waits for its commit nor belongs to a guard.
 pub const PLAIN: (u16, u16) = (1, 0);
 /// The file is this long from the start, so that a full disk cannot refuse a record.
@@ -43,6 +45,7 @@ pub fn encode(line: &Line) -> Result<(Vec<u8>, u32), ron::Error> {
     | Record::Deferring { why }
     | Record::Undone { why }
     | Record::GoingBack { why }
+    | Record::AwaitingConfirm { why, .. }
     | Record::Kept { why, .. }
     | Record::InstallerExited { code: Exit::NotStarted(why) } = &mut line.record
     {

@@ -2,7 +2,7 @@
 
 use backout_protocol::{
     Digest, ServiceName, SnapshotId,
-    guard::{Exit, OnFailure},
+    guard::{Deadline, Exit, OnFailure},
     plan::Was,
 };
 use serde::{Deserialize, Serialize};
@@ -112,7 +112,16 @@ pub enum Record {
         /// How.
         code: Exit,
     },
-    /// The installer's work is not good, and everything goes back to the snapshot by a run of its own. F, before anything of
+    /// The installer's work stays if somebody confirms it in time, and goes back if not. F, before anybody is asked.
+    AwaitingConfirm {
+        /// Until when.
+        until: Deadline,
+        /// Whether it is good.
+        verdict: Verdict,
+        /// What is wrong with it, if anything.
+        why: String,
+    },
+    /// The installer's work is not good, or nobody confirmed it, and everything goes back to the snapshot by a run of its own. F, before anything of
     /// it is begun.
     GoingBack {
         /// Why.
@@ -171,6 +180,7 @@ impl Record {
             | Record::GuardOpen { .. }
             | Record::LetGo
             | Record::InstallerExited { .. }
+            | Record::AwaitingConfirm { .. }
             | Record::GoingBack { .. }
             | Record::Kept { .. }
             | Record::Undone { .. } => true,
@@ -205,6 +215,7 @@ impl Record {
             Record::GuardOpen { .. } => "GuardOpen",
             Record::LetGo => "LetGo",
             Record::InstallerExited { .. } => "InstallerExited",
+            Record::AwaitingConfirm { .. } => "AwaitingConfirm",
             Record::GoingBack { .. } => "GoingBack",
             Record::Kept { .. } => "Kept",
             Record::Recovering { .. } => "Recovering",

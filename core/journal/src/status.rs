@@ -45,6 +45,8 @@ pub enum Status {
     Installing,
     /// A guard: the installer has ended, and its work is to be judged.
     Judging,
+    /// A guard: the installer's work is judged, and stays if somebody confirms it in time.
+    AwaitingConfirm,
     /// A guard: everything goes back to the snapshot, by a run of its own.
     GoingBack,
     /// The run is over: old.
@@ -81,6 +83,8 @@ pub enum Remedy {
     AwaitReboot,
     /// Wait for the installer's end, judge its work; keep it or go back to the snapshot.
     Judge,
+    /// Wait until somebody confirms the installer's work or the time for that is over; keep it or go back to the snapshot.
+    AwaitConfirm,
     /// Go back to the snapshot.
     GoBack,
     /// Only tidy up: the run is over.
@@ -148,8 +152,9 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
         // Nothing ran: the holder was never told, or never got so far.
         (S::Guarding | S::Installing, R::Undone { .. }) => Ok(S::Undone),
         (S::Installing, R::InstallerExited { .. }) => Ok(S::Judging),
-        (S::Judging, R::Kept { .. }) => Ok(S::Committed),
-        (S::Judging, R::GoingBack { .. }) => Ok(S::GoingBack),
+        (S::Judging, R::AwaitingConfirm { .. }) => Ok(S::AwaitingConfirm),
+        (S::Judging | S::AwaitingConfirm, R::Kept { .. }) => Ok(S::Committed),
+        (S::Judging | S::AwaitingConfirm, R::GoingBack { .. }) => Ok(S::GoingBack),
         (S::GoingBack, R::Undone { .. }) => Ok(S::Undone),
 
         (
@@ -157,6 +162,7 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
             | S::Guarding
             | S::Installing
             | S::Judging
+            | S::AwaitingConfirm
             | S::GoingBack
             | S::Staged
             | S::CommitPending
@@ -196,6 +202,7 @@ pub fn next(status: Status, record: &Record) -> Result<Status, IllegalRecord> {
         | (_, R::GuardOpen { .. })
         | (_, R::LetGo)
         | (_, R::InstallerExited { .. })
+        | (_, R::AwaitingConfirm { .. })
         | (_, R::GoingBack { .. })
         | (_, R::Kept { .. })
         | (_, R::Recovering { .. }) => illegal,
@@ -227,6 +234,7 @@ impl Status {
             Status::RebootPending => Remedy::AwaitReboot,
             Status::Guarding => Remedy::DropStaging,
             Status::Installing | Status::Judging => Remedy::Judge,
+            Status::AwaitingConfirm => Remedy::AwaitConfirm,
             Status::GoingBack => Remedy::GoBack,
             Status::Committed | Status::CommittedClean | Status::Undone | Status::UndoneClean => {
                 Remedy::TidyUp
@@ -251,7 +259,7 @@ mod tests {
     use crate::record::{Direction, Verdict};
     use backout_protocol::{
         Digest,
-        guard::{Exit, OnFailure},
+        guard::{Deadline, Exit, OnFailure},
         plan::Was,
     };
 
@@ -285,6 +293,11 @@ mod tests {
             },
             Record::LetGo,
             Record::InstallerExited { code: Exit::Code(0) },
+            Record::AwaitingConfirm {
+                until: Deadline { at: 1, boot: String::new(), up: 1, within: 1 },
+                verdict: Verdict::Well,
+                why: String::new(),
+            },
             Record::GoingBack { why: String::new() },
             Record::Kept { verdict: Verdict::Well, why: String::new() },
             Record::Recovering { direction: Direction::Forwards },
@@ -298,12 +311,13 @@ mod tests {
     #[test]
     fn each_status_takes_exactly_these_records() {
         use Status as S;
-        let table: [(Status, &[&str]); 23] = [
+        let table: [(Status, &[&str]); 24] = [
             (S::Nothing, &["Begin"]),
             (S::Begun, &["Staged", "Undone", "GuardOpen", "Recovering"]),
             (S::Guarding, &["Undone", "LetGo", "Recovering"]),
             (S::Installing, &["Undone", "InstallerExited", "Recovering"]),
-            (S::Judging, &["GoingBack", "Kept", "Recovering"]),
+            (S::Judging, &["AwaitingConfirm", "GoingBack", "Kept", "Recovering"]),
+            (S::AwaitingConfirm, &["GoingBack", "Kept", "Recovering"]),
             (S::GoingBack, &["Undone", "Recovering"]),
             (S::Staged, &["CommitPending", "Opening", "Undone", "Recovering"]),
             (S::CommitPending, &["Opening", "Undone", "Recovering"]),

@@ -23,7 +23,7 @@ mod unit_text;
 pub mod version;
 pub mod writers;
 
-pub use boot::{boot_id, effective_uid, is_root};
+pub use boot::{boot_id, effective_uid, is_root, since_boot};
 pub use holders::Holder;
 pub use patience::Patience;
 pub use probe::{ProbeError, probe};

@@ -21,11 +21,29 @@ pub struct Guard {
     pub timeout: Option<u64>,
     /// Seconds that the product may take to be whole and healthy, once the installer has ended well.
     pub settle: u32,
+    /// Seconds within which somebody has to confirm that the work stays; `None`: it stays without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm_within: Option<u64>,
     /// The profile's text; `None`: there is none, folders and services were named.
     #[serde(default)]
     pub profile: Option<String>,
     /// The site.
     pub site: Site,
+}
+
+/// Until when a guard waits to be confirmed: by the clock that people set, and by one that nobody sets and each boot begins
+/// anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deadline {
+    /// Milliseconds since 1970.
+    pub at: u64,
+    /// The boot in which the wait began.
+    pub boot: String,
+    /// Milliseconds since that boot.
+    pub up: u64,
+    /// How many seconds the wait is.
+    pub within: u64,
 }
 
 /// What becomes of an installer's work that is not good.

@@ -52,6 +52,10 @@ pub struct Profile {
     /// Questions that people have about this patch, which `doctor` answers where it sees the reason for them.
     #[serde(default)]
     pub questions: Vec<Question>,
+    /// What keeps this patch from being put in by `guard`: each is refused where its sign is seen. What cannot be seen is
+    /// refused until a person has confirmed that it is no matter.
+    #[serde(default)]
+    pub before_patch: Vec<Question>,
     /// Seconds to wait.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -381,6 +385,11 @@ pub enum Sign {
         /// The first build without the matter.
         build: u16,
     },
+    /// A file is of another version line than the product's `patched`: another version of the product.
+    OtherLine {
+        /// The file: `variable/name`.
+        file: String,
+    },
     /// It cannot be seen: it is told as advice where one of these components is here.
     Untold {
         /// The components.
@@ -499,10 +508,13 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
             return Some(format!("a check is about the component `{unknown}`, which is not there"));
         }
     }
-    for question in &profile.questions {
+    for question in profile.questions.iter().chain(&profile.before_patch) {
+        if matches!(question.sign, Sign::OtherLine { .. }) && profile.product.patched.is_none() {
+            return Some(format!("`{}` needs the product's `patched`", question.id));
+        }
         let folders: &[String] = match &question.sign {
             Sign::Lingers { under, .. } => under,
-            Sign::NotEmpty { folder } => std::slice::from_ref(folder),
+            Sign::NotEmpty { folder: place } | Sign::OtherLine { file: place } => std::slice::from_ref(place),
             Sign::Below { .. } | Sign::Untold { .. } => &[],
         };
         if let Some(why) = folders.iter().find_map(|f| bad_location(f)) {
@@ -511,7 +523,7 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
         let about: &[ComponentId] = match &question.sign {
             Sign::Below { component, .. } => std::slice::from_ref(component),
             Sign::Untold { components } => components,
-            Sign::Lingers { .. } | Sign::NotEmpty { .. } => &[],
+            Sign::Lingers { .. } | Sign::NotEmpty { .. } | Sign::OtherLine { .. } => &[],
         };
         if let Some(unknown) = about.iter().find(|c| !ids.contains(&c.as_str())) {
             return Some(format!("a question is about the component `{unknown}`, which is not there"));

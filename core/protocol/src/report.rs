@@ -160,6 +160,15 @@ pub enum Event {
         /// What happens to it.
         doing: ActionDoing,
     },
+    /// A guard waits to be confirmed.
+    AwaitingConfirm {
+        /// Which.
+        run: RunId,
+        /// Seconds left.
+        left_s: u64,
+        /// Until when, in milliseconds since 1970, as the clock stands now.
+        until: u64,
+    },
     /// The run goes backwards.
     Unwinding,
     /// `status --follow`: a line of the log of the run that another process carries out.

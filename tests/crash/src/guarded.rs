@@ -21,9 +21,14 @@ pub fn installer(world: &World, code: u8) -> PathBuf {
 
 /// A call of `guard` with it.
 pub fn guard(world: &World, code: u8) -> Command {
+    guard_with(world, code, &[])
+}
+
+/// The same with more flags.
+pub fn guard_with(world: &World, code: u8, more: &[&str]) -> Command {
     let setup = installer(world, code);
-    let mut command = world.verb_command("guard", &["--yes", "--no-parent", "--settle", "0", "--"]);
-    command.arg(setup);
+    let mut command = world.verb_command("guard", &["--yes", "--no-parent", "--settle", "0"]);
+    command.args(more).arg("--").arg(setup);
     command
 }
 

@@ -9,10 +9,10 @@
 
 use backout_crash::{
     Side, calls, drawn,
-    guarded::{guard, installer, watch},
+    guarded::{guard, guard_with, installer, watch},
     have_strace, promised, recover, settled, shard, tally,
 };
-use backout_kit::{Snapshot, World, strace};
+use backout_kit::{Running, Snapshot, World, process, strace};
 use std::process::Command;
 
 /// Other calls than a record's: so many points of all of them.
@@ -22,6 +22,19 @@ const DEEP: usize = 24;
 
 /// A call of guard with an installer that ends with this code.
 type Call = fn(&World, u8) -> Command;
+
+/// Ends the process that waits in the place of a guard, so that what is settled is settled by the test alone.
+fn end_waiter(world: &World) {
+    let state = world.state.to_str().unwrap();
+    for process in std::fs::read_dir("/proc").unwrap() {
+        let process = process.unwrap();
+        let words = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let words = String::from_utf8_lossy(&words).into_owned();
+        if words.contains("guard-waiter") && words.contains(state) {
+            process::kill(process.file_name().to_str().unwrap().parse().unwrap());
+        }
+    }
+}
 
 /// What the installer makes of a world, and which calls a guard makes that ends so.
 fn probed(call: Call, code: u8) -> (Snapshot, Vec<(&'static str, u64)>) {
@@ -142,3 +155,84 @@ fn a_recovery_of_a_guard_that_is_killed_too_leaves_everything_as_before() {
 
 /// Which write in place that is: the journal and the lock are written so.
 const GOING_BACK: u64 = 6;
+
+/// What a command does that ends 20: its records and some of its other calls.
+fn points_of(
+    made: &std::collections::BTreeMap<&'static str, u64>,
+    others: &[&str],
+) -> Vec<(&'static str, u64)> {
+    let all = |names: &[&str]| {
+        let named = made.iter().filter(|(call, _)| names.contains(*call));
+        named.flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect::<Vec<_>>()
+    };
+    all(&["pwrite64"]).into_iter().chain(drawn(all(others), DEEP)).collect()
+}
+
+#[test]
+fn a_guard_that_waits_to_be_confirmed_and_is_killed_at_any_record_leaves_everything_as_before() {
+    if !have_strace() {
+        return;
+    }
+    let world = World::small();
+    let made = failing(&mut guard_with(&world, 0, &["--confirm-within", "1s"]), &world);
+    end_waiter(&world);
+    let points = points_of(&made, &["renameat", "renameat2", "fsync"]);
+    let records = points.iter().filter(|(call, _)| *call == "pwrite64").count();
+    let new = World::small().files();
+    let sides = shard::over(points, |(call, n)| {
+        let world = World::small();
+        let old = world.files();
+        let at = format!("a guard that nobody confirms, killed at {call} no. {n}");
+        let command = guard_with(&world, 0, &["--confirm-within", "1s"]);
+        strace::injected(&command, call, "signal=KILL", n).output().unwrap();
+        end_waiter(&world);
+        let side = settled(&world, &old, &new, &at);
+        promised!(side == Side::Old, "{at}: nobody confirmed it");
+        side
+    });
+    tally::add("kills of guards that nobody confirms", sides.len() as u64);
+    eprintln!("guard that nobody confirms: {} kills, {records} of them at records", sides.len());
+}
+
+#[test]
+fn a_confirmation_that_is_killed_is_given_again_and_keeps_the_work_whole() {
+    if !have_strace() {
+        return;
+    }
+    // With nobody alive to hear it: the confirmation closes the guard itself.
+    let waits = || {
+        let world = World::small();
+        let mut run = Running::start(&mut guard_with(&world, 0, &["--confirm-within", "1h"]));
+        while !world.plain(&["status"]).stdout.contains("waits to be confirmed") {
+            promised!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
+        }
+        process::kill(run.child.id());
+        let _ = run.child.wait();
+        end_waiter(&world);
+        world
+    };
+    let confirm = |world: &World| world.command(&["confirm", "--json"]);
+    let new = {
+        let world = World::small();
+        assert!(Command::new(installer(&world, 0)).status().unwrap().success());
+        world.files()
+    };
+    let world = waits();
+    let made = calls(&confirm(&world), world.path());
+    let points = points_of(&made, &["renameat", "renameat2", "fsync", "unlinkat"]);
+    let sides = shard::over(points, |(call, n)| {
+        let world = waits();
+        let at = format!("a confirmation killed at {call} no. {n}");
+        strace::injected(&confirm(&world), call, "signal=KILL", n).output().unwrap();
+        // Given again as a person would who heard nothing: by the run's id, which need not be open any more.
+        let runs = ["transactions", "history"].map(|at| std::fs::read_dir(world.state.join(at)).unwrap());
+        let run = runs.into_iter().flatten().next().unwrap().unwrap().file_name();
+        let again = world.plain(&["confirm", run.to_str().unwrap()]);
+        promised!(again.code == Some(0), "{at}: {again:?}");
+        let side = settled(&world, &World::small().files(), &new, &at);
+        promised!(side == Side::New, "{at}: it was confirmed");
+        side
+    });
+    tally::add("kills of confirmations", sides.len() as u64);
+    eprintln!("confirmation: {} kills", sides.len());
+}

@@ -7,59 +7,20 @@
 )]
 
 use backout_demo::TreeSpec;
-use backout_e2e::{prune, runs, snapshots};
-use backout_kit::{Run, Running, ServerProtect, Snapshot, World, place, process, snapshot};
+use backout_e2e::{
+    guards::{GOOD, before, command, is_before, pid, settled},
+    prune, runs, snapshots,
+};
+use backout_kit::{Run, Running, ServerProtect, World, process, snapshot};
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
 };
 
-/// Lays an installer: a script that finds the product in `$home`, its services' control in `$ctl`, and a folder of its own in
-/// `$here`. By another process, as what a test has open for writing cannot be run.
-fn installer(world: &World, lines: &str) -> PathBuf {
-    let file = world.path().join("setup.sh");
-    let (home, ctl) = (world.home.display(), world.services.dir().join("ctl"));
-    let here = world.path().display();
-    let head = format!("#!/bin/sh\nhome='{home}'\nctl='{}'\nhere='{here}'", ctl.display());
-    place::script(&format!("{head}\n{lines}\n"), &file);
-    file
-}
-
-/// A call of guard with this installer.
-fn command(world: &World, more: &[&str], lines: &str) -> Command {
-    let setup = installer(world, lines);
-    let mut command = world.verb_command("guard", &["--yes"]);
-    command.args(more).arg("--").arg(setup);
-    command
-}
-
 fn guard(world: &World, more: &[&str], lines: &str) -> Run {
     Run::to_its_end(&mut command(world, more, lines))
-}
-
-/// A world, what it holds, and that all its services run.
-fn before() -> (World, Snapshot) {
-    let world = World::small();
-    let files = world.files();
-    (world, files)
-}
-
-/// Nothing of the installer is left, every service runs, and nothing is open or lies about.
-#[track_caller]
-fn is_before(world: &World, old: &Snapshot) {
-    let now = world.files();
-    assert!(now == *old, "{}", snapshot::differences(&now, old).join("\n"));
-    settled(world);
-}
-
-#[track_caller]
-fn settled(world: &World) {
-    assert!(world.running().iter().all(|r| *r), "a service that ran does not run");
-    assert_eq!(snapshot::leftovers(&world.home), Vec::<String>::new());
-    world.plain(&["status"]).ends(0);
-    assert_eq!(fs::read_dir(world.state.join("transactions")).unwrap().count(), 0);
 }
 
 #[track_caller]
@@ -75,27 +36,6 @@ fn until(run: &mut Running, file: &Path) {
         std::thread::yield_now();
     }
 }
-
-/// The number in a file that a script wrote.
-fn pid(file: &Path) -> u32 {
-    loop {
-        if let Ok(pid) = fs::read_to_string(file).unwrap_or_default().trim().parse() {
-            return pid;
-        }
-        std::thread::yield_now();
-    }
-}
-
-const GOOD: &str = r#"
-"$ctl" stop first
-echo v3 >"$home/live/a.conf"
-echo v3 >"$home/live/sub/c.conf"
-mkdir "$home/live/added"
-echo new >"$home/live/added/n.conf"
-rm "$home/live/b.conf"
-setsid "$ctl" start first
-echo "installed"
-"#;
 
 #[test]
 fn a_good_installer_is_kept_with_what_it_pushes_late_and_undo_takes_it_back() {
@@ -528,6 +468,9 @@ fn the_profile_tells_whether_an_installer_that_ended_well_did_its_work() {
         fs::write(payload.join(n.to_string()), &file.patched).unwrap();
         lines.push_str(&format!("cp '{}/{n}' '{}'\n", payload.display(), file.live.display()));
     }
+    // The patch is put in where HotFix is empty alone.
+    fs::remove_dir_all(sp.tree.home.join("HotFix")).unwrap();
+    let confirm = ["--confirm", "all-servers-5.8"];
     let old = world.files();
     // Two of them are never written.
     let judged = ["SpntSvc.exe", "EarthAgent.exe"].map(|name| sp.live(name));
@@ -536,14 +479,14 @@ fn the_profile_tells_whether_an_installer_that_ended_well_did_its_work() {
         .filter(|l| !judged.iter().any(|f| l.contains(&format!("'{}'", f.display()))))
         .map(|l| format!("{l}\n"))
         .collect();
-    let run = guard(world, &["--settle", "1"], &left).ends(20);
+    let run = guard(world, &[&["--settle", "1"], &confirm[..]].concat(), &left).ends(20);
     assert_eq!(run.error_code(), "BKO-2041");
     let message = run.json["error"]["message"].as_str().unwrap();
     for file in &judged {
         assert!(message.contains(file.to_str().unwrap()), "{message}");
     }
     is_before(world, &old);
-    let run = guard(world, &["--settle", "30"], &lines).ends(0);
+    let run = guard(world, &[&["--settle", "30"], &confirm[..]].concat(), &lines).ends(0);
     assert_eq!(run.json["outcome"], "done");
     world.verb("verify", &["--expect", "patched"]).ends(0);
     world.plain(&["undo"]).ends(0);

@@ -7,24 +7,17 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_e2e::{runs, snapshots, transaction};
+use backout_e2e::{
+    guards::{installer, is_before, pid, settled},
+    runs, snapshots, transaction,
+};
 use backout_kit::{Machine, Run, Running, Snapshot, World, place, process, snapshot};
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
 };
-
-/// Lays an installer that finds the product in `$home`, the services' control in `$ctl`, and a folder of its own in `$here`.
-fn installer(world: &World, lines: &str) -> PathBuf {
-    let file = world.path().join("vendor.run");
-    let (home, ctl) = (world.home.display(), world.services.dir().join("ctl"));
-    let here = world.path().display();
-    let head = format!("#!/bin/sh\nhome='{home}'\nctl='{}'\nhere='{here}'", ctl.display());
-    place::script(&format!("{head}\n{lines}\n"), &file);
-    file
-}
 
 /// `guard` on the world's folder with these flags, and no installer yet.
 fn watching(world: &World, more: &[&str]) -> Command {
@@ -61,37 +54,11 @@ fn before() -> (World, Snapshot) {
     (world, files)
 }
 
-#[track_caller]
-fn is_before(world: &World, old: &Snapshot) {
-    let now = world.files();
-    assert!(now == *old, "{}", snapshot::differences(&now, old).join("\n"));
-    settled(world);
-}
-
-/// Every service runs, and nothing is open or lies about.
-#[track_caller]
-fn settled(world: &World) {
-    assert!(world.running().iter().all(|r| *r), "a service that ran does not run");
-    assert_eq!(snapshot::leftovers(&world.home), Vec::<String>::new());
-    world.plain(&["status"]).ends(0);
-    assert_eq!(fs::read_dir(world.state.join("transactions")).unwrap().count(), 0);
-}
-
 /// The warning of this code; empty: there is none.
 fn warning(run: &Run, code: &str) -> String {
     let all = run.json["warnings"].as_array().unwrap();
     let found = all.iter().find(|w| w["code"] == code);
     found.map(|w| w["message"].as_str().unwrap().to_owned()).unwrap_or_default()
-}
-
-/// The number in a file that a script wrote.
-fn pid(file: &Path) -> u32 {
-    loop {
-        if let Ok(pid) = fs::read_to_string(file).unwrap_or_default().trim().parse() {
-            return pid;
-        }
-        std::thread::yield_now();
-    }
 }
 
 const WORK: &str = r#"

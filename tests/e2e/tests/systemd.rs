@@ -68,6 +68,37 @@ fn a_run_that_waits_for_its_commit_outlives_a_boot_and_holds_nothing_back() {
     assert_eq!(machine.files(), before);
 }
 
+#[test]
+fn a_guard_that_nobody_confirms_is_backed_out_behind_a_power_cut_by_the_boot_alone() {
+    let Some(mut machine) = machine() else { return };
+    let before = machine.files();
+    let at = |name: &str| machine.path().join(name).to_str().unwrap().to_owned();
+    let setup = machine.path().join("setup.sh");
+    place::script(
+        &format!("#!/bin/sh\necho new >'{}'\n", machine.home.join("live/a.conf").display()),
+        &setup,
+    );
+    let words =
+        ["guard", &at("small.ron"), "--site", &at("site.ron"), "--plugin-dir", &at("plugins"), "--yes"];
+    let more = ["--state-dir", &at("state"), "--confirm-within", "20s", "--", setup.to_str().unwrap()];
+    let guard = machine.command(&at("backout"), &[&words[..], &more].concat()).spawn();
+    let waits = || {
+        let open = fs::read_dir(machine.state.join("transactions")).ok().and_then(|mut open| open.next());
+        open.and_then(|open| fs::read_to_string(open.ok()?.path().join("journal")).ok())
+            .is_some_and(|journal| journal.contains("AwaitingConfirm"))
+    };
+    while !waits() {
+        std::thread::yield_now();
+    }
+    machine.power_cut();
+    guard.unwrap().wait().unwrap();
+    assert!(machine.files() != before);
+    // Nothing that starts by itself waits for it, but the recovery itself.
+    machine.boot();
+    machine.backout(&["status"]).ends(0);
+    assert!(machine.files() == before && machine.runs("first") && machine.runs("second"));
+}
+
 /// A run that was cut off in the swap, on a machine that is switched off.
 fn cut_in_the_swap(machine: &mut Machine) {
     machine.killed(&["rollback"], "renameat2", 3);

@@ -2,7 +2,7 @@
 
 use crate::{
     answer::Answer,
-    args::{GUARD_HOLDER, GuardWish, OnFailure, Wish},
+    args::{GUARD_HOLDER, GUARD_WAITER, GuardWish, OnFailure, Wish},
     exit_code, given,
     messages::{failure, guard as words, notice},
     request::{self, Aim},
@@ -10,7 +10,7 @@ use crate::{
     signals, terminal,
 };
 use backout_engine::{
-    Cancel, Ending, Faces, Failure, Job, Refusal,
+    Cancel, Ending, Faces, Failure, Job, Refusal, advice,
     guard::{
         self, Asked, OUTPUT, Program,
         delicate::{self, Leave},
@@ -29,9 +29,13 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         return Err(later(&format!("guard {what}")));
     }
     guard::is_supported().map_err(stop)?;
+    let confirm_within = asked.confirm_within.as_deref().map(super::confirm::within).transpose()?;
     session.may_ask(asked.dry_run)?;
     let ground = Ground::of(session, asked)?;
     let argv = given::program(&asked.installer)?;
+    if let Ground::Profile(job, _) = &ground {
+        advice::fit(job, &asked.confirm).map_err(stop)?;
+    }
     let label = format!("before {}", words::installer_name(&argv));
     let wish = ground.wish(session, label, asked.exclude.clone())?;
     let notices = ground.notices(asked, &wish, &argv)?;
@@ -49,7 +53,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     let told = tell(session, &wish, &argv, &notices);
     session.ask_first("", words::QUESTION)?;
     // Its time limit is the installer's: going back takes what it takes.
-    let cancel = Cancel::new(signals::flag(), None);
+    let cancel = Cancel::new(signals::flag(), None).ended_by(signals::ended());
     let faces = Faces { cancel: &cancel, ..session.faces() };
     let created = snapshot::create(&locked, &wish, &cancel).map_err(stop)?;
     let terms = Asked {
@@ -61,6 +65,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         },
         timeout: session.global.timeout,
         settle: asked.settle,
+        confirm_within,
         profile: ground.profile_text(),
     };
     let id = created.snapshot.id.clone();
@@ -183,7 +188,7 @@ pub(crate) fn hold(session: &Session, folder: &Path) -> Result<Answer, Stop> {
 
 /// What of this call is documented and not in this version.
 fn not_yet(asked: &GuardWish) -> Option<&'static str> {
-    let flags = [(asked.learn.is_some(), "--learn"), (asked.confirm_within.is_some(), "--confirm-within")];
+    let flags = [(asked.learn.is_some(), "--learn")];
     flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
 }
 
@@ -201,7 +206,8 @@ fn program() -> Result<Program, Refusal> {
     // The name that stands for this very program, even where another has been put in its place meanwhile.
     let own = if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() };
     let program = own.map_err(|e| Refusal::NoHolder { why: e.to_string() })?;
-    Ok(Program { program, arguments: vec![GUARD_HOLDER.into(), "--quiet".into()] })
+    let arguments = vec![GUARD_HOLDER.into(), "--quiet".into()];
+    Ok(Program { program, arguments, waiter: vec![GUARD_WAITER.into(), "--quiet".into()] })
 }
 
 /// What a program is told beside the result.
@@ -215,6 +221,7 @@ fn data(session: &Session, plan: &Plan, wish: &snapshot::Wish, answer: &Answer) 
         "snapshot": terms.snapshot,
         "argv": terms.argv,
         "on_failure": terms.on_failure,
+        "confirm_within": terms.confirm_within,
         "covers": covers(wish),
         "not_covered": left(wish),
         "output": output,

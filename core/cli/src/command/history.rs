@@ -4,26 +4,41 @@ use crate::{
     answer::Answer,
     exit_code,
     logging::{now, when},
-    messages::{self, bytes, history as words, snapshot as snapshots},
+    messages::{self, bytes, confirm, history as words, snapshot as snapshots},
     session::{Session, Stop, stop},
 };
 use backout_engine::{
     State,
+    guard::{self, Awaited},
     history::{self, Entry, Pruned, Retention, undone_by},
     snapshot,
 };
 use backout_protocol::{Outcome, RunId, plan::PlanKind};
 use serde_json::{Value, json};
 
+/// The run that waits to be confirmed, if one does, and how it stands.
+pub(crate) fn waiting(state: &State) -> Result<Option<(RunId, Awaited)>, Stop> {
+    let open = state.unfinished().map_err(stop)?;
+    Ok(open.and_then(|open| Some((open.run.clone(), guard::awaited(state, &open)?))))
+}
+
 pub(crate) fn list(session: &Session) -> Result<Answer, Stop> {
-    let entries = match State::look(&session.state).map_err(stop)? {
-        Some(state) => history::entries(&state).map_err(stop)?,
-        None => Vec::new(),
+    let (entries, open) = match State::look(&session.state).map_err(stop)? {
+        Some(state) => (history::entries(&state).map_err(stop)?, waiting(&state)?),
+        None => (Vec::new(), None),
     };
     let rows: Vec<Value> = entries.iter().map(|e| row(e, undone_by(&entries, &e.run))).collect();
-    let lines: Vec<String> = entries.iter().map(|e| words::line(e, undone_by(&entries, &e.run))).collect();
+    let mut lines: Vec<String> =
+        entries.iter().map(|e| words::line(e, undone_by(&entries, &e.run))).collect();
+    if let Some((run, awaited)) = &open {
+        lines.insert(0, confirm::stands(run, awaited));
+    }
     let text = if lines.is_empty() { "no run is over yet".to_owned() } else { lines.join("\n") };
-    Ok(Answer::read(text, json!({ "runs": rows })))
+    let mut data = json!({ "runs": rows });
+    if let Some((run, awaited)) = open {
+        data["waiting"] = json!({ "run": run, "confirm": confirm::data(&awaited) });
+    }
+    Ok(Answer::read(text, data))
 }
 
 /// A run as a program reads it.

@@ -3,6 +3,7 @@
 mod apply;
 mod boot;
 mod commit;
+mod confirm;
 mod demo;
 mod doctor;
 mod guard;
@@ -94,6 +95,8 @@ fn dispatch(session: &Session, verb: Verb) -> Result<Answer, Stop> {
         Verb::DemoService { verb, folder, hold } => demo::service(&verb, &folder, &hold),
         Verb::Snapshot { verb } => snapshot::run(session, verb),
         Verb::Guard(wish) => guard::run(session, &wish),
+        Verb::Confirm { id } => confirm::run(session, id.as_deref()),
+        Verb::GuardWaiter { run } => confirm::wait(session, &run),
         Verb::GuardHolder { folder } => guard::hold(session, &folder),
         Verb::Report(_) => Err(later("report")),
         Verb::Explain(_) => Err(later("explain")),

@@ -2,10 +2,10 @@
 
 use crate::{
     answer::Answer,
-    command::history::row,
+    command::history::{row, waiting},
     exit_code,
     logging::when,
-    messages::{notice, show as words},
+    messages::{confirm, notice, show as words},
     request,
     session::{Session, Stop, stop},
 };
@@ -59,7 +59,12 @@ pub(crate) fn run(session: &Session, id: &str) -> Result<Answer, Stop> {
     if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
         data.extend(more);
     }
-    let text = words::run(&entry, undone_by, &files, &warnings);
+    let mut text = words::run(&entry, undone_by, &files, &warnings);
+    if let Some((_, awaited)) = waiting(&state)?.filter(|(open, _)| *open == run) {
+        text.push('\n');
+        text.push_str(&confirm::stands(&run, &awaited));
+        data["confirm"] = confirm::data(&awaited);
+    }
     let mut answer = Answer::read(text, data);
     answer.result.run_id = Some(run);
     answer.result.exit_code = exit_code::DONE;

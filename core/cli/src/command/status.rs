@@ -3,10 +3,10 @@
 use crate::{
     answer::Answer,
     exit_code,
-    messages::{Said, bytes, refusal},
+    messages::{Said, bytes, confirm, refusal},
     session::{Session, Stop, stop},
 };
-use backout_engine::{Observer, Refusal, State, history};
+use backout_engine::{Observer, Refusal, State, guard, history};
 use backout_journal::{Remedy, Status};
 use backout_protocol::{Event, Outcome, RunId};
 use serde_json::json;
@@ -99,10 +99,16 @@ fn under_way(state: &State, process: u32) -> Result<Answer, Stop> {
         (Some(open), Some(stands)) => format!("the run {} is under way: {stands}", open.run),
         _ => "backout is at work".to_owned(),
     };
+    let awaited = open.as_ref().and_then(|open| Some((open.run.clone(), guard::awaited(state, open)?)));
     let run = open.map(|o| o.run);
-    let text =
+    let mut text =
         format!("{what}\nprocess {process} carries it out; `backout status --follow` shows what it does");
-    let data = json!({ "under_way": { "run": run, "stands": stands, "process": process } });
+    let mut data = json!({ "under_way": { "run": run, "stands": stands, "process": process } });
+    if let Some((run, awaited)) = &awaited {
+        text.push('\n');
+        text.push_str(&confirm::stands(run, awaited));
+        data["under_way"]["confirm"] = confirm::data(awaited);
+    }
     let mut answer = Answer::plain(exit_code::LOCKED, Outcome::Unfinished, text, data);
     answer.result.run_id = run;
     answer.result.error = Some(refusal::said(&Refusal::Locked { pid: Some(process) }).info());
@@ -133,12 +139,19 @@ fn standing(state: &State) -> Result<Answer, Stop> {
             ("its journal cannot be acted on", "change nothing and explain")
         }
     };
-    let text = match open.waits_for_its_commit() {
-        true => crate::messages::staged::waits(Some(&open.run)),
-        false => format!("the run {} is unfinished: {stands}\n`backout recover` will {will}", open.run),
+    let awaited = guard::awaited(state, &open);
+    let text = match (open.waits_for_its_commit(), &awaited) {
+        (true, _) => crate::messages::staged::waits(Some(&open.run)),
+        (_, Some(awaited)) => confirm::stands(&open.run, awaited),
+        (false, None) => {
+            format!("the run {} is unfinished: {stands}\n`backout recover` will {will}", open.run)
+        }
     };
-    let data =
+    let mut data =
         json!({ "open": { "run": open.run, "stands": stands, "recover_will": will }, "kept": kept_json });
+    if let Some(awaited) = &awaited {
+        data["open"]["confirm"] = confirm::data(awaited);
+    }
     let (waits, run) = (open.waits_for_a_reboot(), open.run.clone());
     let refused = open.refusal();
     let (code, outcome) = exit_code::of_refusal(&refused);
@@ -176,6 +189,7 @@ fn words(status: Status) -> &'static str {
         Status::Guarding => "a snapshot is taken; the installer was not let go",
         Status::Installing => "the installer was let go; it may still run, or have been cut off",
         Status::Judging => "the installer has ended; its work was being judged",
+        Status::AwaitingConfirm => "the installer's work waits to be confirmed",
         Status::GoingBack => "the installer's work was being taken back to the snapshot",
         Status::Committed | Status::CommittedClean => "it is over, every file is new",
         Status::Undone | Status::UndoneClean => "it is over, every file is old",
@@ -201,6 +215,9 @@ fn remedy(remedy: Remedy) -> &'static str {
         Remedy::AwaitReboot => "do nothing before the reboot; behind it carry the run to its end",
         Remedy::Judge => {
             "wait for the installer's end, judge its work, and keep it or take everything back to the snapshot"
+        }
+        Remedy::AwaitConfirm => {
+            "wait until it is confirmed, and take everything back to the snapshot if the time for that is over"
         }
         Remedy::GoBack => "take everything back to the snapshot, and start what ran",
         Remedy::TidyUp => "tidy up",

@@ -3,8 +3,8 @@
 use crate::{
     answer::Answer,
     args::{Expect, Wish},
-    exit_code,
-    messages::{Said, usage},
+    exit_code, given,
+    messages::Said,
     session::{Session, Stop, after, stop},
 };
 use backout_engine::verify::{self, Found, Row, Verdict, Verification};
@@ -24,7 +24,7 @@ pub(crate) fn run(
     watch: Option<&str>,
 ) -> Result<Answer, Stop> {
     // A time that never comes: until it is stopped.
-    let watched = watch.map(time).transpose()?.map(after);
+    let watched = watch.map(|text| given::time("--watch", text)).transpose()?.map(after);
     let job = session.job(wish)?;
     let wanted = expect.map(|e| match e {
         Expect::Patched => verify::Expect::Patched,
@@ -53,22 +53,6 @@ fn pause(session: &Session, until: Option<Instant>) -> bool {
         std::thread::sleep(LOOK.min(again.saturating_duration_since(Instant::now())));
     }
     true
-}
-
-/// `90`, `90s`, `5m`, `1h`.
-fn time(text: &str) -> Result<Duration, Stop> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor = match &text[digits.len()..] {
-        "" | "s" => Some(1),
-        "m" => Some(60),
-        "h" => Some(3600),
-        _ => None,
-    };
-    let seconds = digits.parse::<u64>().ok().zip(factor).and_then(|(n, f)| n.checked_mul(f));
-    let wrong = || {
-        Box::new(Answer::usage(usage::usage(&format!("`--watch {text}` is not a time such as 90s or 5m"))))
-    };
-    seconds.map(Duration::from_secs).ok_or_else(wrong)
 }
 
 fn answer(seen: &Verification, expect: Option<Expect>) -> Answer {

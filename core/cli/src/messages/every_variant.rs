@@ -5,6 +5,7 @@ use crate::exit_code;
 use backout_disk::{Error, ErrorKind};
 use backout_engine::{
     Failure, Refusal, Stuck,
+    advice::Told,
     faces::{Cancelled, HostError},
     failure::Holders,
     guard::delicate::{Data, OpenFile},
@@ -24,7 +25,10 @@ use backout_protocol::{
     profile::{Goes, Severity},
     text::{RonError, Text},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 fn component() -> ComponentId {
     "normal-server".parse().unwrap()
@@ -133,6 +137,14 @@ fn refusals() -> Vec<Refusal> {
         R::NoHolder { why: why() },
         R::NotWatchable { path: path(), why: Unwatchable::System },
         R::WatchedServiceUnknown { service: service() },
+        R::NoWaiter { why: why() },
+        R::NotFit { found: vec![told()] },
+        R::ConfirmsNothing { asked: "x".into(), known: vec!["y".into()] },
+        R::AwaitsConfirm { run: run(), left: Duration::from_secs(61) },
+        R::NothingAwaits,
+        R::ConfirmUnknown { asked: "x".into(), waiting: Some(run()) },
+        R::AwaitsNothing { run: run() },
+        R::ConfirmTooLate { run: run() },
         R::NamesFoldAlike { names: vec![place(), place()] },
         R::StepsContradict { target: place() },
         R::MustBeClosed { processes: vec![("Admin.exe".into(), 7)], help: Text::en("close it") },
@@ -204,6 +216,11 @@ fn refusals() -> Vec<Refusal> {
     all
 }
 
+fn told() -> Told {
+    let text = || Text::en("empty the folder");
+    Told { id: "hotfix".into(), seen: Some("1 files lie in `/h`".into()), text: text(), remedy: text() }
+}
+
 fn failures() -> Vec<Failure> {
     use Failure as F;
     let why = || "w".to_owned();
@@ -238,6 +255,8 @@ fn failures() -> Vec<Failure> {
         F::NotJudged,
         F::InstallerRuns { processes: vec![("i".into(), 7)] },
         F::NeverLetGo,
+        F::NotConfirmed { within: 600 },
+        F::AwaitsConfirm { run: run(), left: Duration::from_secs(61) },
     ]
 }
 
@@ -367,7 +386,10 @@ fn every_error_and_warning_has_its_own_code_and_says_what_and_what_next() {
         take(said, from, format!("{one:?}"));
     }
     for one in failures() {
-        take(failure::said(&one), 2001..3000, format!("{one:?}"));
+        let said = failure::said(&one);
+        // A guard that waits to be confirmed is no failure of its own.
+        let confirm = matches!(one, Failure::NotConfirmed { .. } | Failure::AwaitsConfirm { .. });
+        take(said, if confirm { 5180..5200 } else { 2001..3000 }, format!("{one:?}"));
     }
     for one in stucks() {
         let guard = matches!(one, Stuck::WayBack { .. } | Stuck::WayBackFailed { .. });
@@ -434,7 +456,7 @@ fn exit_codes_of_refusals_are_those_of_the_contract() {
                 (12, Outcome::Refused)
             }
             Refusal::NoRights { .. } => (13, Outcome::Refused),
-            Refusal::Unfinished { .. } => (21, Outcome::Unfinished),
+            Refusal::Unfinished { .. } | Refusal::AwaitsConfirm { .. } => (21, Outcome::Unfinished),
             Refusal::RebootPending { .. } => (21, Outcome::RebootPending),
             Refusal::CommitPending { .. } => (21, Outcome::Staged),
             _ => (10, Outcome::Refused),

@@ -165,6 +165,7 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "run it again; `installer.log` in the run's folder may say more",
         )
         .at("install"),
+        Failure::NotConfirmed { .. } | Failure::AwaitsConfirm { .. } => super::confirm::failed(failure),
         Failure::Recorded { why } => {
             Said::new(2012, format!("the run was given up: {why}"), "mend that, then run it again")
         }
@@ -192,6 +193,9 @@ pub(crate) fn put_back(failure: &Failure) -> Said {
 /// The failure, with the run open or its end not confirmed.
 pub(crate) fn unfinished(failure: &Failure) -> Said {
     let inner = said(failure);
+    if matches!(failure, Failure::AwaitsConfirm { .. }) {
+        return inner;
+    }
     let message = format!("{}; the run is not confirmed to be over", inner.message);
     let help = match failure {
         // Recovering alone would end here again.

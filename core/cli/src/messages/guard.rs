@@ -1,6 +1,6 @@
 //! Words about guards.
 
-use super::{Said, failure, names, refusal};
+use super::{Said, failure, names, refusal, text};
 use backout_engine::{Refusal, Stuck, refusal::Unwatchable, snapshot};
 use backout_protocol::{Guard, HostPath, Notice, Plan, path::encode, snapshot::ServiceWas};
 
@@ -83,6 +83,41 @@ pub(crate) fn watched(notice: &Notice) -> (u16, String) {
             ),
         ),
         other => (5146, format!("{other:?}")),
+    }
+}
+
+/// Refusals of a machine that is not fit for the patch.
+pub(crate) fn unfit(refusal: &Refusal) -> Said {
+    match refusal {
+        Refusal::NotFit { found } => {
+            let each: String = found
+                .iter()
+                .map(|told| {
+                    let seen = told.seen.as_ref().map_or_else(
+                        || format!("\n    if that is so: `--confirm {}`", told.id),
+                        |seen| format!("\n    {seen}"),
+                    );
+                    format!("\n  {}: {}{seen}", told.id, text(&told.text))
+                })
+                .collect();
+            let mut remedies: Vec<String> = found.iter().map(|told| text(&told.remedy)).collect();
+            remedies.dedup();
+            Said::new(
+                5191,
+                format!("this machine is not fit for the patch:{each}"),
+                format!("{}; then run it again", remedies.join("; ")),
+            )
+        }
+        Refusal::ConfirmsNothing { asked, known } => Said::new(
+            5192,
+            format!("the profile asks for no confirmation `{asked}`"),
+            if known.is_empty() {
+                "it asks for none: leave `--confirm` out".to_owned()
+            } else {
+                format!("it asks for {}", names(known))
+            },
+        ),
+        other => Said::new(5193, format!("refused: {other:?}"), "tell the developers"),
     }
 }
 

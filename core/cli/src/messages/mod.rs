@@ -5,6 +5,7 @@
 
 pub(crate) mod abandon;
 pub(crate) mod boot;
+pub(crate) mod confirm;
 pub(crate) mod conformance;
 mod delicate;
 pub(crate) mod doctor;
@@ -134,6 +135,7 @@ mod tests {
             ("notice", include_str!("notice.rs")),
             ("abandon", include_str!("abandon.rs")),
             ("boot", include_str!("boot.rs")),
+            ("confirm", include_str!("confirm.rs")),
             ("conformance", include_str!("conformance.rs")),
             ("profile", include_str!("profile.rs")),
             ("scaffold", include_str!("scaffold.rs")),

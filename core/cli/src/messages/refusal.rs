@@ -26,6 +26,7 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
         R::Unfinished { .. }
         | R::RebootPending { .. }
         | R::CommitPending { .. }
+        | R::AwaitsConfirm { .. }
         | R::StillStaged { .. }
         | R::Cancelled(_)
         | R::StageFailed(_)
@@ -33,7 +34,7 @@ pub(crate) fn said(refusal: &Refusal) -> Said {
         | R::SourceChanged { .. }
         | R::JournalFailed { .. } => return said,
         R::SnapshotFailed(_) | R::Changing { .. } => "no file of the product was touched",
-        R::Locked { .. } => "this call has touched nothing",
+        R::Locked { .. } | R::ConfirmTooLate { .. } => "this call has touched nothing",
         _ => "nothing was touched",
     };
     // Below a list, not behind its last line.
@@ -538,6 +539,13 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         | R::SnapshotFailed(_)
         | R::Changing { .. }
         | R::BadGlob { .. } => super::snapshot::refused(refusal),
+        R::NotFit { .. } | R::ConfirmsNothing { .. } => super::guard::unfit(refusal),
+        R::AwaitsConfirm { .. }
+        | R::NothingAwaits
+        | R::ConfirmUnknown { .. }
+        | R::AwaitsNothing { .. }
+        | R::ConfirmTooLate { .. }
+        | R::NoWaiter { .. } => super::confirm::refused(refusal),
         R::CommitPending { .. }
         | R::NothingStaged
         | R::CommitUnknown { .. }

@@ -1,6 +1,6 @@
 //! Ctrl-C and its kin set a flag that the engine looks at.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -17,9 +17,15 @@ fn take(takes: &[(i32, &Arc<AtomicBool>)]) {
     }
 }
 
+/// A flag that is set where it is the system that ends this process, not a person who asks.
+pub(crate) fn ended() -> Arc<AtomicBool> {
+    static ENDED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    Arc::clone(ENDED.get_or_init(Arc::default))
+}
+
 /// The flag.
 pub(crate) fn flag() -> Arc<AtomicBool> {
     let asked = Arc::new(AtomicBool::new(false));
-    os::register(&asked);
+    os::register(&asked, &ended());
     asked
 }

@@ -4,13 +4,18 @@ use signal_hook::consts;
 use std::{
     os::unix::process::CommandExt,
     process::{Child, Command},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-pub(super) fn register(asked: &Arc<AtomicBool>) {
+pub(super) fn register(asked: &Arc<AtomicBool>, ended: &Arc<AtomicBool>) {
     let ignored = Arc::new(AtomicBool::new(false));
     super::take(&[
         (consts::SIGINT, asked),
+        // Before, so that who sees the other sees this one.
+        (consts::SIGTERM, ended),
         (consts::SIGTERM, asked),
         // Handlers, not SIG_IGN: what we start gets the default back, and a caller that ignores SIGCHLD would make it
         // impossible to wait for what we start.
@@ -28,7 +33,9 @@ pub(crate) fn keep_from_terminal(worker: &mut Command) {
 /// Passes an interrupt on to a worker that has not been waited for.
 pub(crate) fn interrupt(worker: &Child) {
     let pid = rustix::process::Pid::from_child(worker);
-    if let Err(e) = rustix::process::kill_process(pid, rustix::process::Signal::INT) {
+    let ended = super::ended().load(Ordering::SeqCst);
+    let signal = if ended { rustix::process::Signal::TERM } else { rustix::process::Signal::INT };
+    if let Err(e) = rustix::process::kill_process(pid, signal) {
         log::debug!("the worker cannot be told to stop: {e}");
     }
 }

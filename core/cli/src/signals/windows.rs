@@ -9,7 +9,7 @@ use std::{
 /// Ctrl-Break, as the C library numbers it.
 const SIGBREAK: i32 = 21;
 
-pub(super) fn register(asked: &Arc<AtomicBool>) {
+pub(super) fn register(asked: &Arc<AtomicBool>, _ended: &Arc<AtomicBool>) {
     super::take(&[(consts::SIGINT, asked), (consts::SIGTERM, asked), (SIGBREAK, asked)]);
 }
 

@@ -1,6 +1,6 @@
 //! Lets the installer go, and waits for its end.
 
-use super::{Guard, OUTPUT, POLL, Side, came, holder, reserve};
+use super::{Guard, OUTPUT, POLL, READY, Side, came, holder, reserve};
 use crate::{
     faces::Faces,
     failure::{Failure, Stuck},
@@ -26,21 +26,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long the holder may take to be ready.
-const READY: Duration = Duration::from_secs(30);
 /// The record tells people which installer it was; its plan has all of it.
 const MOST_WORDS: usize = 32;
 const MOST_LETTERS: usize = 200;
 /// A line of the journal holds no more than 16 KiB, and quotes take two.
 const MOST_BYTES: usize = 4096;
 
-/// How this program is called to be a holder; the guard's folder follows.
+/// How this program is called to be a holder, or a waiter.
 #[derive(Debug, Clone)]
 pub struct Program {
     /// The program.
     pub program: PathBuf,
-    /// Its first arguments.
+    /// Its first arguments as a holder; the guard's folder follows.
     pub arguments: Vec<OsString>,
+    /// Its first arguments as a waiter; the state folder and the run follow.
+    pub waiter: Vec<OsString>,
 }
 
 /// How the wait for an installer ended.
@@ -65,7 +65,9 @@ pub fn run(
         Ok(services) => services,
         Err(refusal) => return refusal.into(),
     };
-    let (tx, journal) = match rollback::begin(locked, plan, format::FORMAT) {
+    let confirmed = plan.guards().is_some_and(|terms| terms.confirm_within.is_some());
+    let format = if confirmed { format::FORMAT } else { format::PAUSING };
+    let (tx, journal) = match rollback::begin(locked, plan, format) {
         Ok(begun) => begun,
         Err(refusal) => return refusal.into(),
     };
@@ -90,6 +92,10 @@ pub fn run(
         Ok(child) => child,
         Err(refusal) => return guard.void(refusal),
     };
+    if let Err(refusal) = guard.start_waiter(program) {
+        dismiss(child);
+        return guard.void(refusal);
+    }
     match guard.open(&mut child) {
         Ok(()) => {}
         Err(Shut::Refused(refusal)) => {

@@ -24,9 +24,9 @@ const LOOK: Duration = Duration::from_millis(250);
 
 impl Guard<'_> {
     /// Judges the installer's work, and keeps it or goes back.
-    pub(super) fn conclude(mut self, exit: &Exit) -> RunReport {
+    pub(super) fn conclude(self, exit: &Exit) -> RunReport {
         let failure = match self.judge(exit) {
-            Ok(()) => return self.keep(Verdict::Well, String::new()),
+            Ok(()) => return self.keep_or_wait(Verdict::Well, String::new()),
             Err(failure @ Failure::InstallerRuns { .. }) => {
                 return self.report(Ending::Unfinished(failure), true);
             }
@@ -45,27 +45,38 @@ impl Guard<'_> {
         if back {
             return self.go_back(failure);
         }
-        self.notices.push(Notice::KeptInSpite { why: failure.to_string() });
-        self.keep(Verdict::Ill, failure.to_string())
+        self.keep_or_wait(Verdict::Ill, failure.to_string())
     }
 
-    fn keep(mut self, verdict: Verdict, why: String) -> RunReport {
+    /// The installer's work stays, for good.
+    pub(super) fn keep(mut self, verdict: Verdict, why: String) -> RunReport {
         if let Ok(left) = self.members()
             && !left.is_empty()
         {
             self.notices.push(Notice::InstallerLeft { processes: named(&left) });
         }
-        if let Err(why) = self.write_down() {
-            self.notices.push(Notice::CameNotWritten { why });
+        if verdict == Verdict::Ill {
+            self.notices.push(Notice::KeptInSpite { why: why.clone() });
         }
-        // Also what came behind the installer's end. If we die before the record, the work is judged once more.
-        let sure = make_durable(&self.terms.roots).and_then(|()| self.record(Record::Kept { verdict, why }));
+        // Also what came while it was waited for. If we die before the record, the work is judged once more.
+        let sure = self.make_sure().and_then(|()| self.record(Record::Kept { verdict, why }));
         if let Err(failure) = sure {
             return self.report(Ending::Unfinished(failure), true);
         }
         group::dissolve(self.tx.run.as_str(), self.holder);
         let ending = if self.side == Side::Guard { Ending::Done } else { Ending::Completed };
         self.close(ending, None)
+    }
+
+    /// What was judged is on the medium, and what came is on record, before any word stands that it is good.
+    pub(super) fn make_sure(&mut self) -> Result<(), Failure> {
+        if let Err(why) = self.write_down() {
+            let notice = Notice::CameNotWritten { why };
+            if !self.notices.contains(&notice) {
+                self.notices.push(notice);
+            }
+        }
+        make_durable(&self.terms.roots)
     }
 
     /// Writes down what came while the installer ran, if nobody did yet. Says why it cannot be.

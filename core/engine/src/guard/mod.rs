@@ -9,6 +9,7 @@
 //!
 //! Without a profile folders and services are [watched](watch). Then behind the installer's end, and before the way back or
 //! `Kept`, what came is written down; nothing else that is new is taken away.
+//! One that is to be confirmed waits before `Kept`; `confirm` has that.
 //!
 //! A guard is a run like others: a folder of its own with a plan, whose kind holds what was asked for, and a journal. The way
 //! back is another run that names it. It needs neither profile, site nor plugin: everything stands in the guard's plan and
@@ -16,6 +17,8 @@
 
 mod back;
 mod came;
+mod confirm;
+mod deadline;
 pub mod delicate;
 mod drop_ins;
 mod holder;
@@ -24,14 +27,20 @@ mod install;
 mod judge;
 mod reserve;
 mod settle;
+mod ticket;
+mod waiter;
 pub mod watch;
 
 pub(crate) use back::undo;
+pub(crate) use confirm::awaits;
+pub use confirm::{Awaited, Confirmed, awaited, confirm};
+pub(crate) use deadline::left;
 pub use holder::hold;
 pub(crate) use holder::may_have_let_go;
 pub use install::{Program, run};
 pub(crate) use reserve::release;
 pub(crate) use settle::settle;
+pub use waiter::wait;
 
 use crate::{
     faces::Faces,
@@ -59,6 +68,8 @@ use std::{path::Path, time::Duration};
 
 /// The file in the guard's folder that takes what holder and installer print.
 pub const OUTPUT: &str = "installer.log";
+/// How long holder and waiter may take to be ready.
+const READY: Duration = Duration::from_secs(30);
 /// How often a state that is waited for is looked at.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -73,6 +84,8 @@ pub struct Asked {
     pub timeout: Option<u64>,
     /// Seconds that the product may take to be whole and healthy behind it.
     pub settle: u32,
+    /// Seconds within which somebody has to confirm that the work stays.
+    pub confirm_within: Option<u64>,
     /// The profile's text; `None`: there is none, folders are watched.
     pub profile: Option<String>,
 }
@@ -115,6 +128,7 @@ fn guarding(mut plan: Plan, snapshot: &SnapshotId, roots: Vec<HostPath>, asked: 
         on_failure: asked.on_failure,
         timeout: asked.timeout,
         settle: asked.settle,
+        confirm_within: asked.confirm_within,
         profile: asked.profile,
         site,
     }));

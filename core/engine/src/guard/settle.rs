@@ -1,6 +1,6 @@
 //! Settles a guard whose process died: waits for its installer, judges its work, keeps it or goes back.
 
-use super::{Guard, Side, back, holder, install::Waited, reserve};
+use super::{Guard, Side, back, confirm, holder, install::Waited, reserve, ticket};
 use crate::{
     faces::Faces,
     failure::Failure,
@@ -11,7 +11,7 @@ use crate::{
     transaction::Transaction,
     window::{Extent, chain},
 };
-use backout_journal::{Direction, Journal, Reading, Record, Status, Tail};
+use backout_journal::{Direction, Journal, Reading, Record, Status, Tail, status::next};
 use backout_protocol::{
     Event,
     guard::{Exit, OnFailure},
@@ -47,12 +47,9 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         Ok(doubt) => doubt,
         Err(failure) => return RunReport::of(Ending::Unfinished(failure)),
     };
-    let status = match &doubt {
-        Some(Record::LetGo) => Status::Installing,
-        Some(_) => Status::GoingBack,
-        None => reading.status,
-    };
+    let status = doubt.iter().try_fold(reading.status, next).unwrap_or(reading.status);
     let going_back = why(reading.records().chain(&doubt));
+    let waits = confirm::waited_for(reading.records().chain(&doubt));
     let back = matches!(status, Status::GoingBack | Status::Begun | Status::Guarding);
     let direction = if back { Direction::Backwards } else { Direction::Forwards };
     let added = doubt.into_iter().chain([Record::Recovering { direction }]);
@@ -88,6 +85,10 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
             }
             guard.conclude(&exit)
         }
+        Status::AwaitingConfirm => match waits {
+            Some((until, verdict, why)) => guard.await_word(&until, verdict, why),
+            None => guard.report(Ending::NothingToDo, false),
+        },
         Status::GoingBack => guard.go_back(Failure::Recorded { why: going_back }),
         _ => guard.report(Ending::NothingToDo, false),
     }
@@ -99,6 +100,8 @@ fn in_doubt(tx: &Transaction, on_failure: OnFailure, reading: &Reading) -> Resul
     Ok(match reading.status {
         // What the holder wrote tells, once it is gone.
         Status::Guarding if torn || holder::word(&tx.folder)?.let_go => Some(Record::LetGo),
+        // What is waited for was written down twice.
+        Status::Judging if let Some(waits) = filled(tx)? => Some(waits),
         // As long as its space is taken the way back has changed nothing. Without it half of the work may be gone, and
         // half of it is nothing to keep.
         Status::Judging if torn && on_failure != OnFailure::Keep && !reserve::is_taken(tx)? => {
@@ -106,6 +109,14 @@ fn in_doubt(tx: &Transaction, on_failure: OnFailure, reading: &Reading) -> Resul
         }
         _ => None,
     })
+}
+
+/// What the ticket says that is waited for, of a guard that is to be confirmed.
+fn filled(tx: &Transaction) -> Result<Option<Record>, Failure> {
+    if tx.plan.guards().is_none_or(|terms| terms.confirm_within.is_none()) {
+        return Ok(None);
+    }
+    ticket::filled(&tx.folder).map_err(|e| Failure::Process { why: chain(&e) })
 }
 
 impl Guard<'_> {

@@ -11,6 +11,14 @@ pub fn boot_id() -> std::io::Result<String> {
     os::boot_id()
 }
 
+/// How long ago this boot was, sleep included: a clock that nobody sets.
+///
+/// # Errors
+/// The system's.
+pub fn since_boot() -> std::io::Result<std::time::Duration> {
+    os::since_boot()
+}
+
 /// The user whose rights count, by number; `None` where users have no numbers.
 pub fn effective_uid() -> Option<u32> {
     os::effective_uid()
@@ -23,6 +31,12 @@ pub fn is_root() -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_time_since_the_boot_only_grows() {
+        let before = super::since_boot().unwrap();
+        assert!(!before.is_zero() && super::since_boot().unwrap() >= before);
+    }
+
     #[test]
     fn one_boot_has_one_id() {
         let id = super::boot_id().unwrap();

@@ -9,6 +9,7 @@ use windows_sys::{
         Security::{
             CheckTokenMembership, CreateWellKnownSid, SECURITY_MAX_SID_SIZE, WinBuiltinAdministratorsSid,
         },
+        System::SystemInformation::GetTickCount64,
     },
 };
 
@@ -40,6 +41,11 @@ pub(super) fn boot_id() -> io::Result<String> {
         return Err(io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) }.cast_signed()));
     }
     Ok(format!("{:016x}", answer.boot.wrapping_sub(answer.boot_bias)))
+}
+
+pub(super) fn since_boot() -> io::Result<std::time::Duration> {
+    // SAFETY: takes nothing and gives a number.
+    Ok(std::time::Duration::from_millis(unsafe { GetTickCount64() }))
 }
 
 pub(super) fn effective_uid() -> Option<u32> {

@@ -8,7 +8,7 @@
 #[cfg_attr(windows, path = "windows.rs")]
 mod os;
 
-pub use os::{can_run, is_supported, lead, reap};
+pub use os::{can_run, detach, is_supported, lead, reap};
 
 use crate::{
     patience::{Look, Patience},
@@ -64,6 +64,17 @@ pub fn start_holder(program: &Path, arguments: &[OsString], run: &str, output: &
     holder.args(arguments).env(MARK, run);
     holder.stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output.try_clone()?);
     holder.spawn()
+}
+
+/// Starts a process that belongs to no installer and to no terminal: `program` with `arguments`, without input and output.
+///
+/// # Errors
+/// The system's.
+pub fn start_apart(program: &Path, arguments: &[OsString]) -> io::Result<Child> {
+    let mut apart = Command::new(program);
+    apart.args(arguments).env_remove(MARK);
+    apart.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    apart.spawn()
 }
 
 /// Starts the installer, below the holder that calls this, with its output and its folder and no input. Gives its number.

@@ -36,6 +36,14 @@ pub fn lead() -> io::Result<()> {
     Ok(set_child_subreaper(Some(getpid()))?)
 }
 
+/// Makes this process the leader of a session of its own: no terminal reaches it any more.
+///
+/// # Errors
+/// The system's.
+pub fn detach() -> io::Result<()> {
+    Ok(setsid().map(drop)?)
+}
+
 /// Looks, without waiting, whether a child of ours, or an orphan that came to us, has ended.
 ///
 /// # Errors

@@ -21,6 +21,14 @@ pub fn can_run(_file: &Path) -> bool {
 ///
 /// # Errors
 /// Always.
+pub fn detach() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Never done here.
+///
+/// # Errors
+/// Always.
 pub fn lead() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
