@@ -185,8 +185,8 @@ pub(crate) struct GuardWish {
     /// Not in this version.
     #[arg(long, value_name = "NAME", hide = true)]
     pub service: Vec<String>,
-    /// Not in this version.
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Where the work is good: write the profile of what it changed, added and removed to this new file, `NAME.ron`.
+    #[arg(long, value_name = "FILE")]
     pub learn: Option<PathBuf>,
     /// Not in this version.
     #[arg(long, value_name = "TIME", hide = true)]

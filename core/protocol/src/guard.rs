@@ -21,10 +21,23 @@ pub struct Guard {
     pub timeout: Option<u64>,
     /// Seconds that the product may take to be whole and healthy, once the installer has ended well.
     pub settle: u32,
+    /// The profile that is to be written of what the installer changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learn: Option<Learn>,
     /// The profile's text.
     pub profile: String,
     /// The site.
     pub site: Site,
+}
+
+/// A profile that is to be written of what an installer changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Learn {
+    /// The file.
+    pub file: HostPath,
+    /// The plugin that its components name. It takes `from`, `to`, `suffix`, `consume`, `exact`, `made` and `wait_exit`.
+    pub plugin: String,
 }
 
 /// What becomes of an installer's work that is not good.

@@ -615,7 +615,7 @@ fn what_cannot_be_guarded_is_refused_before_anything_is_begun() {
     refused(&["guard", &world.profile], 10, "BKO-1067");
     refused(&["guard", &world.profile, "--yes"], 10, "BKO-5100");
     refused(&["guard", "nonsense", "--yes"], 10, "BKO-1001");
-    for later in ["--watch=/x", "--learn=f"] {
+    for later in ["--watch=/x", "--confirm-within=5m"] {
         let all = if later.starts_with("--watch") {
             vec!["guard", later]
         } else {

@@ -12,11 +12,18 @@ use crate::{
 use backout_engine::{
     Cancel, Ending, Faces, Failure, Refusal,
     guard::{self, Asked, OUTPUT, Program},
+    learn::target,
     snapshot,
 };
-use backout_protocol::{HostPath, Outcome, Plan, guard::OnFailure as Policy};
+use backout_protocol::{
+    HostPath, Outcome, Plan,
+    guard::{Learn, OnFailure as Policy},
+};
 use serde_json::{Value, json};
 use std::path::Path;
+
+/// The plugin that learned profiles name.
+const PLUGIN: &str = "file-set";
 
 pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> {
     if let Some(what) = not_yet(asked) {
@@ -32,6 +39,8 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     let argv = given::program(&asked.installer)?;
     let label = format!("before {}", words::installer_name(&argv));
     let wish = super::snapshot::of_job(session, &job, Some(label), asked.exclude.clone())?;
+    let learn = asked.learn.as_deref().map(|file| target::check(file, &wish.roots, &session.state));
+    let learn = learn.transpose().map_err(stop)?.map(|file| Learn { file, plugin: PLUGIN.to_owned() });
     if asked.dry_run {
         let text = words::covers(&job.profile.profile.name, &wish, &argv);
         return Ok(Answer::read(
@@ -41,6 +50,9 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
+    if let Some(learn) = &learn {
+        target::try_out(&learn.file).map_err(stop)?;
+    }
     let profile = &job.profile.profile.name;
     if let Some(answer) = request::answered(session, locked.state(), Aim::Guard(profile, &argv))? {
         return Ok(answer);
@@ -62,6 +74,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         },
         timeout: session.global.timeout,
         settle: asked.settle,
+        learn,
         profile: source.text,
     };
     let id = created.snapshot.id.clone();
@@ -78,12 +91,17 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         snapshot::discard(&locked, &id);
     }
     let well = matches!(report.ending, Ending::Done);
+    let learned = report.learned.as_ref().map(words::learn::data);
+    let told = report.learned.as_ref().map(|written| format!("\n{}", words::learn::written(written)));
     let mut answer = Answer::from(report).warn(&created.notices);
     if well && answer.result.exit_code == exit_code::DONE {
         let run = answer.result.run_id.as_ref().map(|run| format!("\nrun {run}")).unwrap_or_default();
-        answer.text = words::kept(&plan) + &run;
+        answer.text = words::kept(&plan) + &told.unwrap_or_default() + &run;
     }
     answer.result.data = data(session, &plan, &wish, &answer);
+    if let (Value::Object(data), Some(learned)) = (&mut answer.result.data, learned) {
+        data.insert("learned".to_owned(), learned);
+    }
     request::remember(&locked, &answer, session);
     Ok(answer)
 }
@@ -103,7 +121,6 @@ fn not_yet(asked: &GuardWish) -> Option<&'static str> {
     let flags = [
         (!asked.watch.is_empty(), "--watch"),
         (!asked.service.is_empty(), "--service"),
-        (asked.learn.is_some(), "--learn"),
         (asked.confirm_within.is_some(), "--confirm-within"),
         (asked.include_data, "--include-data"),
         (asked.allow_packaged, "--allow-packaged"),

@@ -1,5 +1,7 @@
 //! Words about guards.
 
+pub(crate) mod learn;
+
 use super::{Said, failure, names, refusal};
 use backout_engine::{Refusal, Stuck, snapshot};
 use backout_protocol::{Guard, HostPath, Notice, Plan, path::encode, snapshot::ServiceWas};

@@ -404,6 +404,7 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("the state folder `{path}` cannot be used: {why}"),
             "mend it, or give another one with `--state-dir`",
         ),
+        R::CannotLearn { path, why } => super::guard::learn::refused(path, why),
         R::NoInstaller { .. } | R::NoGuardHere | R::NoHolder { .. } => super::guard::refused(refusal),
         R::Unfinished { run } => Said::new(
             3001,

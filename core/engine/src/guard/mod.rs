@@ -17,6 +17,7 @@ mod holder;
 mod inplace;
 mod install;
 mod judge;
+mod learn;
 mod reserve;
 mod settle;
 
@@ -31,6 +32,7 @@ use crate::{
     faces::Faces,
     failure::Failure,
     history,
+    learn::Written,
     load::Job,
     planner::{Planned, planned},
     quiesce::Were,
@@ -46,7 +48,7 @@ use backout_journal::{Journal, Record};
 use backout_machine::{group, service::Services};
 use backout_protocol::{
     Guard as Terms, HostPath, Notice, Plan, RunId, SnapshotId,
-    guard::OnFailure,
+    guard::{Learn, OnFailure},
     plan::{PlanKind, RestoreFrom},
 };
 use std::time::Duration;
@@ -67,6 +69,8 @@ pub struct Asked {
     pub timeout: Option<u64>,
     /// Seconds that the product may take to be whole and healthy behind it.
     pub settle: u32,
+    /// The profile that is to be written of what the installer changed; its file as [`crate::learn::target::check`] gives it.
+    pub learn: Option<Learn>,
     /// The profile's text.
     pub profile: String,
 }
@@ -102,6 +106,7 @@ pub fn plan(
         on_failure: asked.on_failure,
         timeout: asked.timeout,
         settle: asked.settle,
+        learn: asked.learn,
         profile: asked.profile,
         site: job.site,
     }));
@@ -131,6 +136,8 @@ struct Guard<'a> {
     ask: &'a dyn Fn(&Failure) -> bool,
     side: Side,
     notices: Vec<Notice>,
+    /// The profile that was learned.
+    learned: Option<Written>,
 }
 
 /// Who carries a guard to its end.
@@ -172,7 +179,8 @@ impl Guard<'_> {
 
     fn into_report(self, ending: Ending, changed: bool) -> (RunReport, Journal) {
         let run = Some(self.tx.run.clone());
-        (RunReport { run, changed, notices: self.notices, ..RunReport::of(ending) }, self.journal)
+        let (notices, learned) = (self.notices, self.learned);
+        (RunReport { run, changed, notices, learned, ..RunReport::of(ending) }, self.journal)
     }
 }
 
