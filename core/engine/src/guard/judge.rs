@@ -54,7 +54,7 @@ impl Guard<'_> {
         {
             self.notices.push(Notice::InstallerLeft { processes: named(&left) });
         }
-        if let Err(failure) = self.record(Record::Kept { verdict: verdict.clone(), why }) {
+        if let Err(failure) = self.record(Record::Kept { verdict, why }) {
             return self.report(Ending::Unfinished(failure), true);
         }
         group::dissolve(self.tx.run.as_str(), self.holder);

@@ -63,6 +63,8 @@ pub enum Difference {
     Other,
     /// Owner, rights or attributes changed: which.
     Facts(Vec<String>),
+    /// An older backup, which the installer wrote over with its own.
+    OldBackup,
     /// No backup of it would be taken for a good one: why.
     NoBackup(Reject),
 }

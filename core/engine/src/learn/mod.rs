@@ -9,7 +9,7 @@ mod backups;
 mod compare;
 mod parts;
 pub mod target;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 mod write;
 
@@ -118,8 +118,15 @@ pub fn learn(before: &Snapshot, after: &Trees, told: &Told) -> Result<Option<Lea
     let exclude = before.exclude.clone();
     let names = before.names;
     let before = Trees::from(before.clone());
-    let changes = compare::changes(&before, after);
+    let mut changes = compare::changes(&before, after);
     let rules = backups::rules(&changes.rows);
+    let written_over = |n: &&usize| matches!(changes.rows[**n].turn, Turn::Replaced { .. });
+    let old = rules.iter().flat_map(|rule| rule.covers.values()).filter(written_over);
+    let old = old.filter_map(|n| {
+        Some(Unsaid { path: path(after, changes.rows.get(*n)?)?, what: Difference::OldBackup })
+    });
+    let old: Vec<Unsaid> = old.collect();
+    changes.unsaid.extend(old);
     let covered: BTreeSet<usize> =
         rules.iter().flat_map(|rule| rule.covers.iter().flat_map(|(n, copy)| [*n, *copy])).collect();
     let is_data = |(n, row): &(usize, &Row)| !covered.contains(n) && looks_like_data(row, told.ended);

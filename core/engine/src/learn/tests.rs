@@ -1,4 +1,4 @@
-//! Profiles that are learned from trees as they are written down.
+//! Profiles that are learned from trees as they are written down; where names may hold anything.
 
 use super::*;
 use backout_protocol::{
@@ -169,7 +169,8 @@ fn backups_are_found_beside_and_below_and_each_way_is_a_component() {
 #[test]
 fn a_backup_that_was_there_before_under_another_content_is_not_taken_away() {
     let before = [(0, "a", "old"), (0, "a.bak", "older")];
-    let (_, profile) = one_root(&before, &[(0, "a", "new"), (0, "a.bak", "old")]);
+    let (learned, profile) = one_root(&before, &[(0, "a", "new"), (0, "a.bak", "old")]);
+    assert_eq!(learned.unsaid[0].what, Difference::OldBackup, "and that one does not come back is told");
     assert_eq!(configs(&profile)[0], r#"(from: "home", to: "home", suffix: ".bak", exact: true)"#);
 }
 
@@ -183,7 +184,7 @@ fn odd_names_are_read_back_and_those_of_two_roots_do_not_meet() {
     let names = ["product_one", "product_data"];
     assert_eq!(profile.variables.iter().map(|v| v.name.as_str()).collect::<Vec<_>>(), names);
     assert_eq!(profile.roots, names);
-    assert_eq!(profile.variables[0].unix, if cfg!(windows) { vec![] } else { vec!["/srv/product one"] });
+    assert_eq!(profile.variables[0].unix, ["/srv/product one"]);
     assert!(row(&profile, odd).sha256.is_some());
     let lists: Vec<(&str, usize)> =
         profile.lists.iter().map(|l| (l.folder.as_str(), l.files.len())).collect();
@@ -232,7 +233,6 @@ fn nothing_that_a_profile_could_say_is_no_profile() {
     assert!(learn(&same, &same.clone().into(), &told()).unwrap().is_none());
 }
 
-#[cfg(unix)]
 #[test]
 fn a_target_is_made_once_and_only_where_it_may_be() {
     use target::{Cannot, check};

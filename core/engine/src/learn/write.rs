@@ -106,6 +106,7 @@ fn said(what: &Difference) -> String {
         Difference::Kind => "it is of another kind than it was".to_owned(),
         Difference::FolderGone => "an empty folder that is gone".to_owned(),
         Difference::Other => "a socket, a pipe or a device".to_owned(),
+        Difference::OldBackup => "an older backup that the installer wrote over with its own".to_owned(),
         // Names of attributes may hold anything.
         Difference::Facts(which) => encode(which.join(", ").as_ref()),
         Difference::NoBackup(why) => match why {
