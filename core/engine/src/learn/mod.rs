@@ -9,7 +9,7 @@ mod backups;
 mod compare;
 mod parts;
 pub mod target;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;
 mod write;
 

@@ -1,4 +1,5 @@
 //! Profiles that are learned from trees as they are written down; where names may hold anything.
+#![cfg(unix)]
 
 use super::*;
 use backout_protocol::{
