@@ -202,11 +202,15 @@ impl From<RunReport> for Answer {
         {
             lines.push(format!("run {run}"));
         }
+        lines.extend(report.learned.as_ref().map(guard::learn::written));
         if let Some(ms) = report.window_ms {
             lines.push(format!("services were down for {}.{:03} s", ms / 1000, ms % 1000));
         }
         lines.extend(report.reminders.iter().map(|r| format!("Remember: {}", text(r))));
-        let mut answer = Self::plain(code, outcome, lines.join("\n"), serde_json::Value::Null);
+        let learned = report.learned.as_ref().map(guard::learn::data);
+        let data =
+            learned.map_or(serde_json::Value::Null, |learned| serde_json::json!({ "learned": learned }));
+        let mut answer = Self::plain(code, outcome, lines.join("\n"), data);
         answer.result.changed = report.changed;
         answer.result.reboot_required = code == exit_code::REBOOT;
         answer.result.run_id = match report.ending {

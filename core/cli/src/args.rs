@@ -189,8 +189,8 @@ pub(crate) struct GuardWish {
     /// With `--watch`: a service that is to run behind the installer as it does before; may be given more than once.
     #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "profile")]
     pub service: Vec<String>,
-    /// Not in this version.
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Where the work is good: write the profile of what it changed, added and removed to this new file, `NAME.ron`.
+    #[arg(long, value_name = "FILE")]
     pub learn: Option<PathBuf>,
     /// Take everything back unless `backout confirm` comes within this time, such as `10m`; at most 7 days.
     #[arg(long, value_name = "TIME")]

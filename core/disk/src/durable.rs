@@ -34,6 +34,36 @@ pub fn write(folder: &Folder, name: &OsStr, bytes: &[u8], mode: u32) -> Result<(
     placed.and_then(|()| folder.sync())
 }
 
+/// Whether a file can be made in a folder: makes the empty file `name`, which must not be there, and removes it. If we die in
+/// here it may stay.
+///
+/// # Errors
+/// The system's.
+pub fn try_out(folder: &Folder, name: &OsStr) -> Result<(), Error> {
+    let fail = |e| Error::io("make", &folder.path().join(name), e);
+    drop(os::create_file(&folder.handle, name, 0o600).map_err(fail)?);
+    os::remove_file(&folder.handle, name).map_err(fail)
+}
+
+/// Makes the file `name` whole, which must not be there: under the name `new`, which must not be either, synced, renamed over
+/// nothing, folder synced. If we die in here there may be a file `new` as well.
+///
+/// # Errors
+/// [`ErrorKind::Exists`]: something has one of the names, and keeps it; the system's.
+pub fn create(folder: &Folder, name: &OsStr, new: &OsStr, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let path = folder.path().join(name);
+    let mut file = os::create_file(&folder.handle, new, mode).map_err(|e| Error::io("make", &path, e))?;
+    let written = file.write_all(bytes).map_err(|e| Error::io("write", &path, e));
+    let synced = written.and_then(|()| barrier::sync_file(&file).map_err(|e| Error::sync(&path, e)));
+    let placed = synced.and_then(|()| {
+        os::rename_new(&folder.handle, new, &folder.handle, name).map_err(|e| Error::io("make", &path, e))
+    });
+    if placed.is_err() {
+        let _ = os::remove_file(&folder.handle, new);
+    }
+    placed.and_then(|()| folder.sync())
+}
+
 /// The name under which [`write()`] prepares `name`.
 fn unfinished(name: &OsStr) -> OsString {
     let mut new = OsString::from(".");

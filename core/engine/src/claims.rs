@@ -51,8 +51,9 @@ pub(crate) fn settle(
 ) -> Result<(), Refusal> {
     let mut backups = look_at(claims);
     let images: Vec<_> = backups.iter().map(|b| b.image.clone()).collect();
-    // Only a file without a version needs its history to say that it is back.
-    let restored = live.version.is_none() && (ground.restored)(target, live);
+    // Only a file without a version needs its history, or the list's digest, to say that it is back.
+    let restored = live.version.is_none() && (ground.restored)(target, live)
+        || ground.known.is_before(target, claims.iter().map(|c| &c.component), live);
     let expected = claims.iter().find_map(|c| machine(ground, &c.component, target));
     // What stays shows its build too, so that a mixed state is seen.
     let stays = |merged: &mut Merged| {
@@ -69,6 +70,9 @@ pub(crate) fn settle(
             merged.seen.extend(claims.iter().map(|c| (c.component.clone(), *live, *live)));
             leave(&backups, |_| Some(LeftReason::TargetHeld), merged);
             return Ok(());
+        }
+        Decision::NotHere if ground.known.is_removed(target, claims.iter().map(|c| &c.component)) => {
+            (vec![Err(Reject::Missing); images.len()], true)
         }
         Decision::NotHere => return Ok(()),
         Decision::NeedsBackup(verdicts) => (verdicts, true),

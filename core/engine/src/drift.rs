@@ -7,7 +7,7 @@
 
 use crate::{
     claims::names,
-    history,
+    history, look,
     state::State,
     survey::{Survey, lists},
     transaction::{Swap, Transaction},
@@ -22,20 +22,42 @@ pub(crate) struct Known<'a> {
     state: Option<&'a State>,
     profile: &'a str,
     names: NameRule,
-    /// The digests that the lists give, by component and key of the name.
-    listed: BTreeMap<(ComponentId, String), Digest>,
+    /// The digests that the lists give, by component and key of the last name.
+    listed: BTreeMap<(ComponentId, String), Vec<Digests>>,
     /// The committed rollbacks of this profile, newest first; read once, and only if they are asked for.
     runs: OnceCell<Vec<Transaction>>,
 }
 
+/// What a row says of a file's bytes.
+#[derive(Debug, Clone, Copy)]
+struct Bytes {
+    patched: Option<Digest>,
+    before: Option<Digest>,
+    /// The patch takes the file away.
+    removed: bool,
+}
+
+/// The same, and the key of the path that the file is presumed at.
+type Digests = (String, Bytes);
+
 impl<'a> Known<'a> {
     pub(crate) fn of(profile: &'a Profile, survey: &Survey, state: Option<&'a State>) -> Self {
-        let mut listed = BTreeMap::new();
+        let mut listed: BTreeMap<_, Vec<Digests>> = BTreeMap::new();
         for component in &profile.components {
-            for row in lists(profile, survey, component).into_iter().flat_map(|l| &l.files) {
-                let Some(sha256) = row.sha256 else { continue };
-                for name in std::iter::once(&row.name).chain(&row.aliases) {
-                    listed.insert((component.id.clone(), profile.names.key(name.as_ref())), sha256);
+            for list in lists(profile, survey, component) {
+                for row in &list.files {
+                    let bytes = Bytes { patched: row.sha256, before: row.before, removed: row.removed };
+                    let folder = look::path_of(&survey.folders, row.folder.as_ref().unwrap_or(&list.folder));
+                    let tells = row.removed || row.sha256.or(row.before).is_some();
+                    let Some(folder) = folder.filter(|_| tells) else {
+                        continue;
+                    };
+                    for name in std::iter::once(&row.name).chain(&row.aliases) {
+                        let path = folder.join(name);
+                        let last = path.file_name().unwrap_or(name.as_ref());
+                        let of = (component.id.clone(), profile.names.key(last));
+                        listed.entry(of).or_default().push((profile.names.path_key(&path), bytes));
+                    }
                 }
             }
         }
@@ -54,21 +76,50 @@ impl<'a> Known<'a> {
         if backups.iter().any(|b| b.as_ref().is_ok_and(|b| b.fingerprint == live.fingerprint)) {
             return false;
         }
-        let key = self.names.key(target.rel.name());
         let listed: Vec<Digest> =
-            components.filter_map(|c| self.listed.get(&(c.clone(), key.clone())).copied()).collect();
+            components.flat_map(|c| self.rows(c, target)).filter_map(|row| row.patched).collect();
         let seen = self.seen(target);
         let known = !listed.is_empty() || seen.is_some();
         let seen = seen.is_some_and(|(patched, before)| [patched, before].contains(&live.fingerprint));
         known && !seen && !listed.contains(&bytes)
     }
 
+    /// Whether a list says that these are the bytes that the file had before the patch.
+    pub(crate) fn is_before<'c>(
+        &self,
+        target: &Place,
+        mut components: impl Iterator<Item = &'c ComponentId>,
+        live: &Image,
+    ) -> bool {
+        let Fingerprint::File { sha256: bytes, .. } = live.fingerprint else { return false };
+        components.any(|c| self.rows(c, target).iter().any(|row| row.before == Some(bytes)))
+    }
+
+    /// Whether a list says that the patch takes this file away: that it is gone does not mean that it never was here.
+    pub(crate) fn is_removed<'c>(
+        &self,
+        target: &Place,
+        mut components: impl Iterator<Item = &'c ComponentId>,
+    ) -> bool {
+        components.any(|c| self.rows(c, target).iter().any(|row| row.removed))
+    }
+
+    /// The rows of a component that are about this file: those that presume it here; else, as a list only presumes, all
+    /// that have its name.
+    fn rows(&self, component: &ComponentId, target: &Place) -> Vec<Bytes> {
+        let named = self.listed.get(&(component.clone(), self.names.key(target.rel.name())));
+        let named = named.map(Vec::as_slice).unwrap_or_default();
+        let path = self.names.path_key(&target.path());
+        let here: Vec<Bytes> = named.iter().filter(|(at, _)| *at == path).map(|(_, row)| *row).collect();
+        if here.is_empty() { named.iter().map(|(_, row)| *row).collect() } else { here }
+    }
+
     /// Whether the digest that a list gives says that `live` is patched.
     pub(crate) fn is_patched(&self, component: &ComponentId, target: &Place, live: &Image) -> bool {
-        let key = (component.clone(), self.names.key(target.rel.name()));
-        let listed = self.listed.get(&key).copied();
+        let listed = self.rows(component, target);
         let seen = self.seen(target).map(|(patched, _)| patched);
-        matches!(live.fingerprint, Fingerprint::File { sha256, .. } if listed == Some(sha256))
+        matches!(live.fingerprint, Fingerprint::File { sha256, .. }
+            if listed.iter().any(|row| row.patched == Some(sha256)))
             || seen == Some(live.fingerprint)
     }
 

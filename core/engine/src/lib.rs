@@ -29,6 +29,7 @@ pub mod history;
 pub mod hold;
 pub mod install;
 pub mod inventory;
+pub mod learn;
 mod linger;
 pub mod load;
 pub mod look;

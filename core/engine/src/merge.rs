@@ -139,11 +139,46 @@ pub(crate) fn merge(proposers: &[Proposer], ground: &Ground<'_>) -> Result<Merge
             merged.files.splice(before..before, folders);
         }
     }
+    only_empty_folders(&mut merged, ground.names)?;
     if merged.customs.len() > MOST {
         return Err(Refusal::TooManyActions { wanted: merged.customs.len(), most: MOST });
     }
     safe::judge(&mut merged, ground.ask.only_safe)?;
     Ok(merged)
+}
+
+/// A folder goes only if nothing stays in it: else it would be what nobody proposed that goes with it.
+fn only_empty_folders(merged: &mut Merged, names: NameRule) -> Result<(), Refusal> {
+    let key = |place: &Place| names.path_key(&place.path());
+    let mut gone = BTreeSet::new();
+    let mut stay = Vec::new();
+    for step in &merged.files {
+        match step {
+            Step::RemoveFile { target, .. } | Step::ConsumeBackup { backup: target, .. } => {
+                gone.insert(key(target));
+            }
+            Step::RemoveFolder { target } => {
+                let folder = match Folder::open_parent_of(target) {
+                    Ok(parent) => parent.open_below(&crate::state::plain(target.rel.name())),
+                    Err(e) => Err(e),
+                };
+                let held = folder.and_then(|f| f.entries()).map_err(look::refusal)?;
+                let within = |name| target.rel.join(&crate::state::plain(name));
+                let mut held =
+                    held.into_iter().map(|e| Place { root: target.root.clone(), rel: within(e.name) });
+                if held.all(|entry| gone.contains(&key(&entry))) {
+                    gone.insert(key(target));
+                } else {
+                    stay.push(target.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+    merged.files.retain(|s| !matches!(s, Step::RemoveFolder { target } if stay.contains(target)));
+    let left = stay.into_iter().map(|place| LeftAlone { place, reason: LeftReason::NotExpected });
+    left.for_each(|one| once(&mut merged.left_alone, one));
+    Ok(())
 }
 
 fn owners(wish: &Wish) -> Vec<(Place, ComponentId)> {

@@ -299,7 +299,7 @@ impl Fates {
         let state = match (&fate, row.verdict, &row.found) {
             (FileFate::IsBack, ..) => FileState::Original,
             (FileFate::Stays(Stays::Drifted), ..) => FileState::Unknown,
-            (_, _, Found::Absent) => FileState::Missing,
+            (_, verdict, Found::Absent) if verdict != Verdict::Patched => FileState::Missing,
             (_, Verdict::Older, _) => FileState::Original,
             (_, Verdict::Newer, _) => FileState::Newer,
             (_, Verdict::Patched, _) => FileState::Patched,

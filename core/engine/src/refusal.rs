@@ -255,6 +255,13 @@ pub enum Refusal {
         /// Which.
         service: ServiceName,
     },
+    /// No profile can be written to this file.
+    CannotLearn {
+        /// The file.
+        path: HostPath,
+        /// Why.
+        why: crate::learn::target::Cannot,
+    },
     /// A path given with a flag names no file that the run is about.
     PathUnused {
         /// The flag.

@@ -2,6 +2,7 @@
 
 use crate::{
     failure::{Failure, Stuck},
+    learn::Written,
     refusal::Refusal,
 };
 use backout_protocol::{Counts, Notice, RunId, Step, plan::Plan, text::Text};
@@ -23,6 +24,8 @@ pub struct RunReport {
     pub notices: Vec<Notice>,
     /// Sentences of the profile.
     pub reminders: Vec<Text>,
+    /// The profile of what an installer changed, where one was to be learned and was.
+    pub learned: Option<Written>,
 }
 
 /// How a command ended.
@@ -68,6 +71,7 @@ impl RunReport {
             window_ms: None,
             notices: Vec::new(),
             reminders: Vec::new(),
+            learned: None,
         }
     }
 }

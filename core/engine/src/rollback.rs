@@ -260,6 +260,7 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
         window_ms: run.window_ms,
         notices,
         reminders: if changed { tx.plan.reminders.clone() } else { Vec::new() },
+        learned: None,
         ending,
     }
 }

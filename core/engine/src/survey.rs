@@ -287,7 +287,10 @@ pub(crate) fn listed(
                 aliases: row.aliases.clone(),
                 folder: HostPath(folder),
                 patched: row.version,
+                sha256: row.sha256,
+                before: row.before,
                 added: row.added,
+                removed: row.removed,
             });
         }
     }

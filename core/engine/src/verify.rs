@@ -7,7 +7,10 @@ use crate::{
     refusal::Refusal,
     survey::{Survey, absent, known, listed, row_place},
 };
-use backout_protocol::{ComponentId, FileVersion, HostPath, Profile, message::ListedFile, profile::Role};
+use backout_protocol::{
+    ComponentId, Digest, FileVersion, Fingerprint, HostPath, Image, Profile, message::ListedFile,
+    profile::Role,
+};
 use std::collections::BTreeSet;
 
 /// What every judged file is expected to be.
@@ -47,7 +50,7 @@ pub struct Row {
     pub found: Found,
     /// What that means.
     pub verdict: Verdict,
-    /// Whether it counts: it has a version to be judged by, and, where the state before the patch is expected, some
+    /// Whether it counts: it has a version or a digest to be judged by, and, where the state before the patch is expected, some
     /// component rolls it back.
     pub judged: bool,
     /// Whether it counts and is other than expected.
@@ -83,6 +86,8 @@ pub enum Verdict {
     Unversioned,
     /// Shown, never judged.
     ReportOnly,
+    /// Its bytes are neither those that the patch put there nor those that were there before it.
+    Other,
     /// It cannot be read.
     Unreadable,
 }
@@ -193,22 +198,30 @@ fn row(
 ) -> Row {
     let presumed = || HostPath(file.folder.0.join(&file.name));
     let looked_at = place.as_ref().map_or_else(presumed, |p| HostPath(p.path()));
-    let found = match place.as_ref().map(look::image) {
+    let image = place.as_ref().map(look::image);
+    let bytes = match &image {
+        Some(Ok(Image { fingerprint: Fingerprint::File { sha256, .. }, .. })) => Some(*sha256),
+        _ => None,
+    };
+    let found = match image {
         None => Found::Absent,
         Some(Ok(image)) if image.fingerprint.is_absent() => Found::Absent,
         Some(Ok(image)) => image.version.map_or(Found::Unversioned, Found::Version),
         Some(Err(e)) if e.kind == backout_disk::ErrorKind::NotFound => Found::Absent,
         Some(Err(e)) => Found::Unreadable(e.to_string()),
     };
-    let judged = !report_only && file.patched.is_some();
+    let by_bytes = file.sha256.is_some() || file.removed;
+    let judged = !report_only && (file.patched.is_some() || by_bytes);
     let verdict = match (&found, file.patched) {
         _ if !judged => Verdict::ReportOnly,
+        (Found::Absent, _) if file.removed => Verdict::Patched,
         (Found::Absent, _) => Verdict::Absent,
         (Found::Unreadable(_), _) => Verdict::Unreadable,
         (Found::Version(v), Some(patched)) if *v == patched => Verdict::Patched,
         (Found::Version(v), Some(patched)) if *v < patched => Verdict::Older,
-        (Found::Version(_), _) => Verdict::Newer,
-        (Found::Unversioned, _) => Verdict::Unversioned,
+        (Found::Version(_), Some(_)) => Verdict::Newer,
+        (Found::Unversioned, Some(_)) => Verdict::Unversioned,
+        (Found::Version(_) | Found::Unversioned, None) => by_digest(file, bytes),
     };
     Row {
         list: list.to_owned(),
@@ -220,5 +233,16 @@ fn row(
         verdict,
         judged,
         differs: false,
+    }
+}
+
+/// What the bytes of a file without a version mean: those that the list gives tell. One that the patch takes away and that is
+/// there is as before, whatever is in it, unless the list knows better.
+fn by_digest(file: &ListedFile, bytes: Option<Digest>) -> Verdict {
+    match (bytes == file.sha256, file.before) {
+        (true, _) => Verdict::Patched,
+        (false, Some(before)) if bytes == Some(before) => Verdict::Older,
+        (false, None) if file.removed => Verdict::Older,
+        (false, _) => Verdict::Other,
     }
 }

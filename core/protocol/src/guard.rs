@@ -24,6 +24,9 @@ pub struct Guard {
     /// Seconds within which somebody has to confirm that the work stays; `None`: it stays without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm_within: Option<u64>,
+    /// The profile that is to be written of what the installer changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learn: Option<Learn>,
     /// The profile's text; `None`: there is none, folders and services were named.
     #[serde(default)]
     pub profile: Option<String>,
@@ -44,6 +47,16 @@ pub struct Deadline {
     pub up: u64,
     /// How many seconds the wait is.
     pub within: u64,
+}
+
+/// A profile that is to be written of what an installer changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Learn {
+    /// The file.
+    pub file: HostPath,
+    /// The plugin that its components name. It takes `from`, `to`, `suffix`, `consume`, `exact`, `made` and `wait_exit`.
+    pub plugin: String,
 }
 
 /// What becomes of an installer's work that is not good.

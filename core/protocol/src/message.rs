@@ -13,8 +13,8 @@ pub use example::{Example, Expected};
 pub use fixture::{Facts, Fixture, Known, KnownFile, KnownKind, KnownPe, ProcessFact, Running, Seen};
 
 use crate::{
-    ComponentId, FileVersion, Fingerprint, HostPath, NameRule, Place, RelPath, ServiceName, step::Fate,
-    text::Text,
+    ComponentId, Digest, FileVersion, Fingerprint, HostPath, NameRule, Place, RelPath, ServiceName,
+    step::Fate, text::Text,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,9 +98,18 @@ pub struct ListedFile {
     /// Its version once patched; `None` where the page gives none.
     #[serde(default)]
     pub patched: Option<FileVersion>,
+    /// Digest of its bytes once patched, where the list gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+    /// Digest of its bytes before the patch, where the list gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Digest>,
     /// The patch added it: rolling back means taking it away.
     #[serde(default)]
     pub added: bool,
+    /// The patch takes it away: rolling back means bringing it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removed: bool,
 }
 
 /// Where backups come from.

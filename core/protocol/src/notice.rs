@@ -32,6 +32,34 @@ pub enum Notice {
         /// What the profile says of it.
         why: Text,
     },
+    /// What an installer changed and the profile that was learned from it cannot say; it stands there as comments.
+    LearnedWithout {
+        /// The profile.
+        file: HostPath,
+        /// What changed.
+        names: Vec<HostPath>,
+    },
+    /// The installer left no backups of files that the learned profile lists.
+    LearnedNoBackups {
+        /// The profile.
+        file: HostPath,
+        /// How many.
+        files: u64,
+    },
+    /// Files that changed and look like data stand in no list of the learned profile.
+    LearnedNoData {
+        /// The profile.
+        file: HostPath,
+        /// Which.
+        names: Vec<HostPath>,
+    },
+    /// A profile that was to be learned was not written.
+    NotLearned {
+        /// The file.
+        file: HostPath,
+        /// Why.
+        why: NotLearned,
+    },
     /// A file that a rollback would bring back stays as it is.
     LeftOut {
         /// The file.
@@ -277,6 +305,21 @@ pub enum Stays {
     },
     /// It is neither as the patch left it nor as it was before: somebody edited it.
     Drifted,
+}
+
+/// Why a profile that was to be learned was not written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotLearned {
+    /// The installer's work is not good.
+    NotGood,
+    /// It changed nothing that a profile could say.
+    Nothing,
+    /// Something failed: why.
+    Failed {
+        /// Why.
+        why: String,
+    },
 }
 
 impl Notice {

@@ -269,9 +269,16 @@ pub struct FileRow {
     /// Other spellings.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// Digest of its bytes before the patch, where they are the same on every machine: a live file with these bytes is
+    /// known to be back.
+    #[serde(default)]
+    pub before: Option<Digest>,
     /// The patch added it; the rollback takes it away.
     #[serde(default)]
     pub added: bool,
+    /// The patch takes it away; the rollback brings it back.
+    #[serde(default)]
+    pub removed: bool,
 }
 
 /// Something that must hold before anything is touched.
@@ -437,9 +444,7 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
         let mut seen = std::collections::BTreeSet::new();
         names.iter().find(|n| !seen.insert(**n)).map(|n| (*n).to_owned())
     };
-    let good_name =
-        |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
-    if !good_name(&profile.name) || profile.name.starts_with('.') {
+    if !is_name(&profile.name) {
         return Some(format!("the name `{}` has other characters than A-Z a-z 0-9 . _ -", profile.name));
     }
     for (what, names) in [("variable", &variables), ("list", &lists), ("component", &ids)] {
@@ -476,6 +481,11 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
         }
         let mut names = std::collections::BTreeSet::new();
         for row in &list.files {
+            let patched = row.version.is_some() || row.sha256.is_some();
+            if (row.added && (row.removed || row.before.is_some())) || (row.removed && patched) {
+                let why = "added has no state before the patch, and one that is removed none behind it";
+                return Some(format!("list `{}`: `{}`: a file that is {why}", list.id, row.name));
+            }
             for name in std::iter::once(&row.name).chain(&row.aliases) {
                 if crate::RelPath::new(name).is_err() || !names.insert(profile.names.key(name.as_ref())) {
                     return Some(format!(
@@ -551,6 +561,12 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
     }
     let mut argv0 = profile.health.iter().filter_map(|p| p.run.is_empty().then_some(&p.name));
     argv0.next().map(|probe| format!("the probe `{probe}` runs nothing"))
+}
+
+/// Whether `name` can be a profile's name.
+pub fn is_name(name: &str) -> bool {
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+    plain && !name.is_empty() && !name.starts_with('.')
 }
 
 /// Whether `name` is the name of a file without any folder.

@@ -95,7 +95,9 @@ fn the_reference_names_every_variant_and_every_field() {
         ]
         .map(str::to_owned)
         .into(),
-        ["name", "aliases", "folder", "patched", "added", "machine", "version"].map(str::to_owned).into(),
+        ["name", "aliases", "folder", "patched", "before", "added", "removed", "machine", "version"]
+            .map(str::to_owned)
+            .into(),
     ];
     let manifest: Manifest =
         serde_json::from_str(r#"{"id":"i","version":"1","api":[[1,0],[1,1]],"about":""}"#).unwrap();

@@ -32,7 +32,10 @@ fn row(folder: &Path, name: &str, version: &str) -> ListedFile {
         aliases: Vec::new(),
         folder: HostPath(folder.to_owned()),
         patched: Some(version.parse().unwrap()),
+        sha256: None,
+        before: None,
         added: false,
+        removed: false,
     }
 }
 

@@ -5,6 +5,8 @@
 //!   to: "home",                   // where they go; relative paths are kept
 //!   suffix: ".bak",               // only backups that end so count; the suffix is no part of the file's own name
 //!   consume: true,                // a backup that went back is taken away, as a rename would have done
+//!   exact: true,                  // the list names each file by its very place: no other of the same name is meant
+//!   made: ["home/new"],           // folders that the patch made: taken away where nothing stays in them
 //!   wait_exit: ["programd"],      // processes that must be gone before files are swapped
 //!   wait_under: ["home/bin"], )   // where their executables lie; else: `to`
 //! ```
@@ -40,6 +42,12 @@ pub struct Config {
     /// A backup that went back is taken away, as a rename would have done.
     #[serde(default)]
     consume: bool,
+    /// The list names each file by its very place: a file of the same name elsewhere is none of it.
+    #[serde(default)]
+    exact: bool,
+    /// Folders that the patch made: each is taken away where nothing stays in it.
+    #[serde(default)]
+    made: Vec<String>,
     /// Processes that must be gone before files are swapped, by the base names of their executables.
     #[serde(default)]
     wait_exit: Vec<String>,
@@ -57,15 +65,19 @@ impl Component for FileSet {
         examples(&[
             include_str!("../examples/every-file.ron"),
             include_str!("../examples/only-listed.ron"),
+            include_str!("../examples/added-files.ron"),
             include_str!("../examples/missing-folder.ron"),
         ])
     }
 
     fn plan(&self, ask: &Ask<Config>, machine: &Machine) -> Result<Proposal, Failure> {
-        let Config { from, to, suffix, consume, wait_exit, wait_under } = &ask.config;
+        let Config { from, to, suffix, consume, exact, made, wait_exit, wait_under } = &ask.config;
         let suffix = suffix.as_deref();
         let fate = if *consume { Fate::Consume } else { Fate::Keep };
         let mut restore = Restore::new(ask, machine)?;
+        if *exact {
+            restore.only_where_listed();
+        }
         match &ask.request.source {
             BackupSource::Vendor => restore.mirror(from, to, suffix, fate)?,
             BackupSource::Dir(dir) if ask.request.listed.is_empty() => {
@@ -76,7 +88,7 @@ impl Component for FileSet {
                 restore.set_aside(dir, extension)?;
             }
         }
-        Ok(Frame::new(ask, wait_exit, wait_under, &[to])?.around(restore.finish()))
+        Ok(Frame::new(ask, wait_exit, wait_under, &[to])?.around(restore.finish_without(made)?))
     }
 }
 

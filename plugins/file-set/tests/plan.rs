@@ -30,7 +30,16 @@ fn home(files: &[&str]) -> TempDir {
 
 fn row(folder: &Path, name: &str) -> ListedFile {
     let folder = HostPath(folder.to_owned());
-    ListedFile { name: name.to_owned(), aliases: Vec::new(), folder, patched: None, added: false }
+    ListedFile {
+        name: name.to_owned(),
+        aliases: Vec::new(),
+        folder,
+        patched: None,
+        sha256: None,
+        before: None,
+        added: false,
+        removed: false,
+    }
 }
 
 fn restores(proposal: &Proposal) -> Vec<(String, Need, Vec<String>)> {

@@ -35,7 +35,10 @@ fn trial(home: &TempDir) -> Trial {
         aliases: Vec::new(),
         folder: HostPath(home.path().to_owned()),
         patched: Some("5.80.0.1297".parse().unwrap()),
+        sha256: None,
+        before: None,
         added: false,
+        removed: false,
     };
     Trial::new(CONFIG).folded().folder("home", home.path()).folder("is_home", home.path()).listed(row)
 }

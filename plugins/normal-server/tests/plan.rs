@@ -37,7 +37,10 @@ fn row(home: &TempDir, name: &str) -> ListedFile {
         aliases: Vec::new(),
         folder: HostPath(home.path().to_owned()),
         patched: Some(PATCHED.parse().unwrap()),
+        sha256: None,
+        before: None,
         added: false,
+        removed: false,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing is judged here. Every listed file gets a step that names all backups of it, also if there are none; whether
 //! it needs one, and which is good, is the engine's to decide.
 
+mod folders;
 mod rows;
 
 use crate::{Ask, Kind, Machine, failure};
@@ -26,6 +27,8 @@ pub struct Restore<'a, C> {
     rows: Rows,
     elsewhere: Vec<Claim>,
     left_alone: Vec<LeftAlone>,
+    /// Whether a listed file is only where its list says.
+    exact: bool,
 }
 
 /// A file that is to be restored, and the backups that claim it.
@@ -49,6 +52,11 @@ impl Folder {
         Place { root: self.root.clone(), rel }
     }
 
+    /// Itself, where it is none of the product's own folders.
+    fn itself(&self) -> Option<Place> {
+        Some(Place { root: self.root.clone(), rel: self.inner.clone()? })
+    }
+
     fn path(&self) -> std::path::PathBuf {
         self.inner.as_ref().map_or_else(|| self.root.0.clone(), |inner| self.root.0.join(inner.as_path()))
     }
@@ -61,7 +69,13 @@ impl<'a, C> Restore<'a, C> {
     /// A listed file lies in none of the product's folders, or a folder cannot be read.
     pub fn new(ask: &'a Ask<C>, machine: &'a Machine) -> Result<Self, Failure> {
         let rows = Rows::new(ask, machine)?;
-        Ok(Self { ask, machine, rows, elsewhere: Vec::new(), left_alone: Vec::new() })
+        Ok(Self { ask, machine, rows, elsewhere: Vec::new(), left_alone: Vec::new(), exact: false })
+    }
+
+    /// From here on the list names each file by its very place: a backup of a file of the same name elsewhere is none of
+    /// the list's.
+    pub fn only_where_listed(&mut self) {
+        self.exact = true;
     }
 
     /// Every file in the folder `from` and below is a backup of the file of the same relative path below `to`. With a
@@ -218,6 +232,24 @@ impl<'a, C> Restore<'a, C> {
         Ok(())
     }
 
+    /// [`Self::finish`], and then takes away each of these folders, which the patch made, in which nothing stays.
+    ///
+    /// # Errors
+    /// A location names no folder or one of the product's own; a folder cannot be read.
+    pub fn finish_without(self, made: &[String]) -> Result<Proposal, Failure> {
+        let own =
+            |location: &str| format!("`{location}` is one of the product's folders, which no patch makes");
+        let mut folders = Vec::new();
+        for location in made {
+            let folder = self.folder(location)?;
+            folders.push((folder.path(), folder.itself().ok_or_else(|| failure(own(location)))?));
+        }
+        let (machine, names) = (self.machine, self.names());
+        let mut proposal = self.finish();
+        folders::take_away(folders, machine, names, &mut proposal)?;
+        Ok(proposal)
+    }
+
     /// The steps for every listed file, in the list's order, then for what was found elsewhere.
     pub fn finish(self) -> Proposal {
         let mut proposal = Proposal { left_alone: self.left_alone, ..Proposal::default() };
@@ -236,15 +268,20 @@ impl<'a, C> Restore<'a, C> {
                 (true, need) => {
                     // There can be no backup of a file that the patch brought along: the rollback is to take it away.
                     for (target, candidates) in row.claims {
+                        let exactly = row.exactly.clone().filter(|(place, _)| *place == target);
                         let left = |c: Candidate| LeftAlone { place: c.place, reason: LeftReason::Unlisted };
                         proposal.left_alone.extend(candidates.into_iter().map(left));
-                        match need {
-                            Need::Patched(version) => {
+                        match (exactly, need) {
+                            (Some((_, bytes)), _) => {
+                                let expect = Expect::Exactly(bytes);
+                                proposal.steps.push(Proposed::RemoveFile { target, expect });
+                            }
+                            (None, Need::Patched(version)) => {
                                 let expect = Expect::Version(version);
                                 proposal.steps.push(Proposed::RemoveFile { target, expect });
                             }
                             // Nothing tells whether it still is what the patch put there.
-                            Need::Listed | Need::Unlisted => {
+                            (None, Need::Listed | Need::Unlisted) => {
                                 proposal
                                     .left_alone
                                     .push(LeftAlone { place: target, reason: LeftReason::NotExpected });
@@ -302,6 +339,9 @@ impl<'a, C> Restore<'a, C> {
     fn claim_elsewhere(&mut self, target: Place, original: &RelPath, candidate: Candidate) {
         if self.rows.is_empty() {
             return self.claim(target, Need::Listed, candidate);
+        }
+        if self.exact {
+            return self.claim_unlisted(target, candidate);
         }
         match self.rows.named(original.as_path()) {
             Some(Found::One(row)) => {

@@ -153,6 +153,52 @@ fn a_recovery_of_a_guard_that_is_killed_too_leaves_everything_as_before() {
     eprintln!("recovery of a guard: {} kills", sides.len());
 }
 
+/// So many points of a guard that learns.
+const LEARNING: usize = 16;
+
+#[test]
+fn a_profile_that_is_learned_is_whole_or_not_there() {
+    if !have_strace() {
+        return;
+    }
+    let learning = |world: &World| {
+        let setup = installer(world, 0);
+        let mut command = world.verb_command("guard", &["--yes", "--no-parent", "--settle", "0", "--learn"]);
+        command.arg(world.path().join("new.ron")).arg("--").arg(setup);
+        command
+    };
+    let world = World::small();
+    let made = calls(&learning(&world), world.path());
+    let new = world.files();
+    assert!(world.path().join("new.ron").exists());
+    let others = ["renameat2", "fsync", "unlinkat"];
+    let others = made.iter().filter(|(call, _)| others.contains(*call));
+    // The profile is made near the end.
+    let late = |(call, count): (&&'static str, &u64)| {
+        let call = *call;
+        (1 + count.saturating_sub(6)..=*count).map(move |n| (call, n))
+    };
+    let points = drawn(others.flat_map(late).collect(), LEARNING);
+    let written = shard::over(points, |(call, n)| {
+        let world = World::small();
+        let old = world.files();
+        let at = format!("a guard that learns, killed at {call} no. {n}");
+        strace::injected(&learning(&world), call, "signal=KILL", n).output().unwrap();
+        settled(&world, &old, &new, &at);
+        let profile = world.path().join("new.ron");
+        if profile.exists() {
+            let mut check = world.command(&["profile", "check"]);
+            let checked = check.arg(&profile).args(world.flags()).output().unwrap();
+            promised!(checked.status.success(), "{at}: the profile is not whole: {checked:?}");
+        }
+        profile.exists()
+    });
+    tally::add("kills of guards that learn", written.len() as u64);
+    let whole = written.iter().filter(|w| **w).count();
+    eprintln!("a guard that learns: {} kills, the profile was there {whole} times", written.len());
+    assert!(whole > 0, "none of them came behind it");
+}
+
 /// Which write in place that is: the journal and the lock are written so.
 const GOING_BACK: u64 = 6;
 

@@ -576,7 +576,6 @@ fn what_cannot_be_guarded_is_refused_before_anything_is_begun() {
     refused(&["guard", &world.profile], 10, "BKO-1067");
     refused(&["guard", &world.profile, "--yes"], 10, "BKO-5100");
     refused(&["guard", "nonsense", "--yes"], 10, "BKO-1001");
-    refused(&["guard", &world.profile, "--learn=f"], 64, "BKO-9002");
     let said = guard(&world, &["--dry-run"], "exit 1").ends(0);
     assert_eq!(said.json["data"]["covers"]["services"], serde_json::json!(["First", "Second"]));
     assert!(!world.state.exists());

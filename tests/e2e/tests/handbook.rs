@@ -32,6 +32,7 @@ fn every_command_that_the_handbook_names_exists() {
         "staged.md",
         "state.md",
         "guard.md",
+        "learn.md",
         "trouble.md",
         "serverprotect.md",
         "exit-codes.md",

@@ -6,7 +6,7 @@ use crate::{
     exit_code, given,
     messages::{failure, guard as words, notice},
     request::{self, Aim},
-    session::{Session, Stop, later, stop, wrong},
+    session::{Session, Stop, stop, wrong},
     signals, terminal,
 };
 use backout_engine::{
@@ -16,18 +16,21 @@ use backout_engine::{
         delicate::{self, Leave},
         watch::Watched,
     },
+    learn::target,
     snapshot,
 };
 use backout_protocol::{
-    HostPath, NameRule, Notice, Outcome, Plan, ServiceName, guard::OnFailure as Policy, report::Warning,
+    HostPath, NameRule, Notice, Outcome, Plan, ServiceName,
+    guard::{Learn, OnFailure as Policy},
+    report::Warning,
 };
 use serde_json::{Value, json};
 use std::path::Path;
 
+/// The plugin that learned profiles name.
+const PLUGIN: &str = "file-set";
+
 pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> {
-    if let Some(what) = not_yet(asked) {
-        return Err(later(&format!("guard {what}")));
-    }
     guard::is_supported().map_err(stop)?;
     let confirm_within = asked.confirm_within.as_deref().map(super::confirm::within).transpose()?;
     session.may_ask(asked.dry_run)?;
@@ -39,6 +42,8 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     let label = format!("before {}", words::installer_name(&argv));
     let wish = ground.wish(session, label, asked.exclude.clone())?;
     let notices = ground.notices(asked, &wish, &argv)?;
+    let learn = asked.learn.as_deref().map(|file| target::check(file, &wish.roots, &session.state));
+    let learn = learn.transpose().map_err(stop)?.map(|file| Learn { file, plugin: PLUGIN.to_owned() });
     if asked.dry_run {
         let text = words::covers(&wish, &argv);
         let data =
@@ -47,6 +52,9 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     }
     let locked = session.lock()?;
     session.nothing_open(locked.state())?;
+    if let Some(learn) = &learn {
+        target::try_out(&learn.file).map_err(stop)?;
+    }
     if let Some(answer) = request::answered(session, locked.state(), ground.aim(&argv))? {
         return Ok(answer);
     }
@@ -66,6 +74,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         timeout: session.global.timeout,
         settle: asked.settle,
         confirm_within,
+        learn,
         profile: ground.profile_text(),
     };
     let id = created.snapshot.id.clone();
@@ -86,12 +95,17 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
         snapshot::discard(&locked, &id);
     }
     let well = matches!(report.ending, Ending::Done);
+    let learned = report.learned.as_ref().map(words::learn::data);
+    let lesson = report.learned.as_ref().map(|written| format!("\n{}", words::learn::written(written)));
     let mut answer = Answer::from(report).warn(&notices).warn(&created.notices);
     if well && answer.result.exit_code == exit_code::DONE {
         let run = answer.result.run_id.as_ref().map(|run| format!("\nrun {run}")).unwrap_or_default();
-        answer.text = words::kept(&plan) + &run;
+        answer.text = words::kept(&plan) + &lesson.unwrap_or_default() + &run;
     }
     answer.result.data = data(session, &plan, &wish, &answer);
+    if let (Value::Object(data), Some(learned)) = (&mut answer.result.data, learned) {
+        data.insert("learned".to_owned(), learned);
+    }
     request::remember(&locked, &answer, session);
     Ok(answer.told(told))
 }
@@ -184,12 +198,6 @@ pub(crate) fn hold(session: &Session, folder: &Path) -> Result<Answer, Stop> {
             Err(Box::new(Answer::error(exit_code::REFUSED, Outcome::Refused, failure::said(&failure))))
         }
     }
-}
-
-/// What of this call is documented and not in this version.
-fn not_yet(asked: &GuardWish) -> Option<&'static str> {
-    let flags = [(asked.learn.is_some(), "--learn")];
-    flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
 }
 
 /// Whether a failure goes back: as a person says, and where nobody can be asked it stays.

@@ -188,6 +188,7 @@ fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Newer => "newer",
         Verdict::Absent => "absent",
         Verdict::Unversioned => "no version",
+        Verdict::Other => "other bytes",
         Verdict::ReportOnly => "not judged",
         Verdict::Unreadable => "unreadable",
     }

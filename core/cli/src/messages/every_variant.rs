@@ -9,6 +9,7 @@ use backout_engine::{
     faces::{Cancelled, HostError},
     failure::Holders,
     guard::delicate::{Data, OpenFile},
+    learn::target::Cannot as Unlearnable,
     refusal::{NotCommittable, NotUndoable, PathFlag, Trusted, Unwatchable, Wanting},
     snapshot::{Cannot, InUse},
 };
@@ -20,7 +21,7 @@ use backout_machine::{
 use backout_protocol::{
     ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName, SnapshotId,
     guard::Exit,
-    notice::Stays,
+    notice::{NotLearned, Stays},
     plan::{Origin, PlanDrift, Resolved},
     profile::{Goes, Severity},
     text::{RonError, Text},
@@ -133,6 +134,10 @@ fn refusals() -> Vec<Refusal> {
             }],
         },
         R::PackageManager { program: path(), manager: Manager { name: "apt", back: "`apt-get`" } },
+        R::CannotLearn { path: path(), why: Unlearnable::Exists },
+        R::CannotLearn { path: path(), why: Unlearnable::Name },
+        R::CannotLearn { path: path(), why: Unlearnable::Folder(why()) },
+        R::CannotLearn { path: path(), why: Unlearnable::Covered(path()) },
         R::NoGuardHere,
         R::NoHolder { why: why() },
         R::NotWatchable { path: path(), why: Unwatchable::System },
@@ -329,6 +334,12 @@ fn notices() -> Vec<Notice> {
         N::PackageManagerRuns { name: "apt".into(), back: "`apt-get`".into() },
         N::PackagesUnread { why: "w".into() },
         N::InstallerLeft { processes: vec![("i".into(), 7)] },
+        N::LearnedWithout { file: path(), names: vec![path(); 9] },
+        N::LearnedNoBackups { file: path(), files: 2 },
+        N::LearnedNoData { file: path(), names: vec![path()] },
+        N::NotLearned { file: path(), why: NotLearned::NotGood },
+        N::NotLearned { file: path(), why: NotLearned::Nothing },
+        N::NotLearned { file: path(), why: NotLearned::Failed { why: "w".into() } },
     ]
 }
 
@@ -399,7 +410,7 @@ fn every_error_and_warning_has_its_own_code_and_says_what_and_what_next() {
     let mut warned = BTreeSet::new();
     for one in notices() {
         let warning = notice::warning(&one);
-        let ours = ["BKO-40", "BKO-51"].iter().any(|begin| warning.code.starts_with(begin));
+        let ours = ["BKO-40", "BKO-51", "BKO-52"].iter().any(|begin| warning.code.starts_with(begin));
         assert!(ours && warning.code != "BKO-4099", "{one:?}");
         assert!(!warning.message.trim().is_empty() && warned.insert(warning.code), "{one:?}");
     }

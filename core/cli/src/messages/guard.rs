@@ -1,5 +1,7 @@
 //! Words about guards.
 
+pub(crate) mod learn;
+
 use super::{Said, failure, names, refusal, text};
 use backout_engine::{Refusal, Stuck, refusal::Unwatchable, snapshot};
 use backout_protocol::{Guard, HostPath, Notice, Plan, path::encode, snapshot::ServiceWas};

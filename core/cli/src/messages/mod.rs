@@ -1,7 +1,7 @@
 //! Every sentence that a user reads, and the stable code of each error and warning.
 //!
 //! Codes: 1xxx refused, nothing touched; 2xxx failed inside the window; 3xxx unfinished or stuck; 4xxx warnings;
-//! 5xxx found by a verb that only reads, but 52xx a run that waits for its commit; 9xxx usage and bugs. A code never changes its meaning and is never used again.
+//! 5xxx found by a verb that only reads, but 52xx a run that waits for its commit or a profile that is learned; 9xxx usage and bugs. A code never changes its meaning and is never used again.
 
 pub(crate) mod abandon;
 pub(crate) mod boot;
@@ -142,6 +142,7 @@ mod tests {
             ("doctor", include_str!("doctor.rs")),
             ("delicate", include_str!("delicate.rs")),
             ("guard", include_str!("guard.rs")),
+            ("guard/learn", include_str!("guard/learn.rs")),
             ("history", include_str!("history.rs")),
             ("plugin", include_str!("plugin.rs")),
             ("snapshot", include_str!("snapshot.rs")),

@@ -113,6 +113,10 @@ fn said(notice: &Notice) -> (u16, String) {
             5121,
             format!("these processes of the installer go on: {}", super::failure::processes(processes)),
         ),
+        Notice::LearnedWithout { .. }
+        | Notice::LearnedNoBackups { .. }
+        | Notice::LearnedNoData { .. }
+        | Notice::NotLearned { .. } => super::guard::learn::warned(notice),
         Notice::CameSince { .. }
         | Notice::CameUnknown { .. }
         | Notice::CameNotWritten { .. }

@@ -409,6 +409,7 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         | R::OpenForWriting { .. }
         | R::Packaged { .. }
         | R::PackageManager { .. } => super::delicate::refused(refusal),
+        R::CannotLearn { path, why } => super::guard::learn::refused(path, why),
         R::NoInstaller { .. } | R::NoGuardHere | R::NoHolder { .. } => super::guard::refused(refusal),
         R::NotWatchable { .. } | R::WatchedServiceUnknown { .. } => super::guard::refused(refusal),
         R::Unfinished { run } => Said::new(

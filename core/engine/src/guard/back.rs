@@ -37,6 +37,7 @@ const HOLDER: Duration = Duration::from_secs(5);
 impl Guard<'_> {
     /// Takes the installer's work back, because of `failure`.
     pub(super) fn go_back(mut self, failure: Failure) -> RunReport {
+        self.nothing_learned();
         if matches!(self.journal.status(), Status::Judging | Status::AwaitingConfirm)
             && let Err(failure) = self.record(Record::GoingBack { why: failure.to_string() })
         {

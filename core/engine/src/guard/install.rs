@@ -87,6 +87,7 @@ pub fn run(
         ask,
         side: Side::Guard,
         notices: Vec::new(),
+        learned: None,
     };
     let mut child = match guard.start_holder(program) {
         Ok(child) => child,

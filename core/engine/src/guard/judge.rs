@@ -64,6 +64,8 @@ impl Guard<'_> {
             return self.report(Ending::Unfinished(failure), true);
         }
         group::dissolve(self.tx.run.as_str(), self.holder);
+        // It is kept, whatever becomes of the profile. If we die from here on there is none; the snapshot stays.
+        self.learn(verdict);
         let ending = if self.side == Side::Guard { Ending::Done } else { Ending::Completed };
         self.close(ending, None)
     }

@@ -25,6 +25,7 @@ mod holder;
 mod inplace;
 mod install;
 mod judge;
+mod learn;
 mod reserve;
 mod settle;
 mod ticket;
@@ -46,6 +47,7 @@ use crate::{
     faces::Faces,
     failure::Failure,
     history,
+    learn::Written,
     load::Job,
     planner::{Planned, planned},
     quiesce::Were,
@@ -61,7 +63,7 @@ use backout_journal::{Journal, Record};
 use backout_machine::{group, service::Services};
 use backout_protocol::{
     Guard as Terms, HostPath, Notice, Plan, RunId, Site, SnapshotId,
-    guard::OnFailure,
+    guard::{Learn, OnFailure},
     plan::{PlanKind, RestoreFrom},
 };
 use std::{path::Path, time::Duration};
@@ -86,6 +88,8 @@ pub struct Asked {
     pub settle: u32,
     /// Seconds within which somebody has to confirm that the work stays.
     pub confirm_within: Option<u64>,
+    /// The profile that is to be written of what the installer changed; its file as [`crate::learn::target::check`] gives it.
+    pub learn: Option<Learn>,
     /// The profile's text; `None`: there is none, folders are watched.
     pub profile: Option<String>,
 }
@@ -129,6 +133,7 @@ fn guarding(mut plan: Plan, snapshot: &SnapshotId, roots: Vec<HostPath>, asked: 
         timeout: asked.timeout,
         settle: asked.settle,
         confirm_within: asked.confirm_within,
+        learn: asked.learn,
         profile: asked.profile,
         site,
     }));
@@ -156,6 +161,8 @@ struct Guard<'a> {
     ask: &'a dyn Fn(&Failure) -> bool,
     side: Side,
     notices: Vec<Notice>,
+    /// The profile that was learned.
+    learned: Option<Written>,
 }
 
 /// Who carries a guard to its end.
@@ -197,7 +204,8 @@ impl Guard<'_> {
 
     fn into_report(self, ending: Ending, changed: bool) -> (RunReport, Journal) {
         let run = Some(self.tx.run.clone());
-        (RunReport { run, changed, notices: self.notices, ..RunReport::of(ending) }, self.journal)
+        let (notices, learned) = (self.notices, self.learned);
+        (RunReport { run, changed, notices, learned, ..RunReport::of(ending) }, self.journal)
     }
 }
 

@@ -70,6 +70,7 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         ask: &|_| false,
         side: Side::Recovery,
         notices: Vec::new(),
+        learned: None,
     };
     match status {
         Status::Begun | Status::Guarding => guard.never_ran(),

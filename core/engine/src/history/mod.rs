@@ -307,6 +307,7 @@ pub fn report(state: &State, run: &RunId) -> Result<Option<RunReport>, Refusal> 
         window_ms: window(&reading),
         notices: tx.plan.notices.iter().cloned().chain(ill).collect(),
         reminders: if changed { tx.plan.reminders } else { Vec::new() },
+        learned: None,
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Ask, Machine};
 use backout_protocol::{
-    NameRule, Place, RelPath,
+    Fingerprint, NameRule, Place, RelPath,
     message::{Candidate, Failure, Need},
 };
 use std::{ffi::OsStr, path::Path};
@@ -18,6 +18,8 @@ pub(super) struct Rows {
 struct Row {
     need: Need,
     added: bool,
+    /// Where an added file is here, and what it is if it still is what the patch put there, as far as the list tells.
+    exactly: Option<(Place, Fingerprint)>,
     /// The row's own name first.
     spelled: Vec<Spelled>,
     claims: Vec<(Place, Vec<Candidate>)>,
@@ -62,6 +64,8 @@ pub(super) struct Named {
 pub(super) struct Finished {
     pub(super) need: Need,
     pub(super) added: bool,
+    /// What the file at this place is if it still is what the patch put there.
+    pub(super) exactly: Option<(Place, Fingerprint)>,
     /// Its files here, each with its backups.
     pub(super) claims: Vec<(Place, Vec<Candidate>)>,
 }
@@ -81,7 +85,16 @@ impl Rows {
             }
             let need = file.patched.map_or(Need::Listed, Need::Patched);
             let claims = spelled.iter().filter(|s| s.live).map(|s| (s.place.clone(), Vec::new())).collect();
-            rows.push(Row { need, added: file.added, spelled, claims });
+            let exactly = match (file.added, file.sha256, spelled.iter().find(|s| s.live)) {
+                (true, Some(sha256), Some(live)) => {
+                    // Its length says nothing by itself: with the digest it is a state to be compared with.
+                    let stat = machine.stat(&live.place.path())?;
+                    let len = stat.map(|stat| stat.len);
+                    len.map(|len| (live.place.clone(), Fingerprint::File { len, sha256 }))
+                }
+                _ => None,
+            };
+            rows.push(Row { need, added: file.added, exactly, spelled, claims });
         }
         Ok(Self { names: ask.request.names, rows })
     }
@@ -160,11 +173,11 @@ impl Rows {
     /// Every row with at least one file: where there is neither a live file nor a backup, the presumed one.
     pub(super) fn into_rows(self) -> impl Iterator<Item = Finished> {
         self.rows.into_iter().map(|row| {
-            let Row { need, added, spelled, mut claims } = row;
+            let Row { need, added, exactly, spelled, mut claims } = row;
             if claims.is_empty() && !added {
                 claims.extend(spelled.into_iter().next().map(|s| (s.place, Vec::new())));
             }
-            Finished { need, added, claims }
+            Finished { need, added, exactly, claims }
         })
     }
 }
