@@ -104,6 +104,44 @@ fn a_failing_installer_is_put_back_whole_without_a_profile() {
 }
 
 #[test]
+fn a_database_in_a_watched_folder_is_refused_until_it_is_left_out_or_taken_along() {
+    let (world, _) = before();
+    backout_kit::write(&world.home.join("live/pg/PG_VERSION"), "15\n");
+    let ran = world.path().join("ran");
+    let work = "echo >\"$here/ran\"";
+    for more in [&[][..], &["--dry-run"]] {
+        let run = guard(&world, more, work).ends(10);
+        assert_eq!(run.error_code(), "BKO-5160");
+        let error = run.json["error"].to_string();
+        assert!(error.contains("PG_VERSION") && error.contains("--exclude 'live/pg'"), "{error}");
+        assert!(!ran.exists() && !world.state.join("snapshots").exists(), "nothing was run or set aside");
+    }
+    guard(&world, &["--exclude", "live/pg"], work).ends(0);
+    assert!(ran.exists());
+    assert!(!warning(&guard(&world, &["--include-data"], work).ends(0), "BKO-5170").is_empty());
+}
+
+#[test]
+fn a_profile_is_learned_without_one_and_takes_a_second_machine_back() {
+    let patch = r#"cp -p "$home/live/a.conf" "$home/live/a.conf.orig" && echo v3 >"$home/live/a.conf" && echo n >"$home/live/n.conf""#;
+    let (first, _) = before();
+    let learned = first.path().join("learned.ron");
+    guard(&first, &["--settle", "1", "--learn", learned.to_str().unwrap()], patch).ends(0);
+    let (mut second, old) = before();
+    assert!(Command::new(installer(&second, patch)).status().unwrap().success());
+    assert!(second.files() != old);
+    let site = fs::read_to_string(&second.site).unwrap();
+    assert!(site.contains("home") && fs::read_to_string(&learned).unwrap().contains("name: \"home\""));
+    second.profile = learned.to_str().unwrap().to_owned();
+    second.verb("verify", &["--expect", "patched"]).ends(0);
+    second.rollback(&[]).ends(0);
+    // The copy that the patch has made is what it went back by, and is used up.
+    assert!(second.files() == old, "{}", snapshot::differences(&second.files(), &old).join("\n"));
+    assert!(second.running().iter().all(|r| *r));
+    second.verb("verify", &["--expect", "before"]).ends(0);
+}
+
+#[test]
 fn everything_that_an_installer_does_to_files_and_folders_is_put_back() {
     let (world, _) = before();
     let live = world.home.join("live");
@@ -315,7 +353,7 @@ fn the_same_request_tells_the_first_result_again() {
     assert_eq!(again.json["data"]["replayed"], true);
     assert_eq!(runs(&world).len(), 1);
     // On other services it is another request.
-    let setup = world.path().join("vendor.run");
+    let setup = world.path().join("setup.sh");
     let mut other = watching(&world, &["--service", "First", "--request-id", "r1"]);
     Run::to_its_end(other.arg("--").arg(setup)).ends(64);
 }
