@@ -190,7 +190,7 @@ pub(crate) struct GuardWish {
     #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "profile")]
     pub service: Vec<String>,
     /// Where the work is good: write the profile of what it changed, added and removed to this new file, `NAME.ron`.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "confirm_within")]
     pub learn: Option<PathBuf>,
     /// Take everything back unless `backout confirm` comes within this time, such as `10m`; at most 7 days.
     #[arg(long, value_name = "TIME")]

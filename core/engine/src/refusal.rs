@@ -744,4 +744,6 @@ pub enum Unwatchable {
     Kernel,
     /// It lies in the state folder.
     OurOwn,
+    /// It is a symbolic link, which no snapshot of what it leads to has.
+    Link,
 }

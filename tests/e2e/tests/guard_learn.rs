@@ -224,12 +224,24 @@ fn without_backups_a_snapshot_or_a_folder_of_good_copies_takes_a_second_machine_
     let run = learn(&first, &new, PATCH).ends(0);
     assert_eq!(warnings(&run), ["BKO-5221"]);
     assert_eq!(run.json["data"]["learned"]["without_backup"], 7);
+    // The same request tells the same, though the file is there by now.
+    let again = |id: &str, file: &Path| {
+        let mut again = learn_command(&first, file, &["--settle", "1", "--request-id", id], "exit 0");
+        Run::to_its_end(&mut again)
+    };
+    let other = first.path().join("nothing.ron");
+    let told = again("r1", &other).ends(0);
+    assert_eq!(again("r1", &other).ends(0).json["run_id"], told.json["run_id"]);
     assert!(fs::read_to_string(&new).unwrap().contains("--from snapshot:ID"));
 
     let (world, old) = second(&new);
     let taken = snapshots::taken(&world, &[]);
     patch(&world, PATCH);
+    // Somebody's own file is no backup, whatever it is called.
+    let stray = world.home.join("conf/a.conf.bak");
+    fs::write(&stray, "stray").unwrap();
     assert_eq!(world.rollback(&[]).ends(10).error_code(), "BKO-1031");
+    fs::remove_file(stray).unwrap();
     goes_back(&world, &old, &["--from", &format!("snapshot:{taken}")]);
 
     let (world, old) = second(&new);

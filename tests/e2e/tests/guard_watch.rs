@@ -122,6 +122,49 @@ fn a_database_in_a_watched_folder_is_refused_until_it_is_left_out_or_taken_along
 }
 
 #[test]
+fn what_is_in_the_way_and_not_the_installers_moves_aside() {
+    // Somebody's file in a folder that the installer put in the place of a file, and of a link.
+    let (world, _) = before();
+    symlink("sub", world.home.join("live/logs")).unwrap();
+    let old = world.files();
+    let work = r#"
+rm "$home/live/logs" "$home/live/b.conf"
+mkdir "$home/live/logs" "$home/live/b.conf"
+echo mine >"$home/live/logs/one"
+"#;
+    let more = ["--exclude", "*.log", "--confirm-within", "1h"];
+    let mut run = Running::start(&mut command(&world, &more, work));
+    let waits = || world.plain(&["status"]).stdout.contains("confirm");
+    while !waits() {
+        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
+    }
+    fs::write(world.home.join("live/logs/theirs"), "theirs").unwrap();
+    fs::write(world.home.join("live/b.conf/svc.log"), "precious").unwrap();
+    process::signal(run.child.id(), "-INT");
+    run.to_its_end().ends(20);
+    let live = world.home.join("live");
+    let (logs, excluded) = (live.join("logs.in-the-way-0"), live.join("b.conf.in-the-way-0"));
+    assert_eq!(fs::read_to_string(logs.join("theirs")).unwrap(), "theirs");
+    assert!(logs.join("one").exists(), "it moves whole");
+    assert_eq!(fs::read_to_string(excluded.join("svc.log")).unwrap(), "precious");
+    fs::remove_dir_all(logs).unwrap();
+    fs::remove_dir_all(excluded).unwrap();
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_link_is_no_folder_to_watch() {
+    let (world, _) = before();
+    let link = world.path().join("cur");
+    symlink(&world.home, &link).unwrap();
+    for spelling in [link.display().to_string(), format!("{}/", link.display())] {
+        let mut guard = world.command(&["guard", "--yes", "--json", "--watch", &spelling, "--"]);
+        let run = Run::to_its_end(guard.arg(installer(&world, "exit 0"))).ends(10);
+        assert_eq!(run.error_code(), "BKO-5143");
+    }
+}
+
+#[test]
 fn a_profile_is_learned_without_one_and_takes_a_second_machine_back() {
     let patch = r#"cp -p "$home/live/a.conf" "$home/live/a.conf.orig" && echo v3 >"$home/live/a.conf" && echo n >"$home/live/n.conf""#;
     let (first, _) = before();

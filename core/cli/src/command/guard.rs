@@ -17,6 +17,8 @@ use backout_engine::{
         watch::Watched,
     },
     learn::target,
+    load,
+    refusal::Unwatchable,
     snapshot,
 };
 use backout_protocol::{
@@ -25,7 +27,7 @@ use backout_protocol::{
     report::Warning,
 };
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The plugin that learned profiles name.
 const PLUGIN: &str = "file-set";
@@ -36,6 +38,14 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     session.may_ask(asked.dry_run)?;
     let ground = Ground::of(session, asked)?;
     let argv = given::program(&asked.installer)?;
+    // Before anything is looked at: what was done with this id may well be what is refused now.
+    if session.global.request_id.is_some() && !asked.dry_run {
+        let locked = session.lock()?;
+        session.nothing_open(locked.state())?;
+        if let Some(answer) = request::answered(session, locked.state(), ground.aim(&argv))? {
+            return Ok(answer);
+        }
+    }
     if let Ground::Profile(job, _) = &ground {
         advice::fit(job, &asked.confirm).map_err(stop)?;
     }
@@ -131,6 +141,12 @@ impl Ground {
         }
         let name = |name: &String| name.parse().map_err(|e| wrong(format!("--service `{name}`: {e}")));
         let services: Vec<ServiceName> = asked.service.iter().map(name).collect::<Result<_, _>>()?;
+        // Without a separator behind it: else it stands for what it leads to.
+        let bare = |path: &PathBuf| path.components().collect::<PathBuf>();
+        if let Some(link) = asked.watch.iter().map(bare).find(|path| path.is_symlink()) {
+            let (path, why) = (load::absolute(&link), Unwatchable::Link);
+            return Err(stop(Refusal::NotWatchable { path, why }));
+        }
         let roots = super::snapshot::real(&asked.watch)?;
         let site = session.site(&ask)?;
         let watched = Watched::of(roots, &services, site, ask, &session.state).map_err(stop)?;

@@ -51,6 +51,9 @@ fn unwatchable(why: Unwatchable) -> &'static str {
         Unwatchable::System => "the whole system lives by it, and what others change in it would go back too",
         Unwatchable::Kernel => "what lies in it is made up by the kernel",
         Unwatchable::OurOwn => "it lies in the state folder",
+        Unwatchable::Link => {
+            "it is a symbolic link, and where that leads would not go back; name the folder that the link lies in, or the one it leads to"
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 //! is planned, which brings back what the product had there; and so does a new name of a file that has others. A folder that the
 //! snapshot covers is made again where it is gone.
 //!
-//! Where folders are watched without a profile, what did not come from the installer is not touched, nor what it lies in.
+//! What is in the way and holds something that is not the installer's, or that the snapshot leaves out, is never removed: it moves
+//! aside, under another name in the same folder.
 //!
 //! Done behind `GoingBack`, when the installer's work is nothing to keep any more; whatever is cut off here is done again, as
 //! it only looks at the snapshot.
@@ -12,12 +13,18 @@ use crate::{
     refusal::Refusal,
     snapshot::{Exclude, store},
 };
-use backout_disk::{Error, Folder, durable, folder::Kind};
+use backout_disk::{
+    Error, Folder, durable,
+    folder::{Entry, Kind},
+};
 use backout_protocol::{
     RelPath,
     snapshot::{Snapshot, What},
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, path::Path};
+
+/// What a name ends in that was in the way and moved aside, and a number.
+const ASIDE: &str = ".in-the-way-";
 
 /// Does it for everything that the snapshot covers. `came`: what is the installer's; `None`: all that is new.
 ///
@@ -64,6 +71,41 @@ impl Here<'_> {
         !self.foreign.iter().any(|foreign| foreign.as_path().starts_with(path.as_path()))
     }
 
+    /// Whether something lies in it that the snapshot leaves out: it may be anybody's.
+    fn holds_left_out(&self, folder: &Folder, entry: &Entry, path: &RelPath) -> Result<bool, Error> {
+        if entry.kind != Kind::Folder {
+            return Ok(false);
+        }
+        let Ok(name) = RelPath::new(&entry.name) else { return Ok(true) };
+        let below = folder.open_below(&name)?;
+        for entry in below.entries()? {
+            // A name that cannot be told of is nobody's that we know.
+            let Ok(name) = RelPath::new(&entry.name) else { return Ok(true) };
+            let path = path.join(&name);
+            if self.exclude.leaves_out(&path) || self.holds_left_out(&below, &entry, &path)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Gives it another name. If we die behind that, nothing is in the way any more.
+    fn move_aside(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+        for number in 0_u32.. {
+            let mut other = name.to_owned();
+            other.push(format!("{ASIDE}{number}"));
+            if folder.stat(&other)?.is_none() {
+                log::warn!(
+                    "`{}` is in the way and holds what is not the installer's: it is `{}` now",
+                    folder.path().join(name).display(),
+                    folder.path().join(&other).display()
+                );
+                return durable::rename(folder, name, folder, &other);
+            }
+        }
+        Ok(())
+    }
+
     fn clear(&self, folder: &Folder, rel: Option<&RelPath>) -> Result<(), Error> {
         for entry in folder.entries()? {
             let Ok(name) = RelPath::new(&entry.name) else { continue };
@@ -73,10 +115,12 @@ impl Here<'_> {
             }
             match (self.saved.get(&path), entry.kind) {
                 (Some(What::File(_) | What::Link(_)), Kind::Folder | Kind::Other)
-                | (Some(What::Folder), Kind::File | Kind::Symlink | Kind::Other)
-                    if self.may_go(&path) =>
-                {
-                    durable::remove_tree(folder, &entry.name)?;
+                | (Some(What::Folder), Kind::File | Kind::Symlink | Kind::Other) => {
+                    if self.may_go(&path) && !self.holds_left_out(folder, &entry, &path)? {
+                        durable::remove_tree(folder, &entry.name)?;
+                    } else {
+                        self.move_aside(folder, &entry.name)?;
+                    }
                 }
                 // One more name, perhaps of the product's own file, which is to have as many again as it had.
                 (None, Kind::File)

@@ -8,7 +8,10 @@ use crate::snapshot::diff::Trees;
 use backout_protocol::{Image, snapshot::What};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a backup is taken to end in where the installer left none.
+/// Where backups are looked for whose installer left none: nobody's name for a folder, as what lies in one that somebody made
+/// would be taken for the files before the patch.
+const NOWHERE: &str = ".no-backup";
+/// What those end in that a person names a folder of.
 const USUAL: &str = ".bak";
 
 /// One component.
@@ -96,8 +99,8 @@ fn with_backups(n: usize, rule: &Rule, rows: &[Row]) -> Part {
 }
 
 fn without_backups(id: &str, root: usize, rows: Vec<Row>) -> Part {
-    let folder = Folder { root, below: None };
-    let shape = Shape { from: folder.clone(), to: folder, suffix: Some(USUAL.to_owned()) };
+    let from = Folder { root, below: Some(NOWHERE.to_owned()) };
+    let shape = Shape { from, to: Folder { root, below: None }, suffix: Some(USUAL.to_owned()) };
     let (id, consume, backed) = (id.to_owned(), false, false);
     Part { id, shape, consume, backed, marker: None, backup: None, rows, made: Vec::new() }
 }

@@ -153,8 +153,8 @@ fn backups_are_found_beside_and_below_and_each_way_is_a_component() {
     assert_eq!(
         configs,
         [
-            r#"(from: "home", to: "home", suffix: ".bak", exact: true)"#,
             r#"(from: "home", to: "home", suffix: ".orig", consume: true, exact: true)"#,
+            r#"(from: "home/.no-backup", to: "home", suffix: ".bak", exact: true)"#,
             r#"(from: "home/keep", to: "home", consume: true, exact: true, made: ["home/keep", "home/keep/y"])"#,
             r#"(from: "home/set", to: "home/live", suffix: "~", consume: true, exact: true, made: ["home/set"])"#,
         ]

@@ -132,9 +132,11 @@ fn behind(words: &[String], (name, valued, positional): &(&str, &str, usize)) ->
 
 /// The package manager that a shell's `-c` text runs: at its beginning or behind `;`, `&&`, `||`, `|`.
 fn in_shell(words: &[String]) -> Option<HostPath> {
-    let at = words
-        .iter()
-        .position(|word| word.starts_with('-') && !word.starts_with("--") && word.ends_with('c'))?;
+    // Behind the first word that is no option nor an option's value stands the script's own.
+    let is_option = |at: usize| words[at].starts_with('-') || ["-o", "-O"].contains(&words[at - 1].as_str());
+    let options = (1..words.len()).take_while(|at| is_option(*at));
+    let mut options = options.filter(|at| words[*at].starts_with('-') && !words[*at].starts_with("--"));
+    let at = options.find(|at| words[*at].ends_with('c'))?;
     let commands = words.get(at + 1)?.split([';', '&', '|', '\n', '(', ')']);
     commands.into_iter().find_map(|command| {
         let argv: Vec<HostPath> = command.split_whitespace().map(|word| HostPath(word.into())).collect();
@@ -178,6 +180,7 @@ mod tests {
             &["sudo", "-u", "apt", "/srv/setup.sh", "dpkg"],
             &["timeout", "10", "/srv/setup.sh", "rpm"],
             &["sh", "-c", "echo apt-get; /srv/setup.sh"],
+            &["bash", "/srv/setup.sh", "-c", "dnf"],
             &["sh", "/srv/setup.sh"],
             &["sudo"],
             &["env", "A=b"],
