@@ -14,7 +14,7 @@ use backout_crash::{
         settle::{Part, Recorded},
         shelf::{can_be_parted, settle_part},
     },
-    shard, tally,
+    shard, tally, tree,
 };
 use backout_kit::{World, strace};
 use std::{
@@ -26,12 +26,20 @@ use std::{
 
 /// In so many parts the states that are not near a barrier are looked at, until one notices; every day looks at the first
 /// part alone where none is to be expected.
-const PARTS: u64 = 16;
+const PARTS: u64 = 32;
 /// And every so manyth of those near it.
-const NEAR: u64 = 4;
+const NEAR: u64 = 8;
 
 /// Barriers whose absence no power cut of these runs shows, each as it stands in the code, and why it is there all the same.
-const UNSEEN: [(&str, &str); 9] = [
+const UNSEEN: [(&str, &str); 13] = [
+    (
+        "sync aside.rs: folder.sync()",
+        "folders of a snapshot: the syncfs before it covers their names on Linux",
+    ),
+    (
+        "sync durable.rs: folder.sync()",
+        "the name of the space for a way back: a full disk is to show that it is taken, and a cut takes away no disk's fullness",
+    ),
     (
         "sync durable.rs: folder.sync()?;",
         "the journal's name: the syncfs of staging covers it before anything is swapped",
@@ -44,12 +52,20 @@ const UNSEEN: [(&str, &str); 9] = [
         "sync durable.rs: let synced = filled.and_then(|()| barrier::sync_file(&file).map_err(|e| Error::sync(&path, e)));",
         "the journal's blanks: the sync of its first record covers them; here the full disk is to show",
     ),
-    ("sync durable.rs: parent.sync()", "what comes back after it was removed is removed again"),
+    (
+        "sync durable.rs: let synced = taken.and_then(|()| barrier::sync_file(&file).map_err(|e| Error::sync(&path, e)));",
+        "the space for a way back, as above",
+    ),
     (
         "sync durable.rs: parent.sync()?;",
         "a folder that an earlier run made and did not live to sync: one of the others covers it",
     ),
     ("sync durable.rs: to.sync()?;", "as `from.sync()`"),
+    (
+        "sync inplace.rs: here.clear(&live, None).and_then(|()| live.sync_file_system()).map_err(Refusal::Look)?;",
+        "what a way back removed and a cut brings back is removed again; behind it the syncs of its run cover it",
+    ),
+    ("sync reserve.rs: folder.sync().map_err(look::refusal)?;", "the space for a way back, as above"),
     (
         "sync stage.rs: folders.iter().try_for_each(|(folder, _)| folder.sync())",
         "folders that hold staging folders: the syncfs before it covers their names on Linux",
@@ -67,13 +83,14 @@ fn as_it_stands(barrier: &str) -> String {
         return barrier.to_owned();
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().join("core");
-    let sources = ["disk", "journal", "engine"].map(|c| root.join(c).join("src").join(file));
+    let sources = ["disk", "journal", "engine"].map(|c| root.join(c).join("src"));
+    let mut sources = sources.iter().flat_map(|folder| tree(folder)).filter(|at| at.ends_with(file));
     let text = |source: &PathBuf| {
         let text = fs::read_to_string(source).ok()?;
         let line = text.lines().nth(line.parse::<usize>().ok()? - 1)?.trim().to_owned();
         line.contains("sync").then_some(line)
     };
-    match sources.iter().find_map(text) {
+    match sources.find_map(|source| text(&source)) {
         Some(text) => format!("sync {file}: {text}"),
         None => format!("sync {file}"),
     }
