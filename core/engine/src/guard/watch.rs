@@ -1,5 +1,5 @@
 //! Watch: folders and services that somebody named, in place of a profile. Nothing is known of the files in them; so what came
-//! while the installer ran is [written down](super::came), and nothing else that is new is ever taken away.
+//! while the installer ran is written down (see `came`), and nothing else that is new is ever taken away.
 
 use super::{Asked, guarding};
 use crate::{
