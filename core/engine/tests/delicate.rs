@@ -9,7 +9,7 @@
 
 use backout_engine::{
     Refusal,
-    guard::delicate::{self, Leave},
+    guard::delicate::{self, Leave, Named},
 };
 use backout_protocol::{HostPath, NameRule, Notice};
 use std::{
@@ -46,7 +46,8 @@ impl Tree {
 fn check(root: &Path, exclude: &[&str], program: &str, leave: Leave) -> Result<Vec<Notice>, Refusal> {
     let exclude: Vec<String> = exclude.iter().map(|glob| (*glob).to_owned()).collect();
     let roots = [HostPath(root.to_owned())];
-    let notices = delicate::check(&roots, NameRule::Exact, &exclude, &HostPath(program.into()), leave)?;
+    let program = HostPath(program.into());
+    let notices = delicate::check(&roots, Named::ByHand, NameRule::Exact, &exclude, &program, leave)?;
     // Whoever runs the tests need not be root.
     Ok(notices.into_iter().filter(|notice| !matches!(notice, Notice::WritersUnseen { .. })).collect())
 }

@@ -71,3 +71,39 @@ pub fn pid(file: &Path) -> u32 {
         std::thread::yield_now();
     }
 }
+
+/// A file system in memory that goes with this.
+#[derive(Debug)]
+pub struct Small(tempfile::TempDir);
+
+impl Small {
+    /// `None`: it is not for us to mount. In CI it is.
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::print_stderr,
+        reason = "a test that was skipped should say so, and in CI none is"
+    )]
+    pub fn of(size: &str) -> Option<Self> {
+        let at = tempfile::TempDir::with_prefix("backout-small-").unwrap();
+        let options = format!("size={size},mode=755");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at.path()).output();
+        if !mounted.is_ok_and(|o| o.status.success()) {
+            assert!(std::env::var_os("CI").is_none(), "CI mounts file systems");
+            eprintln!("skipped: no file system can be mounted here");
+            return None;
+        }
+        Some(Self(at))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}

@@ -8,7 +8,7 @@
 
 use backout_demo::TreeSpec;
 use backout_e2e::{
-    guards::{GOOD, before, command, is_before, pid, settled},
+    guards::{GOOD, Small, before, command, is_before, pid, settled},
     prune, runs, snapshots,
 };
 use backout_kit::{Run, Running, ServerProtect, World, process, snapshot};
@@ -494,36 +494,10 @@ fn the_profile_tells_whether_an_installer_that_ended_well_did_its_work() {
     assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
 }
 
-/// A file system in memory that goes with this.
-struct Small(tempfile::TempDir);
-
-impl Small {
-    /// `None`: it is not for us to mount. In CI it is.
-    #[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
-    fn of(size: &str) -> Option<Self> {
-        let at = tempfile::TempDir::with_prefix("backout-small-").unwrap();
-        let options = format!("size={size},mode=755");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at.path()).output();
-        if !mounted.is_ok_and(|o| o.status.success()) {
-            assert!(std::env::var_os("CI").is_none(), "CI mounts file systems");
-            eprintln!("skipped: no file system can be mounted here");
-            return None;
-        }
-        Some(Self(at))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
-    }
-}
-
 #[test]
 fn a_disk_that_the_installer_fills_keeps_nobody_from_going_back() {
     let Some(small) = Small::of("192m") else { return };
-    let world = World::without_services_in(small.0.path());
+    let world = World::without_services_in(small.path());
     let old = world.files();
     let lines = r#"
 rm "$home/live/b.conf"
@@ -542,11 +516,11 @@ exit 1
 #[test]
 fn a_way_back_for_which_there_is_no_space_is_told_before_the_installer_runs() {
     let Some(small) = Small::of("192m") else { return };
-    let world = World::without_services_in(small.0.path());
+    let world = World::without_services_in(small.path());
     fs::write(world.home.join("big"), vec![7; 40 << 20]).unwrap();
-    let available = free(small.0.path());
+    let available = free(small.path());
     // Room for the snapshot, and not for its files once more.
-    fs::write(small.0.path().join("ballast"), vec![7; usize::try_from(available).unwrap() - (60 << 20)])
+    fs::write(small.path().join("ballast"), vec![7; usize::try_from(available).unwrap() - (60 << 20)])
         .unwrap();
     let old = world.files();
     let run = guard(&world, &[], "touch \"$here/ran\"").ends(10);

@@ -8,7 +8,7 @@
 )]
 
 use backout_e2e::{
-    guards::{installer, is_before, pid, settled},
+    guards::{Small, installer, is_before, pid, settled},
     runs, snapshots, transaction,
 };
 use backout_kit::{Machine, Run, Running, Snapshot, World, place, process, snapshot};
@@ -259,36 +259,10 @@ fn a_guard_that_is_killed_with_its_installer_is_put_back_by_recover() {
     assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "nothing-to-do");
 }
 
-/// A file system in memory that goes with this.
-struct Small(tempfile::TempDir);
-
-impl Small {
-    /// `None`: it is not for us to mount. In CI it is.
-    #[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
-    fn of(size: &str) -> Option<Self> {
-        let at = tempfile::TempDir::with_prefix("backout-small-").unwrap();
-        let options = format!("size={size},mode=755");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at.path()).output();
-        if !mounted.is_ok_and(|o| o.status.success()) {
-            assert!(std::env::var_os("CI").is_none(), "CI mounts file systems");
-            eprintln!("skipped: no file system can be mounted here");
-            return None;
-        }
-        Some(Self(at))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
-    }
-}
-
 #[test]
 fn a_disk_that_the_installer_fills_is_as_before_again() {
     let Some(small) = Small::of("192m") else { return };
-    let world = World::without_services_in(small.0.path());
+    let world = World::without_services_in(small.path());
     let old = world.files();
     let lines = r#"
 rm "$home/live/b.conf"

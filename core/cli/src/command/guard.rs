@@ -10,10 +10,10 @@ use crate::{
     signals, terminal,
 };
 use backout_engine::{
-    Cancel, Ending, Faces, Failure, Job, Refusal, advice,
+    Cancel, Ending, Faces, Failure, Job, Locked, Refusal, advice,
     guard::{
         self, Asked, OUTPUT, Program,
-        delicate::{self, Leave},
+        delicate::{self, Leave, Named},
         watch::Watched,
     },
     learn::target,
@@ -22,7 +22,7 @@ use backout_engine::{
     snapshot,
 };
 use backout_protocol::{
-    HostPath, NameRule, Notice, Outcome, Plan, ServiceName,
+    HostPath, Notice, Outcome, Plan, ServiceName,
     guard::{Learn, OnFailure as Policy},
     report::Warning,
 };
@@ -38,13 +38,15 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     session.may_ask(asked.dry_run)?;
     let ground = Ground::of(session, asked)?;
     let argv = given::program(&asked.installer)?;
-    // Before anything is looked at: what was done with this id may well be what is refused now.
+    // Before anything is looked at: what was done with this id may well be what is refused now. Without one nothing is made
+    // where something is refused.
+    let mut locked = None;
     if session.global.request_id.is_some() && !asked.dry_run {
-        let locked = session.lock()?;
-        session.nothing_open(locked.state())?;
-        if let Some(answer) = request::answered(session, locked.state(), ground.aim(&argv))? {
+        let lock = lock(session)?;
+        if let Some(answer) = request::answered(session, lock.state(), ground.aim(&argv))? {
             return Ok(answer);
         }
+        locked = Some(lock);
     }
     if let Ground::Profile(job, _) = &ground {
         advice::fit(job, &asked.confirm).map_err(stop)?;
@@ -60,13 +62,9 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
             json!({ "dry_run": true, "argv": argv, "covers": covers(&wish), "not_covered": left(&wish) });
         return Ok(Answer::read(text, data).warn(&notices));
     }
-    let locked = session.lock()?;
-    session.nothing_open(locked.state())?;
+    let locked = locked.map_or_else(|| lock(session), Ok)?;
     if let Some(learn) = &learn {
         target::try_out(&learn.file).map_err(stop)?;
-    }
-    if let Some(answer) = request::answered(session, locked.state(), ground.aim(&argv))? {
-        return Ok(answer);
     }
     let told = tell(session, &wish, &argv, &notices);
     session.ask_first("", words::QUESTION)?;
@@ -120,8 +118,12 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     Ok(answer.told(told))
 }
 
-/// Looks for what files alone do not tell.
-type Look = fn(&[HostPath], NameRule, &[String], &HostPath, Leave) -> Result<Vec<Notice>, Refusal>;
+/// The state folder's lock, with nothing open in it.
+fn lock(session: &Session) -> Result<Locked, Stop> {
+    let locked = session.lock()?;
+    session.nothing_open(locked.state())?;
+    Ok(locked)
+}
 
 /// What an installer is run on.
 enum Ground {
@@ -167,14 +169,13 @@ impl Ground {
         wish: &snapshot::Wish,
         argv: &[HostPath],
     ) -> Result<Vec<Notice>, Stop> {
-        // A profile's author knows which of the product's files are data and which are written to; the package manager's
-        // records lie beside the product in any case.
-        let (look, known): (Look, _) = match self {
-            Self::Profile(..) => (delicate::check_packages, Vec::new()),
-            Self::Watch(watched) => (delicate::check, watched.notices.clone()),
+        let (named, known) = match self {
+            Self::Profile(..) => (Named::ByProfile, Vec::new()),
+            Self::Watch(watched) => (Named::ByHand, watched.notices.clone()),
         };
         let leave = Leave { include_data: asked.include_data, allow_packaged: asked.allow_packaged };
-        let found = look(&wish.roots, wish.names, &wish.exclude, &delicate::program_of(argv), leave);
+        let program = delicate::program_of(argv);
+        let found = delicate::check(&wish.roots, named, wish.names, &wish.exclude, &program, leave);
         Ok([known, found.map_err(stop)?].concat())
     }
 

@@ -1,6 +1,6 @@
 //! Lets the installer go, and waits for its end.
 
-use super::{Guard, OUTPUT, POLL, READY, Side, came, holder, reserve};
+use super::{Guard, OUTPUT, POLL, Side, came, holder, reserve, until_ready};
 use crate::{
     faces::Faces,
     failure::{Failure, Stuck},
@@ -147,23 +147,12 @@ impl Guard<'_> {
         let child = group::start_holder(&program.program, &arguments, self.tx.run.as_str(), &output);
         let mut child = child.map_err(|e| fail(e.to_string()))?;
         self.holder = child.id();
-        let until = Instant::now() + READY;
-        loop {
-            match (holder::lives(folder), child.try_wait()) {
-                (Ok(true), Ok(None)) => return Ok(child),
-                (Ok(false), Ok(None)) if Instant::now() < until => std::thread::sleep(POLL),
-                (Err(failure), _) => {
-                    dismiss(child);
-                    return Err(fail(failure.to_string()));
-                }
-                (_, ended) => {
-                    dismiss(child);
-                    return Err(fail(match ended {
-                        Ok(Some(status)) => format!("it ended at once ({status})"),
-                        Ok(None) => "it is not ready in time".to_owned(),
-                        Err(e) => e.to_string(),
-                    }));
-                }
+        let lives = || holder::lives(folder).map_err(|failure| failure.to_string());
+        match until_ready(&mut child, lives) {
+            Ok(()) => Ok(child),
+            Err(why) => {
+                dismiss(child);
+                Err(fail(why))
             }
         }
     }

@@ -66,7 +66,11 @@ use backout_protocol::{
     guard::{Learn, OnFailure},
     plan::{PlanKind, RestoreFrom},
 };
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    process::Child,
+    time::{Duration, Instant},
+};
 
 /// The file in the guard's folder that takes what holder and installer print.
 pub const OUTPUT: &str = "installer.log";
@@ -222,6 +226,21 @@ pub(crate) fn whole(state: &State, run: RunId) -> RunId {
 fn plan_of(state: &State, run: &RunId) -> Option<Plan> {
     let folder: Folder = history::folder(state, run)?;
     Some(tidy::by_plan_alone(run, &folder).ok()??.plan)
+}
+
+/// Waits until a process of ours that was just started says that it is ready, by a lock that it has as long as it `lives`. Says why
+/// it is not; it may be there then.
+fn until_ready(child: &mut Child, lives: impl Fn() -> Result<bool, String>) -> Result<(), String> {
+    let until = Instant::now() + READY;
+    loop {
+        match (lives()?, child.try_wait()) {
+            (true, Ok(None)) => return Ok(()),
+            (false, Ok(None)) if Instant::now() < until => std::thread::sleep(POLL),
+            (_, Ok(None)) => return Err("it is not ready in time".to_owned()),
+            (_, Ok(Some(status))) => return Err(format!("it ended at once ({status})")),
+            (_, Err(e)) => return Err(e.to_string()),
+        }
+    }
 }
 
 /// What an installer wrote below `roots` is on the medium, before anybody's word stands that it is good: installers seldom see to

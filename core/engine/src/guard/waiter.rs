@@ -6,8 +6,9 @@
 //! waits. Whether it lives is told by a lock, which goes with it however it ends.
 
 use super::{
-    Guard, READY, confirm, deadline,
+    Guard, confirm, deadline,
     ticket::{self, Word},
+    until_ready,
 };
 use crate::{
     faces::Faces,
@@ -50,18 +51,12 @@ impl Guard<'_> {
         arguments.extend(["--state-dir".into(), self.locked.state().path().as_os_str().to_owned()]);
         arguments.push(OsString::from(self.tx.run.as_str()));
         let mut child = group::start_apart(&program.program, &arguments).map_err(|e| fail(e.to_string()))?;
-        let until = Instant::now() + READY;
-        loop {
-            match (lives(&self.tx.folder), child.try_wait()) {
-                (Ok(true), Ok(None)) => return Ok(()),
-                (Ok(false), Ok(None)) if Instant::now() < until => std::thread::sleep(super::POLL),
-                (lives, ended) => {
-                    // One that is too slow finds no run that it would be for.
-                    let _ = child.kill().and_then(|()| child.wait().map(drop));
-                    return Err(fail(format!("{lives:?}, {ended:?}")));
-                }
-            }
-        }
+        let ready = until_ready(&mut child, || lives(&self.tx.folder).map_err(|e| e.to_string()));
+        ready.map_err(|why| {
+            // One that is too slow finds no run that it would be for.
+            let _ = child.kill().and_then(|()| child.wait().map(drop));
+            fail(why)
+        })
     }
 }
 

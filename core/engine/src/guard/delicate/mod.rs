@@ -43,15 +43,25 @@ pub struct OpenFile {
     pub holders: Vec<(String, u32)>,
 }
 
+/// Who named the folders that are looked through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// The author of a profile, who knows which of the product's files are data and which are written to. The package
+    /// manager's records lie beside the product in any case.
+    ByProfile,
+    /// Whoever calls.
+    ByHand,
+}
+
 /// Looks through `roots`, without what `exclude` leaves out, and at the program that is to run, which is what
-/// [`program_of`] makes of a command line. What `leave` lets through is said. Meant for folders that were named by hand: the
-/// author of a profile knows the product, and there [`check_packages`] is enough.
+/// [`program_of`] makes of a command line. What `leave` lets through is said.
 ///
 /// # Errors
-/// What is refused, by name: [`Refusal::PackageManager`], [`Refusal::Packaged`], [`Refusal::DatabaseFiles`],
-/// [`Refusal::OpenForWriting`]. A root that is not there, or that cannot be looked through.
+/// What is refused, by name: [`Refusal::PackageManager`], [`Refusal::Packaged`]; of folders that were named by hand also
+/// [`Refusal::DatabaseFiles`], [`Refusal::OpenForWriting`]. A root that is not there, or that cannot be looked through.
 pub fn check(
     roots: &[HostPath],
+    named: Named,
     names: NameRule,
     exclude: &[String],
     program: &HostPath,
@@ -61,24 +71,9 @@ pub fn check(
     packaged::check_program(program, leave, &mut notices)?;
     let tree = Tree::of(roots, names, exclude)?;
     packaged::check(&tree, leave, &mut notices)?;
-    data::check(&tree, names, leave, &mut notices)?;
-    open::check(&tree, leave, &mut notices)?;
-    Ok(notices)
-}
-
-/// The part of [`check`] that is about package managers: their records lie beside the product, whoever named its folders.
-///
-/// # Errors
-/// As [`check`].
-pub fn check_packages(
-    roots: &[HostPath],
-    names: NameRule,
-    exclude: &[String],
-    program: &HostPath,
-    leave: Leave,
-) -> Result<Vec<Notice>, Refusal> {
-    let mut notices = Vec::new();
-    packaged::check_program(program, leave, &mut notices)?;
-    packaged::check(&Tree::of(roots, names, exclude)?, leave, &mut notices)?;
+    if named == Named::ByHand {
+        data::check(&tree, names, leave, &mut notices)?;
+        open::check(&tree, leave, &mut notices)?;
+    }
     Ok(notices)
 }
