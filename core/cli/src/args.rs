@@ -1,5 +1,6 @@
 //! The command line, as clap reads it.
 
+use crate::given;
 use backout_engine::history::Retention;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::{ffi::OsString, path::PathBuf};
@@ -173,6 +174,12 @@ pub(crate) struct GuardWish {
     /// How many seconds the product may take to be whole and healthy once the installer has ended well.
     #[arg(long, value_name = "S", default_value_t = 120)]
     pub settle: u32,
+    /// A code of the installer's that says, as 0 does, that its work is done; may be given more than once.
+    #[arg(long, value_name = "CODE", value_parser = given::code, allow_hyphen_values = true)]
+    pub good_code: Vec<i32>,
+    /// A code of the installer's that says, as 3010 and 1641 do, that a reboot finishes its work; may be given more than once.
+    #[arg(long, value_name = "CODE", value_parser = given::code, allow_hyphen_values = true)]
+    pub reboot_code: Vec<i32>,
     /// What the snapshot leaves out, as `snapshot create` takes it; may be given more than once.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,

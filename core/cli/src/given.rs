@@ -35,6 +35,19 @@ pub(crate) fn time(flag: &str, text: &str) -> Result<Duration, Stop> {
     seconds.ok_or_else(|| wrong(format!("`{flag} {text}` is not a time such as 90s or 5m")))
 }
 
+/// An installer's exit code: as people write it down, `3010`, `-1` or `0x80070642`, which is the same number as Windows' own
+/// of 32 bits without a sign.
+///
+/// # Errors
+/// Why it is none.
+pub(crate) fn code(text: &str) -> Result<i32, String> {
+    let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let number = hex.map_or_else(|| text.parse::<i64>(), |digits| i64::from_str_radix(digits, 16));
+    let number = number.map_err(|_| "an exit code is a number such as 2 or 0x80070642".to_owned())?;
+    let whole = i32::try_from(number).ok().or_else(|| Some(u32::try_from(number).ok()?.cast_signed()));
+    whole.ok_or_else(|| "an exit code has no more than 32 bits".to_owned())
+}
+
 /// An installer and its arguments: the program by its absolute path, as it is found from here or on the search path.
 pub(crate) fn program(words: &[OsString]) -> Result<Vec<HostPath>, Stop> {
     let (program, arguments) =

@@ -19,6 +19,9 @@ pub struct Guard {
     /// Seconds after which an installer that still runs is ended; `None`: never.
     #[serde(default)]
     pub timeout: Option<u64>,
+    /// What the installer's exit codes mean.
+    #[serde(default, skip_serializing_if = "Codes::is_usual")]
+    pub codes: Codes,
     /// Seconds that the product may take to be whole and healthy, once the installer has ended well.
     pub settle: u32,
     /// Seconds within which somebody has to confirm that the work stays; `None`: it stays without.
@@ -89,18 +92,36 @@ pub enum Exit {
     Unknown,
 }
 
+/// What an installer's exit codes mean, beside what is usual: 0 is well, 3010 and 1641 ask for a reboot, all others are failures.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Codes {
+    /// These say that the work is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub good: Vec<i32>,
+    /// These say that a reboot finishes the work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reboot: Vec<i32>,
+}
+
 /// What Windows' installers end with where a reboot is needed to finish, or was begun.
 const REBOOTS: [i32; 2] = [3010, 1641];
 
-impl Exit {
+impl Codes {
+    /// Whether they are what is usual.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether the installer says that it did its work.
-    pub fn is_well(&self) -> bool {
-        matches!(self, Exit::Code(0)) || self.wants_a_reboot()
+    pub fn is_well(&self, exit: &Exit) -> bool {
+        matches!(exit, Exit::Code(code) if *code == 0 || self.good.contains(code))
+            || self.wants_a_reboot(exit)
     }
 
     /// Whether the installer says that a reboot finishes its work.
-    pub fn wants_a_reboot(&self) -> bool {
-        matches!(self, Exit::Code(code) if REBOOTS.contains(code))
+    pub fn wants_a_reboot(&self, exit: &Exit) -> bool {
+        matches!(exit, Exit::Code(code) if REBOOTS.contains(code) || self.reboot.contains(code))
     }
 }
 
@@ -122,13 +143,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reboot_that_is_asked_for_is_no_failure() {
+    fn a_code_means_what_is_usual_and_what_was_said_of_it() {
+        let told = |codes: &Codes, exit: &Exit| (codes.is_well(exit), codes.wants_a_reboot(exit));
+        let usual = Codes::default();
         for code in REBOOTS {
-            assert!(Exit::Code(code).is_well() && Exit::Code(code).wants_a_reboot());
+            assert_eq!(told(&usual, &Exit::Code(code)), (true, true));
         }
-        assert!(Exit::Code(0).is_well() && !Exit::Code(0).wants_a_reboot());
-        for bad in [Exit::Code(1), Exit::Signal(9), Exit::TimedOut, Exit::CalledOff, Exit::Unknown] {
-            assert!(!bad.is_well() && !bad.wants_a_reboot(), "{bad}");
+        assert_eq!(told(&usual, &Exit::Code(0)), (true, false));
+        let bad =
+            [Exit::Code(1), Exit::Code(2), Exit::Signal(1), Exit::TimedOut, Exit::CalledOff, Exit::Unknown];
+        for exit in &bad {
+            assert_eq!(told(&usual, exit), (false, false), "{exit}");
+        }
+        let codes = Codes { good: vec![1], reboot: vec![2] };
+        assert_eq!(told(&codes, &Exit::Code(0)), (true, false));
+        for (exit, is) in bad.iter().zip([(true, false), (true, true), (false, false), (false, false)]) {
+            assert_eq!(told(&codes, exit), is, "{exit}");
         }
     }
 }

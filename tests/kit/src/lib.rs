@@ -6,8 +6,12 @@
 )]
 
 #[cfg(unix)]
+mod another_boot;
+#[cfg(unix)]
 pub mod bad;
 pub mod binary;
+#[cfg(unix)]
+mod call;
 #[cfg(unix)]
 pub mod deeds;
 pub mod killed;
@@ -28,6 +32,8 @@ pub mod systemd;
 pub mod twin;
 pub mod world;
 
+#[cfg(unix)]
+pub use another_boot::AnotherBoot;
 pub use binary::{Run, Running, built};
 #[cfg(unix)]
 pub use machine::Machine;

@@ -1,9 +1,7 @@
 //! `strace`: looks at the system calls of a program, kills it at one, or lets one fail.
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-};
+use crate::call;
+use std::{fs, process::Command};
 
 /// Whether it works here. In CI it must.
 #[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
@@ -20,15 +18,8 @@ pub fn works() -> bool {
 /// A call under `strace` with these options. Only its own first thread is traced, never what it starts.
 pub fn under(call: &Command, options: &[&str]) -> Command {
     let mut traced = Command::new("strace");
-    traced.arg("-qq").args(options).arg("--").arg(call.get_program()).args(call.get_args());
-    traced.stdin(Stdio::null());
-    for (name, value) in call.get_envs() {
-        match value {
-            Some(value) => traced.env(name, value),
-            None => traced.env_remove(name),
-        };
-    }
-    traced
+    traced.arg("-qq").args(options).arg("--");
+    call::wrapped(traced, call)
 }
 
 /// A call with `what` (`signal=KILL`, `error=EIO`) done to the `n`th of these system calls, counted from 1.

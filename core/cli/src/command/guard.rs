@@ -23,7 +23,7 @@ use backout_engine::{
 };
 use backout_protocol::{
     HostPath, Notice, Outcome, Plan, ServiceName,
-    guard::{Learn, OnFailure as Policy},
+    guard::{Codes, Learn, OnFailure as Policy},
     report::Warning,
 };
 use serde_json::{Value, json};
@@ -80,6 +80,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
             OnFailure::Keep => Policy::Keep,
         },
         timeout: session.global.timeout,
+        codes: Codes { good: asked.good_code.clone(), reboot: asked.reboot_code.clone() },
         settle: asked.settle,
         confirm_within,
         learn,

@@ -132,6 +132,10 @@ fn standing(state: &State) -> Result<Answer, Stop> {
         Ok(reading) if reading.lines.is_empty() => {
             ("its journal is lost, and files were swapped", "change nothing and explain")
         }
+        Ok(_) if guard::waits_for_a_reboot(state, &open) => (
+            "the installer has ended and asks for a reboot",
+            "do nothing before the reboot; behind it judge the installer's work, and keep it or take everything back",
+        ),
         Ok(reading) => (words(reading.status), remedy(reading.remedy())),
         Err(e) => {
             // Shown as it is: nothing is done on a journal like that.
@@ -152,7 +156,8 @@ fn standing(state: &State) -> Result<Answer, Stop> {
     if let Some(awaited) = &awaited {
         data["open"]["confirm"] = confirm::data(awaited);
     }
-    let (waits, run) = (open.waits_for_a_reboot(), open.run.clone());
+    let waits = open.waits_for_a_reboot() || guard::waits_for_a_reboot(state, &open);
+    let run = open.run.clone();
     let refused = open.refusal();
     let (code, outcome) = exit_code::of_refusal(&refused);
     let mut answer = Answer::plain(code, outcome, text, data);

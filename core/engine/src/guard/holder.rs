@@ -90,7 +90,7 @@ pub fn hold(folder: &Path, cancel: &Cancel) -> Result<(), Failure> {
             Reaped::Exited(pid, code) if pid == installer => {
                 let exit = Exit::Code(code);
                 // Whoever reads it behind a power cut believes it.
-                if exit.is_well() {
+                if terms.codes.is_well(&exit) {
                     super::make_durable(&terms.roots)?;
                 }
                 ended(&exit)?;

@@ -262,7 +262,7 @@ impl Guard<'_> {
         if let Err(failure) = self.record(Record::InstallerExited { code: exit.clone() }) {
             return self.report(Ending::Unfinished(failure), true);
         }
-        if exit.wants_a_reboot() {
+        if self.terms.codes.wants_a_reboot(&exit) {
             return self.report(Ending::RebootPending(Failure::Installer(exit)), true);
         }
         self.conclude(&exit)

@@ -91,7 +91,7 @@ impl Guard<'_> {
 
     fn judge(&self, exit: &Exit) -> Result<(), Failure> {
         match exit {
-            Exit::Code(_) if exit.is_well() => {}
+            Exit::Code(_) if self.terms.codes.is_well(exit) => {}
             Exit::Unknown => {}
             other => return Err(Failure::Installer(other.clone())),
         }

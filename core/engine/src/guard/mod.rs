@@ -41,6 +41,7 @@ pub(crate) use holder::may_have_let_go;
 pub use install::{Program, run};
 pub(crate) use reserve::release;
 pub(crate) use settle::settle;
+pub use settle::waits_for_a_reboot;
 pub use waiter::wait;
 
 use crate::{
@@ -63,7 +64,7 @@ use backout_journal::{Journal, Record};
 use backout_machine::{group, service::Services};
 use backout_protocol::{
     Guard as Terms, HostPath, Notice, Plan, RunId, Site, SnapshotId,
-    guard::{Learn, OnFailure},
+    guard::{Codes, Learn, OnFailure},
     plan::{PlanKind, RestoreFrom},
 };
 use std::{
@@ -88,6 +89,8 @@ pub struct Asked {
     pub on_failure: OnFailure,
     /// Seconds after which an installer that still runs is ended.
     pub timeout: Option<u64>,
+    /// What its exit codes mean.
+    pub codes: Codes,
     /// Seconds that the product may take to be whole and healthy behind it.
     pub settle: u32,
     /// Seconds within which somebody has to confirm that the work stays.
@@ -135,6 +138,7 @@ fn guarding(mut plan: Plan, snapshot: &SnapshotId, roots: Vec<HostPath>, asked: 
         argv: asked.argv,
         on_failure: asked.on_failure,
         timeout: asked.timeout,
+        codes: asked.codes,
         settle: asked.settle,
         confirm_within: asked.confirm_within,
         learn: asked.learn,

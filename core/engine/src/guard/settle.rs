@@ -7,7 +7,7 @@ use crate::{
     quiesce,
     recover::{load, unusable},
     report::{Ending, RunReport},
-    state::{Locked, OpenRun},
+    state::{Locked, OpenRun, State},
     transaction::Transaction,
     window::{Extent, chain},
 };
@@ -81,7 +81,7 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         },
         Status::Judging => {
             let exit = exited(&reading);
-            if exit.wants_a_reboot() && in_this_boot(&reading) {
+            if terms.codes.wants_a_reboot(&exit) && in_this_boot(&reading) {
                 return guard.report(Ending::RebootPending(Failure::Installer(exit)), true);
             }
             guard.conclude(&exit)
@@ -93,6 +93,14 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         Status::GoingBack => guard.go_back(Failure::Recorded { why: going_back }),
         _ => guard.report(Ending::NothingToDo, false),
     }
+}
+
+/// Whether the open run is a guard whose installer asks for a reboot that has not come yet.
+pub fn waits_for_a_reboot(state: &State, open: &OpenRun) -> bool {
+    let Ok(reading) = &open.reading else { return false };
+    let plan = super::plan_of(state, &open.run);
+    let Some(terms) = plan.as_ref().and_then(|plan| plan.guards()) else { return false };
+    reading.status == Status::Judging && terms.codes.wants_a_reboot(&exited(reading)) && in_this_boot(reading)
 }
 
 /// The record that may have been whole once and is not there: its line cannot be read, or the medium lost it.
