@@ -259,6 +259,23 @@ impl Folder {
         }
     }
 
+    /// Takes immutable and append-only off this folder, so that names in it can change.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn unlock(&self) -> Result<(), Error> {
+        os::unlock(&self.handle).map_err(|e| Error::io("make changeable", &self.path, e))
+    }
+
+    /// Takes immutable and append-only off a file in it.
+    ///
+    /// # Errors
+    /// As [`Folder::open_file`].
+    pub fn unlock_file(&self, name: &OsStr) -> Result<(), Error> {
+        let file = self.open_file(name)?;
+        os::unlock(&file).map_err(|e| Error::io("make changeable", &self.path.join(name), e))
+    }
+
     /// Whether the effective user may add and remove names here.
     ///
     /// # Errors

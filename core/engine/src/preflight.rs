@@ -63,7 +63,7 @@ fn findings(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<(Vec<Notice>
         let mut at = swap.target.rel.parent();
         while let Some(rel) = at.filter(|rel| Some(rel) != swap.host.as_ref()) {
             at = rel.parent();
-            target(&Place { root: swap.target.root.clone(), rel }, Links::Refused)?;
+            way(&Place { root: swap.target.root.clone(), rel })?;
         }
     }
     let dressed = dressed(plan);
@@ -174,23 +174,37 @@ enum Links {
 
 /// A target is one plain file with one name, or nothing; a link only where the plan knows it for one.
 fn target(place: &Place, links: Links) -> Result<(), Refusal> {
+    let Some(stat) = found(place, links)? else { return Ok(()) };
+    let path = HostPath(place.path());
+    locked_down(&stat, path.clone())?;
+    if stat.kind == Kind::File && stat.nlink > 1 {
+        return Err(Refusal::HardLinked { path, links: stat.nlink });
+    }
+    Ok(())
+}
+
+/// A folder on the way to a target, in which no name changes.
+fn way(place: &Place) -> Result<(), Refusal> {
+    match found(place, Links::Refused)? {
+        Some(stat) if stat.mount_root => Err(Refusal::MountPoint { path: HostPath(place.path()) }),
+        _ => Ok(()),
+    }
+}
+
+/// What a name is, if it is something that a run has to do with.
+fn found(place: &Place, links: Links) -> Result<Option<Stat>, Refusal> {
     let path = || HostPath(place.path());
     let parent = match Folder::open_parent_of(place) {
         Ok(parent) => parent,
-        Err(e) if e.kind == ErrorKind::NotFound => return Ok(()),
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(look::refusal(e)),
     };
-    let Some(stat) = parent.stat(place.rel.name()).map_err(look::refusal)? else { return Ok(()) };
-    match stat.kind {
-        Kind::Symlink if links == Links::Refused => return Err(Refusal::Symlink { path: path() }),
-        Kind::Other => return Err(Refusal::NotAFile { path: path() }),
-        Kind::Symlink | Kind::File | Kind::Folder => {}
+    let stat = parent.stat(place.rel.name()).map_err(look::refusal)?;
+    match stat.map(|stat| stat.kind) {
+        Some(Kind::Symlink) if links == Links::Refused => Err(Refusal::Symlink { path: path() }),
+        Some(Kind::Other) => Err(Refusal::NotAFile { path: path() }),
+        _ => Ok(stat),
     }
-    locked_down(&stat, path())?;
-    if stat.kind == Kind::File && stat.nlink > 1 {
-        return Err(Refusal::HardLinked { path: path(), links: stat.nlink });
-    }
-    Ok(())
 }
 
 fn locked_down(stat: &Stat, path: HostPath) -> Result<(), Refusal> {

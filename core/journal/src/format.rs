@@ -51,19 +51,26 @@ pub fn encode(line: &Line) -> Result<(Vec<u8>, u32), ron::Error> {
     {
         *why = why.chars().take(MAX_WHY).collect();
     }
-    let text = ron::to_string(&line)?;
-    let crc = crc32fast::hash(text.as_bytes());
-    Ok((format!("{crc:08x} {text}\n").into_bytes(), crc))
+    Ok(seal(&ron::to_string(&line)?))
 }
 
-/// Reads one line without its line end. `None`: not a line that [`encode`] wrote.
-pub fn decode(bytes: &[u8]) -> Option<(Line, u32)> {
+/// A text of one line as bytes, with its checksum.
+pub fn seal(text: &str) -> (Vec<u8>, u32) {
+    let crc = crc32fast::hash(text.as_bytes());
+    (format!("{crc:08x} {text}\n").into_bytes(), crc)
+}
+
+/// The text of a line without its line end, and its checksum. `None`: not a line that [`seal`] wrote.
+pub fn unseal(bytes: &[u8]) -> Option<(&[u8], u32)> {
     let (crc, text) = bytes.split_at_checked(9)?;
     let stated = std::str::from_utf8(crc.strip_suffix(b" ")?).ok()?;
     let lower_hex = stated.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     let stated = u32::from_str_radix(stated, 16).ok().filter(|_| lower_hex)?;
-    if crc32fast::hash(text) != stated {
-        return None;
-    }
-    Some((ron::de::from_bytes(text).ok()?, stated))
+    (crc32fast::hash(text) == stated).then_some((text, stated))
+}
+
+/// Reads one line without its line end. `None`: not a line that [`encode`] wrote.
+pub fn decode(bytes: &[u8]) -> Option<(Line, u32)> {
+    let (text, crc) = unseal(bytes)?;
+    Some((ron::de::from_bytes(text).ok()?, crc))
 }

@@ -230,6 +230,27 @@ pub enum Notice {
         /// Why.
         why: String,
     },
+    /// Files that had further names (hard links) have only their own behind a guard's way back.
+    Parted {
+        /// The first.
+        first: HostPath,
+        /// How many.
+        files: u64,
+    },
+    /// Immutable and append-only were taken off, as they were in the way of a guard's way back.
+    Unlocked {
+        /// The first.
+        first: HostPath,
+        /// How many.
+        names: u64,
+    },
+    /// Folders that the guarded ones lie in were gone and are made anew.
+    AboveMade {
+        /// The outermost.
+        first: HostPath,
+        /// How many.
+        folders: u64,
+    },
     /// A watched folder that holds more than one product, as a rule.
     WatchedWide {
         /// Which.

@@ -14,7 +14,7 @@ use backout_e2e::{
 use backout_kit::{Run, Running, ServerProtect, World, process, snapshot};
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::Path,
     process::Command,
 };
@@ -113,6 +113,85 @@ fn an_installer_that_fails_half_way_is_backed_out() {
     assert_eq!(world.plain(&["undo"]).ends(10).error_code(), "BKO-1062");
     world.rollback(&[]).ends(0);
     assert_eq!(format(&runs(&world)[0]), "(1,0)");
+}
+
+#[test]
+fn a_file_with_further_names_goes_back_whatever_the_installer_wrote_into_it() {
+    let (world, _) = before();
+    let outside = world.path().join("outside.conf");
+    for (name, other) in
+        [("live/a.conf", world.home.join("live/same.conf")), ("live/b.conf", outside.clone())]
+    {
+        fs::hard_link(world.home.join(name), other).unwrap();
+    }
+    let old = world.files();
+    let lines = r#"
+echo v3 >"$home/live/a.conf"
+echo v3 >"$home/live/b.conf"
+chmod 600 "$home/live/b.conf"
+ln "$home/live/sub/c.conf" "$home/live/kept-by-the-installer"
+ln "$home/live/sub/c.conf" "$here/more.conf"
+echo v3 >"$home/live/sub/c.conf"
+exit 1
+"#;
+    let run = guard(&world, &[], lines).ends(20);
+    let told: Vec<_> = run.json["warnings"].as_array().unwrap().iter().collect();
+    let parted: Vec<_> = told.iter().filter(|w| w["code"] == "BKO-5147").collect();
+    assert!(parted.len() == 1 && parted[0]["message"].as_str().unwrap().starts_with("3 files"), "{told:?}");
+    is_before(&world, &old);
+    // Names elsewhere are nobody's to change.
+    assert_eq!(fs::read_to_string(outside).unwrap(), "v3\n");
+    // Where nothing was written into them they keep their names.
+    fs::hard_link(world.home.join("live/a.conf"), world.path().join("third.conf")).unwrap();
+    let run = guard(&world, &[], "echo v3 >\"$home/live/b.conf\"\nexit 1").ends(20);
+    assert!(!run.stdout.contains("BKO-5147"));
+    is_before(&world, &old);
+    assert_eq!(fs::metadata(world.home.join("live/a.conf")).unwrap().nlink(), 2);
+}
+
+#[test]
+fn what_the_installer_made_immutable_is_no_hindrance() {
+    let (world, _) = before();
+    let chattr = |flag: &str, name: &str| {
+        let done = Command::new("chattr").arg(flag).arg(world.home.join(name)).output();
+        done.is_ok_and(|o| o.status.success())
+    };
+    if !chattr("+i", "live/b.conf") {
+        return;
+    }
+    let old = world.files();
+    let lines = r#"
+echo v3 >"$home/live/a.conf"
+mkdir -p "$home/live/added/deep" "$home/live/sub/new"
+rm "$home/live/sub/c.conf"
+mkdir "$home/live/sub/c.conf"
+echo new | tee "$home/live/added/n.conf" "$home/live/added/deep/n.conf" "$home/live/sub/c.conf/n.conf" >/dev/null
+chattr +a "$home/live/a.conf"
+chattr -R +i "$home/live/added" "$home/live/sub" "$home/live/a.conf" "$home"
+exit 1
+"#;
+    let run = guard(&world, &[], lines).ends(20);
+    assert!(run.stdout.contains("BKO-5148"), "{}", run.stdout);
+    let held = !Command::new("rm").arg(world.home.join("live/b.conf")).output().unwrap().status.success();
+    assert!(held && chattr("-i", "live/b.conf"), "what was so before and was not to change still is");
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_folder_above_the_products_is_made_again() {
+    let world = World::small();
+    let above = world.home.join("live");
+    let watched = above.join("sub");
+    let old = snapshot(&watched);
+    let mut call = world.command(&["guard"]);
+    call.arg("--watch")
+        .arg(&watched)
+        .args(["--yes", "--json", "--", "/bin/sh", "-c"])
+        .arg(format!("rm -r '{}'; exit 1", above.display()));
+    let run = Run::to_its_end(&mut call).ends(20);
+    assert!(run.stdout.contains("BKO-5149"), "{}", run.stdout);
+    assert!(snapshot(&watched) == old);
+    assert_eq!(fs::metadata(above).unwrap().permissions().mode() & 0o7777, 0o755);
 }
 
 #[test]
@@ -412,11 +491,13 @@ fn what_the_holder_wrote_is_never_taken_for_nothing() {
 #[test]
 fn a_way_back_that_may_have_begun_is_gone_to_its_end() {
     let (world, old) = before();
-    // A file of the product with a name elsewhere is nobody's to replace.
+    // What was set aside of it is no more what it was.
     let lines = r#"
 echo half >"$home/live/a.conf"
-ln "$home/live/a.conf" "$here/elsewhere"
 cp -al "$home/live" "$home/copy"
+aside=$(echo "$here"/state/snapshots/*/files/0/live/a.conf)
+cp -p "$aside" "$here/saved"
+echo damaged >"$aside"
 "$ctl" stop first
 exit 0
 "#;
@@ -424,7 +505,9 @@ exit 0
     assert_eq!(run.error_code(), "BKO-5110");
     // It is well again, and its work would be kept if it were judged anew.
     assert_eq!(world.services.ctl("start", "first"), 0);
-    fs::remove_file(world.path().join("elsewhere")).unwrap();
+    let again = "cp -p \"$1/saved\" \"$1\"/state/snapshots/*/files/0/live/a.conf";
+    let again = Command::new("sh").args(["-c", again, "sh"]).arg(world.path()).status();
+    assert!(again.unwrap().success());
     damage(&world, "GoingBack");
     assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
     is_before(&world, &old);

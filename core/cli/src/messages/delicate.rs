@@ -157,7 +157,7 @@ pub(super) fn noticed(notice: &Notice) -> Option<(u16, String)> {
         Notice::WritersUnseen { processes } => (
             5172,
             format!(
-                "{processes} processes of other users could not be looked at: whether they have files of these folders open for writing is not known; run backout as root to see it"
+                "{processes} processes could not be looked at, as of other users only root may, and in a container not even root all of them: whether they have files of these folders open for writing is not known"
             ),
         ),
         Notice::PackagedIncluded { packages, files, check } => {

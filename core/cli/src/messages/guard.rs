@@ -87,6 +87,25 @@ pub(crate) fn watched(notice: &Notice) -> (u16, String) {
                 "`{folder}` is wide: everything in it goes back, also what others change there while the installer runs; name the product's own folder if there is one"
             ),
         ),
+        Notice::Parted { first, files } => (
+            5147,
+            format!(
+                "{files} files had further names (hard links) and have only their own now, the first `{first}`; \
+                 names outside of the folders that went back still hold what the installer wrote"
+            ),
+        ),
+        Notice::Unlocked { first, names } => (
+            5148,
+            format!(
+                "{names} names were immutable or append-only and had to change, the first `{first}`; they are so no more (`chattr`)"
+            ),
+        ),
+        Notice::AboveMade { first, folders } => (
+            5149,
+            format!(
+                "{folders} folders that hold what went back were gone, the outermost `{first}`; they are made anew with the mode 0755, as what they had is not known"
+            ),
+        ),
         other => (5146, format!("{other:?}")),
     }
 }

@@ -120,6 +120,9 @@ fn said(notice: &Notice) -> (u16, String) {
         Notice::CameSince { .. }
         | Notice::CameUnknown { .. }
         | Notice::CameNotWritten { .. }
+        | Notice::Parted { .. }
+        | Notice::Unlocked { .. }
+        | Notice::AboveMade { .. }
         | Notice::WatchedWide { .. } => super::guard::watched(notice),
         other => super::delicate::noticed(other).unwrap_or_else(|| (4099, format!("{other:?}"))),
     }

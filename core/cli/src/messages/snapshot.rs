@@ -112,7 +112,9 @@ fn kept(why: &InUse) -> String {
     match why {
         InUse::Last => "it is the last one of its folders".to_owned(),
         InUse::Pinned => "it is pinned".to_owned(),
-        InUse::Run(run) => format!("the run {run} restored it and is kept, or is not over"),
+        InUse::Run(run) => {
+            format!("the run {run} restored it or goes back to it, and is kept, or is not over")
+        }
         InUse::UnreadableRun(run) => format!("the run {run} is not over, and what it needs cannot be read"),
     }
 }

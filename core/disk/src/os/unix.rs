@@ -3,8 +3,8 @@
 use crate::{error::ErrorKind, folder::FileSystem};
 use rustix::{
     fs::{
-        AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, ResolveFlags, StatxAttributes, StatxFlags,
-        Timespec, Timestamps, XattrFlags,
+        AtFlags, CWD, FlockOperation, IFlags, Mode, OFlags, RenameFlags, ResolveFlags, StatxAttributes,
+        StatxFlags, Timespec, Timestamps, XattrFlags, ioctl_getflags, ioctl_setflags,
     },
     io::Errno,
     process::{Gid, Uid},
@@ -13,7 +13,11 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io::{self, Read},
-    os::{fd::OwnedFd, unix::ffi::OsStrExt, unix::fs::FileExt},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStrExt,
+        unix::fs::FileExt,
+    },
     path::Path,
 };
 
@@ -328,6 +332,12 @@ pub(crate) fn set_owner(file: &File, uid: u32, gid: u32) -> io::Result<bool> {
 
 pub(crate) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode & 0o7777))?)
+}
+
+/// Takes immutable and append-only off an open file or folder.
+pub(crate) fn unlock<F: AsFd>(file: &F) -> io::Result<()> {
+    let flags = ioctl_getflags(file)?;
+    Ok(ioctl_setflags(file, flags - (IFlags::IMMUTABLE | IFlags::APPEND))?)
 }
 
 pub(crate) fn set_times(file: &File, atime: (i64, u32), mtime: (i64, u32)) -> io::Result<()> {

@@ -84,7 +84,11 @@ impl Guard<'_> {
         let state = self.locked.state();
         let saved = store::open(state, &self.terms.snapshot).map_err(&refused)?;
         let came = Came::of(self.tx, self.terms);
-        inplace::clear(&saved, came.as_ref()).map_err(&refused)?;
+        let freed = inplace::clear(&saved, came.as_ref(), &name_of(&self.tx.run)).map_err(&refused)?;
+        // Again, as what was immutable kept it from going.
+        if let Err(e) = reserve::release(self.tx) {
+            log::warn!("run {}: {e}", self.tx.run);
+        }
         drop_ins::make(&saved, &self.tx.plan, self.services, state.path()).map_err(&refused)?;
         let mut were = self.were.clone();
         let mut plan = changes(state, self.tx, came.as_ref(), &saved, self.services, &never, Some(&mut were))
@@ -103,8 +107,10 @@ impl Guard<'_> {
             .iter()
             .any(|s| were.iter().any(|(name, was)| *name == s.name && was.ran() != s.was.ran()));
         if plan.is_empty() && !differs {
+            plan.notices.extend(freed);
             return Ok(RunReport { notices: plan.notices, ..RunReport::of(Ending::NothingToDo) });
         }
+        plan.notices.extend(freed);
         plan.notices.extend(preflight::check(&plan, state.path(), &faces).map_err(&refused)?);
         let report = rollback::run(self.locked, &plan, &faces);
         match report.ending {

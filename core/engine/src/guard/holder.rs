@@ -6,6 +6,7 @@
 
 use crate::{faces::Cancel, failure::Failure, tidy};
 use backout_disk::{Error, Folder, durable, durable::Preallocated, lock::Lock};
+use backout_journal::format;
 use backout_machine::group::{self, Reaped};
 use backout_protocol::{RunId, guard::Exit, path::encode};
 use std::{
@@ -74,7 +75,7 @@ pub fn hold(folder: &Path, cancel: &Cancel) -> Result<(), Failure> {
     write(0, LET_GO)?;
     let ended = |exit: &Exit| {
         let text = ron::to_string(exit).map_err(|e| fail(e.to_string()))?;
-        write(BLOCK, format!("{text}\n").as_bytes())
+        write(BLOCK, &format::seal(&text).0)
     };
     let installer = match group::start_installer(&argv) {
         Ok(installer) => installer,
@@ -133,9 +134,9 @@ fn read(bytes: &[u8]) -> Word {
     let (first, second) = bytes.split_at(bytes.len().min(BLOCK));
     // It was whole and blank before the guard opened. What is no longer so was written, or is damaged, and tells nothing.
     let blank = first.len() == BLOCK && first.iter().all(|b| *b == b'\n');
-    let text = std::str::from_utf8(second).unwrap_or_default();
-    // Half of a line is as good as none: how it ended is not on record.
-    let exit = ron::from_str::<Exit>(text.trim_matches(['\n', '\0'])).ok();
+    let line = second.split(|b| *b == b'\n').next().unwrap_or_default();
+    // Half of a line, or a damaged one, is as good as none: how it ended is not on record.
+    let exit = format::unseal(line).and_then(|(text, _)| ron::de::from_bytes::<Exit>(text).ok());
     Word { let_go: !blank || exit.is_some(), exit }
 }
 
@@ -154,7 +155,13 @@ mod tests {
         assert_eq!(read(&file), Word { let_go: true, exit: None });
         file[BLOCK..BLOCK + 4].copy_from_slice(b"Code");
         assert_eq!(read(&file), Word { let_go: true, exit: None });
-        file[BLOCK..BLOCK + 8].copy_from_slice(b"Code(3)\n");
+        let (word, _) = format::seal("Code(3)");
+        file[BLOCK..BLOCK + word.len()].copy_from_slice(&word);
         assert_eq!(read(&file), Word { let_go: true, exit: Some(Exit::Code(3)) });
+        for at in 0..word.len() - 1 {
+            file[BLOCK + at] ^= 1;
+            assert_eq!(read(&file), Word { let_go: true, exit: None });
+            file[BLOCK + at] ^= 1;
+        }
     }
 }

@@ -6,7 +6,7 @@
 //! of the journal that is damaged later does not begin the wait anew.
 
 use backout_disk::{Error, ErrorKind, Folder, durable, durable::Preallocated};
-use backout_journal::Record;
+use backout_journal::{Record, format};
 use std::ffi::OsStr;
 
 const OPEN: &str = "ticket";
@@ -48,7 +48,7 @@ pub(super) fn fill(folder: &Folder, waits: &Record) -> Result<(), Error> {
     let text = ron::to_string(&waits);
     let text = text.map_err(|e| Error::unsupported("write", &folder.path().join(OPEN), &e.to_string()))?;
     let ticket = Preallocated::open(folder, OsStr::new(OPEN))?;
-    ticket.write_at(0, format!("{text}\n").as_bytes())?;
+    ticket.write_at(0, &format::seal(&text).0)?;
     ticket.sync()
 }
 
@@ -71,8 +71,8 @@ pub(super) fn word(folder: &Folder) -> Result<Word, Error> {
 pub(super) fn filled(folder: &Folder) -> Result<Option<Record>, Error> {
     for name in [OPEN, CONFIRMED, REFUSED] {
         let Some(bytes) = durable::read(folder, OsStr::new(name), BLOCK as u64)? else { continue };
-        let text = String::from_utf8_lossy(&bytes);
-        let record = ron::from_str(text.trim_matches(['\n', '\0'])).ok();
+        let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+        let record = format::unseal(line).and_then(|(text, _)| ron::de::from_bytes(text).ok());
         return Ok(record.filter(|record| matches!(record, Record::AwaitingConfirm { .. })));
     }
     Ok(None)

@@ -18,6 +18,7 @@ pub mod verify;
 pub use backout_protocol::snapshot::Snapshot;
 pub(crate) use create::saved;
 pub use create::{Created, Wish, create, outermost, roots, services};
+pub(crate) use diff::differing;
 pub use exclude::Exclude;
 pub use restore::Cannot;
 pub use retention::{InUse, discard, drop, due, pin, prune, unpin};

@@ -120,6 +120,11 @@ pub(crate) fn dress_link(_at: &Handle, _name: &std::ffi::OsStr, _like: &Raw) -> 
     Err(refused(codes::ERROR_NOT_SUPPORTED))
 }
 
+/// Nothing is immutable or append-only here.
+pub(crate) fn unlock<F>(_file: &F) -> io::Result<()> {
+    Ok(())
+}
+
 /// No file system here has layers.
 pub(crate) fn copy_up(_file: &std::fs::File) -> std::io::Result<()> {
     Ok(())

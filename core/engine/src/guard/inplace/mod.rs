@@ -1,6 +1,6 @@
 //! In place: what no swap does. A name that was a folder and is none now, or the other way round, goes away before the run back
 //! is planned, which brings back what the product had there; and so does a new name of a file that has others. A folder that the
-//! snapshot covers is made again where it is gone.
+//! snapshot covers is made again where it is gone. What no run could change is [freed](free).
 //!
 //! What is in the way and holds something that is not the installer's, or that the snapshot leaves out, is never removed: it moves
 //! aside, under another name in the same folder.
@@ -8,49 +8,61 @@
 //! Done behind `GoingBack`, when the installer's work is nothing to keep any more; whatever is cut off here is done again, as
 //! it only looks at the snapshot.
 
+mod free;
+
 use super::{came::Came, root_folder};
 use crate::{
     refusal::Refusal,
-    snapshot::{Exclude, store},
+    snapshot::{Exclude, differing, store},
 };
 use backout_disk::{
-    Error, Folder, durable,
+    Error, ErrorKind, Folder, aside, durable,
     folder::{Entry, Kind},
 };
 use backout_protocol::{
-    RelPath,
-    snapshot::{Snapshot, What},
+    Notice, RelPath,
+    snapshot::{Entry as Saved, Snapshot, What},
 };
+use free::{Freed, is_as_it_was, is_locked};
 use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
 /// What a name ends in that was in the way and moved aside, and a number.
 const ASIDE: &str = ".in-the-way-";
 
 /// Does it for everything that the snapshot covers. `came`: what is the installer's; `None`: all that is new.
+/// `reserve`: the name of the folder that holds the guard's space. Gives what a
+/// person should know of it.
 ///
 /// # Errors
 /// What cannot be looked at or removed.
-pub(super) fn clear(snapshot: &Snapshot, came: Option<&Came>) -> Result<(), Refusal> {
+pub(super) fn clear(
+    snapshot: &Snapshot,
+    came: Option<&Came>,
+    reserve: &OsStr,
+) -> Result<Vec<Notice>, Refusal> {
     let foreign = came.map(|came| came.foreign(snapshot)).transpose()?.unwrap_or_default();
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
+    let freed = Freed::default();
     for (number, root) in snapshot.roots.iter().enumerate() {
-        let live = made(&root.path.0).map_err(Refusal::Look)?;
+        let live = made(&root.path.0, &freed).map_err(Refusal::Look)?;
         let entries = snapshot.entries.iter().filter(|e| e.root == number);
-        let saved: BTreeMap<&RelPath, &What> = entries.map(|e| (&e.path, &e.what)).collect();
+        let saved: BTreeMap<&RelPath, &Saved> = entries.map(|e| (&e.path, e)).collect();
         let foreign = foreign.iter().filter(|(root, _)| *root == number).map(|(_, path)| path).collect();
-        let here = Here { saved: &saved, exclude: &exclude, foreign };
+        let here = Here { saved: &saved, exclude: &exclude, foreign, freed: &freed };
+        // What is staged for the way back, and was reserved for it, lies in there.
+        freed.unlock_all(&live, reserve).map_err(Refusal::Look)?;
         here.clear(&live, None).and_then(|()| live.sync_file_system()).map_err(Refusal::Look)?;
     }
-    Ok(())
+    Ok(freed.notices())
 }
 
 /// The folder itself. One that is gone, or that something else lies in the place of, is made anew: nobody but us gets in until
 /// the run gives it the rights that it had.
-fn made(path: &Path) -> Result<Folder, Error> {
+fn made(path: &Path, freed: &Freed) -> Result<Folder, Error> {
     match (root_folder(path)?, path.parent(), path.file_name()) {
         (Some(folder), ..) => Ok(folder),
         (None, Some(parent), Some(name)) => {
-            let parent = Folder::open_root(parent)?;
+            let parent = above(parent, freed)?;
             durable::remove_tree(&parent, name)?;
             durable::make_folder(&parent, name, 0o700)
         }
@@ -58,11 +70,24 @@ fn made(path: &Path) -> Result<Folder, Error> {
     }
 }
 
+/// The folder that a root lies in. What rights it had, where it is gone, nobody knows: it gets what is usual.
+fn above(path: &Path, freed: &Freed) -> Result<Folder, Error> {
+    match (Folder::open_root(path), path.parent(), path.file_name()) {
+        (Err(e), Some(parent), Some(name)) if e.kind == ErrorKind::NotFound => {
+            let folder = durable::make_folder(&above(parent, freed)?, name, 0o755)?;
+            freed.made(path);
+            Ok(folder)
+        }
+        (opened, ..) => opened,
+    }
+}
+
 /// One root.
 struct Here<'a> {
-    saved: &'a BTreeMap<&'a RelPath, &'a What>,
+    saved: &'a BTreeMap<&'a RelPath, &'a Saved>,
     exclude: &'a Exclude,
     foreign: Vec<&'a RelPath>,
+    freed: &'a Freed,
 }
 
 impl Here<'_> {
@@ -106,28 +131,72 @@ impl Here<'_> {
         Ok(())
     }
 
+    /// Whether a name is one that nothing is done with.
+    fn leaves_out(&self, name: &OsStr, path: &RelPath) -> bool {
+        store::is_ours(name) || self.exclude.leaves_out(path)
+    }
+
+    /// Whether the folder, or a name in it, has to change.
+    fn changes(&self, folder: &Folder, rel: &RelPath) -> Result<bool, Error> {
+        let same = match self.saved.get(rel).map(|saved| &saved.facts) {
+            Some(Some(then)) => differing(&aside::facts(folder)?, then, true).is_empty(),
+            Some(None) => true,
+            None => !self.may_go(rel),
+        };
+        if !same {
+            return Ok(true);
+        }
+        let within = |saved: &&&Saved| saved.path.parent().as_ref() == Some(rel);
+        let mut missing = self.saved.values().filter(within).count();
+        for entry in folder.entries()? {
+            let Ok(name) = RelPath::new(&entry.name) else { continue };
+            let path = rel.join(&name);
+            if self.leaves_out(&entry.name, &path) {
+                continue;
+            }
+            let changes = match (self.saved.get(&path), entry.kind) {
+                (None, _) => self.may_go(&path),
+                (Some(saved), Kind::File) => !is_as_it_was(folder, &entry.name, saved)?,
+                (Some(saved), Kind::Folder) => saved.what != What::Folder,
+                (Some(saved), Kind::Symlink) => !matches!(&saved.what, What::Link(to)
+                    if folder.read_link(&entry.name)? == to.0.as_os_str()),
+                (Some(saved), Kind::Other) => saved.what != What::Other,
+            };
+            if changes {
+                return Ok(true);
+            }
+            missing = missing.saturating_sub(usize::from(self.saved.contains_key(&path)));
+        }
+        Ok(missing > 0)
+    }
+
     fn clear(&self, folder: &Folder, rel: Option<&RelPath>) -> Result<(), Error> {
+        // What is staged lies in the root.
+        if is_locked(&folder.stat_self()?) && rel.map_or(Ok(true), |rel| self.changes(folder, rel))? {
+            self.freed.unlock(folder)?;
+        }
         for entry in folder.entries()? {
             let Ok(name) = RelPath::new(&entry.name) else { continue };
             let path = rel.map_or_else(|| name.clone(), |rel| rel.join(&name));
-            if store::is_ours(&entry.name) || self.exclude.leaves_out(&path) {
+            if self.leaves_out(&entry.name, &path) {
                 continue;
             }
-            match (self.saved.get(&path), entry.kind) {
+            let saved = self.saved.get(&path).copied();
+            match (saved.map(|saved| &saved.what), entry.kind) {
                 (Some(What::File(_) | What::Link(_)), Kind::Folder | Kind::Other)
                 | (Some(What::Folder), Kind::File | Kind::Symlink | Kind::Other) => {
                     if self.may_go(&path) && !self.holds_left_out(folder, &entry, &path)? {
-                        durable::remove_tree(folder, &entry.name)?;
+                        self.freed.remove(folder, &entry.name)?;
                     } else {
                         self.move_aside(folder, &entry.name)?;
                     }
                 }
-                // One more name, perhaps of the product's own file, which is to have as many again as it had.
-                (None, Kind::File)
-                    if self.may_go(&path) && folder.stat(&entry.name)?.is_some_and(|s| s.nlink > 1) =>
-                {
-                    durable::remove_tree(folder, &entry.name)?;
+                (Some(What::File(_) | What::Link(_)), Kind::File) => {
+                    if let Some(saved) = saved {
+                        self.freed.file(folder, &entry.name, saved)?;
+                    }
                 }
+                (None, Kind::File) if self.may_go(&path) => self.freed.new_file(folder, &entry.name)?,
                 (None | Some(What::Folder), Kind::Folder) => {
                     self.clear(&folder.open_below(&name)?, Some(&path))?;
                 }

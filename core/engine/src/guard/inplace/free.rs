@@ -1,0 +1,128 @@
+//! Frees names that the run back could not change: a file with further names (hard links), which no swap parts from them, and what
+//! is immutable or append-only. Only where something is not as it was; what is as it was stays as it is.
+
+use crate::snapshot::differing;
+use backout_disk::{
+    Error, ErrorKind, Folder, aside, durable,
+    folder::{Kind, Stat},
+};
+use backout_protocol::{
+    HostPath, Notice,
+    snapshot::{Entry, What},
+};
+use std::{cell::RefCell, ffi::OsStr, path::Path};
+
+/// What was freed.
+#[derive(Debug, Default)]
+pub(super) struct Freed {
+    parted: RefCell<Count>,
+    unlocked: RefCell<Count>,
+    made: RefCell<Count>,
+}
+
+/// The first of some names, and how many there are.
+#[derive(Debug, Default)]
+struct Count(Option<(HostPath, u64)>);
+
+impl Count {
+    fn add(&mut self, path: &Path) {
+        self.0.get_or_insert_with(|| (HostPath(path.to_owned()), 0)).1 += 1;
+    }
+}
+
+/// Whether nothing about it can be changed as it is.
+pub(super) fn is_locked(stat: &Stat) -> bool {
+    stat.immutable || stat.append_only
+}
+
+impl Freed {
+    /// A folder that a root lies in was made anew.
+    pub(super) fn made(&self, path: &Path) {
+        self.made.borrow_mut().add(path);
+    }
+
+    /// Lets the names in a folder change.
+    pub(super) fn unlock(&self, folder: &Folder) -> Result<(), Error> {
+        folder.unlock()?;
+        self.unlocked.borrow_mut().add(folder.path());
+        Ok(())
+    }
+
+    fn unlock_file(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+        folder.unlock_file(name)?;
+        self.unlocked.borrow_mut().add(&folder.path().join(name));
+        Ok(())
+    }
+
+    /// Removes a name with all that lies in it.
+    pub(super) fn remove(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+        self.unlock_all(folder, name)?;
+        durable::remove_tree(folder, name)
+    }
+
+    /// Lets a name change, with all that lies in it.
+    pub(super) fn unlock_all(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+        let Some(stat) = folder.stat(name)? else { return Ok(()) };
+        match stat.kind {
+            Kind::File if is_locked(&stat) => self.unlock_file(folder, name),
+            Kind::Folder if !stat.mount_root => {
+                let Ok(rel) = backout_protocol::RelPath::new(name) else { return Ok(()) };
+                let below = folder.open_below(&rel)?;
+                if is_locked(&stat) {
+                    self.unlock(&below)?;
+                }
+                below.entries()?.iter().try_for_each(|entry| self.unlock_all(&below, &entry.name))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A file that the snapshot has: one that is not as it was is changed by nothing but its own name's swap. If we die behind the
+    /// name's removal, the run back finds it gone and brings it back.
+    pub(super) fn file(&self, folder: &Folder, name: &OsStr, saved: &Entry) -> Result<(), Error> {
+        let Some(stat) = folder.stat(name)? else { return Ok(()) };
+        if !(stat.nlink > 1 || is_locked(&stat)) || is_as_it_was(folder, name, saved)? {
+            return Ok(());
+        }
+        if is_locked(&stat) {
+            self.unlock_file(folder, name)?;
+        }
+        if stat.nlink > 1 {
+            durable::remove_tree(folder, name)?;
+            self.parted.borrow_mut().add(&folder.path().join(name));
+        }
+        Ok(())
+    }
+
+    /// A file that the snapshot does not have, and that goes: perhaps one more name of the product's own file, which is to have as
+    /// many again as it had.
+    pub(super) fn new_file(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+        let Some(stat) = folder.stat(name)? else { return Ok(()) };
+        if is_locked(&stat) {
+            self.unlock_file(folder, name)?;
+        }
+        if stat.nlink > 1 { durable::remove_tree(folder, name) } else { Ok(()) }
+    }
+
+    /// What a person should know of it.
+    pub(super) fn notices(self) -> Vec<Notice> {
+        let parted = self.parted.into_inner().0.map(|(first, files)| Notice::Parted { first, files });
+        let unlocked = self.unlocked.into_inner().0.map(|(first, names)| Notice::Unlocked { first, names });
+        let made = self.made.into_inner().0.map(|(first, folders)| Notice::AboveMade { first, folders });
+        parted.into_iter().chain(unlocked).chain(made).collect()
+    }
+}
+
+/// Whether a file is what the snapshot says, beside its bytes too.
+pub(super) fn is_as_it_was(folder: &Folder, name: &OsStr, saved: &Entry) -> Result<bool, Error> {
+    let What::File(image) = &saved.what else { return Ok(false) };
+    let taken = match aside::look(folder, name) {
+        Ok(taken) => taken,
+        Err(e) if matches!(e.kind, ErrorKind::Busy | ErrorKind::NotFound | ErrorKind::NotAFile) => {
+            return Ok(false);
+        }
+        Err(e) => return Err(e),
+    };
+    let same = saved.facts.as_ref().is_none_or(|then| differing(&taken.facts, then, false).is_empty());
+    Ok(same && taken.fingerprint == image.fingerprint)
+}
