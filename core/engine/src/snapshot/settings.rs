@@ -1,7 +1,7 @@
 //! What a snapshot keeps beside files: how services are configured, and keys of the registry.
 
 use super::Snapshot;
-use crate::{refusal::Refusal, setting};
+use crate::{refusal::Refusal, setting, survey::check_programs};
 use backout_machine::{
     registry::Registry,
     service::{self, Services},
@@ -82,7 +82,9 @@ pub fn now(snapshot: &Snapshot, registry: &dyn Registry) -> Result<Settings, Ref
         let units =
             snapshot.services.iter().filter_map(|s| Some((s.name.clone(), s.unit.clone()?))).collect();
         let asked = service::open(&ServiceAccess::System, &units, &Timeouts::default());
-        now.services = configured(asked.map_err(Refusal::Service)?.as_ref(), &then.services)?;
+        let asked = asked.map_err(Refusal::Service)?;
+        check_programs(asked.as_ref(), &[])?;
+        now.services = configured(asked.as_ref(), &then.services)?;
     }
     for saved in &then.registry {
         let (key, tree) = (saved.key.clone(), registry.tree(&saved.key).map_err(Refusal::Registry)?);
