@@ -61,7 +61,7 @@ const LINUX_ALONE: &[&str] = &[
 ];
 
 /// End-to-end tests with services of the service manager: their names and folders are there once only, so one runs at a time.
-const MANAGER: &[&str] = &["scm", "scm_killed", "locked_windows"];
+const MANAGER: &[&str] = &["scm", "scm_killed", "locked_windows", "registry"];
 
 /// Builds and runs the tests of every package that has been brought to Windows, the main job on its demo, the recovery
 /// at boot, the end-to-end tests that are not Linux's alone, the installers, and a reboot.

@@ -196,6 +196,9 @@ pub(crate) struct GuardWish {
     /// With `--watch`: a service that is to run behind the installer as it does before; may be given more than once.
     #[arg(long, value_name = "NAME", num_args = 1.., conflicts_with = "profile")]
     pub service: Vec<String>,
+    /// With `--watch`: a key of the registry that goes back, `HKLM\SOFTWARE\Vendor\Product`; may be given more than once.
+    #[arg(long, value_name = "KEY", num_args = 1.., conflicts_with = "profile")]
+    pub registry: Vec<String>,
     /// Where the work is good: write the profile of what it changed, added and removed to this new file, `NAME.ron`.
     #[arg(long, value_name = "FILE", conflicts_with = "confirm_within")]
     pub learn: Option<PathBuf>,
@@ -479,6 +482,9 @@ pub(crate) enum SnapshotVerb {
         /// What is left out: a glob over the path below the root, without `/` over every name; may be given more than once.
         #[arg(long, value_name = "GLOB")]
         exclude: Vec<String>,
+        /// With `--watch`: a key of the registry, `HKLM\SOFTWARE\Vendor\Product`; may be given more than once.
+        #[arg(long, value_name = "KEY", num_args = 1.., conflicts_with = "profile")]
+        registry: Vec<String>,
     },
     /// Lists them, newest first.
     List,

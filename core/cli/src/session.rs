@@ -119,7 +119,12 @@ impl Session {
     }
 
     pub(crate) fn faces(&self) -> Faces<'_> {
-        Faces { host: &self.plugins, observer: &self.progress, cancel: &self.cancel }
+        Faces {
+            host: &self.plugins,
+            observer: &self.progress,
+            cancel: &self.cancel,
+            registry: backout_machine::registry::here(),
+        }
     }
 
     /// Whether people read standard output.

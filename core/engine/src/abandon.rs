@@ -29,6 +29,8 @@ pub struct Abandonment {
     pub files: Vec<Abandoned>,
     /// What its plugins were to do, in order.
     pub actions: Vec<LeftAction>,
+    /// What it was to set of the registry and of services: each may be as before, as it was to be, or half.
+    pub settings: Vec<Step>,
     /// Its services, as far as its records name them: what each was, what it is now, and the command that starts it.
     pub services: Vec<LeftService>,
 }
@@ -107,6 +109,7 @@ pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
     let files = tx.iter().flat_map(|tx| tx.swaps.iter().map(|swap| abandoned(tx, swap))).collect();
     let services = tx.as_ref().map(|tx| left_services(tx, &open)).unwrap_or_default();
     let actions = tx.as_ref().map(|tx| left_actions(tx, &open)).unwrap_or_default();
+    let settings = tx.iter().flat_map(|tx| tx.plan.settings().cloned()).collect();
     let state = locked.state();
     if let (Some(tx), Ok(reading)) = (&tx, &open.reading) {
         defer::take_out_of(tx, reading)?;
@@ -123,7 +126,7 @@ pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
     });
     moved.map_err(|e| unusable(state.path(), &e))?;
     hold::clear(state).map_err(|e| unusable(state.path(), &e))?;
-    Ok(Some(Abandonment { run: open.run, files, actions, services }))
+    Ok(Some(Abandonment { run: open.run, files, actions, settings, services }))
 }
 
 /// What the run's services were and are. Programs that others could have changed are not run for it.

@@ -184,9 +184,10 @@ impl Run<'_> {
             Failure::Swap { error, .. } => matches!(error.kind, ErrorKind::Busy | ErrorKind::Denied),
             _ => false,
         };
-        // What a plugin does cannot be left to a reboot.
+        // What a plugin does, and settings, cannot be left to a reboot.
         in_use
             && self.tx.actions.is_empty()
+            && self.tx.plan.settings().next().is_none()
             && self.tx.plan.request.on_locked == OnLocked::Reboot
             && delayed::is_there()
             && this_boot().is_ok()

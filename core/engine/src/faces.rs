@@ -1,5 +1,6 @@
 //! What the engine asks for and others provide: plugins, an observer, a way to be told to stop.
 
+use backout_machine::registry::Registry;
 use backout_protocol::{
     Event, HostPath, RunId,
     message::{Answer, Failure, PlanRequest, Proposal, Request},
@@ -157,4 +158,6 @@ pub struct Faces<'a> {
     pub observer: &'a dyn Observer,
     /// Who may stop it.
     pub cancel: &'a Cancel,
+    /// The registry.
+    pub registry: &'a dyn Registry,
 }

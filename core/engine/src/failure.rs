@@ -109,6 +109,18 @@ pub enum Failure {
     /// A command that was told to stop a service, or an action of a plugin, goes on although the run that gave it has
     /// died: it may stop the service, or change something, at any moment. Nothing was changed.
     StopGoesOn,
+    /// A key of the registry, or how a service is configured, cannot be read or made what it is to be.
+    Setting {
+        /// Which.
+        setting: String,
+        /// Why.
+        why: String,
+    },
+    /// Somebody changed the registry, or how a service is configured, while the run went on.
+    SettingDrift {
+        /// What of them.
+        names: Vec<String>,
+    },
     /// An action of a plugin could not be done.
     Action {
         /// Whose.
@@ -187,6 +199,13 @@ pub enum Stuck {
     },
     /// A service cannot be stopped, so files cannot be put back under it.
     Process {
+        /// Why.
+        why: String,
+    },
+    /// A key of the registry, or how a service is configured, cannot be made what it was.
+    Setting {
+        /// Which.
+        setting: String,
         /// Why.
         why: String,
     },
@@ -302,6 +321,8 @@ impl fmt::Display for Failure {
             Failure::Hold { why } => write!(f, "services cannot be held back: {why}"),
             Failure::Queue { why } => f.write_str(why),
             Failure::StopGoesOn => f.write_str("a stop command or an action of the run goes on"),
+            Failure::Setting { setting, why } => write!(f, "`{setting}`: {why}"),
+            Failure::SettingDrift { names } => write!(f, "changed meanwhile: {}", names.join(", ")),
             Failure::Action { component, action, why } => {
                 write!(f, "action `{action}` of `{component}`: {why}")
             }

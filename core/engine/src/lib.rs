@@ -45,6 +45,7 @@ pub mod refusal;
 pub mod report;
 pub mod rollback;
 mod safe;
+mod setting;
 pub mod snapshot;
 pub mod stage;
 pub mod state;

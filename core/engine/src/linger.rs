@@ -174,7 +174,12 @@ mod tests {
         let quiesce = Quiesce {
             plan: &plan,
             services: &services,
-            faces: Faces { host: &Nobody, observer: &Nobody, cancel: &cancel },
+            faces: Faces {
+                host: &Nobody,
+                observer: &Nobody,
+                cancel: &cancel,
+                registry: backout_machine::registry::here(),
+            },
             extent: Extent::Whole,
             cancellable: true,
             issued: &issued,

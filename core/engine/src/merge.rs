@@ -58,6 +58,8 @@ pub(crate) struct Merged {
     pub starts: Vec<ServiceName>,
     pub waits: Vec<Step>,
     pub files: Vec<Step>,
+    /// The registry, and how services are configured.
+    pub settings: Vec<Step>,
     /// Actions of plugins, in the order of the components.
     pub customs: Vec<Step>,
     /// Whose each name is that is wanted to change.

@@ -14,6 +14,7 @@ use crate::{
     presence::{Presence, existing},
     refusal::{Refusal, Trusted},
     safe,
+    setting::Settings,
     snapshot::restore,
     state::State,
     survey::{Survey, absent, expected_machines, has_required, known, listed, missing_variable, row_place},
@@ -108,6 +109,7 @@ pub(crate) fn planned(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Re
                 names: profile.names,
                 listed: &listed,
                 otherwise: &otherwise.id,
+                settings: Settings { registry: faces.registry, services: survey.services.as_ref() },
                 goes: None,
             };
             let restored = match whole {
@@ -128,8 +130,9 @@ pub(crate) fn planned(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Re
     merged.notices.extend(not_in_snapshots);
     let to_close = to_be_closed(profile, &survey, &concerned);
     let mut closed = Vec::new();
-    // Actions come behind all files.
+    // Settings and actions come behind all files.
     let mut changes = std::mem::take(&mut merged.files);
+    changes.append(&mut merged.settings);
     changes.append(&mut merged.customs);
     if changes.iter().any(Step::changes) {
         closed.clone_from(&to_close);

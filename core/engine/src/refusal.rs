@@ -642,6 +642,15 @@ pub enum Refusal {
         /// Which.
         path: HostPath,
     },
+    /// What an undo would set back cannot be read.
+    SettingUnread {
+        /// Which key or service.
+        setting: String,
+        /// Why.
+        why: String,
+    },
+    /// The registry cannot be read, or holds more than is kept of a key.
+    Registry(backout_machine::registry::RegistryError),
     /// A glob that is none.
     BadGlob {
         /// As given.

@@ -103,6 +103,7 @@ pub fn counts(plan: &Plan) -> Counts {
             Step::Hold { .. } => counts.held += 1,
             Step::StopService { .. } => counts.services += 1,
             Step::Custom { .. } => counts.actions += 1,
+            Step::SetKey { .. } | Step::Configure { .. } => counts.settings += 1,
             Step::WaitExit { .. } | Step::StartService { .. } => {}
         }
     }

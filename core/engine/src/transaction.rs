@@ -273,6 +273,8 @@ pub fn swaps(plan: &Plan) -> Vec<(Swap, Content)> {
             | Step::WaitExit { .. }
             | Step::Hold { .. }
             | Step::StartService { .. }
+            | Step::SetKey { .. }
+            | Step::Configure { .. }
             | Step::Custom { .. } => continue,
         };
         let slot = slot_name(all.len(), target.rel.name());
@@ -350,9 +352,10 @@ impl Transaction {
         Marker { run: self.run.clone(), state: HostPath(state.to_owned()), plan: self.plan_digest }
     }
 
-    /// Whether it changes nothing: no name is swapped, no folder dressed, and no plugin has anything to do.
+    /// Whether it changes nothing: no name is swapped, no folder dressed, nothing set, and no plugin has anything to do.
     pub(crate) fn is_empty(&self) -> bool {
-        self.swaps.is_empty() && self.dressings.is_empty() && self.actions.iter().all(|action| action.already)
+        let files = self.swaps.is_empty() && self.dressings.is_empty();
+        files && self.plan.settings().next().is_none() && self.actions.iter().all(|action| action.already)
     }
 
     /// Every folder that holds, or would hold, a staging folder.

@@ -11,6 +11,7 @@ use crate::{
     planner::{TOOL, steps},
     preflight, quiesce,
     refusal::{NotUndoable, Refusal},
+    setting::{self, Settings},
     snapshot::diff::differing,
     state::{State, plain},
     transaction::{Dressing, Swap, Transaction},
@@ -21,6 +22,7 @@ use backout_disk::{
     staging::{Side as Rights, Staging},
     swap::Turn,
 };
+use backout_machine::service::Services;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
     plan::{FORMAT, OnLocked, Operator, PlanKind, PlannedService, Tie},
@@ -59,15 +61,19 @@ pub fn plan(state: &State, asked: &Asked<'_>, faces: &Faces<'_>) -> Result<Plan,
     let left = match asked.paths {
         [] => 0,
         // Actions change what no path names: they stay applied, and are counted among what is left.
-        paths => undo_part::keep_only(&mut tx, paths)? + tx.actions.iter().filter(|a| !a.already).count(),
+        paths => {
+            let others = tx.plan.settings().count() + tx.actions.iter().filter(|a| !a.already).count();
+            undo_part::keep_only(&mut tx, paths)? + others
+        }
     };
     let mut changes = inverse(&tx).map_err(|refusal| undo_part::with_later(state, &tx.run, refusal))?;
+    let mut notices = Vec::new();
     if asked.paths.is_empty() {
+        changes.extend(set_back(&tx, services.as_ref(), faces, &mut notices)?);
         changes.extend(taken_back(&tx, faces)?);
     }
     preflight::closed_now(&tx.plan.closed)?;
     let mut planned = Vec::new();
-    let mut notices = Vec::new();
     for service in tx.plan.services.iter().filter(|s| s.tie == Tie::Named) {
         let was = services.state(&service.name).map_err(Refusal::Service)?.was();
         let running = was.ran();
@@ -222,6 +228,28 @@ fn inverse(tx: &Transaction) -> Result<Vec<Step>, Refusal> {
         steps.extend(undress(tx, dressing)?);
     }
     // Folders come back before what lies in them; a folder goes away after what lay in it, as `invert` orders it.
+    Ok(steps)
+}
+
+/// The steps that take back what `tx` set, the last first. What the product or a person has set since stays, and is named: it is
+/// nothing that the run has done.
+fn set_back(
+    tx: &Transaction,
+    services: &dyn Services,
+    faces: &Faces<'_>,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<Step>, Refusal> {
+    let settings = Settings { registry: faces.registry, services };
+    let (mut steps, mut drifted) = (Vec::new(), Vec::new());
+    for step in tx.plan.settings().rev() {
+        let unread = |why| Refusal::SettingUnread { setting: step.setting().unwrap_or_default(), why };
+        let left = settings.left(&setting::inverse(step)).map_err(unread)?;
+        steps.extend(left.step);
+        drifted.extend(left.drifted);
+    }
+    if !drifted.is_empty() {
+        notices.push(Notice::SettingDriftKept { names: drifted });
+    }
     Ok(steps)
 }
 

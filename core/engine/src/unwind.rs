@@ -1,4 +1,4 @@
-//! Unwind: one journalled undo. `Undo F` -> services stopped, actions taken back, files back, folders synced -> `Unswapped F` -> what ran
+//! Unwind: one journalled undo. `Undo F` -> services stopped, actions and settings taken back, files back, folders synced -> `Unswapped F` -> what ran
 //! is started -> `Undone F`.
 
 use crate::{
@@ -71,6 +71,7 @@ impl Run<'_> {
         self.wait_exit().map_err(stuck)?;
         // The files go back whatever becomes of the actions.
         let actions = self.actions_back();
+        let settings = self.set_back();
         // Before the names, where the new rights may be in the way.
         self.undress()?;
         let total = self.tx.swaps.len() as u64;
@@ -89,8 +90,8 @@ impl Run<'_> {
         self.sync_folders().map_err(|(target, error)| Stuck::target(&target, error))?;
         // As forwards: nothing that has seen files of both states goes on.
         self.stop_running().and_then(|()| self.wait_exit()).map_err(stuck)?;
-        // On disk: `Undo`. A recovery tries the actions again; it finds the files old.
-        actions?;
+        // On disk: `Undo`. A recovery tries the actions and settings again; it finds the files old.
+        actions.and(settings)?;
         let unswapped = self.journal.append(Record::Unswapped);
         unswapped.map_err(|e| Stuck::NotDurable { why: chain(&e) })
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Opening F -> services stopped, processes gone -> files looked at again -> Armed F -> names swapped, folders synced
-//! -> Applying F, Applied F … -> Swapped F -> Starting, Started … -> Health -> Committed F
+//! -> registry and services' configuration set -> Applying F, Applied F … -> Swapped F -> Starting, Started … -> Health -> Committed F
 //! ```
 //!
 //! Before `Armed` a failure closes the window on the old tree. After it every failure is one journalled undo.
@@ -157,7 +157,8 @@ impl Run<'_> {
         self.opened = Some(Instant::now());
         let quiet = self.stop_all();
         let quiet = quiet.and_then(|()| self.stop_running()).and_then(|()| self.wait_exit());
-        let quiet = quiet.and_then(|()| self.look_again()).and_then(|()| self.look_at_actions());
+        let quiet = quiet.and_then(|()| self.look_again()).and_then(|()| self.look_at_settings());
+        let quiet = quiet.and_then(|()| self.look_at_actions());
         if let Err(failure) = quiet.and_then(|()| preflight::must_be_closed(&self.tx.plan.closed)) {
             return self.reopen(failure);
         }
@@ -186,11 +187,12 @@ impl Run<'_> {
         }
     }
 
-    /// Behind all swaps: the plugins' actions; then again nothing may run that saw them half done.
+    /// Behind all swaps: settings, then the plugins' actions; then again nothing may run that saw them half done.
     fn act(&mut self, look: Look) -> Result<(), Failure> {
-        if self.tx.actions.is_empty() {
+        if self.tx.actions.is_empty() && self.tx.plan.settings().next().is_none() {
             return Ok(());
         }
+        self.set_all()?;
         self.apply_all(look)?;
         self.stop_running().and_then(|()| self.wait_exit())
     }

@@ -122,7 +122,12 @@ impl World {
 
     fn with<T>(&self, work: impl FnOnce(&Faces<'_>) -> T) -> T {
         let cancel = Cancel::default();
-        work(&Faces { host: &TestHost, observer: &Quiet, cancel: &cancel })
+        work(&Faces {
+            host: &TestHost,
+            observer: &Quiet,
+            cancel: &cancel,
+            registry: backout_machine::registry::here(),
+        })
     }
 
     fn rollback(&self) -> RunReport {

@@ -132,7 +132,12 @@ impl World {
 
     fn with<T>(&self, work: impl FnOnce(&Faces<'_>) -> T) -> T {
         let (host, observer, cancel) = (TestHost, Quiet, Cancel::default());
-        work(&Faces { host: &host, observer: &observer, cancel: &cancel })
+        work(&Faces {
+            host: &host,
+            observer: &observer,
+            cancel: &cancel,
+            registry: backout_machine::registry::here(),
+        })
     }
 
     fn plan(&self) -> Result<Plan, Refusal> {
@@ -244,8 +249,16 @@ impl PluginHost for Rude {
 fn a_plugin_that_reaches_out_of_the_products_folders_is_refused() {
     let world = World::new();
     let (observer, cancel) = (Quiet, Cancel::default());
-    let refused =
-        planner::plan(&world.job, None, &Faces { host: &Rude, observer: &observer, cancel: &cancel });
+    let refused = planner::plan(
+        &world.job,
+        None,
+        &Faces {
+            host: &Rude,
+            observer: &observer,
+            cancel: &cancel,
+            registry: backout_machine::registry::here(),
+        },
+    );
     assert!(matches!(refused, Err(Refusal::BadProposal { .. })), "{refused:?}");
 }
 

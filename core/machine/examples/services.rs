@@ -1,6 +1,6 @@
 //! The services of this machine by hand: `services VERB NAME…`. For the tests, and for a look at a strange machine.
 //!
-//! `state`, `stop`, `start`, `companions`, `hint` take a service; `hold` and `release` take the file that holds and
+//! `state`, `stop`, `start`, `companions`, `hint`, `configuration`, `enable`, `disable` take a service; `hold` and `release` take the file that holds and
 //! services; `reload` takes nothing. `SERVICES_UNITS` holds `service=unit` pairs, divided by `;`, and
 //! `SERVICES_LIMIT` the waiting time in seconds.
 #![expect(
@@ -10,7 +10,12 @@
 )]
 
 use backout_machine::{Patience, service};
-use backout_protocol::{ServiceName, profile::Timeouts, site::ServiceAccess};
+use backout_protocol::{
+    Configuration, ServiceName,
+    configuration::{Part, Unit},
+    profile::Timeouts,
+    site::ServiceAccess,
+};
 use std::{collections::BTreeMap, env, error::Error, fs, path::Path, time::Duration};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -50,6 +55,22 @@ fn main() -> Result<(), Box<dyn Error>> {
                 }
                 services.reload().map(|()| "done".to_owned())
             }
+            ("configuration", Some(name)) => Ok(match services.configuration(&name, None)? {
+                Some(kept) => kept
+                    .parts()
+                    .iter()
+                    .map(|(part, is)| format!("{part}={is}"))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+                None => "none".to_owned(),
+            }),
+            ("enable" | "disable", Some(name)) => match services.configuration(&name, None)? {
+                Some(Configuration::Unit(unit)) => {
+                    let to = Configuration::Unit(Unit { enabled: format!("{verb}d"), ..unit });
+                    services.configure(&name, &to, &[Part::Enabled]).map(|()| "done".to_owned())
+                }
+                _ => Ok("no unit".to_owned()),
+            },
             ("reload", _) => services.reload().map(|()| "done".to_owned()),
             _ => Ok("which verb?".to_owned()),
         }

@@ -72,6 +72,7 @@ both! {
     a_start_that_fails_says_how
     a_unit_that_could_not_be_started_again_is_no_service_to_stop
     a_hold_keeps_a_unit_down_against_everything_that_would_start_it
+    how_a_unit_is_kept_is_told_and_it_is_enabled_and_disabled
 }
 
 /// A real machine with some units, running.
@@ -404,6 +405,29 @@ fn a_hold_keeps_a_unit_down_against_everything_that_would_start_it(make: Make) {
         m.systemctl(&["stop", "agent"]);
         assert_eq!(m.call(&["release", &file, "spnt", "spnt.socket"]), "done");
     }
+}
+
+fn how_a_unit_is_kept_is_told_and_it_is_enabled_and_disabled(make: Make) {
+    let installed = format!("{}[Install]\nWantedBy=multi-user.target\n", tied("Requires=b.service"));
+    let Some(machine) = make(&[("a.service", &installed), ("b.service", SLEEP)]) else { return };
+    let link = machine.etc("systemd/system/multi-user.target.wants/a.service");
+    let told = machine.call(&["configuration", "a"]);
+    for line in ["unit file state=disabled", "unit file=/etc/systemd/system/a.service", "Requires=b.service"]
+    {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert!(machine.call(&["configuration", "b"]).contains("unit file state=static"));
+    assert_eq!(machine.call(&["configuration", "nosuch"]), "none");
+
+    // As often as it is asked for: a recovery does again what was done.
+    for (verb, state) in [("enable", "enabled"), ("enable", "enabled"), ("disable", "disabled")] {
+        assert_eq!(machine.call(&[verb, "a"]), "done");
+        assert!(machine.call(&["configuration", "a"]).contains(&format!("unit file state={state}\n")));
+        assert_eq!(link.is_symlink(), verb == "enable");
+    }
+    let said = machine.call(&["enable", "b"]);
+    assert!(said.contains("does not tell or change how the service `b` is configured"), "{said}");
+    assert_eq!(machine.call(&["state", "a"]), "Stopped", "it is not started by that");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! and names refuse what they must not hold while they are parsed, so a value of these types is already safe to use.
 
 pub mod abi;
+pub mod configuration;
 pub mod fingerprint;
 pub mod guard;
 pub mod id;
@@ -13,6 +14,7 @@ pub mod notice;
 pub mod path;
 pub mod plan;
 pub mod profile;
+pub mod registry;
 pub mod report;
 pub mod site;
 pub mod snapshot;
@@ -20,6 +22,7 @@ pub mod step;
 pub mod text;
 pub mod version;
 
+pub use configuration::Configuration;
 pub use fingerprint::{Digest, Fingerprint, Image};
 pub use guard::Guard;
 pub use id::{ComponentId, RunId, ServiceName, SnapshotId};
@@ -27,6 +30,7 @@ pub use notice::Notice;
 pub use path::{HostPath, NameRule, Place, RelPath};
 pub use plan::Plan;
 pub use profile::Profile;
+pub use registry::{KeyName, KeyPath};
 pub use report::{Counts, Event, Outcome, RunResult};
 pub use site::Site;
 pub use step::Step;

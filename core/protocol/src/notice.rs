@@ -81,6 +81,23 @@ pub enum Notice {
         /// The plugin's name for it.
         action: String,
     },
+    /// A snapshot has the registry and how services were configured, and with some components alone neither goes back.
+    SettingsNotOfComponent {
+        /// How many keys and services.
+        settings: u64,
+    },
+    /// A service is configured in another way than a snapshot says, and that cannot be put back.
+    ConfigurationStays {
+        /// Which.
+        service: ServiceName,
+        /// What differs, in words.
+        what: Vec<String>,
+    },
+    /// Values, keys or services that are neither as they were nor as a run made them stay as they are.
+    SettingDriftKept {
+        /// Which.
+        names: Vec<String>,
+    },
     /// A file that somebody edited since the patch goes back all the same, as the operator said; what it held is kept.
     LocalSetAside {
         /// The file.

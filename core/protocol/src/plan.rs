@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of `plan.ron`: (major, minor). 1.0: the first. 1.1: custom steps name their plugin and their way, and a plan
-/// may be one to apply. 1.2: symbolic links, folders that are dressed, and what differs beside the bytes.
-pub const FORMAT: (u16, u16) = (1, 2);
+/// may be one to apply. 1.2: symbolic links, folders that are dressed, and what differs beside the bytes. 1.3: keys of the
+/// registry, and how services are configured.
+pub const FORMAT: (u16, u16) = (1, 3);
 
 /// What a run will do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -363,6 +364,8 @@ pub enum PlanDrift {
     Site,
     /// An action of a plugin differs: its component and its name.
     Action(String),
+    /// A key of the registry, or how a service is configured, differs.
+    Setting(String),
     /// The steps come in another order.
     Order,
     /// It was written by another version of the tool.
@@ -393,7 +396,12 @@ impl Plan {
 
     /// Whether there is nothing to change.
     pub fn is_empty(&self) -> bool {
-        self.file_steps().next().is_none() && self.customs().next().is_none()
+        !self.steps.iter().any(Step::changes)
+    }
+
+    /// Steps that change the registry or how a service is configured.
+    pub fn settings(&self) -> impl DoubleEndedIterator<Item = &Step> {
+        self.steps.iter().filter(|s| s.is_setting())
     }
 
     /// Steps that are a plugin's own code.
@@ -442,6 +450,10 @@ impl Plan {
             found
                 .extend(old.get(at).or(new.get(at)).filter(|_| differs).map(|s| PlanDrift::Action(named(s))));
         }
+        let settings = |p: &'_ Plan| p.settings().cloned().collect::<Vec<_>>();
+        let (old, new) = (settings(self), settings(now));
+        differing(&old, &new, Step::setting, PartialEq::eq)
+            .for_each(|name| found.push(PlanDrift::Setting(name.unwrap_or_default())));
         if self.site != now.site {
             found.push(PlanDrift::Site);
         }
@@ -465,6 +477,8 @@ impl Plan {
             | Step::StopService { .. }
             | Step::WaitExit { .. }
             | Step::StartService { .. }
+            | Step::SetKey { .. }
+            | Step::Configure { .. }
             | Step::Custom { .. } => None,
         }
     }

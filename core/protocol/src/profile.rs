@@ -1,6 +1,6 @@
 //! A profile: everything about one product's patch that is data. CONTRACT; `docs/src/profile.md` holds a commented example.
 
-use crate::{ComponentId, Digest, FileVersion, MachineType, NameRule, ServiceName, text::Text};
+use crate::{ComponentId, Digest, FileVersion, KeyPath, MachineType, NameRule, ServiceName, text::Text};
 use ron::value::RawValue;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,10 @@ pub struct Profile {
     /// What of them a snapshot leaves out: globs over the path below the root. One without `/` is of a name at any depth.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// Keys of the registry that a snapshot keeps, each as programs of 64 and of 32 bits see it. Elsewhere than on Windows
+    /// there are none.
+    #[serde(default)]
+    pub registry: Vec<KeyPath>,
     /// Components, in the order they are worked on.
     pub components: Vec<Component>,
     /// Lists of the files that the patch brings.

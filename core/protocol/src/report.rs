@@ -57,6 +57,9 @@ pub struct Counts {
     /// Actions of plugins done or taken back.
     #[serde(default)]
     pub actions: u64,
+    /// Keys of the registry, and services that were configured in another way.
+    #[serde(default)]
+    pub settings: u64,
 }
 
 /// The one final object of `--json`.

@@ -1,11 +1,14 @@
 //! A snapshot: files set aside on purpose, and what there was. Written as `snapshot.ron` beside the files themselves.
 
-use crate::{Digest, Fingerprint, HostPath, Image, NameRule, Place, RelPath, ServiceName, SnapshotId};
+use crate::{
+    Configuration, Digest, Fingerprint, HostPath, Image, NameRule, Place, RelPath, ServiceName, SnapshotId,
+    registry::SavedKey,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Version of `snapshot.ron`: (major, minor). 1.0: the first.
-pub const FORMAT: (u16, u16) = (1, 0);
+/// Version of `snapshot.ron`: (major, minor). 1.0: the first. 1.1: how services are configured, and keys of the registry.
+pub const FORMAT: (u16, u16) = (1, 1);
 
 /// What was there when a snapshot was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +39,9 @@ pub struct Snapshot {
     /// The services of the profile, as far as they could be asked.
     #[serde(default)]
     pub services: Vec<SavedService>,
+    /// Keys of the registry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registry: Vec<SavedKey>,
     /// Everything below the roots, a folder before what lies in it.
     pub entries: Vec<Entry>,
 }
@@ -111,6 +117,9 @@ pub struct SavedService {
     /// How its manager starts it, in the manager's words.
     #[serde(default)]
     pub start: Option<String>,
+    /// How it was configured; `None`: its manager keeps nothing of it, or an older backout wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<Configuration>,
 }
 
 /// What a service was doing.
@@ -151,6 +160,9 @@ impl Snapshot {
         let mut seen: BTreeMap<(usize, &std::path::Path), bool> = BTreeMap::new();
         if let Some(root) = self.roots.iter().find(|r| !r.path.0.is_absolute()) {
             return Some(format!("`{}` is not an absolute path", root.path));
+        }
+        if let Some(why) = self.registry.iter().find_map(|saved| saved.tree.contradiction()) {
+            return Some(why);
         }
         for entry in &self.entries {
             if entry.root >= self.roots.len() {
@@ -217,6 +229,7 @@ mod tests {
             roots: vec![Root { path: HostPath(std::env::temp_dir()), facts: facts() }],
             exclude: Vec::new(),
             services: Vec::new(),
+            registry: Vec::new(),
             entries: entries.into_iter().map(entry).collect(),
         }
     }
@@ -235,6 +248,14 @@ mod tests {
         ] {
             assert!(snapshot(wrong.clone()).contradiction().is_some(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn one_of_the_first_format_still_reads() {
+        let text = r#"(format: (1, 0), tool: "0", id: "01jd0000000000000000000000", taken: 0, roots: [], services: [
+            (name: "S", state: running, start: Some("enabled"))], entries: [])"#;
+        let read: Snapshot = crate::text::from_ron("s", text).unwrap();
+        assert_eq!((read.services[0].configuration.as_ref(), read.registry.len()), (None, 0));
     }
 
     #[test]

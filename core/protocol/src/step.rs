@@ -1,6 +1,9 @@
 //! Steps: the units of reversion, as the engine carries them out.
 
-use crate::{ComponentId, Fingerprint, HostPath, Image, Place, RelPath, ServiceName};
+use crate::{
+    ComponentId, Configuration, Fingerprint, HostPath, Image, KeyName, Place, RelPath, ServiceName,
+    configuration::Part, registry::Edit,
+};
 use serde::{Deserialize, Serialize};
 
 /// One step of a plan, with the state before and after it. A step is done or undone as a whole.
@@ -87,6 +90,24 @@ pub enum Step {
         /// Which.
         service: ServiceName,
     },
+    /// Make a key of the registry, with what lies in it, what a snapshot has; behind all swaps, while services are down.
+    SetKey {
+        /// Which.
+        key: KeyName,
+        /// What becomes of what, in the order in which it can be done.
+        edits: Vec<Edit>,
+    },
+    /// Make how a service is configured what a snapshot has; likewise.
+    Configure {
+        /// Which.
+        service: ServiceName,
+        /// How it is now.
+        before: Configuration,
+        /// How it will be.
+        after: Configuration,
+        /// What of it changes.
+        parts: Vec<Part>,
+    },
     /// Code of a plugin, run behind all swaps while services are down.
     Custom {
         /// Whose step it is.
@@ -158,6 +179,8 @@ impl Step {
             | Step::StopService { .. }
             | Step::WaitExit { .. }
             | Step::StartService { .. }
+            | Step::SetKey { .. }
+            | Step::Configure { .. }
             | Step::Custom { .. } => None,
         }
     }
@@ -175,13 +198,29 @@ impl Step {
             | Step::WaitExit { .. }
             | Step::Hold { .. }
             | Step::StartService { .. }
+            | Step::SetKey { .. }
+            | Step::Configure { .. }
             | Step::Custom { .. } => false,
         }
     }
 
     /// Whether it changes anything but services.
     pub fn changes(&self) -> bool {
-        self.changes_files() || matches!(self, Step::Custom { .. })
+        self.changes_files() || self.is_setting() || matches!(self, Step::Custom { .. })
+    }
+
+    /// Whether it changes the registry or how a service is configured.
+    pub fn is_setting(&self) -> bool {
+        matches!(self, Step::SetKey { .. } | Step::Configure { .. })
+    }
+
+    /// What a setting is about, for people.
+    pub fn setting(&self) -> Option<String> {
+        match self {
+            Step::SetKey { key, .. } => Some(key.to_string()),
+            Step::Configure { service, .. } => Some(format!("service {service}")),
+            _ => None,
+        }
     }
 
     /// The bytes a file step will put in place; 0 where it puts none.

@@ -396,6 +396,61 @@ fn an_installer_that_changed_units_links_and_triggers_is_taken_back_and_the_mana
 }
 
 #[test]
+fn whether_a_unit_is_enabled_goes_back_to_a_snapshot_and_by_a_guard_and_forth_by_undo() {
+    let Some(mut machine) = machine() else { return };
+    machine.power_cut();
+    let unit = machine.service_unit("second", "", "[Install]\nWantedBy=multi-user.target\n");
+    machine.unit("second.service", &unit);
+    machine.boot();
+    machine.systemctl(&["enable", "second"]);
+    machine.systemctl(&["start", "second"]);
+    let is = |wanted: &str| assert_eq!(machine.systemctl(&["is-enabled", "second"]), wanted);
+    let at = |name: &str| machine.path().join(name).to_str().unwrap().to_owned();
+    let call = |words: &[&str]| {
+        let all = [words, &["--json", "--state-dir", &at("state")]].concat();
+        Run::of(&machine.command(&at("backout"), &all).output().unwrap())
+    };
+    let created = call(&["snapshot", "create", &at("small.ron"), "--site", &at("site.ron")]).ends(0);
+    let id = created.json["data"]["id"].as_str().unwrap().to_owned();
+    let shown = call(&["snapshot", "show", &id]).ends(0);
+    assert!(shown.stdout.contains("\"enabled\":\"enabled\""), "{}", shown.stdout);
+
+    machine.systemctl(&["disable", "second"]);
+    is("disabled");
+    let differs = call(&["snapshot", "diff", &id]).ends(0);
+    assert_eq!(
+        differs.json["data"]["settings"][0]["about"], "service Second, unit file state",
+        "{differs:?}"
+    );
+    let from = ["--from".to_owned(), format!("snapshot:{id}")];
+    let run = machine.backout(&["rollback", &from[0], &from[1]]).ends(0);
+    assert_eq!(run.json["counts"]["settings"], 1, "{run:?}");
+    is("enabled");
+    assert!(machine.runs("second") && holds(&machine).is_empty());
+    machine.backout(&["undo"]).ends(0);
+    is("disabled");
+    machine.backout(&["rollback", &from[0], &from[1]]).ends(0);
+    is("enabled");
+
+    // An installer that disables it, changes a file, and fails.
+    let setup = machine.path().join("setup.sh");
+    let file = machine.home.join("live/a.conf");
+    place::script(
+        &format!("#!/bin/sh\nsystemctl disable second\necho new >'{}'\nexit 7\n", file.display()),
+        &setup,
+    );
+    let before = machine.files();
+    let guard =
+        ["guard", &at("small.ron"), "--site", &at("site.ron"), "--plugin-dir", &at("plugins"), "--yes"];
+    let words =
+        [&guard[..], &["--settle", "0", "--json", "--state-dir", &at("state"), "--", &at("setup.sh")]]
+            .concat();
+    Run::of(&machine.command(&at("backout"), &words).output().unwrap()).ends(20);
+    is("enabled");
+    assert!(machine.files() == before && machine.runs("second"));
+}
+
+#[test]
 fn a_service_that_somebody_starts_while_another_stops_never_sees_files_of_both_states() {
     let Some(machine) = machine() else { return };
     // Stopped last; what it leaves behind starts the one that is down already, and does not wait for it.

@@ -19,6 +19,7 @@ pub mod killed;
 pub mod machine;
 pub mod place;
 pub mod process;
+pub mod registry;
 #[cfg(windows)]
 pub mod scm;
 pub mod serverprotect;

@@ -95,7 +95,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
     let program = program().map_err(not_begun)?;
     let plan = match &ground {
         Ground::Profile(job, _) => guard::plan(&locked, job, &id, wish.roots.clone(), terms, &faces),
-        Ground::Watch(watched) => watched.plan(locked.state(), &id, terms, &cancel),
+        Ground::Watch(watched) => watched.plan(locked.state(), &id, terms, &faces),
     };
     let plan = plan.map_err(not_begun)?;
     let decide = |failure: &Failure| goes_back(session, failure);
@@ -152,7 +152,8 @@ impl Ground {
         }
         let roots = super::snapshot::real(&asked.watch)?;
         let site = session.site(&ask)?;
-        let watched = Watched::of(roots, &services, site, ask, &session.state).map_err(stop)?;
+        let registry = super::snapshot::keys(&asked.registry)?;
+        let watched = Watched::of(roots, &services, registry, site, ask, &session.state).map_err(stop)?;
         Ok(Self::Watch(Box::new(watched)))
     }
 
@@ -255,7 +256,11 @@ fn data(session: &Session, plan: &Plan, wish: &snapshot::Wish, answer: &Answer) 
 }
 
 fn covers(wish: &snapshot::Wish) -> Value {
-    json!({ "folders": wish.roots, "services": wish.services.iter().map(|s| &s.name).collect::<Vec<_>>() })
+    json!({
+        "folders": wish.roots,
+        "services": wish.services.iter().map(|s| &s.name).collect::<Vec<_>>(),
+        "registry": wish.registry.iter().map(|saved| saved.key.to_string()).collect::<Vec<_>>(),
+    })
 }
 
 fn left(wish: &snapshot::Wish) -> Value {

@@ -69,7 +69,8 @@ fn give_up(session: &Session) -> Result<Answer, Stop> {
         .iter()
         .map(|a| json!({ "component": a.component, "action": a.action, "args": a.args, "stands": words::stands_word(a.stands) }))
         .collect();
-    let data = json!({ "files": files, "actions": actions, "services": services });
+    let data =
+        json!({ "files": files, "actions": actions, "settings": given_up.settings, "services": services });
     let mut answer = Answer::plain(exit_code::DONE, Outcome::Done, words::text(&given_up), data);
     answer.result.warnings = given_up.services.iter().filter_map(words::left_down).collect();
     answer.result.run_id = Some(given_up.run);

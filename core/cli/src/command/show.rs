@@ -51,6 +51,7 @@ pub(crate) fn run(session: &Session, id: &str) -> Result<Answer, Stop> {
         "components": plan.map(|p| &p.components),
         "services": plan.map(|p| &p.services),
         "actions": plan.map(|p| p.customs().collect::<Vec<_>>()),
+        "settings": plan.map(|p| p.settings().collect::<Vec<_>>()),
         "files": files.iter().map(file).collect::<Vec<_>>(),
         "records": records,
         "warnings": warnings,
@@ -121,6 +122,8 @@ fn rows<'a>(plan: &'a Plan, entry: &Entry) -> Vec<Row<'a>> {
             | Step::StopService { .. }
             | Step::WaitExit { .. }
             | Step::StartService { .. }
+            | Step::SetKey { .. }
+            | Step::Configure { .. }
             | Step::Custom { .. } => return None,
         };
         Some(Row { place, what, component, before, after })

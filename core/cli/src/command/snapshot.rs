@@ -6,13 +6,23 @@ use crate::{
     exit_code,
     logging::when,
     messages::{bytes, snapshot as words},
-    session::{Session, Stop, stop},
+    session::{Session, Stop, stop, wrong},
 };
 use backout_engine::{
     Job, Refusal, State, apart, load,
-    snapshot::{self, Snapshot, Stored, diff, retention, verify},
+    snapshot::{
+        self, Snapshot, Stored, diff, retention,
+        settings::{self, Settings},
+        verify,
+    },
 };
-use backout_protocol::{HostPath, NameRule, Outcome, SnapshotId, path::encode, snapshot::What};
+use backout_machine::registry;
+use backout_protocol::{
+    HostPath, KeyPath, NameRule, Outcome, SnapshotId,
+    path::encode,
+    registry::{BadKey, SavedKey},
+    snapshot::What,
+};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -21,8 +31,9 @@ pub(crate) fn run(session: &Session, verb: SnapshotVerb) -> Result<Answer, Stop>
         SnapshotVerb::Create { profile: Some(profile), label, exclude, .. } => {
             create(session, of_profile(session, &profile, label, exclude)?)
         }
-        SnapshotVerb::Create { watch, label, exclude, .. } => {
-            create(session, of_folders(&watch, label, exclude)?)
+        SnapshotVerb::Create { watch, label, exclude, registry, .. } => {
+            let registry = keys(&registry)?;
+            create(session, of_folders(&watch, label, exclude, registry)?)
         }
         SnapshotVerb::List => list(session),
         SnapshotVerb::Show { id } => show(session, &id),
@@ -63,6 +74,7 @@ pub(super) fn of_job(
         roots,
         exclude,
         services,
+        registry: snapshot::keys(registry::here(), &profile.registry).map_err(stop)?,
     })
 }
 
@@ -70,10 +82,19 @@ fn of_folders(
     folders: &[PathBuf],
     label: Option<String>,
     exclude: Vec<String>,
+    registry: Vec<SavedKey>,
 ) -> Result<snapshot::Wish, Stop> {
     let roots = snapshot::outermost(real(folders)?);
     let names = if cfg!(windows) { NameRule::Folded } else { NameRule::Exact };
-    Ok(snapshot::Wish { label, profile: None, names, roots, exclude, services: Vec::new() })
+    Ok(snapshot::Wish { label, profile: None, names, roots, exclude, services: Vec::new(), registry })
+}
+
+/// The keys of the registry that somebody names by hand, read.
+pub(super) fn keys(named: &[String]) -> Result<Vec<SavedKey>, Stop> {
+    let parsed = named.iter().map(|text| text.parse().map_err(|e: BadKey| wrong(e.to_string())));
+    let parsed: Vec<KeyPath> = parsed.collect::<Result<_, _>>()?;
+    snapshot::no_registry(registry::here(), &parsed).map_err(stop)?;
+    snapshot::keys(registry::here(), &parsed).map_err(stop)
 }
 
 /// The real paths of folders.
@@ -139,6 +160,7 @@ fn show(session: &Session, id: &str) -> Result<Answer, Stop> {
     let mut data = row(&stored);
     data["exclude"] = json!(taken.exclude);
     data["services"] = json!(taken.services);
+    data["registry"] = json!(taken.registry);
     data["entries"] = taken.entries.iter().map(|e| entry(&taken, e)).collect();
     Ok(Answer::read(words::whole(&stored, &taken), data))
 }
@@ -180,18 +202,26 @@ fn what(what: &What) -> Value {
 fn compare(session: &Session, from: &str, to: Option<&str>) -> Result<Answer, Stop> {
     let (state, from) = found(session, from)?;
     let earlier = snapshot::open(&state, &from).map_err(stop)?;
-    let (to, later) = match to {
+    let was = Settings::from(&earlier);
+    let (to, later, is) = match to {
         Some(to) => {
             let to = snapshot::resolve(Some(&state), to).map_err(stop)?;
             let later = snapshot::open(&state, &to).map_err(stop)?;
-            (Some(to), later.into())
+            let is = Settings::from(&later);
+            (Some(to), later.into(), is)
         }
-        None => (None, diff::now(&earlier, &session.cancel).map_err(stop)?),
+        None => {
+            let is = settings::now(&earlier, registry::here()).map_err(stop)?;
+            (None, diff::now(&earlier, &session.cancel).map_err(stop)?, is)
+        }
     };
     let changes = diff::diff(&earlier.into(), &later);
+    let settings = settings::differences(&was, &is);
     let rows: Vec<Value> = changes.iter().map(change).collect();
-    let data = json!({ "from": from, "to": to, "differs": !changes.is_empty(), "changes": rows });
-    Ok(Answer::read(words::changes(&changes), data))
+    let set: Vec<Value> = settings.iter().map(|d| json!({ "about": d.about, "how": d.how })).collect();
+    let differs = !(changes.is_empty() && settings.is_empty());
+    let data = json!({ "from": from, "to": to, "differs": differs, "changes": rows, "settings": set });
+    Ok(Answer::read(words::changes(&changes, &settings), data))
 }
 
 fn change(change: &diff::Change) -> Value {

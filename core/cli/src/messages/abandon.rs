@@ -45,6 +45,9 @@ pub(crate) fn text(given_up: &Abandonment) -> String {
         let stands = stands_word(*stands);
         text.push_str(&format!("  action {action}({}) of {component}: {stands}\n", super::plan::short(args)));
     }
+    for step in &given_up.settings {
+        text.push_str(&format!("  done or not, in whole or in part: {}\n", super::plan::step(step)));
+    }
     for service in &given_up.services {
         let now = service.now.map_or("cannot be asked", state_word);
         text.push_str(&format!("  service {}: before {}, now {now}\n", service.name, was(service.was)));

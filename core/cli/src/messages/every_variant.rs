@@ -16,14 +16,16 @@ use backout_engine::{
 use backout_journal::Unreadable;
 use backout_machine::{
     packages::{Manager, Owner, Records},
+    registry::RegistryError,
     service::ServiceError,
 };
 use backout_protocol::{
-    ComponentId, HostPath, Notice, Outcome, Place, RelPath, RunId, ServiceName, SnapshotId,
+    ComponentId, HostPath, KeyName, Notice, Outcome, Place, RelPath, RunId, ServiceName, SnapshotId,
     guard::Exit,
     notice::{NotLearned, Stays},
     plan::{Origin, PlanDrift, Resolved},
     profile::{Goes, Severity},
+    registry::View,
     text::{RonError, Text},
 };
 use std::{
@@ -48,6 +50,9 @@ fn path() -> HostPath {
 }
 fn place() -> Place {
     Place { root: path(), rel: RelPath::new("eng50.dll").unwrap() }
+}
+fn key() -> KeyName {
+    KeyName { view: View::Bits64, path: r"HKLM\SOFTWARE\Vendor".parse().unwrap() }
 }
 fn disk(kind: ErrorKind) -> Error {
     Error { kind, op: "open".into(), path: "/srv/sp".into(), cause: None }
@@ -216,6 +221,10 @@ fn refusals() -> Vec<Refusal> {
         R::SnapshotCannot { id: snapshot(), names: vec![(place(), Cannot::IsLink)] },
         R::Changing { path: path() },
         R::BadGlob { glob: "[".into(), why: why() },
+        R::SettingUnread { setting: "k".into(), why: why() },
+        R::Registry(RegistryError::None),
+        R::Registry(RegistryError::TooMuch { key: key(), what: why() }),
+        R::Registry(RegistryError::OddName { key: key() }),
     ];
     all.extend(host_errors().into_iter().map(R::Plugin));
     all
@@ -250,6 +259,8 @@ fn failures() -> Vec<Failure> {
         F::Hold { why: "w".into() },
         F::StopGoesOn,
         F::Action { component: component(), action: "a".into(), why: why() },
+        F::Setting { setting: "k".into(), why: why() },
+        F::SettingDrift { names: vec![why()] },
         F::ActionDrift { component: component(), action: "a".into() },
         F::ActionInDoubt { component: component(), action: "a".into() },
         F::Queue { why: why() },
@@ -277,6 +288,7 @@ fn stucks() -> Vec<Stuck> {
             error: disk(ErrorKind::Busy),
             holders: Box::new(Holders(vec![("i".into(), 7)])),
         },
+        S::Setting { setting: "k".into(), why: why() },
         S::Action { component: component(), action: "a".into(), why: why() },
         S::BeforeImageLost { target: place() },
         S::RecordLost { target: place(), at: path() },
@@ -296,6 +308,9 @@ fn notices() -> Vec<Notice> {
         N::StaysPatched { component: component(), files: vec!["a".into()], why: Text::en("w") },
         N::LeftOut { target: place(), why: Stays::Drifted },
         N::ActionLeftOut { component: component(), action: "a".into() },
+        N::SettingsNotOfComponent { settings: 2 },
+        N::ConfigurationStays { service: service(), what: vec!["w".into()] },
+        N::SettingDriftKept { names: vec!["n".into()] },
         N::ActionNotInSnapshot { component: component(), action: "a".into() },
         N::LocalSetAside { target: place() },
         N::PartlyUndone { of: run(), left: 3 },

@@ -113,6 +113,18 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "mend that, then run it again",
         )
         .at("action"),
+        Failure::Setting { setting, why } => Said::new(
+            2050,
+            format!("`{setting}` could not be read or made what it is to be: {why}"),
+            "mend that, then run it again",
+        )
+        .at("setting"),
+        Failure::SettingDrift { names: drifted } => Said::new(
+            2051,
+            format!("the registry, or how a service is configured, was changed while the run went on: {}", drifted.join(", ")),
+            "stop what changes it, the product's own services too, then run it again",
+        )
+        .at("arm"),
         Failure::ActionDrift { component, action } => Said::new(
             2032,
             format!("what the action `{action}` of `{component}` is to change was changed while the run went on"),

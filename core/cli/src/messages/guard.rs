@@ -230,6 +230,9 @@ pub(crate) fn covers(wish: &snapshot::Wish, argv: &[HostPath]) -> String {
         };
         lines.push(format!("  the service {}: {is}", service.name));
     }
+    lines.extend(
+        wish.registry.iter().map(|saved| format!("  the key {}", encode(saved.key.to_string().as_ref()))),
+    );
     lines.push("Not covered:".to_owned());
     lines.extend(wish.exclude.iter().map(|glob| format!("  below these folders: {}", encode(glob.as_ref()))));
     lines.extend(not_covered(wish).iter().map(|what| format!("  {what}")));
@@ -250,8 +253,8 @@ pub(crate) fn not_covered(wish: &snapshot::Wish) -> Vec<&'static str> {
 
 /// What no guard takes back.
 const NOT_COVERED: [&str; 3] = [
-    "files in other folders, users, the registry, databases of other programs",
-    "how services are configured, where that does not lie in these folders",
+    "files in other folders, users, keys of the registry that are not named, databases of other programs",
+    "how services are configured, but for whether they are enabled and what lies in these folders",
     "sockets, pipes and devices",
 ];
 

@@ -26,6 +26,20 @@ fn said(notice: &Notice) -> (u16, String) {
             4054,
             format!("the action `{action}` of `{component}` is not part of a snapshot: it is neither done nor taken back"),
         ),
+        Notice::SettingsNotOfComponent { settings } => (
+            4055,
+            format!(
+                "{settings} keys of the registry, or services' configurations, are not as the snapshot has them and stay: with some components alone only files go back"
+            ),
+        ),
+        Notice::ConfigurationStays { service, what } => (
+            4056,
+            format!("how the service `{service}` is configured stays: {}", what.join("; ")),
+        ),
+        Notice::SettingDriftKept { names: kept } => (
+            4057,
+            format!("neither as before nor as the run made it, so it stays as it is: {}", names(kept)),
+        ),
         Notice::LocalSetAside { target } => (
             4051,
             format!("`{target}` was edited since the patch and goes back, as you said; what it held is kept for `undo`"),

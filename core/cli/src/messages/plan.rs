@@ -3,7 +3,8 @@
 use super::{refusal::rejected, text};
 use backout_engine::report::counts;
 use backout_protocol::{
-    Counts, HostPath, Plan, Step,
+    Configuration, Counts, HostPath, Plan, Step,
+    configuration::Part,
     message::{LeftAlone, LeftReason},
     path::encode,
     plan::{ComponentState, Origin, PlanKind, Was},
@@ -81,6 +82,17 @@ pub(crate) fn step(step: &Step) -> String {
             format!("restore   {folder}/  {}", differs.join(", "))
         }
         Step::Hold { target, image } => format!("hold      {target}  is {} already", version(image.version)),
+        Step::SetKey { key, edits } => {
+            let each: String =
+                edits.iter().map(|e| format!("\n              {}: {e}", e.about(key))).collect();
+            format!("set       {key}  {} changes{each}", edits.len())
+        }
+        Step::Configure { service, before, after, parts } => {
+            let words = |c: &Configuration, part| c.part(part).unwrap_or_default();
+            let change =
+                |part: &Part| format!("{part} `{}` -> `{}`", words(before, *part), words(after, *part));
+            format!("configure {service}  {}", parts.iter().map(change).collect::<Vec<_>>().join(", "))
+        }
         Step::Custom { component, action, args, way, .. } => {
             let word = if *way == Way::Forth { "action    " } else { "take back " };
             format!("{word}{action}({}) ({component})", short(args))
@@ -130,6 +142,7 @@ pub(crate) fn counted(counts: &Counts) -> String {
         left_alone,
         services,
         actions,
+        settings,
     } = counts;
     let all = [
         (*replaced, "replaced"),
@@ -142,6 +155,7 @@ pub(crate) fn counted(counts: &Counts) -> String {
         (*skipped, "components skipped"),
         (*services, "services stopped and started"),
         (*actions, "actions of plugins"),
+        (*settings, "settings of registry and services"),
     ];
     let told: Vec<String> =
         all.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();

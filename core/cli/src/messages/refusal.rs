@@ -539,6 +539,8 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         | R::SnapshotCannot { .. }
         | R::SnapshotFailed(_)
         | R::Changing { .. }
+        | R::Registry(_)
+        | R::SettingUnread { .. }
         | R::BadGlob { .. } => super::snapshot::refused(refusal),
         R::NotFit { .. } | R::ConfirmsNothing { .. } => super::guard::unfit(refusal),
         R::AwaitsConfirm { .. }
@@ -697,6 +699,7 @@ pub(super) fn drifted(drift: &PlanDrift) -> String {
         PlanDrift::Plugin(id) => format!("the plugin `{id}` is another"),
         PlanDrift::Service(name) => format!("the service `{name}` is in another state"),
         PlanDrift::Target(target) => format!("`{target}` has changed"),
+        PlanDrift::Setting(name) => format!("`{name}` is set in another way"),
         PlanDrift::Action(name) => format!("the action {name} is another"),
         PlanDrift::Site => "folders, commands, waiting times or probes have changed".into(),
         PlanDrift::Order => "the order of the steps has changed".into(),

@@ -42,6 +42,7 @@ pub(crate) fn run(
         lines.extend(plugins.map(|p| format!("Plugin {} {} sha256 {}", p.id, p.version, p.sha256)));
         let dressed = plan.steps.iter().filter(|s| matches!(s, Step::DressFolder { .. }));
         lines.extend(dressed.map(|s| format!("Step {}", plan_words::step(s))));
+        lines.extend(plan.settings().map(|s| format!("Step {}", plan_words::step(s))));
         lines.extend(plan.customs().map(|s| format!("Step {}", plan_words::step(s))));
         lines.extend(plan.guards().into_iter().flat_map(super::guard::shown));
         let services = plan.services.iter();

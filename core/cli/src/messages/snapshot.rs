@@ -4,8 +4,9 @@ use super::{Said, bytes, code, names};
 use crate::logging::when;
 use backout_engine::{
     Refusal,
-    snapshot::{Cannot, InUse, Stored, diff, retention::Pruned, verify},
+    snapshot::{Cannot, InUse, Stored, diff, retention::Pruned, settings::Difference, verify},
 };
+use backout_machine::registry::RegistryError;
 use backout_protocol::{
     HostPath, SnapshotId,
     path::encode,
@@ -94,6 +95,22 @@ pub(crate) fn refused(refusal: &Refusal) -> Said {
             format!("`{glob}` is not a glob: {why}"),
             "`*` stands for any part of a name, `**` for any names, `?` for one character, `[ab]` for one of these",
         ),
+        R::Registry(RegistryError::None) => Said::new(
+            1170,
+            "there is no registry on this system",
+            "leave `--registry` out; on Windows it names keys",
+        ),
+        R::Registry(e @ RegistryError::TooMuch { .. }) => Said::new(
+            1171,
+            format!("{e}: that is no product's own key"),
+            "name the product's own key below it",
+        ),
+        R::Registry(e) => {
+            Said::new(1172, super::whole(e), "look at that key and its rights, as the administrator")
+        }
+        R::SettingUnread { setting, why } => {
+            Said::new(1173, format!("`{setting}` cannot be read: {why}"), "mend that, then run it again")
+        }
         other => Said::new(1129, format!("refused: {other:?}"), "tell the developers"),
     }
 }
@@ -165,6 +182,23 @@ pub(crate) fn whole(stored: &Stored, snapshot: &Snapshot) -> String {
             service.name,
             clean(&format!("{:?}", service.state))
         ));
+        let parts = service.configuration.iter().flat_map(|c| c.parts()).filter(|(_, is)| !is.is_empty());
+        parts.for_each(|(part, is)| text.push_str(&format!("  {part}: {}\n", clean(&is))));
+    }
+    for saved in &snapshot.registry {
+        match saved.tree.is_there() {
+            true => {
+                let (keys, values) = (saved.tree.0.len(), saved.tree.values());
+                text.push_str(&format!("key {}: {keys} keys, {values} values\n", saved.key));
+            }
+            false => text.push_str(&format!("key {}: not there\n", saved.key)),
+        }
+        for (path, values) in &saved.tree.0 {
+            for (name, value) in values {
+                let whole = if path.is_empty() { name.clone() } else { format!(r"{path}\{name}") };
+                text.push_str(&format!("  {}: {}\n", clean(&whole), clean(&value.to_string())));
+            }
+        }
     }
     for entry in &snapshot.entries {
         let Some(place) = snapshot.place(entry) else { continue };
@@ -187,8 +221,8 @@ pub(crate) fn what(what: &What) -> String {
 }
 
 /// What differs, one name a line.
-pub(crate) fn changes(changes: &[diff::Change]) -> String {
-    if changes.is_empty() {
+pub(crate) fn changes(changes: &[diff::Change], settings: &[Difference]) -> String {
+    if changes.is_empty() && settings.is_empty() {
         return "nothing differs".to_owned();
     }
     let line = |change: &diff::Change| match &change.how {
@@ -197,7 +231,8 @@ pub(crate) fn changes(changes: &[diff::Change]) -> String {
         diff::How::Changed { from, to } => format!("~ {}: {} -> {}", change.path, what(from), what(to)),
         diff::How::Facts(how) => format!("  {}: {}", change.path, clean(&how.join(", "))),
     };
-    changes.iter().map(line).collect::<Vec<_>>().join("\n")
+    let set = settings.iter().map(|d| format!("~ {}: {}", clean(&d.about), clean(&d.how)));
+    changes.iter().map(line).chain(set).collect::<Vec<_>>().join("\n")
 }
 
 /// What is wrong with a copy.

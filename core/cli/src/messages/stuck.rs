@@ -30,6 +30,15 @@ fn plain(why: &Stuck) -> Said {
         Stuck::Target { target, error, holders } => {
             Said::new(3012, format!("`{target}` could not be put back: {error}{}; services are left stopped", held(holders)), AGAIN).at("unwind")
         }
+        Stuck::Setting { setting, why } => Said::new(
+            3021,
+            format!(
+                "`{setting}` could not be made what it was: {why}; every file is as it was before the run, services are left \
+                 stopped"
+            ),
+            "mend that, then run `backout recover`, which makes it so once more; or `backout recover --abandon`",
+        )
+        .at("unwind"),
         Stuck::Action { component, action, why } => Said::new(
             3020,
             format!(

@@ -12,6 +12,7 @@ use crate::{
     refusal::{PathFlag, Refusal},
     report::{Ending, RunReport},
     rollback,
+    setting::Settings,
     snapshot::{restore, store},
     state::{Locked, State},
     tidy,
@@ -20,7 +21,6 @@ use crate::{
 };
 use backout_disk::{Error, ErrorKind, durable, staging::name_of};
 use backout_journal::{Journal, Record, Status};
-use backout_machine::service::Services;
 use backout_protocol::{
     Guard as Terms, Notice, Plan, RunId, Step,
     plan::{FORMAT, OnLocked, PlanKind, PlannedService, Tie},
@@ -91,7 +91,8 @@ impl Guard<'_> {
         }
         drop_ins::make(&saved, &self.tx.plan, self.services, state.path()).map_err(&refused)?;
         let mut were = self.were.clone();
-        let mut plan = changes(state, self.tx, came.as_ref(), &saved, self.services, &never, Some(&mut were))
+        let settings = Settings { registry: faces.registry, services: self.services };
+        let mut plan = changes(state, self.tx, came.as_ref(), &saved, settings, &never, Some(&mut were))
             .map_err(&refused)?;
         plan.kind = PlanKind::Rollback;
         plan.guard = Some(self.tx.run.clone());
@@ -143,10 +144,11 @@ fn changes(
     tx: &Transaction,
     came: Option<&Came>,
     snapshot: &Snapshot,
-    services: &dyn Services,
+    settings: Settings<'_>,
     cancel: &Cancel,
     were: Option<&mut Were>,
 ) -> Result<Plan, Refusal> {
+    let services = settings.services;
     let mut plan = tx.plan.clone();
     let Some(component) = plan.components.first().map(|c| c.id.clone()) else {
         return Err(Refusal::NothingPresent { profile: plan.profile.name });
@@ -159,6 +161,7 @@ fn changes(
         names: plan.site.names,
         listed: &listed,
         otherwise: &component,
+        settings,
         goes: Some(&ours),
     };
     let mut restored = restore::everything(snapshot, &ground)?;
@@ -173,11 +176,13 @@ fn changes(
         as_they_were(&mut plan.services, &known, were, services).map_err(Refusal::Service)?;
     }
     let waits = plan.steps.iter().filter(|s| matches!(s, Step::WaitExit { .. })).cloned().collect();
-    if restored.files.iter().any(Step::changes) {
+    drop_ins::spare(&mut restored.files, &plan, services, state.path());
+    let mut undoing = restored.files;
+    undoing.append(&mut restored.settings);
+    if undoing.iter().any(Step::changes) {
         preflight::closed_now(&plan.closed)?;
     }
-    drop_ins::spare(&mut restored.files, &plan, services, state.path());
-    plan.steps = steps(&plan.services, waits, restored.files);
+    plan.steps = steps(&plan.services, waits, undoing);
     plan.keep_clear = restored.keep_clear;
     plan.left_alone = restored.left_alone;
     plan.notices = restored.notices;
@@ -206,7 +211,8 @@ pub(crate) fn undo(
     let services = quiesce::open_trusted(&tx.plan)?;
     let snapshot = store::open(state, &terms.snapshot)?;
     let came = Came::of(tx, terms);
-    let mut plan = changes(state, tx, came.as_ref(), &snapshot, services.as_ref(), faces.cancel, None)?;
+    let settings = Settings { registry: faces.registry, services: services.as_ref() };
+    let mut plan = changes(state, tx, came.as_ref(), &snapshot, settings, faces.cancel, None)?;
     let stopped = plan.services.iter().filter(|s| !s.was.ran() && s.tie == Tie::Named);
     let stopped = stopped
         .map(|s| Notice::FoundStopped { service: s.name.clone(), start: services.start_hint(&s.name) });

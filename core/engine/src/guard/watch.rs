@@ -5,11 +5,12 @@ use super::{Asked, guarding};
 use crate::{
     apart,
     companions::with_companions,
-    faces::Cancel,
+    faces::Faces,
     look,
     planner::TOOL,
     quiesce,
     refusal::{Refusal, Unwatchable},
+    setting::Settings,
     snapshot::{self, outermost, restore, store},
     state::State,
     survey::check_programs,
@@ -23,6 +24,7 @@ use backout_protocol::{
         ProfileRef, Resolved, RestoreFrom, Tie,
     },
     profile::Timeouts,
+    registry::SavedKey,
     site::ServiceAccess,
     snapshot::{SavedService, ServiceWas},
 };
@@ -74,6 +76,8 @@ pub struct Watched {
     pub roots: Vec<HostPath>,
     /// The services, each once, and what they do now.
     pub services: Vec<SavedService>,
+    /// The keys of the registry, as they are now.
+    pub registry: Vec<SavedKey>,
     /// What a person should know before anything is begun.
     pub notices: Vec<Notice>,
     site: Site,
@@ -81,7 +85,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Looks at the folders, whose paths are real, and asks the services by the site. `state`: the state folder.
+    /// Looks at the folders, whose paths are real, and asks the services by the site. `registry`: the keys, as
+    /// [`snapshot::keys`] reads them. `state`: the state folder.
     ///
     /// # Errors
     /// [`Refusal::NotWatchable`], [`Refusal::InTheWay`], [`Refusal::WatchedServiceUnknown`]; whatever keeps the services from
@@ -89,6 +94,7 @@ impl Watched {
     pub fn of(
         folders: Vec<HostPath>,
         services: &[ServiceName],
+        registry: Vec<SavedKey>,
         site: Site,
         ask: Ask,
         state: &Path,
@@ -103,11 +109,11 @@ impl Watched {
         let (units, asked) = (site.units.clone(), open(&site, services)?);
         let once = |at: usize, name: &ServiceName| !services[..at].iter().any(|s| unit(s) == unit(name));
         let named = services.iter().enumerate().filter(|(at, name)| once(*at, name)).map(|(_, name)| name);
-        let services = snapshot::saved(asked.as_ref(), named, &units);
+        let services = snapshot::saved(asked.as_ref(), named, &units)?;
         if let Some(none) = services.iter().find(|s| s.state == ServiceWas::NotInstalled) {
             return Err(Refusal::WatchedServiceUnknown { service: none.name.clone() });
         }
-        Ok(Self { roots, services, notices, site, ask })
+        Ok(Self { roots, services, registry, notices, site, ask })
     }
 
     /// Whether `plan` is a guard of these folders and services.
@@ -119,8 +125,8 @@ impl Watched {
 
     /// The snapshot that stands behind the installer.
     pub fn wish(&self, label: Option<String>, exclude: Vec<String>) -> snapshot::Wish {
-        let (roots, services) = (self.roots.clone(), self.services.clone());
-        snapshot::Wish { label, profile: None, names: NameRule::Exact, roots, exclude, services }
+        let (roots, services, registry) = (self.roots.clone(), self.services.clone(), self.registry.clone());
+        snapshot::Wish { label, profile: None, names: NameRule::Exact, roots, exclude, services, registry }
     }
 
     /// Plans a guard with this snapshot behind it, which was just taken; and sees that there is a way back to it.
@@ -132,7 +138,7 @@ impl Watched {
         state: &State,
         id: &SnapshotId,
         asked: Asked,
-        cancel: &Cancel,
+        faces: &Faces<'_>,
     ) -> Result<Plan, Refusal> {
         let names: Vec<ServiceName> = self.services.iter().map(|s| s.name.clone()).collect();
         let services = open(&self.site, &names)?;
@@ -140,10 +146,11 @@ impl Watched {
             "folders".parse().map_err(|_| Refusal::NothingPresent { profile: String::new() })?;
         let ground = restore::Ground {
             state,
-            cancel,
+            cancel: faces.cancel,
             names: NameRule::Exact,
             listed: &BTreeMap::new(),
             otherwise: &component,
+            settings: Settings { registry: faces.registry, services: services.as_ref() },
             goes: Some(&|_| false),
         };
         restore::everything(&store::open(state, id)?, &ground)?;

@@ -52,6 +52,7 @@ fn tree(roots: &[&str], names: NameRule, files: &[(usize, &str, &str)]) -> Snaps
         roots: roots.iter().map(root).collect(),
         exclude: vec!["*.cache".to_owned()],
         services: Vec::new(),
+        registry: Vec::new(),
         entries,
     }
 }
@@ -65,6 +66,7 @@ fn told() -> Told {
         product: None,
         variables: Vec::new(),
         services: Vec::new(),
+        registry: Vec::new(),
         timeouts: Timeouts::default(),
     }
 }

@@ -18,6 +18,7 @@ use backout_disk::{Error, Folder, aside, durable};
 use backout_machine::service::{ServiceState, Services};
 use backout_protocol::{
     HostPath, NameRule, Notice, ServiceName, SnapshotId,
+    registry::SavedKey,
     snapshot::{FORMAT, SavedService, ServiceWas, Snapshot},
     text::to_ron,
 };
@@ -44,6 +45,8 @@ pub struct Wish {
     pub exclude: Vec<String>,
     /// What is known of the services.
     pub services: Vec<SavedService>,
+    /// Keys of the registry, as [`super::keys`] reads them.
+    pub registry: Vec<SavedKey>,
 }
 
 /// A snapshot that was taken.
@@ -86,22 +89,25 @@ pub fn outermost(mut folders: Vec<HostPath>) -> Vec<HostPath> {
     folders
 }
 
-/// What is known of the profile's services. One that cannot be asked is written down as that.
+/// What is known of the profile's services. One that cannot say what it is doing is written down as that.
 ///
 /// # Errors
-/// What is wrong with the site.
+/// What is wrong with the site; [`Refusal::Service`].
 pub fn services(job: &Job) -> Result<Vec<SavedService>, Refusal> {
     let survey = Survey::make(job)?;
     let used = job.profile.profile.components.iter().flat_map(|c| &c.services).map(|used| &used.name);
-    Ok(saved(survey.services.as_ref(), used, &job.site.units))
+    saved(survey.services.as_ref(), used, &job.site.units)
 }
 
-/// What is known of these services, each once.
+/// What is known of these services, each once. One whose configuration its manager does not tell is no snapshot of.
+///
+/// # Errors
+/// [`Refusal::Service`].
 pub(crate) fn saved<'a>(
     services: &dyn Services,
     names: impl Iterator<Item = &'a ServiceName>,
     units: &BTreeMap<ServiceName, String>,
-) -> Vec<SavedService> {
+) -> Result<Vec<SavedService>, Refusal> {
     let mut found: Vec<SavedService> = Vec::new();
     for name in names {
         if found.iter().any(|s| s.name == *name) {
@@ -115,9 +121,14 @@ pub(crate) fn saved<'a>(
             Err(e) => ServiceWas::Unknown(e.to_string()),
         };
         let (start, unit) = (services.start_type(name), units.get(name).cloned());
-        found.push(SavedService { name: name.clone(), unit, state, start });
+        let configuration = match services.configuration(name, None) {
+            Ok(kept) => kept,
+            Err(_) if matches!(state, ServiceWas::Unknown(_)) => None,
+            Err(e) => return Err(Refusal::Service(e)),
+        };
+        found.push(SavedService { name: name.clone(), unit, state, start, configuration });
     }
-    found
+    Ok(found)
 }
 
 /// Takes the snapshot. While this works it lies under a name that is no id; if we die, it is removed by the next one.
@@ -189,6 +200,7 @@ fn fill(
         roots,
         exclude: exclude.globs().to_vec(),
         services: wish.services.clone(),
+        registry: wish.registry.clone(),
         entries: inventory.entries,
     };
     let text = to_ron(&snapshot)

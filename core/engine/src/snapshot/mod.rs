@@ -12,6 +12,7 @@ pub mod exclude;
 pub(crate) mod inventory;
 pub(crate) mod restore;
 pub mod retention;
+pub mod settings;
 pub mod store;
 pub mod verify;
 
@@ -22,4 +23,5 @@ pub(crate) use diff::differing;
 pub use exclude::Exclude;
 pub use restore::Cannot;
 pub use retention::{InUse, discard, drop, due, pin, prune, unpin};
+pub use settings::{keys, no_registry};
 pub use store::{Stored, list, open, resolve};

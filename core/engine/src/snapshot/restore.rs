@@ -10,6 +10,7 @@ use crate::{
     look,
     merge::{Merged, once},
     refusal::Refusal,
+    setting::Settings,
     state::{State, plain},
 };
 use backout_disk::{
@@ -37,6 +38,8 @@ pub(crate) struct Restored {
     pub stay: Vec<Place>,
     /// Folders that no staging folder may lie in: they may be gone in the next generation, and take it with them.
     pub keep_clear: Vec<Place>,
+    /// The registry, and how services are configured.
+    pub settings: Vec<Step>,
     /// Live and saved images of the files that lists name.
     pub seen: Vec<(ComponentId, Image, Image)>,
 }
@@ -60,6 +63,8 @@ pub(crate) struct Ground<'a> {
     pub listed: &'a BTreeMap<String, Vec<ComponentId>>,
     /// Whose a file counts as that no list names.
     pub otherwise: &'a ComponentId,
+    /// Where settings are read.
+    pub settings: Settings<'a>,
     /// Which of what is not in the snapshot goes; `None`: all of it.
     pub goes: Option<&'a dyn Fn(&Entry) -> bool>,
 }
@@ -105,6 +110,9 @@ pub(crate) fn everything(snapshot: &Snapshot, ground: &Ground<'_>) -> Result<Res
             |(root, path): &(usize, RelPath)| *root == e.root && path.as_path().starts_with(e.path.as_path());
         !inventory.elsewhere.iter().any(inside)
     };
+    let (steps, notices) = super::settings::restore(snapshot, &ground.settings)?;
+    restored.settings = steps;
+    restored.notices.extend(notices);
     restored.keep_clear = top.filter(within).filter_map(|e| snapshot.place(e)).collect();
     Ok(restored)
 }
@@ -147,7 +155,12 @@ pub(crate) fn these(
     let is_wanted = |e: &&Entry| wanted.contains(&key(ground.names, e.root, e.path.as_path()));
     let saved = snapshot.entries.iter().filter(is_wanted).collect();
     let live: Vec<Entry> = live.into_values().collect();
-    restore(snapshot, &saved, &live, &[], Reach::Files, ground)
+    let mut restored = restore(snapshot, &saved, &live, &[], Reach::Files, ground)?;
+    let (settings, _) = super::settings::restore(snapshot, &ground.settings)?;
+    if !settings.is_empty() {
+        restored.notices.push(Notice::SettingsNotOfComponent { settings: settings.len() as u64 });
+    }
+    Ok(restored)
 }
 
 /// What a name below a root is now, in its live spelling.
@@ -540,6 +553,7 @@ pub(crate) fn join(merged: &mut Merged, restored: Restored) -> Result<(), Refusa
             Some(_) => return Err(Refusal::StepsContradict { target: target.clone() }),
         }
     }
+    restored.settings.into_iter().for_each(|step| once(&mut merged.settings, step));
     restored.keep_clear.into_iter().for_each(|folder| once(&mut merged.keep_clear, folder));
     merged.seen.extend(restored.seen);
     merged.left_alone.extend(restored.left_alone);
@@ -560,6 +574,8 @@ fn after(step: &Step) -> Option<backout_protocol::Fingerprint> {
         | Step::StopService { .. }
         | Step::WaitExit { .. }
         | Step::StartService { .. }
+        | Step::SetKey { .. }
+        | Step::Configure { .. }
         | Step::Custom { .. } => None,
     }
 }

@@ -228,6 +228,7 @@ mod tests {
             roots: Vec::new(),
             exclude: Vec::new(),
             services: Vec::new(),
+            registry: Vec::new(),
             entries: Vec::new(),
         };
         Stored { id, folder: HostPath("/s".into()), pinned, snapshot: Ok(snapshot) }

@@ -196,6 +196,14 @@ pub enum ServiceError {
         /// Why.
         source: io::Error,
     },
+    /// The manager does not tell how the service is configured, or does not change it.
+    #[error("the service manager does not tell or change how the service `{service}` is configured")]
+    Configuration {
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        source: io::Error,
+    },
     /// It runs, or is to run, and the system's service manager would not start it.
     #[error("the service `{service}` cannot be started: its start type is \"disabled\"")]
     Disabled {

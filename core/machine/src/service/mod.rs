@@ -12,7 +12,8 @@ pub use error::ServiceError;
 pub use os::*;
 
 use backout_protocol::{
-    ServiceName,
+    Configuration, HostPath, ServiceName,
+    configuration::Part,
     plan::{Tie, Was},
     profile::Timeouts,
     site::ServiceAccess,
@@ -127,6 +128,55 @@ pub trait Services: Send + Sync {
     /// How the manager starts it (at boot, on demand, never), in the manager's own words; `None`: it does not say.
     fn start_type(&self, _service: &ServiceName) -> Option<String> {
         None
+    }
+
+    /// How the manager keeps this service; `None`: it is not there, or its manager keeps nothing of it. `known`: how it was kept
+    /// once, by which one is found that has another name now.
+    ///
+    /// # Errors
+    /// The manager does not tell.
+    fn configuration(
+        &self,
+        _service: &ServiceName,
+        _known: Option<&Configuration>,
+    ) -> Result<Option<Configuration>, ServiceError> {
+        Ok(None)
+    }
+
+    /// Whether [`Services::configure`] can make this part what it was `then`, and `now` again. `roots`: folders whose files go
+    /// back beside it, which may be where the manager keeps that part.
+    fn settable(
+        &self,
+        _part: Part,
+        _now: &Configuration,
+        _then: &Configuration,
+        _roots: &[HostPath],
+    ) -> bool {
+        false
+    }
+
+    /// Whether this part is told by files that all lie in these folders: it is what it was once they are.
+    fn is_of_files(
+        &self,
+        _part: Part,
+        _now: &Configuration,
+        _then: &Configuration,
+        _roots: &[HostPath],
+    ) -> bool {
+        false
+    }
+
+    /// Makes these parts of a service so, from wherever they are; durable once this returns. Nothing else of it changes.
+    ///
+    /// # Errors
+    /// The manager does not do it.
+    fn configure(
+        &self,
+        service: &ServiceName,
+        _to: &Configuration,
+        _parts: &[Part],
+    ) -> Result<(), ServiceError> {
+        Err(ServiceError::NotInstalled { service: service.clone() })
     }
 
     /// What else the manager stops with this service or starts it by. Empty where there is no such thing.

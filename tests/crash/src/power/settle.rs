@@ -174,7 +174,12 @@ impl Observer for Quiet {
 /// The real recovery, in this process.
 fn recovered(state: &Path, copies: &Copies) -> RunReport {
     let cancel = Cancel::default();
-    let faces = Faces { observer: &Quiet, cancel: &cancel, host: copies };
+    let faces = Faces {
+        observer: &Quiet,
+        cancel: &cancel,
+        host: copies,
+        registry: backout_machine::registry::here(),
+    };
     recover::run(state, Extent::Whole, &faces)
 }
 

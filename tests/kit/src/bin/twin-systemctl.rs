@@ -69,6 +69,12 @@ fn main() -> ExitCode {
             }
             load();
         }
+        "enable" | "disable" => {
+            for name in &names {
+                enable(name, verb == "enable");
+            }
+            load();
+        }
         "reset-failed" => {
             for unit in names.iter().map(|n| Unit::of(n)).filter(|u| u.life[0] == "failed") {
                 unit.is("inactive dead success 0 -");
@@ -111,6 +117,19 @@ fn load() {
     let _ = fs::remove_dir_all(LOADED);
     fs::create_dir_all(LOADED).unwrap();
     Command::new("cp").args(["-a", &format!("{CONFIGURATION}/."), LOADED]).status().unwrap();
+}
+
+/// Makes the links of what the unit is wanted by, or takes them away.
+fn enable(name: &str, comes: bool) {
+    for target in Unit::of(name).all("WantedBy") {
+        let folder = Path::new(CONFIGURATION).join(format!("{target}.wants"));
+        if comes {
+            fs::create_dir_all(&folder).unwrap();
+            let _ = std::os::unix::fs::symlink(Path::new(CONFIGURATION).join(name), folder.join(name));
+        } else {
+            let _ = fs::remove_file(folder.join(name));
+        }
+    }
 }
 
 /// A unit: its settings, and what it is doing: state, sub-state, result, exit status, whether conditions were met.
@@ -240,6 +259,20 @@ fn show(unit: &Unit, wanted: &str, value: bool, newer: bool) -> String {
     lines.push(("SubState", sub));
     lines.push(("Job", if queued { "7".to_owned() } else { String::new() }));
     lines.push(("ConditionResult", if met == "yes" { met.clone() } else { "no".to_owned() }));
+    let link = |target: &String| Path::new(CONFIGURATION).join(format!("{target}.wants")).join(&unit.name);
+    let state = match (unit.load, unit.all("WantedBy")) {
+        ("loaded", wanted) if wanted.is_empty() => "static",
+        ("loaded", wanted) if wanted.iter().all(|target| link(target).is_symlink()) => "enabled",
+        ("loaded", _) => "disabled",
+        ("masked", _) => "masked",
+        _ => "",
+    };
+    lines.push(("UnitFileState", state.to_owned()));
+    lines.push((
+        "FragmentPath",
+        if state.is_empty() { String::new() } else { format!("{CONFIGURATION}/{}", unit.name) },
+    ));
+    lines.push(("Requires", unit.all("Requires").join(" ")));
     lines.push(("ConditionTimestampMonotonic", if met == "-" { "0".to_owned() } else { "7".to_owned() }));
     let asked: Vec<&str> = wanted.split(',').collect();
     let lines = lines.iter().filter(|(key, _)| wanted.is_empty() || asked.contains(key));

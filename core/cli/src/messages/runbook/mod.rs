@@ -166,6 +166,14 @@ impl Book<'_> {
             Step::Hold { target, image: is } => {
                 self.remark(&format!("{target} is back already and stays; it must be {}", image(is)));
             }
+            Step::SetKey { .. } | Step::Configure { .. } => {
+                self.remark("by the registry's editor or the manager's own commands, from what stands left of `->` to the right:");
+                let words = super::plan::step(step);
+                words.lines().for_each(|line| self.remark(line.trim()));
+                for line in words.lines().rev() {
+                    self.back.push(self.shell.remark(&format!("from right to left: {}", line.trim())));
+                }
+            }
             Step::Custom { component, action, args, way, .. } => {
                 let does = if *way == Way::Forth { "does" } else { "takes back" };
                 self.remark(&format!(

@@ -4,6 +4,7 @@
 //! a process that lingers still holds its files. One that the manager calls running and whose process is dead counts
 //! as stopped: some managers take a while to notice.
 
+mod configuration;
 pub(crate) mod handle;
 pub(crate) mod needs;
 pub(crate) mod settings;
@@ -14,7 +15,9 @@ use crate::{
     patience::{Look, Wait},
     process::Watched,
 };
-use backout_protocol::{ServiceName, plan::Tie, profile::Timeouts};
+use backout_protocol::{
+    Configuration, HostPath, ServiceName, configuration::Part, plan::Tie, profile::Timeouts,
+};
 use handle::{Manager, Service, Status};
 use std::{
     io,
@@ -293,6 +296,27 @@ impl Services for Scm {
 
     fn start_hint(&self, service: &ServiceName) -> String {
         format!("net start \"{service}\"")
+    }
+
+    fn configuration(
+        &self,
+        service: &ServiceName,
+        known: Option<&Configuration>,
+    ) -> Result<Option<Configuration>, ServiceError> {
+        configuration::read(service, known)
+    }
+
+    fn settable(&self, part: Part, now: &Configuration, then: &Configuration, _: &[HostPath]) -> bool {
+        configuration::settable(part, now, then)
+    }
+
+    fn configure(
+        &self,
+        service: &ServiceName,
+        to: &Configuration,
+        parts: &[Part],
+    ) -> Result<(), ServiceError> {
+        configuration::write(service, to, parts)
     }
 
     /// Those that need it and run. The manager refuses to stop a service before them, and says them in the order in which

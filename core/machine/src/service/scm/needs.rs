@@ -21,7 +21,7 @@ pub(super) fn waits(needs: &[String]) -> bool {
 }
 
 /// The list with the recovery at boot behind what it holds already.
-fn held(needs: &[String]) -> Vec<String> {
+pub(super) fn held(needs: &[String]) -> Vec<String> {
     let mut held = needs.to_vec();
     if !waits(needs) {
         held.push(SERVICE.to_owned());
@@ -30,7 +30,7 @@ fn held(needs: &[String]) -> Vec<String> {
 }
 
 /// The list without the recovery at boot; others stay, in their order.
-fn freed(needs: &[String]) -> Vec<String> {
+pub(super) fn freed(needs: &[String]) -> Vec<String> {
     needs.iter().filter(|one| !one.eq_ignore_ascii_case(SERVICE)).cloned().collect()
 }
 

@@ -10,7 +10,8 @@ use windows_sys::Win32::{
         Services::{
             ChangeServiceConfig2W, ChangeServiceConfigW, CreateServiceW, DeleteService,
             QUERY_SERVICE_CONFIGW, QueryServiceConfigW, SERVICE_ALL_ACCESS, SERVICE_AUTO_START,
-            SERVICE_CONFIG_DESCRIPTION, SERVICE_DESCRIPTIONW, SERVICE_DISABLED, SERVICE_ERROR_NORMAL,
+            SERVICE_CONFIG_DELAYED_AUTO_START_INFO, SERVICE_CONFIG_DESCRIPTION,
+            SERVICE_DELAYED_AUTO_START_INFO, SERVICE_DESCRIPTIONW, SERVICE_DISABLED, SERVICE_ERROR_NORMAL,
             SERVICE_NO_CHANGE, SERVICE_WIN32_OWN_PROCESS,
         },
     },
@@ -27,6 +28,12 @@ pub(crate) struct Settings {
     pub(crate) start: u32,
     /// Its program and arguments.
     pub(crate) command: String,
+    /// What kind it is, what the system does where it does not start: in the manager's numbers.
+    pub(crate) kind: u32,
+    pub(crate) error: u32,
+    /// The account that it runs as, and the name that people see.
+    pub(crate) account: String,
+    pub(crate) shown: String,
 }
 
 impl Settings {
@@ -36,6 +43,19 @@ impl Settings {
     pub(crate) fn is_disabled(&self) -> bool {
         self.start == SERVICE_DISABLED
     }
+}
+
+/// What is to become other; texts as the manager takes them.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    pub(super) kind: Option<u32>,
+    pub(super) start: Option<u32>,
+    pub(super) error: Option<u32>,
+    pub(super) command: Option<Vec<u16>>,
+    pub(super) needs: Option<Vec<u16>>,
+    /// One that has no password.
+    pub(super) account: Option<Vec<u16>>,
+    pub(super) shown: Option<Vec<u16>>,
 }
 
 impl Service {
@@ -74,34 +94,61 @@ impl Service {
         Ok(read("DependOnService")?.into_iter().chain(groups).collect())
     }
 
+    /// Whether it starts some time behind the boot. Read where the manager keeps it, as [`Service::needs`].
+    pub(crate) fn is_delayed(&self) -> io::Result<bool> {
+        let machine = RegKey::predef(winreg::enums::HKEY_LOCAL_MACHINE);
+        match machine.open_subkey(format!(r"{KEPT}\{}", self.key))?.get_value::<u32, _>("DelayedAutostart") {
+            Ok(delayed) => Ok(delayed != 0),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Makes it start some time behind the boot, or with it.
+    pub(crate) fn set_delayed(&self, delayed: bool) -> io::Result<()> {
+        let info = SERVICE_DELAYED_AUTO_START_INFO { fDelayedAutostart: delayed.into() };
+        // SAFETY: the structure is the one this class takes.
+        done(unsafe {
+            let class = SERVICE_CONFIG_DELAYED_AUTO_START_INFO;
+            ChangeServiceConfig2W(self.handle.0, class, (&raw const info).cast())
+        })
+    }
+
     /// Sets what it needs before it starts; nothing else of it changes.
     pub(crate) fn set_needs(&self, needs: &[String]) -> io::Result<()> {
-        self.change(SERVICE_NO_CHANGE, None, Some(&list(needs)))
+        self.change(&Change { needs: Some(list(needs)), ..Change::default() })
     }
 
     /// Makes it start at boot, with this program.
     pub(crate) fn set_program(&self, command: &str) -> io::Result<()> {
-        self.change(SERVICE_AUTO_START, Some(&wide(command)), None)
+        self.change(&Change {
+            start: Some(SERVICE_AUTO_START),
+            command: Some(wide(command)),
+            ..Change::default()
+        })
     }
 
-    fn change(&self, start: u32, command: Option<&[u16]>, needs: Option<&[u16]>) -> io::Result<()> {
-        let (same, null) = (SERVICE_NO_CHANGE, ptr::null());
-        let (command, needs) = (command.map_or(null, <[u16]>::as_ptr), needs.map_or(null, <[u16]>::as_ptr));
+    /// Changes all of this in one move.
+    pub(super) fn change(&self, change: &Change) -> io::Result<()> {
+        let same = |number: Option<u32>| number.unwrap_or(SERVICE_NO_CHANGE);
+        let at = |text: &Option<Vec<u16>>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());
+        // No account that is set here has a password.
+        let password = change.account.as_ref().map(|_| wide(""));
         // SAFETY: the texts end with a NUL, the list with two; what is null stays as it is.
         done(unsafe {
-            let tag = ptr::null_mut();
+            let (tag, null) = (ptr::null_mut(), ptr::null());
             ChangeServiceConfigW(
                 self.handle.0,
-                same,
-                start,
-                same,
-                command,
+                same(change.kind),
+                same(change.start),
+                same(change.error),
+                at(&change.command),
                 null,
                 tag,
-                needs,
-                null,
-                null,
-                null,
+                at(&change.needs),
+                at(&change.account),
+                at(&password),
+                at(&change.shown),
             )
         })
     }
@@ -174,8 +221,10 @@ pub(crate) fn flush() -> io::Result<()> {
 /// The texts of `raw` end with a NUL.
 unsafe fn read(raw: &QUERY_SERVICE_CONFIGW) -> Settings {
     // SAFETY: the caller's promise.
-    let command = unsafe { text(raw.lpBinaryPathName) };
-    Settings { start: raw.dwStartType, command }
+    let (command, account, shown) =
+        unsafe { (text(raw.lpBinaryPathName), text(raw.lpServiceStartName), text(raw.lpDisplayName)) };
+    let (start, kind, error) = (raw.dwStartType, raw.dwServiceType, raw.dwErrorControl);
+    Settings { start, command, kind, error, account, shown }
 }
 
 /// # Safety
@@ -193,7 +242,7 @@ unsafe fn text(at: *const u16) -> String {
 }
 
 /// As the manager takes a list. An empty one is what takes everything away, so it is not left out.
-fn list(texts: &[String]) -> Vec<u16> {
+pub(super) fn list(texts: &[String]) -> Vec<u16> {
     let mut list: Vec<u16> = texts.iter().flat_map(|text| wide(text)).collect();
     if list.is_empty() {
         list.push(0);

@@ -57,6 +57,12 @@ pub(super) fn is(path: &Path) -> bool {
         || path.parent().and_then(name).is_some_and(|folder| is_beside(&folder))
 }
 
+/// Whether this is a folder of links that enable units.
+pub(super) fn is_links(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    BESIDE[1..].iter().any(|end| name.ends_with(end))
+}
+
 /// Links that enable a script of System V: `/etc/rc3.d/S20x`.
 fn is_runlevel(path: &Path) -> bool {
     let mut names =

@@ -8,6 +8,7 @@
 mod ask;
 mod companions;
 mod configuration;
+mod enabling;
 mod orders;
 
 use super::{Companion, Hold, ServiceError, ServiceState, Services, hold, unit::UnitName};
@@ -15,7 +16,7 @@ use crate::{
     Patience,
     command::{self, Ended},
 };
-use backout_protocol::{ServiceName, profile::Timeouts};
+use backout_protocol::{Configuration, HostPath, ServiceName, configuration::Part, profile::Timeouts};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
@@ -137,6 +138,34 @@ impl Services for Systemctl {
         let (ended, answer) = ask::ask(None, &argv, &Patience::firm(self.status_limit)).ok()?;
         let text = String::from_utf8(answer).ok()?.trim().to_owned();
         (matches!(ended, Ended::Exited { code: Some(0), .. }) && !text.is_empty()).then_some(text)
+    }
+
+    fn configuration(
+        &self,
+        service: &ServiceName,
+        _known: Option<&Configuration>,
+    ) -> Result<Option<Configuration>, ServiceError> {
+        self.kept(service)
+    }
+
+    fn settable(&self, part: Part, now: &Configuration, then: &Configuration, roots: &[HostPath]) -> bool {
+        enabling::settable(part, now, then, roots)
+    }
+
+    fn is_of_files(&self, part: Part, now: &Configuration, then: &Configuration, roots: &[HostPath]) -> bool {
+        enabling::is_of_files(part, now, then, roots)
+    }
+
+    fn configure(
+        &self,
+        service: &ServiceName,
+        to: &Configuration,
+        parts: &[Part],
+    ) -> Result<(), ServiceError> {
+        match to {
+            Configuration::Unit(unit) if parts.contains(&Part::Enabled) => self.enable(service, unit),
+            Configuration::Unit(_) | Configuration::Scm(_) => Ok(()),
+        }
     }
 
     fn companions(&self, service: &ServiceName) -> Result<Vec<Companion>, ServiceError> {

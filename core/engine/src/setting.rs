@@ -1,0 +1,202 @@
+//! Settings: keys of the registry, and how services are configured. They are made what they are to be behind all swaps, before
+//! the plugins' actions, while services are down.
+//!
+//! What each was and will be stands whole in the plan, and each can be looked at. So they have no records of their own: from
+//! `Armed` to `Swapped`, and from `Undo` to `Unswapped`, all of them are made so once more, wherever a crash has cut them off. What
+//! looks done is done again too: that it is on the medium nobody can see.
+
+use crate::{
+    failure::{Failure, Stuck},
+    window::{Run, chain},
+};
+use backout_machine::{registry::Registry, service::Services};
+use backout_protocol::{
+    Configuration, KeyName, Notice, ServiceName, Step,
+    configuration::{self, Part},
+    registry::{self, Edit},
+};
+
+/// What settings are read from and written to.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings<'a> {
+    pub registry: &'a dyn Registry,
+    pub services: &'a dyn Services,
+}
+
+/// Which way a setting goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Towards {
+    After,
+    Before,
+}
+
+/// What is left of a setting.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// The step that is left; `None`: it is as it is to be.
+    pub step: Option<Step>,
+    /// What is neither as before nor as it is to be.
+    pub drifted: Vec<String>,
+}
+
+impl Settings<'_> {
+    /// What is left to do of a step that is a setting.
+    pub(crate) fn left(&self, step: &Step) -> Result<Left, String> {
+        match step {
+            Step::SetKey { key, edits } => {
+                let now = self.registry.tree(key).map_err(|e| chain(&e))?;
+                let found = registry::due(edits, &now);
+                let edits: Vec<Edit> = found.due.into_iter().cloned().collect();
+                let step = (!edits.is_empty()).then(|| Step::SetKey { key: key.clone(), edits });
+                Ok(Left { step, drifted: found.drifted.iter().map(|edit| edit.about(key)).collect() })
+            }
+            Step::Configure { service, before, after, parts } => {
+                let now = self.configuration(service, before)?;
+                let found = configuration::due(parts, before, after, now.as_ref());
+                let (service, before, after) = (service.clone(), before.clone(), after.clone());
+                let drifted = found.drifted.iter().map(|part| about(&service, *part)).collect();
+                let step = (!found.due.is_empty()).then_some(Step::Configure {
+                    service,
+                    before,
+                    after,
+                    parts: found.due,
+                });
+                Ok(Left { step, drifted })
+            }
+            _ => Ok(Left::default()),
+        }
+    }
+
+    fn configuration(
+        &self,
+        service: &ServiceName,
+        known: &Configuration,
+    ) -> Result<Option<Configuration>, String> {
+        self.services.configuration(service, Some(known)).map_err(|e| chain(&e))
+    }
+
+    /// Makes all of it so, on the medium, but for what has drifted, which is named and stays.
+    fn make(&self, step: &Step, towards: Towards) -> Result<Vec<String>, String> {
+        match (step, towards) {
+            (Step::SetKey { key, edits }, Towards::After) => self.edit(key, edits),
+            (Step::SetKey { key, edits }, Towards::Before) => {
+                let back: Vec<Edit> = edits.iter().rev().map(Edit::inverse).collect();
+                self.edit(key, &back)
+            }
+            (Step::Configure { service, before, after, parts }, Towards::After) => {
+                self.configure(service, before, after, parts)
+            }
+            (Step::Configure { service, before, after, parts }, Towards::Before) => {
+                self.configure(service, after, before, parts)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn edit(&self, key: &KeyName, edits: &[Edit]) -> Result<Vec<String>, String> {
+        let fail = |e| chain(&e);
+        let now = self.registry.tree(key).map_err(fail)?;
+        let found = registry::due(edits, &now);
+        for edit in &found.due {
+            // If we die here, some are done; each tells by itself.
+            match edit {
+                Edit::Make { path } => self.registry.make(key, path),
+                Edit::Remove { path } => self.registry.remove(key, path),
+                Edit::Set { path, name, after, .. } => self.registry.set(key, path, name, after.as_ref()),
+            }
+            .map_err(fail)?;
+        }
+        self.registry.flush(key).map_err(fail)?;
+        Ok(found.drifted.iter().map(|edit| edit.about(key)).collect())
+    }
+
+    fn configure(
+        &self,
+        service: &ServiceName,
+        from: &Configuration,
+        to: &Configuration,
+        parts: &[Part],
+    ) -> Result<Vec<String>, String> {
+        let now = self.configuration(service, from)?;
+        let found = configuration::due(parts, from, to, now.as_ref());
+        if !found.sound.is_empty() {
+            self.services.configure(service, to, &found.sound).map_err(|e| chain(&e))?;
+        }
+        Ok(found.drifted.iter().map(|part| about(service, *part)).collect())
+    }
+}
+
+/// A part of a service, for people.
+fn about(service: &ServiceName, part: Part) -> String {
+    format!("service {service}, {part}")
+}
+
+/// The same step backwards.
+pub(crate) fn inverse(step: &Step) -> Step {
+    match step.clone() {
+        Step::SetKey { key, edits } => {
+            Step::SetKey { key, edits: edits.iter().rev().map(Edit::inverse).collect() }
+        }
+        Step::Configure { service, before, after, parts } => {
+            Step::Configure { service, before: after, after: before, parts }
+        }
+        other => other,
+    }
+}
+
+impl<'a> Run<'a> {
+    fn settings(&self) -> Settings<'a> {
+        Settings { registry: self.faces.registry, services: self.services }
+    }
+
+    /// Looks, before anything is changed, whether each is still as it was planned.
+    pub(crate) fn look_at_settings(&self) -> Result<(), Failure> {
+        let mut drifted = Vec::new();
+        for step in self.tx.plan.settings() {
+            let left = self.settings().left(step).map_err(|why| failed(step, why))?;
+            // What somebody has made so already is no work of this run, which could not take it back.
+            if left.drifted.is_empty() && left.step.as_ref() != Some(step) {
+                drifted.extend(step.setting());
+            }
+            drifted.extend(left.drifted);
+        }
+        if drifted.is_empty() { Ok(()) } else { Err(Failure::SettingDrift { names: drifted }) }
+    }
+
+    /// Makes each what it is to be. Every name is swapped by now.
+    pub(crate) fn set_all(&self) -> Result<(), Failure> {
+        for step in self.tx.plan.settings() {
+            // In a recovery somebody may have changed it meanwhile.
+            let drifted = self.settings().left(step).map_err(|why| failed(step, why))?.drifted;
+            if !drifted.is_empty() {
+                return Err(Failure::SettingDrift { names: drifted });
+            }
+            self.settings().make(step, Towards::After).map_err(|why| failed(step, why))?;
+        }
+        Ok(())
+    }
+
+    /// Makes each what it was, the last first. One that cannot be keeps no other, and no file, from going back; the first of
+    /// them is the error.
+    pub(crate) fn set_back(&mut self) -> Result<(), Stuck> {
+        let (mut failed, mut kept) = (None, Vec::new());
+        for step in self.tx.plan.settings().rev() {
+            match self.settings().make(step, Towards::Before) {
+                Ok(drifted) => kept.extend(drifted),
+                Err(why) => {
+                    let setting = step.setting().unwrap_or_default();
+                    log::warn!("run {}: {setting}: {why}", self.tx.run);
+                    failed.get_or_insert(Stuck::Setting { setting, why });
+                }
+            }
+        }
+        if !kept.is_empty() {
+            self.notices.push(Notice::SettingDriftKept { names: kept });
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+fn failed(step: &Step, why: String) -> Failure {
+    Failure::Setting { setting: step.setting().unwrap_or_default(), why }
+}
