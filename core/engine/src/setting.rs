@@ -30,6 +30,18 @@ enum Towards {
     Before,
 }
 
+/// What becomes of a value, or of a part of a service, that is neither as before nor as it is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drift {
+    /// It stays, and is named.
+    Stays,
+    /// It is overwritten: on a guard's way back there is no other way, and services write down how they were stopped.
+    Goes,
+}
+
+/// How often a key is looked at again: what was in a key that goes may keep it from going.
+const LOOKS: usize = 3;
+
 /// What is left of a setting.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
@@ -75,39 +87,50 @@ impl Settings<'_> {
         self.services.configuration(service, Some(known)).map_err(|e| chain(&e))
     }
 
-    /// Makes all of it so, on the medium, but for what has drifted, which is named and stays.
-    fn make(&self, step: &Step, towards: Towards) -> Result<Vec<String>, String> {
+    /// Makes all of it so, on the medium. What has drifted and stays is named.
+    fn make(&self, step: &Step, towards: Towards, drift: Drift) -> Result<Vec<String>, String> {
         match (step, towards) {
-            (Step::SetKey { key, edits }, Towards::After) => self.edit(key, edits),
+            (Step::SetKey { key, edits }, Towards::After) => self.edit(key, edits, drift),
             (Step::SetKey { key, edits }, Towards::Before) => {
                 let back: Vec<Edit> = edits.iter().rev().map(Edit::inverse).collect();
-                self.edit(key, &back)
+                self.edit(key, &back, drift)
             }
             (Step::Configure { service, before, after, parts }, Towards::After) => {
-                self.configure(service, before, after, parts)
+                self.configure(service, before, after, parts, drift)
             }
             (Step::Configure { service, before, after, parts }, Towards::Before) => {
-                self.configure(service, after, before, parts)
+                self.configure(service, after, before, parts, drift)
             }
             _ => Ok(Vec::new()),
         }
     }
 
-    fn edit(&self, key: &KeyName, edits: &[Edit]) -> Result<Vec<String>, String> {
+    fn edit(&self, key: &KeyName, edits: &[Edit], drift: Drift) -> Result<Vec<String>, String> {
         let fail = |e| chain(&e);
-        let now = self.registry.tree(key).map_err(fail)?;
-        let found = registry::due(edits, &now);
-        for edit in &found.due {
-            // If we die here, some are done; each tells by itself.
-            match edit {
-                Edit::Make { path } => self.registry.make(key, path),
-                Edit::Remove { path } => self.registry.remove(key, path),
-                Edit::Set { path, name, after, .. } => self.registry.set(key, path, name, after.as_ref()),
+        let mut stays = Vec::new();
+        for _ in 0..LOOKS {
+            let now = self.registry.tree(key).map_err(fail)?;
+            let found = registry::due(edits, &now);
+            let goes = |edit: &&Edit| {
+                drift == Drift::Goes && matches!(edit, Edit::Set { path, .. } if now.has(path))
+            };
+            let (over, left): (Vec<_>, Vec<_>) = found.drifted.into_iter().partition(goes);
+            stays = left.iter().map(|edit| edit.about(key)).collect();
+            for edit in found.due.into_iter().chain(over.iter().copied()) {
+                // If we die here, some are done; each tells by itself.
+                match edit {
+                    Edit::Make { path } => self.registry.make(key, path),
+                    Edit::Remove { path } => self.registry.remove(key, path),
+                    Edit::Set { path, name, after, .. } => self.registry.set(key, path, name, after.as_ref()),
+                }
+                .map_err(fail)?;
             }
-            .map_err(fail)?;
+            if over.is_empty() {
+                break;
+            }
         }
         self.registry.flush(key).map_err(fail)?;
-        Ok(found.drifted.iter().map(|edit| edit.about(key)).collect())
+        Ok(stays)
     }
 
     fn configure(
@@ -116,9 +139,13 @@ impl Settings<'_> {
         from: &Configuration,
         to: &Configuration,
         parts: &[Part],
+        drift: Drift,
     ) -> Result<Vec<String>, String> {
         let now = self.configuration(service, from)?;
-        let found = configuration::due(parts, from, to, now.as_ref());
+        let mut found = configuration::due(parts, from, to, now.as_ref());
+        if drift == Drift::Goes && now.is_some() {
+            found.sound.append(&mut found.drifted);
+        }
         if !found.sound.is_empty() {
             self.services.configure(service, to, &found.sound).map_err(|e| chain(&e))?;
         }
@@ -149,8 +176,15 @@ impl<'a> Run<'a> {
         Settings { registry: self.faces.registry, services: self.services }
     }
 
+    fn drift(&self) -> Drift {
+        if self.tx.plan.guard.is_some() { Drift::Goes } else { Drift::Stays }
+    }
+
     /// Looks, before anything is changed, whether each is still as it was planned.
     pub(crate) fn look_at_settings(&self) -> Result<(), Failure> {
+        if self.drift() == Drift::Goes {
+            return Ok(());
+        }
         let mut drifted = Vec::new();
         for step in self.tx.plan.settings() {
             let left = self.settings().left(step).map_err(|why| failed(step, why))?;
@@ -164,14 +198,20 @@ impl<'a> Run<'a> {
     }
 
     /// Makes each what it is to be. Every name is swapped by now.
-    pub(crate) fn set_all(&self) -> Result<(), Failure> {
+    pub(crate) fn set_all(&mut self) -> Result<(), Failure> {
+        let (drift, mut kept) = (self.drift(), Vec::new());
         for step in self.tx.plan.settings() {
             // In a recovery somebody may have changed it meanwhile.
-            let drifted = self.settings().left(step).map_err(|why| failed(step, why))?.drifted;
-            if !drifted.is_empty() {
-                return Err(Failure::SettingDrift { names: drifted });
+            if drift == Drift::Stays {
+                let drifted = self.settings().left(step).map_err(|why| failed(step, why))?.drifted;
+                if !drifted.is_empty() {
+                    return Err(Failure::SettingDrift { names: drifted });
+                }
             }
-            self.settings().make(step, Towards::After).map_err(|why| failed(step, why))?;
+            kept.extend(self.settings().make(step, Towards::After, drift).map_err(|why| failed(step, why))?);
+        }
+        if !kept.is_empty() {
+            self.notices.push(Notice::SettingDriftKept { names: kept });
         }
         Ok(())
     }
@@ -181,7 +221,7 @@ impl<'a> Run<'a> {
     pub(crate) fn set_back(&mut self) -> Result<(), Stuck> {
         let (mut failed, mut kept) = (None, Vec::new());
         for step in self.tx.plan.settings().rev() {
-            match self.settings().make(step, Towards::Before) {
+            match self.settings().make(step, Towards::Before, Drift::Stays) {
                 Ok(drifted) => kept.extend(drifted),
                 Err(why) => {
                     let setting = step.setting().unwrap_or_default();

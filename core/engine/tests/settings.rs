@@ -297,6 +297,22 @@ fn what_is_set_between_plan_and_window_refuses_the_run() {
 }
 
 #[test]
+fn what_services_write_down_as_they_stop_keeps_no_guard_from_going_back() {
+    let world = World::new();
+    let locked = State::lock(&world.state()).unwrap();
+    let mut plan = world.plan(&world.job());
+    plan.guard = Some("01m8n8zs1p1x3mhw0680wcsazd".parse().unwrap());
+    let mut other = new();
+    for (key, name) in [("", "Version"), ("", "Update"), ("更新", "設定")] {
+        other.0.get_mut(key).unwrap().insert(name.to_owned(), number(9));
+    }
+    world.registry.put(&world.views[0], &other);
+    let report = world.with(|faces| rollback::run(&locked, &plan, faces));
+    assert!(matches!(report.ending, Ending::Done), "{report:?}");
+    assert_eq!(world.is(), all_old());
+}
+
+#[test]
 fn an_undo_leaves_what_was_set_since_and_names_it() {
     let world = World::new();
     world.rollback();
