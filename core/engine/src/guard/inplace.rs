@@ -18,7 +18,7 @@ use backout_disk::{
     folder::{Entry, Kind},
 };
 use backout_protocol::{
-    RelPath,
+    NameRule, RelPath,
     snapshot::{Snapshot, What},
 };
 use std::{collections::BTreeMap, ffi::OsStr, path::Path};
@@ -36,9 +36,11 @@ pub(super) fn clear(snapshot: &Snapshot, came: Option<&Came>) -> Result<(), Refu
     for (number, root) in snapshot.roots.iter().enumerate() {
         let live = made(&root.path.0).map_err(Refusal::Look)?;
         let entries = snapshot.entries.iter().filter(|e| e.root == number);
-        let saved: BTreeMap<&RelPath, &What> = entries.map(|e| (&e.path, &e.what)).collect();
+        // On some systems a name is the same name in other letters.
+        let names = snapshot.names;
+        let saved = entries.map(|e| (names.path_key(e.path.as_path()), &e.what)).collect();
         let foreign = foreign.iter().filter(|(root, _)| *root == number).map(|(_, path)| path).collect();
-        let here = Here { saved: &saved, exclude: &exclude, foreign };
+        let here = Here { saved, names, exclude: &exclude, foreign };
         here.clear(&live, None).and_then(|()| live.sync_file_system()).map_err(Refusal::Look)?;
     }
     Ok(())
@@ -60,7 +62,8 @@ fn made(path: &Path) -> Result<Folder, Error> {
 
 /// One root.
 struct Here<'a> {
-    saved: &'a BTreeMap<&'a RelPath, &'a What>,
+    saved: BTreeMap<String, &'a What>,
+    names: NameRule,
     exclude: &'a Exclude,
     foreign: Vec<&'a RelPath>,
 }
@@ -113,7 +116,7 @@ impl Here<'_> {
             if store::is_ours(&entry.name) || self.exclude.leaves_out(&path) {
                 continue;
             }
-            match (self.saved.get(&path), entry.kind) {
+            match (self.saved.get(&self.names.path_key(path.as_path())), entry.kind) {
                 (Some(What::File(_) | What::Link(_)), Kind::Folder | Kind::Other)
                 | (Some(What::Folder), Kind::File | Kind::Symlink | Kind::Other) => {
                     if self.may_go(&path) && !self.holds_left_out(folder, &entry, &path)? {
