@@ -24,14 +24,17 @@ pub(crate) fn test(round: &mut Round) -> Result<(), String> {
     found
 }
 
-/// The roles of the end-to-end tests: a server with services of the service manager.
+/// The end-to-end tests with roles: a server with services of the service manager, and an installer that asks for a reboot.
+const ROLES: [&str; 2] = ["locked_windows", "guard_windows"];
 const LEAVE: &str = "leave_to_the_reboot";
 const SETTLED: &str = "settled_behind_the_reboot";
 
-fn role(name: &str) -> Result<(), String> {
-    let mut test = windows::for_windows("test");
-    test.args(["--package", "backout-e2e", "--test", "locked_windows", "--"]);
-    call(environment(test.args(["--ignored", "--exact", "--nocapture", name])))
+fn roles(name: &str) -> Result<(), String> {
+    ROLES.iter().try_for_each(|test| {
+        let mut role = windows::for_windows("test");
+        role.args(["--package", "backout-e2e", "--test", test, "--"]);
+        call(environment(role.args(["--ignored", "--exact", "--nocapture", name])))
+    })
 }
 
 /// The folder of a run whose moves are made, and of one whose moves somebody took out of the queue.
@@ -53,7 +56,7 @@ fn leave(round: &mut Round) -> Result<(), String> {
             round.flaky.push(format!("a run left to the reboot ({name})"));
         }
     }
-    role(LEAVE)?;
+    roles(LEAVE)?;
     recovers(LOCKED, 30, "reboot-pending")?;
     holds(LOCKED, &OLD)?;
     // Somebody rewrites a target before the reboot.
@@ -87,7 +90,7 @@ fn settle() -> Result<(), String> {
     recovers(LOST, 0, "rolled-back")?;
     holds(LOST, &OLD)?;
     println!("behind the reboot: one run is wholly new, one wholly old");
-    role(SETTLED)
+    roles(SETTLED)
 }
 
 /// What the files of such a run hold before and after it; `None`: there is no such file.

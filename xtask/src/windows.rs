@@ -107,7 +107,9 @@ fn under_wine(program: &Program) -> Command {
 /// service manager mostly wait for it, and go beside the others.
 fn whole(round: &mut Round) -> Result<(), String> {
     let mut kit = for_windows("build");
-    call(environment(kit.args(["--package", "backout-kit", "--bin", "ctl", "--bin", "service"])))?;
+    kit.args(["--package", "backout-kit"])
+        .args(["ctl", "service", "setup"].map(|bin| format!("--bin={bin}")));
+    call(environment(&mut kit))?;
     let mut which = vec!["--package".to_owned(), "backout-e2e".to_owned()];
     which.extend(end_to_end()?.into_iter().map(|name| format!("--test={name}")));
     let which: Vec<&str> = which.iter().map(String::as_str).collect();

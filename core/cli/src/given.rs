@@ -54,22 +54,29 @@ pub(crate) fn program(words: &[OsString]) -> Result<Vec<HostPath>, Stop> {
         words.split_first().ok_or_else(|| wrong("no installer is named".to_owned()))?;
     let none = |why: &str| stop(Refusal::NoInstaller { program: encode(program), why: why.to_owned() });
     let path = Path::new(program);
-    let found = if path.components().count() > 1 || path.is_absolute() {
-        load::absolute(path)
-    } else {
-        let folders = search_path();
-        let files = || {
-            folders.iter().map(|folder| load::absolute(&folder.join(path))).filter(|file| file.0.is_file())
-        };
-        let found = files().find(|file| group::can_run(&file.0)).or_else(|| files().next());
-        found.ok_or_else(|| none("it is not on the search path"))?
+    let by_path = path.components().count() > 1 || path.is_absolute();
+    let folders = if by_path { vec![PathBuf::new()] } else { search_path() };
+    let files = || {
+        let meant = folders.iter().flat_map(|folder| group::meant(&folder.join(path)));
+        meant.map(|file| load::absolute(&file)).filter(|file| file.0.is_file())
+    };
+    let found = files().find(|file| group::can_run(&file.0)).or_else(|| files().next());
+    let found = match found {
+        Some(found) => found,
+        None if by_path => load::absolute(path),
+        None => return Err(none("it is not on the search path")),
     };
     match std::fs::metadata(&found.0) {
         Ok(meta) if meta.is_file() && group::can_run(&found.0) => {}
-        Ok(_) => return Err(none("it is no program")),
+        Ok(_) => return Err(none(&no_program(&found.0))),
         Err(e) => return Err(none(&e.to_string())),
     }
     Ok(std::iter::once(found).chain(arguments.iter().map(|word| HostPath(word.into()))).collect())
+}
+
+fn no_program(file: &Path) -> String {
+    let by = group::run_by(file);
+    by.map_or_else(|| "it is no program".to_owned(), |by| format!("it is no program; one is `{by}`"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the binary is the one that reads the environment")]

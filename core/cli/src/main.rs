@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         // The one answer tells it; here it is only for those who ask for everything.
         log::debug!("{text}");
     }));
+    backout_machine::stdio::keep_to_ourselves();
     let mut msi = false;
     let (answer, how) = match Cli::try_parse() {
         Ok(cli) => {

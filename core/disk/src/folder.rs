@@ -236,6 +236,15 @@ impl Folder {
         barrier::sync_file_system(&self.handle).map_err(|e| Error::sync(&self.path, e))
     }
 
+    /// Makes everything below durable that anybody has written there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Sync`]; what cannot be looked at.
+    #[track_caller]
+    pub fn sync_written(&self) -> Result<(), Error> {
+        barrier::sync_written(&self.handle).map_err(|e| Error::sync(&self.path, e))
+    }
+
     /// The file system it lies on.
     ///
     /// # Errors

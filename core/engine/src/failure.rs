@@ -165,6 +165,8 @@ pub enum Failure {
         /// Image and number of each.
         processes: Vec<(String, u32)>,
     },
+    /// Windows Installer changes something, for the installer or for somebody else.
+    MsiRuns,
     /// An installer was never let go: nothing of it ran.
     NeverLetGo,
     /// Nobody confirmed in time that an installer's work stays.
@@ -350,6 +352,7 @@ impl fmt::Display for Failure {
                     processes.iter().map(|(image, pid)| format!("{image} ({pid})")).collect();
                 write!(f, "the installer goes on: {}", all.join(", "))
             }
+            Failure::MsiRuns => f.write_str("Windows Installer is at work"),
             Failure::NeverLetGo => f.write_str("the installer was never let go"),
             Failure::NotConfirmed { within } => write!(f, "it was not confirmed within {within} s"),
             Failure::AwaitsConfirm { left, .. } => {

@@ -10,6 +10,7 @@ pub mod abandon;
 pub mod action;
 pub mod advice;
 pub mod apart;
+mod archive;
 pub mod boot;
 mod builds;
 mod claims;

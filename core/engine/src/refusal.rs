@@ -236,8 +236,6 @@ pub enum Refusal {
         /// Which, and its own way back.
         manager: Manager,
     },
-    /// Installers cannot be guarded on this system.
-    NoGuardHere,
     /// The process that would hold the installer's processes together cannot be started.
     NoHolder {
         /// Why.

@@ -2,6 +2,7 @@
 
 use crate::{
     action::{ACTIONS, PLUGINS},
+    archive::{ASIDE, archive},
     failure::Stuck,
     guard, history, hold,
     refusal::Refusal,
@@ -113,7 +114,7 @@ pub(crate) fn close(locked: &Locked, tx: &Transaction, journal: Option<Journal>)
     let (from, to) = (locked.state().transactions()?, locked.state().history()?);
     durable::remove_tree(&tx.folder, OsStr::new("stopping"))?;
     durable::remove_tree(&tx.folder, OsStr::new("journal.spare"))?;
-    durable::rename(&from, OsStr::new(tx.run.as_str()), &to, OsStr::new(tx.run.as_str()))
+    archive(&tx.run, &from, &to)
 }
 
 /// Removes a transaction without a whole record, with whatever its plan may have begun to stage.
@@ -180,11 +181,12 @@ pub(crate) fn remove_transaction(locked: &Locked, run: &RunId) -> Result<(), Err
     }
 }
 
-/// Removes what is left of transactions whose removal was cut off.
+/// Removes what is left of transactions whose removal, or move into the history, was cut off.
 fn sweep(locked: &Locked) -> Result<(), Error> {
     let transactions = locked.state().transactions()?;
+    let left = |name: &str| name.starts_with(GONE) || name.starts_with(ASIDE);
     for entry in transactions.entries()? {
-        if entry.name.to_str().is_some_and(|name| name.starts_with(GONE)) {
+        if entry.name.to_str().is_some_and(left) {
             durable::remove_tree(&transactions, &entry.name)?;
         }
     }

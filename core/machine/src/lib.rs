@@ -11,6 +11,7 @@ pub mod event_log;
 pub mod group;
 pub mod holders;
 mod interpreter;
+pub mod msi;
 pub mod packages;
 pub mod patience;
 pub mod probe;
@@ -18,6 +19,7 @@ pub mod process;
 pub mod registry;
 pub mod service;
 pub mod startup;
+pub mod stdio;
 #[cfg(unix)]
 mod unit_text;
 pub mod version;

@@ -128,6 +128,10 @@ impl Codes {
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            // Windows' numbers for faults are known by their hexadecimal digits.
+            Exit::Code(code) if *code < 0 => {
+                write!(f, "the installer ended with the code {:#010X}", code.cast_unsigned())
+            }
             Exit::Code(code) => write!(f, "the installer ended with the code {code}"),
             Exit::Signal(signal) => write!(f, "the installer was ended by the signal {signal}"),
             Exit::NotStarted(why) => write!(f, "the installer could not be started: {why}"),

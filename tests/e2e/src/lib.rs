@@ -1,7 +1,6 @@
 //! End-to-end tests: see `tests/`. Here is what those of all systems and those of one have in common.
 #![expect(clippy::unwrap_used, reason = "test support: stops at the first surprise")]
 
-#[cfg(unix)]
 pub mod guards;
 mod held;
 mod history;

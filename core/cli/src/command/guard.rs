@@ -33,7 +33,6 @@ use std::path::{Path, PathBuf};
 const PLUGIN: &str = "file-set";
 
 pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> {
-    guard::is_supported().map_err(stop)?;
     let confirm_within = asked.confirm_within.as_deref().map(super::confirm::within).transpose()?;
     session.may_ask(asked.dry_run)?;
     let ground = Ground::of(session, asked)?;

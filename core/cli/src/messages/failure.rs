@@ -171,6 +171,12 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "let it end, or end it yourself; then run `backout recover`",
         )
         .at("install"),
+        Failure::MsiRuns => Said::new(
+            2045,
+            "Windows Installer still installs or removes something, and that may be the installer's",
+            "let it end; then run `backout recover`",
+        )
+        .at("install"),
         Failure::NeverLetGo => Said::new(
             2044,
             "the installer was never let go: nothing of it ran",
@@ -211,7 +217,10 @@ pub(crate) fn unfinished(failure: &Failure) -> Said {
     let message = format!("{}; the run is not confirmed to be over", inner.message);
     let help = match failure {
         // Recovering alone would end here again.
-        Failure::NotMounted { .. } | Failure::StopGoesOn | Failure::InstallerRuns { .. } => inner.help,
+        Failure::NotMounted { .. }
+        | Failure::StopGoesOn
+        | Failure::InstallerRuns { .. }
+        | Failure::MsiRuns => inner.help,
         _ => "run `backout recover`; it settles the run".to_owned(),
     };
     Said { code: 3002, message, help, ..inner }

@@ -20,11 +20,6 @@ pub(crate) fn refused(refusal: &Refusal) -> Said {
             format!("the installer `{program}` cannot be run: {why}"),
             "name a program that is there, as `backout guard PROFILE -- /path/to/installer ARGS`",
         ),
-        Refusal::NoGuardHere => Said::new(
-            5101,
-            "installers cannot be guarded on this system yet",
-            "`backout snapshot create PROFILE` before the installer, and `backout rollback PROFILE --from snapshot:ID` behind it",
-        ),
         Refusal::NoHolder { why } => Said::new(
             5102,
             format!("the process that holds the installer's processes together cannot be started: {why}"),
@@ -38,7 +33,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Said {
         Refusal::WatchedServiceUnknown { service } => Said::new(
             5144,
             format!("there is no service `{service}` here"),
-            "name services as their manager does, as `systemctl list-units` shows them, or map the name in the site file; without `--service` none is watched",
+            "name services as their manager does, as `systemctl list-units` or `sc query` shows them, or map the name in the site file; without `--service` none is watched",
         ),
         other => Said::new(5103, format!("refused: {other:?}"), "tell the developers"),
     }

@@ -410,7 +410,7 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
         | R::Packaged { .. }
         | R::PackageManager { .. } => super::delicate::refused(refusal),
         R::CannotLearn { path, why } => super::guard::learn::refused(path, why),
-        R::NoInstaller { .. } | R::NoGuardHere | R::NoHolder { .. } => super::guard::refused(refusal),
+        R::NoInstaller { .. } | R::NoHolder { .. } => super::guard::refused(refusal),
         R::NotWatchable { .. } | R::WatchedServiceUnknown { .. } => super::guard::refused(refusal),
         R::Unfinished { run } => Said::new(
             3001,

@@ -36,3 +36,8 @@ pub(crate) fn sync_folder(folder: &os::Handle) -> io::Result<()> {
 pub(crate) fn sync_file_system(folder: &os::Handle) -> io::Result<()> {
     if sync_left_out() { Ok(()) } else { os::sync_file_system(folder) }
 }
+
+#[track_caller]
+pub(crate) fn sync_written(folder: &os::Handle) -> io::Result<()> {
+    if sync_left_out() { Ok(()) } else { os::sync_written(folder) }
+}

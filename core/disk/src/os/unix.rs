@@ -211,6 +211,11 @@ pub(crate) fn sync_file_system(at: &Handle) -> io::Result<()> {
     Ok(rustix::fs::syncfs(at)?)
 }
 
+/// What others have written there too.
+pub(crate) fn sync_written(at: &Handle) -> io::Result<()> {
+    sync_file_system(at)
+}
+
 pub(crate) fn rename(from: &Handle, name: &OsStr, to: &Handle, to_name: &OsStr) -> io::Result<()> {
     Ok(rustix::fs::renameat(from, one(name)?, to, one(to_name)?)?)
 }

@@ -44,7 +44,7 @@ impl Guard<'_> {
             return self.report(Ending::Unfinished(failure), true);
         }
         // From here on the way is back, for good. Nothing of the installer writes any more before a file is compared.
-        if let Err(failure) = self.end_members() {
+        if let Err(failure) = self.end_members().and_then(|()| self.msi_ends()) {
             return self.report(Ending::Unfinished(failure), true);
         }
         self.holder_goes();
@@ -128,8 +128,8 @@ impl Guard<'_> {
         }
     }
 
-    /// Waits for the end of a holder below which nothing lives any more.
-    fn holder_goes(&self) {
+    /// Waits for the end of a holder below which nothing lives any more, or that was told to go.
+    pub(super) fn holder_goes(&self) {
         let until = Instant::now() + HOLDER;
         while matches!(holder::lives(&self.tx.folder), Ok(true)) && Instant::now() < until {
             std::thread::sleep(super::POLL);

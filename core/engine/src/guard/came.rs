@@ -115,9 +115,10 @@ fn parsed(bytes: &[u8]) -> Came {
 /// Every name below the snapshot's folders that it does not have, or not as what it is now.
 fn new_names(snapshot: &Snapshot) -> Result<Vec<Entry>, Refusal> {
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
-    let saved: BTreeMap<(usize, &RelPath), Kind> =
-        snapshot.entries.iter().map(|e| ((e.root, &e.path), kind(&e.what))).collect();
-    let known = |root: usize, path: &RelPath, is: Kind| saved.get(&(root, path)) == Some(&is);
+    let key = |path: &RelPath| snapshot.names.path_key(path.as_path());
+    let saved: BTreeMap<(usize, String), Kind> =
+        snapshot.entries.iter().map(|e| ((e.root, key(&e.path)), kind(&e.what))).collect();
+    let known = |root: usize, path: &RelPath, is: Kind| saved.get(&(root, key(path))) == Some(&is);
     // Called off by nobody: without the record nothing goes back whole.
     let never = Cancel::default();
     let mut inventory = Inventory::of_new(&exclude, &never, &known);

@@ -7,7 +7,7 @@
 use crate::{faces::Cancel, failure::Failure, tidy};
 use backout_disk::{Error, Folder, durable, durable::Preallocated, lock::Lock};
 use backout_journal::format;
-use backout_machine::group::{self, Reaped};
+use backout_machine::group::{Lead, Reaped};
 use backout_protocol::{RunId, guard::Exit, path::encode};
 use std::{
     ffi::{OsStr, OsString},
@@ -58,7 +58,7 @@ pub fn hold(folder: &Path, cancel: &Cancel) -> Result<(), Failure> {
     let terms = terms.ok_or_else(|| fail("this is no guard's folder".to_owned()))?;
     let argv: Vec<OsString> = terms.argv.iter().map(|word| word.0.clone().into_os_string()).collect();
     let word = Preallocated::create(&folder, OsStr::new(WORD), 2 * BLOCK as u64).map_err(disk)?;
-    group::lead().map_err(|e| fail(e.to_string()))?;
+    let mut lead = Lead::of(run.as_str()).map_err(|e| fail(e.to_string()))?;
     // From here on the guard knows that this one is ready.
     let lock = Lock::acquire(&folder, OsStr::new(LOCK)).map_err(disk)?;
     let _lock = lock.ok_or_else(|| fail("there is another holder".to_owned()))?;
@@ -77,7 +77,7 @@ pub fn hold(folder: &Path, cancel: &Cancel) -> Result<(), Failure> {
         let text = ron::to_string(exit).map_err(|e| fail(e.to_string()))?;
         write(BLOCK, &format::seal(&text).0)
     };
-    let installer = match group::start_installer(&argv) {
+    let installer = match lead.start_installer(&argv) {
         Ok(installer) => installer,
         Err(e) => {
             let program = argv.first().map(|p| encode(p)).unwrap_or_default();
@@ -87,7 +87,7 @@ pub fn hold(folder: &Path, cancel: &Cancel) -> Result<(), Failure> {
     };
     let mut over = false;
     loop {
-        match group::reap().map_err(|e| fail(e.to_string()))? {
+        match lead.reap().map_err(|e| fail(e.to_string()))? {
             Reaped::Exited(pid, code) if pid == installer => {
                 let exit = Exit::Code(code);
                 // Whoever reads it behind a power cut believes it.
@@ -103,7 +103,7 @@ pub fn hold(folder: &Path, cancel: &Cancel) -> Result<(), Failure> {
             }
             Reaped::Exited(..) | Reaped::Signalled(..) => {}
             Reaped::Childless => return Ok(()),
-            Reaped::None if over && cancel.requested().is_some() => return Ok(()),
+            Reaped::None if over && (cancel.requested().is_some() || lead.is_dissolved()) => return Ok(()),
             Reaped::None => std::thread::sleep(super::POLL),
         }
     }

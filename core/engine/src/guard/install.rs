@@ -15,7 +15,10 @@ use crate::{
 };
 use backout_disk::durable;
 use backout_journal::{Record, format};
-use backout_machine::group::{self, Member};
+use backout_machine::{
+    group::{self, Member},
+    msi,
+};
 use backout_protocol::{Event, Plan, guard::Exit, path::encode, report::Phase};
 use std::{
     cell::Cell,
@@ -31,6 +34,9 @@ const MOST_WORDS: usize = 32;
 const MOST_LETTERS: usize = 200;
 /// A line of the journal holds no more than 16 KiB, and quotes take two.
 const MOST_BYTES: usize = 4096;
+
+/// How long a guard waits for Windows Installer on its way back, where its installer might take any time.
+const MSI: Duration = Duration::from_secs(600);
 
 /// How this program is called to be a holder, or a waiter.
 #[derive(Debug, Clone)]
@@ -238,7 +244,7 @@ impl Guard<'_> {
                 return Ok(Waited::NeverRan);
             }
             // The holder was killed: its orphans are told by their mark.
-            if !lives && self.at_work()?.is_empty() {
+            if !lives && self.is_idle()? {
                 return Ok(Waited::Ended(Exit::Unknown));
             }
             let limit = self.terms.timeout.map(Duration::from_secs);
@@ -279,18 +285,39 @@ impl Guard<'_> {
         Ok(self.members()?.into_iter().filter(|member| !member.detached).collect())
     }
 
+    /// Whether nothing of the installer is at work, nor what works for installers.
+    pub(super) fn is_idle(&self) -> Result<bool, Failure> {
+        Ok(self.at_work()?.is_empty() && !msi::is_at_work())
+    }
+
     /// That the installer goes on, as a failure.
     pub(super) fn runs(&self) -> Result<Failure, Failure> {
-        Ok(Failure::InstallerRuns { processes: named(&self.at_work()?) })
+        let processes = named(&self.at_work()?);
+        Ok(if processes.is_empty() { Failure::MsiRuns } else { Failure::InstallerRuns { processes } })
     }
 
     /// Ends everything of the installer.
     pub(super) fn end_members(&self) -> Result<(), Failure> {
-        let list = || {
-            let members = group::members(self.tx.run.as_str(), self.holder)?;
-            Ok(members.into_iter().map(|member| member.process).collect())
-        };
-        group::end_all(list).map_err(|e| Failure::Process { why: chain(&e) })
+        let ended = group::end(self.tx.run.as_str(), self.holder);
+        ended.map_err(|e| Failure::Process { why: chain(&e) })
+    }
+
+    /// Waits until Windows Installer is not at work: nobody ends that, and it goes on, or back, behind the end of whoever asked
+    /// for it. A recovery waits as long as it may; a guard, which may be called off already, as long as its installer might have
+    /// taken.
+    pub(super) fn msi_ends(&self) -> Result<(), Failure> {
+        let until = Instant::now() + self.terms.timeout.map_or(MSI, Duration::from_secs);
+        while msi::is_at_work() {
+            let over = match self.side {
+                Side::Guard => Instant::now() >= until,
+                Side::Recovery => self.faces.cancel.requested().is_some(),
+            };
+            if over {
+                return Err(Failure::MsiRuns);
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(())
     }
 }
 

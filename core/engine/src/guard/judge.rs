@@ -12,7 +12,7 @@ use crate::{
     verify::{self, Expect},
 };
 use backout_journal::{Record, Verdict};
-use backout_machine::group;
+use backout_machine::{group, msi};
 use backout_protocol::{Event, Notice, guard::Exit, guard::OnFailure, report::Phase};
 use std::{
     cell::Cell,
@@ -27,7 +27,7 @@ impl Guard<'_> {
     pub(super) fn conclude(self, exit: &Exit) -> RunReport {
         let failure = match self.judge(exit) {
             Ok(()) => return self.keep_or_wait(Verdict::Well, String::new()),
-            Err(failure @ Failure::InstallerRuns { .. }) => {
+            Err(failure @ (Failure::InstallerRuns { .. } | Failure::MsiRuns)) => {
                 return self.report(Ending::Unfinished(failure), true);
             }
             // Whoever recovers ends the wait, and does not judge by it.
@@ -64,6 +64,8 @@ impl Guard<'_> {
             return self.report(Ending::Unfinished(failure), true);
         }
         group::dissolve(self.tx.run.as_str(), self.holder);
+        // Where open files keep their names, their folders keep theirs.
+        self.holder_goes();
         // It is kept, whatever becomes of the profile. If we die from here on there is none; the snapshot stays.
         self.learn(verdict);
         let ending = if self.side == Side::Guard { Ending::Done } else { Ending::Completed };
@@ -97,16 +99,22 @@ impl Guard<'_> {
         }
         self.faces.observer.event(&Event::Phase { phase: Phase::Judge });
         let job = self.job()?;
-        let until = Instant::now() + Duration::from_secs(self.terms.settle.into());
+        let begun = Instant::now();
+        let until = begun + Duration::from_secs(self.terms.settle.into());
+        let limit = self.terms.timeout.map(Duration::from_secs);
         loop {
             let late = Instant::now() >= until;
             let called_off = self.faces.cancel.requested();
-            let at_work = !self.at_work()?.is_empty();
+            // That ends, so it is waited for beyond the time too; what is left of the installer may be there to stay.
+            let msi = msi::is_at_work();
+            let at_work = msi || !self.at_work()?.is_empty();
+            if msi && (called_off.is_some() || limit.is_some_and(|limit| begun.elapsed() >= limit)) {
+                return Err(Failure::MsiRuns);
+            }
             if called_off.is_some() && at_work && self.side == Side::Recovery {
                 return Err(self.runs()?);
             }
-            // What is still at work is waited for, but not for ever: it may be there to stay.
-            let well = if at_work && !late && called_off.is_none() {
+            let well = if at_work && (!late || msi) && called_off.is_none() {
                 None
             } else {
                 // What comes from here on is nobody's to take away. Where it cannot be written down it is tried again.
@@ -121,6 +129,7 @@ impl Guard<'_> {
                 // Looking again tells no more.
                 (Some(Err(failure @ Failure::NotJudged)), None) => return Err(failure),
                 (Some(Err(failure)), None) if late => return Err(failure),
+                _ if late => std::thread::sleep(LOOK),
                 _ => std::thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now()))),
             }
         }

@@ -42,6 +42,7 @@ pub use install::{Program, run};
 pub(crate) use reserve::release;
 pub(crate) use settle::settle;
 pub use settle::waits_for_a_reboot;
+pub(crate) use waiter::LOCK as WAITER;
 pub use waiter::wait;
 
 use crate::{
@@ -61,7 +62,7 @@ use crate::{
 };
 use backout_disk::{Error, ErrorKind, Folder};
 use backout_journal::{Journal, Record};
-use backout_machine::{group, service::Services};
+use backout_machine::service::Services;
 use backout_protocol::{
     Guard as Terms, HostPath, Notice, Plan, RunId, Site, SnapshotId,
     guard::{Codes, Learn, OnFailure},
@@ -99,14 +100,6 @@ pub struct Asked {
     pub learn: Option<Learn>,
     /// The profile's text; `None`: there is none, folders are watched.
     pub profile: Option<String>,
-}
-
-/// Whether installers can be guarded on this system.
-///
-/// # Errors
-/// [`Refusal::NoGuardHere`].
-pub fn is_supported() -> Result<(), Refusal> {
-    if group::is_supported() { Ok(()) } else { Err(Refusal::NoGuardHere) }
 }
 
 /// Plans a guard with this snapshot behind it, which was just taken; and sees that there is a way back to it.
@@ -253,7 +246,7 @@ fn make_durable(roots: &[HostPath]) -> Result<(), Failure> {
     let fail = |e: Error| Failure::Process { why: e.to_string() };
     for root in roots {
         if let Some(folder) = root_folder(&root.0).map_err(fail)? {
-            folder.sync_file_system().map_err(fail)?;
+            folder.sync_written().map_err(fail)?;
         }
     }
     Ok(())

@@ -30,7 +30,7 @@ use std::{
 };
 
 /// The lock that the waiter has as long as it lives.
-const LOCK: &str = "waiter";
+pub(crate) const LOCK: &str = "waiter";
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long nobody may have had the lock before it takes it: a parent settles what its worker left, and comes first.

@@ -1,6 +1,10 @@
 //! Watch: folders and services that somebody named, in place of a profile. Nothing is known of the files in them; so what came
 //! while the installer ran is written down (see `came`), and nothing else that is new is ever taken away.
 
+#[cfg_attr(unix, path = "watch/unix.rs")]
+#[cfg_attr(windows, path = "watch/windows.rs")]
+mod places;
+
 use super::{Asked, guarding};
 use crate::{
     apart,
@@ -18,7 +22,7 @@ use crate::{
 use backout_disk::fingerprint::digest_bytes;
 use backout_machine::service::{self, Services};
 use backout_protocol::{
-    ComponentId, HostPath, NameRule, Notice, Plan, ServiceName, Site, SnapshotId,
+    ComponentId, HostPath, Notice, Plan, ServiceName, Site, SnapshotId,
     plan::{
         Ask, ComponentState, EffectiveSite, FORMAT, Origin, PlanKind, PlannedComponent, PlannedService,
         ProfileRef, Resolved, RestoreFrom, Tie,
@@ -28,46 +32,11 @@ use backout_protocol::{
     site::ServiceAccess,
     snapshot::{SavedService, ServiceWas},
 };
+use places::{KERNEL, NAMES, SYSTEM, WIDE};
 use std::{
     collections::BTreeMap,
     path::{Component, Path},
 };
-
-/// Folders that the whole system lives by: what others change in them meanwhile would go back with the installer's work.
-const SYSTEM: [&str; 27] = [
-    "bin",
-    "boot",
-    "etc",
-    "home",
-    "lib",
-    "lib32",
-    "lib64",
-    "libx32",
-    "run",
-    "sbin",
-    "tmp",
-    "usr",
-    "usr/bin",
-    "usr/lib",
-    "usr/lib32",
-    "usr/lib64",
-    "usr/libexec",
-    "usr/sbin",
-    "usr/share",
-    "usr/lib/systemd/system",
-    "var",
-    "var/cache",
-    "var/lib",
-    "var/log",
-    "var/run",
-    "var/spool",
-    "var/tmp",
-];
-/// File systems that the kernel makes up.
-const KERNEL: [&str; 3] = ["dev", "proc", "sys"];
-/// Folders that hold more than one product, as a rule.
-const WIDE: [&str; 9] =
-    ["media", "mnt", "opt", "root", "srv", "usr/local", "usr/local/bin", "usr/local/lib", "var/opt"];
 
 /// What is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +95,7 @@ impl Watched {
     /// The snapshot that stands behind the installer.
     pub fn wish(&self, label: Option<String>, exclude: Vec<String>) -> snapshot::Wish {
         let (roots, services, registry) = (self.roots.clone(), self.services.clone(), self.registry.clone());
-        snapshot::Wish { label, profile: None, names: NameRule::Exact, roots, exclude, services, registry }
+        snapshot::Wish { label, profile: None, names: NAMES, roots, exclude, services, registry }
     }
 
     /// Plans a guard with this snapshot behind it, which was just taken; and sees that there is a way back to it.
@@ -147,7 +116,7 @@ impl Watched {
         let ground = restore::Ground {
             state,
             cancel: faces.cancel,
-            names: NameRule::Exact,
+            names: NAMES,
             listed: &BTreeMap::new(),
             otherwise: &component,
             settings: Settings { registry: faces.registry, services: services.as_ref() },
@@ -198,7 +167,7 @@ impl Watched {
         let vars = self.roots.iter().enumerate().map(|(n, root)| (format!("watched{}", n + 1), value(root)));
         EffectiveSite {
             vars: vars.collect(),
-            names: NameRule::Exact,
+            names: NAMES,
             services: self.site.services.clone(),
             units: self.site.units.clone(),
             timeouts: self.site.timeouts.over(Timeouts::default()),
@@ -240,7 +209,7 @@ fn open(site: &Site, named: &[ServiceName]) -> Result<Box<dyn Services>, Refusal
 /// Refuses a folder that nobody can mean as a whole, and warns of one that is doubtful.
 fn sensible(root: &HostPath, state: &Path) -> Result<Option<Notice>, Refusal> {
     let no = |why| Err(Refusal::NotWatchable { path: root.clone(), why });
-    let is = |known: &[&str]| known.iter().any(|name| root.0 == Path::new("/").join(name));
+    let is = |known: &[&str]| known.iter().any(|name| places::is(&root.0, name));
     let first = root.0.components().find_map(|part| match part {
         Component::Normal(name) => Some(name),
         _ => None,
@@ -248,7 +217,9 @@ fn sensible(root: &HostPath, state: &Path) -> Result<Option<Notice>, Refusal> {
     match first {
         _ if !root.0.is_dir() => no(Unwatchable::NoFolder),
         None => no(Unwatchable::Everything),
-        Some(name) if KERNEL.iter().any(|kernel| name == *kernel) => no(Unwatchable::Kernel),
+        Some(name) if KERNEL.iter().any(|kernel| NAMES.same(name, kernel.as_ref())) => {
+            no(Unwatchable::Kernel)
+        }
         Some(_) if look::below(&root.0, &apart::real(state)) => no(Unwatchable::OurOwn),
         Some(_) if is(&SYSTEM) => no(Unwatchable::System),
         Some(_) if is(&WIDE) => Ok(Some(Notice::WatchedWide { folder: root.clone() })),
@@ -270,6 +241,20 @@ mod tests {
         assert_eq!(left.keys().collect::<Vec<_>>(), [&name("a")]);
         assert_eq!(unit(&name("a.service")), unit(&name("a")));
         assert_ne!(unit(&name("a.socket")), unit(&name("a")));
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn folders_that_nobody_can_mean_are_known_on_every_drive() {
+        let is = |path: &str, known: &[&str]| known.iter().any(|name| places::is(Path::new(path), name));
+        for system in [r"\\?\C:\Windows", r"D:\windows\System32", r"C:\Users", r"c:\ProgramData"] {
+            assert!(is(system, &SYSTEM), "{system}");
+        }
+        assert!(is(r"C:\Program Files (x86)", &WIDE) && !is(r"C:\Program Files\Vendor", &WIDE));
+        assert!(!is(r"C:\Program Files\Vendor", &SYSTEM) && !is(r"C:\Vendor\Windows", &SYSTEM));
+        let drive = HostPath(Path::new(r"C:\").canonicalize().unwrap());
+        let refused = sensible(&drive, Path::new(r"C:\no\state"));
+        assert!(matches!(refused, Err(Refusal::NotWatchable { why: Unwatchable::Everything, .. })));
     }
 
     #[cfg(unix)]

@@ -1,14 +1,15 @@
 //! The processes of one installer: a holder that outlives whoever started it, everything below it, and everything that
 //! carries its mark.
 //!
-//! The holder leads a session of its own and is the one that orphans below it come to, so that none of them is lost while
-//! it lives. All of them have its mark in their environment, so that they are found behind its death too.
+//! On Linux the holder leads a session of its own and is the one that orphans below it come to, so that none of them is lost
+//! while it lives; on Windows a job holds them, which goes on without it. All of them have its mark in their environment, so
+//! that they are found behind its death too.
 
 #[cfg_attr(unix, path = "unix.rs")]
-#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
 mod os;
 
-pub use os::{can_run, detach, is_supported, lead, reap};
+pub use os::{Lead, can_run, detach, meant, run_by};
 
 use crate::{
     patience::{Look, Patience},
@@ -37,7 +38,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 pub struct Member {
     /// It.
     pub process: Process,
-    /// Whether it has made itself a session of its own, as what is to stay does.
+    /// Whether it has made itself a session of its own, as what is to stay does. Nothing on Windows does.
     pub detached: bool,
 }
 
@@ -63,7 +64,7 @@ pub fn start_holder(program: &Path, arguments: &[OsString], run: &str, output: &
     let mut holder = Command::new(program);
     holder.args(arguments).env(MARK, run);
     holder.stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output.try_clone()?);
-    holder.spawn()
+    os::start_holder(&mut holder, run)
 }
 
 /// Starts a process that belongs to no installer and to no terminal: `program` with `arguments`, without input and output.
@@ -74,24 +75,25 @@ pub fn start_apart(program: &Path, arguments: &[OsString]) -> io::Result<Child> 
     let mut apart = Command::new(program);
     apart.args(arguments).env_remove(MARK);
     apart.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    apart.spawn()
+    os::start_apart(&mut apart)
 }
 
-/// Starts the installer, below the holder that calls this, with its output and its folder and no input. Gives its number.
-///
-/// # Errors
-/// The system's: nothing of it runs.
-pub fn start_installer(argv: &[OsString]) -> io::Result<u32> {
-    let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut wait = Patience::firm(LAST).begin(FIRST_PAUSE, LONGEST_PAUSE);
-    loop {
-        let mut installer = Command::new(program);
-        installer.args(arguments).stdin(Stdio::null());
-        match os::spawn(&mut installer) {
-            Ok(child) => return Ok(child.id()),
-            // Somebody, perhaps a child just forked, still has the program open for writing.
-            Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy && wait.pause() == Look::Again => {}
-            Err(e) => return Err(e),
+impl Lead {
+    /// Starts the installer, below the holder that calls this, with its output and its folder and no input. Gives its number.
+    ///
+    /// # Errors
+    /// The system's: nothing of it runs.
+    pub fn start_installer(&mut self, argv: &[OsString]) -> io::Result<u32> {
+        let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut wait = Patience::firm(LAST).begin(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            let mut installer = Command::new(program);
+            installer.args(arguments).stdin(Stdio::null());
+            match self.spawn(&mut installer) {
+                // Somebody, perhaps a child just forked, still has the program open for writing.
+                Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy && wait.pause() == Look::Again => {}
+                started => return started,
+            }
         }
     }
 }
@@ -101,23 +103,28 @@ pub fn start_installer(argv: &[OsString]) -> io::Result<u32> {
 /// # Errors
 /// [`ProcessError::List`].
 pub fn members(run: &str, holder: u32) -> Result<Vec<Member>, ProcessError> {
-    os::members(&format!("{MARK}={run}"), holder).map_err(ProcessError::List)
+    os::members(run, &format!("{MARK}={run}"), holder).map_err(ProcessError::List)
 }
 
 /// Tells the holder of the group of `run` that nothing is to be held together any more: it goes, and what still lives below
 /// it goes on. One that is gone is left alone.
 pub fn dissolve(run: &str, holder: u32) {
-    if let Err(e) = os::dissolve(&format!("{MARK}={run}"), holder) {
+    if let Err(e) = os::dissolve(run, &format!("{MARK}={run}"), holder) {
         log::debug!("process {holder} cannot be told to go: {e}");
     }
 }
 
-/// Ends every process that `list` gives, and those that come to it meanwhile: asks all, kills what is left 5 s later, and
-/// waits until they are gone.
+/// Ends every process of the installer of `run`, and those that come to it meanwhile: asks all, kills what is left 5 s later,
+/// or at once what cannot be asked, and waits until they are gone.
 ///
 /// # Errors
 /// [`ProcessError::Stuck`]: one of them was killed and is still there; [`ProcessError::List`], [`ProcessError::End`].
-pub fn end_all(list: impl Fn() -> Result<Vec<Process>, ProcessError>) -> Result<(), ProcessError> {
+pub fn end(run: &str, holder: u32) -> Result<(), ProcessError> {
+    os::end(run).map_err(ProcessError::List)?;
+    end_all(|| Ok(members(run, holder)?.into_iter().map(|member| member.process).collect()))
+}
+
+fn end_all(list: impl Fn() -> Result<Vec<Process>, ProcessError>) -> Result<(), ProcessError> {
     let mut asked: Vec<Process> = Vec::new();
     let mut grace = Patience::firm(GRACE).begin(FIRST_PAUSE, LONGEST_PAUSE);
     let mut last = Patience::firm(GRACE + LAST).begin(FIRST_PAUSE, LONGEST_PAUSE);
@@ -125,13 +132,14 @@ pub fn end_all(list: impl Fn() -> Result<Vec<Process>, ProcessError>) -> Result<
     loop {
         let left = list()?;
         let Some(first) = left.first() else { return Ok(()) };
+        let mut deaf = false;
         for process in &left {
             if kill || !asked.contains(process) {
-                crate::process::signal(process, kill)?;
+                deaf |= !crate::process::signal(process, kill)?;
                 asked.push(process.clone());
             }
         }
-        kill = kill || grace.pause() != Look::Again;
+        kill = kill || deaf || grace.pause() != Look::Again;
         if kill && last.pause() != Look::Again {
             return Err(ProcessError::Stuck { pid: first.pid, image: first.image.clone() });
         }

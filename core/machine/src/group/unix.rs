@@ -13,27 +13,31 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command},
 };
-
-/// Whether an installer's processes can be held together here.
-pub fn is_supported() -> bool {
-    true
-}
 
 /// Whether the system would run this file as a program, for us.
 pub fn can_run(file: &Path) -> bool {
     rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// Makes this process the leader of a session of its own, and the one that orphans below it come to.
-///
-/// # Errors
-/// The system's.
-pub fn lead() -> io::Result<()> {
-    setsid()?;
-    Ok(set_child_subreaper(Some(getpid()))?)
+/// The files that may be meant by a program's path: that one.
+pub fn meant(file: &Path) -> Vec<PathBuf> {
+    vec![file.to_owned()]
+}
+
+/// The program that runs a file which is none itself, where that is known: nobody can know here.
+pub fn run_by(_file: &Path) -> Option<String> {
+    None
+}
+
+pub(super) fn start_holder(holder: &mut Command, _run: &str) -> io::Result<Child> {
+    holder.spawn()
+}
+
+pub(super) fn start_apart(apart: &mut Command) -> io::Result<Child> {
+    apart.spawn()
 }
 
 /// Makes this process the leader of a session of its own: no terminal reaches it any more.
@@ -44,30 +48,51 @@ pub fn detach() -> io::Result<()> {
     Ok(setsid().map(drop)?)
 }
 
-/// Looks, without waiting, whether a child of ours, or an orphan that came to us, has ended.
-///
-/// # Errors
-/// The system's.
-pub fn reap() -> io::Result<Reaped> {
-    match wait(WaitOptions::NOHANG) {
-        Ok(None) => Ok(Reaped::None),
-        Ok(Some((pid, status))) => {
-            let pid = pid.as_raw_nonzero().get().cast_unsigned();
-            Ok(match (status.exit_status(), status.terminating_signal()) {
-                (Some(code), _) => Reaped::Exited(pid, code),
-                (None, Some(signal)) => Reaped::Signalled(pid, signal),
-                (None, None) => Reaped::None,
-            })
-        }
-        Err(Errno::CHILD) => Ok(Reaped::Childless),
-        Err(Errno::INTR) => Ok(Reaped::None),
-        Err(e) => Err(e.into()),
-    }
-}
+/// The holder's hold of its installer.
+#[derive(Debug)]
+pub struct Lead;
 
-/// In a process group of its own, which a shell may well expect to lead.
-pub(super) fn spawn(installer: &mut Command) -> io::Result<Child> {
-    installer.process_group(0).spawn()
+impl Lead {
+    /// Makes this process the leader of a session of its own, and the one that orphans below it come to.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn of(_run: &str) -> io::Result<Self> {
+        setsid()?;
+        set_child_subreaper(Some(getpid()))?;
+        Ok(Self)
+    }
+
+    /// In a process group of its own, which a shell may well expect to lead.
+    pub(super) fn spawn(&mut self, installer: &mut Command) -> io::Result<u32> {
+        Ok(installer.process_group(0).spawn()?.id())
+    }
+
+    /// Looks, without waiting, whether a child of ours, or an orphan that came to us, has ended.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn reap(&mut self) -> io::Result<Reaped> {
+        match wait(WaitOptions::NOHANG) {
+            Ok(None) => Ok(Reaped::None),
+            Ok(Some((pid, status))) => {
+                let pid = pid.as_raw_nonzero().get().cast_unsigned();
+                Ok(match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Reaped::Exited(pid, code),
+                    (None, Some(signal)) => Reaped::Signalled(pid, signal),
+                    (None, None) => Reaped::None,
+                })
+            }
+            Err(Errno::CHILD) => Ok(Reaped::Childless),
+            Err(Errno::INTR) => Ok(Reaped::None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Whether somebody has said that nothing is to be held together any more: by a signal, which others take.
+    pub fn is_dissolved(&self) -> bool {
+        false
+    }
 }
 
 /// What `/proc` says of a living process.
@@ -77,7 +102,7 @@ struct Row {
     started: u64,
 }
 
-pub(super) fn members(mark: &str, holder: u32) -> io::Result<Vec<Member>> {
+pub(super) fn members(_run: &str, mark: &str, holder: u32) -> io::Result<Vec<Member>> {
     let rows: BTreeMap<u32, Row> =
         process::pids()?.into_iter().filter_map(|pid| Some((pid, row(pid)?))).collect();
     let mut own: BTreeSet<u32> = rows.keys().copied().filter(|pid| is_marked(*pid, mark)).collect();
@@ -106,7 +131,12 @@ pub(super) fn members(mark: &str, holder: u32) -> io::Result<Vec<Member>> {
     Ok(own.filter_map(member).collect())
 }
 
-pub(super) fn dissolve(mark: &str, holder: u32) -> io::Result<()> {
+/// They are ended one by one.
+pub(super) fn end(_run: &str) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn dissolve(_run: &str, mark: &str, holder: u32) -> io::Result<()> {
     let pid = Pid::from_raw(holder.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
     // Looked at once it is held: from here on the number may change hands, the handle cannot.
     let handle = pidfd_open(pid, PidfdFlags::empty())?;
@@ -141,7 +171,7 @@ fn row(pid: u32) -> Option<Row> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{end_all, members};
+    use super::super::{end, members};
     use std::process::Command;
 
     #[test]
@@ -149,13 +179,13 @@ mod tests {
         let run = format!("test-{}", std::process::id());
         let mut marked = Command::new("sleep").arg("1000").env(super::super::MARK, &run).spawn().unwrap();
         let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
-        let list = || Ok(members(&run, 0)?.into_iter().map(|m| m.process).collect::<Vec<_>>());
+        let list = || members(&run, 0).map(|all| all.into_iter().map(|m| m.process).collect::<Vec<_>>());
         // A child that was just forked is not yet what it becomes.
         while list().unwrap().is_empty() {
             std::thread::yield_now();
         }
         assert_eq!(list().unwrap().iter().map(|p| p.pid).collect::<Vec<_>>(), [marked.id()]);
-        end_all(list).unwrap();
+        end(&run, 0).unwrap();
         assert!(!marked.wait().unwrap().success());
         assert!(other.try_wait().unwrap().is_none());
         other.kill().unwrap();

@@ -10,8 +10,9 @@ mod os;
 
 #[cfg(windows)]
 pub(crate) use os::Watched;
+pub(crate) use os::pids;
 #[cfg(unix)]
-pub(crate) use os::{pids, started};
+pub(crate) use os::started;
 
 use crate::patience::{Look, Patience};
 use image::Wanted;
@@ -135,11 +136,14 @@ pub fn end(process: &Process, patience: &Patience<'_>) -> Result<(), ProcessErro
     Err(ProcessError::Stuck { pid: process.pid, image: process.image.clone() })
 }
 
-/// Asks this very process to end, or kills it; one that is gone is left alone.
-pub(crate) fn signal(process: &Process, kill: bool) -> Result<(), ProcessError> {
+/// Asks this very process to end, or kills it; one that is gone is left alone. Says whether it could be told so.
+pub(crate) fn signal(process: &Process, kill: bool) -> Result<bool, ProcessError> {
     let failed = |source| ProcessError::End { pid: process.pid, image: process.image.clone(), source };
-    let Some(handle) = os::hold(process).map_err(failed)? else { return Ok(()) };
-    if kill { os::kill(&handle) } else { os::ask(&handle).map(drop) }.map_err(failed)
+    let Some(handle) = os::hold(process).map_err(failed)? else { return Ok(true) };
+    if kill {
+        return os::kill(&handle).map(|()| true).map_err(failed);
+    }
+    os::ask(&handle).map(|asked| !matches!(asked, Asked::Deaf)).map_err(failed)
 }
 
 /// Whether this very process is still there.

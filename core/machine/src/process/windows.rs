@@ -49,7 +49,7 @@ pub(super) fn within(path: &Path, folder: &Path) -> bool {
 }
 
 /// All processes there are.
-pub(super) fn pids() -> io::Result<Vec<u32>> {
+pub(crate) fn pids() -> io::Result<Vec<u32>> {
     // SAFETY: takes numbers; the handle is nobody else's.
     let snapshot = unsafe {
         let snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);

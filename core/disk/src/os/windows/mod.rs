@@ -5,6 +5,7 @@
 //! rewritten (`a.`, `nul`) on its way to the file system.
 #![expect(unsafe_code, reason = "the system's calls")]
 
+mod flush;
 mod look;
 mod moves;
 mod nt;
@@ -13,6 +14,7 @@ pub(crate) mod security;
 pub(crate) mod streams;
 mod sync;
 
+pub(crate) use flush::sync_written;
 pub(crate) use look::{file_system, names, read_link, stat, stat_handle, stat_of};
 pub(crate) use moves::{
     basic, exchange, hard_link, remove_file, remove_folder, rename, rename_new, set_basic,

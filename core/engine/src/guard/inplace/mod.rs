@@ -20,7 +20,7 @@ use backout_disk::{
     folder::{Entry, Kind},
 };
 use backout_protocol::{
-    Notice, RelPath,
+    NameRule, Notice, RelPath,
     snapshot::{Entry as Saved, Snapshot, What},
 };
 use free::{Freed, is_as_it_was, is_locked};
@@ -46,9 +46,12 @@ pub(super) fn clear(
     for (number, root) in snapshot.roots.iter().enumerate() {
         let live = made(&root.path.0, &freed).map_err(Refusal::Look)?;
         let entries = snapshot.entries.iter().filter(|e| e.root == number);
-        let saved: BTreeMap<&RelPath, &Saved> = entries.map(|e| (&e.path, e)).collect();
+        // On some systems a name is the same name in other letters.
+        let names = snapshot.names;
+        let saved: BTreeMap<String, &Saved> =
+            entries.map(|e| (names.path_key(e.path.as_path()), e)).collect();
         let foreign = foreign.iter().filter(|(root, _)| *root == number).map(|(_, path)| path).collect();
-        let here = Here { saved: &saved, exclude: &exclude, foreign, freed: &freed };
+        let here = Here { saved, names, exclude: &exclude, foreign, freed: &freed };
         // What is staged for the way back, and was reserved for it, lies in there.
         freed.unlock_all(&live, reserve).map_err(Refusal::Look)?;
         here.clear(&live, None).and_then(|()| live.sync_file_system()).map_err(Refusal::Look)?;
@@ -84,13 +87,19 @@ fn above(path: &Path, freed: &Freed) -> Result<Folder, Error> {
 
 /// One root.
 struct Here<'a> {
-    saved: &'a BTreeMap<&'a RelPath, &'a Saved>,
+    saved: BTreeMap<String, &'a Saved>,
+    names: NameRule,
     exclude: &'a Exclude,
     foreign: Vec<&'a RelPath>,
     freed: &'a Freed,
 }
 
 impl Here<'_> {
+    /// What the snapshot has of a name.
+    fn saved(&self, path: &RelPath) -> Option<&Saved> {
+        self.saved.get(&self.names.path_key(path.as_path())).copied()
+    }
+
     /// Whether all of it is the installer's.
     fn may_go(&self, path: &RelPath) -> bool {
         !self.foreign.iter().any(|foreign| foreign.as_path().starts_with(path.as_path()))
@@ -138,7 +147,7 @@ impl Here<'_> {
 
     /// Whether the folder, or a name in it, has to change.
     fn changes(&self, folder: &Folder, rel: &RelPath) -> Result<bool, Error> {
-        let same = match self.saved.get(rel).map(|saved| &saved.facts) {
+        let same = match self.saved(rel).map(|saved| &saved.facts) {
             Some(Some(then)) => differing(&aside::facts(folder)?, then, true).is_empty(),
             Some(None) => true,
             None => !self.may_go(rel),
@@ -146,7 +155,10 @@ impl Here<'_> {
         if !same {
             return Ok(true);
         }
-        let within = |saved: &&&Saved| saved.path.parent().as_ref() == Some(rel);
+        let key = self.names.path_key(rel.as_path());
+        let within = |saved: &&&Saved| {
+            saved.path.parent().is_some_and(|above| self.names.path_key(above.as_path()) == key)
+        };
         let mut missing = self.saved.values().filter(within).count();
         for entry in folder.entries()? {
             let Ok(name) = RelPath::new(&entry.name) else { continue };
@@ -154,7 +166,7 @@ impl Here<'_> {
             if self.leaves_out(&entry.name, &path) {
                 continue;
             }
-            let changes = match (self.saved.get(&path), entry.kind) {
+            let changes = match (self.saved(&path), entry.kind) {
                 (None, _) => self.may_go(&path),
                 (Some(saved), Kind::File) => !is_as_it_was(folder, &entry.name, saved)?,
                 (Some(saved), Kind::Folder) => saved.what != What::Folder,
@@ -165,7 +177,7 @@ impl Here<'_> {
             if changes {
                 return Ok(true);
             }
-            missing = missing.saturating_sub(usize::from(self.saved.contains_key(&path)));
+            missing = missing.saturating_sub(usize::from(self.saved(&path).is_some()));
         }
         Ok(missing > 0)
     }
@@ -181,7 +193,7 @@ impl Here<'_> {
             if self.leaves_out(&entry.name, &path) {
                 continue;
             }
-            let saved = self.saved.get(&path).copied();
+            let saved = self.saved(&path);
             match (saved.map(|saved| &saved.what), entry.kind) {
                 (Some(What::File(_) | What::Link(_)), Kind::Folder | Kind::Other)
                 | (Some(What::Folder), Kind::File | Kind::Symlink | Kind::Other) => {
