@@ -14,7 +14,7 @@ use std::{fs, process::Command};
 /// Every record is written by the one and made durable by the other.
 const CALLS: [&str; 2] = ["pwrite64", "fsync"];
 /// As many of them as a day's run takes.
-const POINTS: usize = 36;
+const POINTS: usize = 48;
 
 fn stage(world: &World) -> Command {
     world.verb_command("rollback", &["--stage-only", "--no-parent"])
