@@ -3,6 +3,7 @@
 
 use crate::{
     build::{cargo, target},
+    memory,
     programs::{self, Ended, Program, Round},
 };
 use std::{
@@ -16,8 +17,11 @@ use std::{
 /// The package.
 const PACKAGE: &str = "backout-crash";
 /// Those that take longest begin first.
-const LONGEST: [&str; 6] =
-    ["barriers", "parent_sweep", "power_cut", "kill_sweep", "fault_sweep", "service_faults"];
+const LONGEST: [&str; 7] =
+    ["barriers", "power_states", "power_cut", "service_faults", "kill_sweep", "guard", "parent_sweep"];
+
+/// Those that need a real disk, file systems of a kind, or a whole machine.
+const ON_DISK: [&str; 5] = ["file_systems", "overlay", "power_cut", "real_faults", "snapshot"];
 
 /// How much of it is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +55,14 @@ pub(crate) fn test(extent: Extent, round: &mut Round) -> Result<(), String> {
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
 }
 
-/// Runs all of them, as many at once as there are processors.
+/// Runs all of them side by side, one more at once than there are processors: now and then each waits.
 fn side_by_side(
     programs: Vec<Program>,
     extent: Extent,
     tallies: &Path,
     round: &Round,
 ) -> Vec<(Program, Result<Ended, String>)> {
-    let width = std::thread::available_parallelism().map_or(2, usize::from);
+    let width = std::thread::available_parallelism().map_or(2, usize::from) + 1;
     let (seed, limit) = (round.seed, round.limit);
     let (left, done) = (Mutex::new(programs.into_iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -81,7 +85,10 @@ fn side_by_side(
 fn command(program: &Program, extent: Extent, tallies: &Path) -> Result<Command, String> {
     let tally = tallies.join(&program.name);
     fs::write(&tally, "").map_err(|e| format!("{}: {e}", tally.display()))?;
-    let mut command = programs::plainly(program);
+    let mut command = match ON_DISK.contains(&program.name.as_str()) {
+        true => programs::plainly(program),
+        false => memory::plainly(program),
+    };
     command.env("BACKOUT_TALLY", tally);
     if extent == Extent::Whole {
         command.arg("--include-ignored").env("BACKOUT_WHOLE", "1");

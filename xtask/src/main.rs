@@ -11,6 +11,7 @@ mod dist;
 mod docs;
 mod guards;
 mod header;
+mod memory;
 mod programs;
 mod reboot;
 mod seed;

@@ -77,7 +77,7 @@ impl Verb {
     pub fn before(self) -> (World, Snapshot) {
         let world = World::small();
         if self == Verb::Undo {
-            world.rollback(&[]).ends(0);
+            world.rollback(&["--no-parent"]).ends(0);
         }
         let files = world.files();
         (world, files)

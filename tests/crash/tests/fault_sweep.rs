@@ -60,7 +60,7 @@ fn sweep(verb: Verb, points: Vec<(&'static str, &'static str, u64)>) {
 #[test]
 fn a_rollback_survives_a_medium_that_fails() {
     if have_strace() {
-        sweep(Verb::Rollback, drawn(points(Verb::Rollback, &CHANGES, &MEDIUM), 160));
+        sweep(Verb::Rollback, drawn(points(Verb::Rollback, &CHANGES, &MEDIUM), 72));
     }
 }
 
@@ -69,7 +69,7 @@ fn a_rollback_survives_calls_that_fail_for_other_reasons() {
     if have_strace() {
         let mut all = points(Verb::Rollback, &LOOKS, &RIGHTS);
         all.extend(points(Verb::Rollback, &CHANGES, &ODD));
-        sweep(Verb::Rollback, drawn(all, 110));
+        sweep(Verb::Rollback, drawn(all, 56));
     }
 }
 
@@ -78,6 +78,6 @@ fn an_undo_survives_calls_that_fail() {
     if have_strace() {
         let mut all = points(Verb::Undo, &CHANGES, &[&MEDIUM[..], &ODD[..]].concat());
         all.extend(points(Verb::Undo, &LOOKS, &RIGHTS));
-        sweep(Verb::Undo, drawn(all, 80));
+        sweep(Verb::Undo, drawn(all, 40));
     }
 }

@@ -7,7 +7,7 @@
     reason = "tests make files, stop at the first surprise and print their figures"
 )]
 
-use backout_crash::{Side, Verb, have_strace, settled, tally};
+use backout_crash::{Side, Verb, have_strace, is_whole, settled, tally};
 use backout_kit::{Snapshot, World};
 use std::{
     fs::File,
@@ -18,8 +18,8 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// How many cuts of each file system, spread over the whole run.
-const CUTS: usize = 24;
+/// How many cuts of each file system, spread over the whole run: in a day, and where everything is taken.
+const CUTS: [usize; 2] = [12, 48];
 
 /// Only what fails waits so long.
 const LONG: Duration = Duration::from_secs(120);
@@ -146,7 +146,7 @@ fn survives(kind: &'static str) {
     let points: Vec<(&str, u64)> =
         calls.iter().flat_map(|(call, n)| (1..=*n).map(move |n| (*call, n))).collect();
     let (mut old_side, mut new_side) = (0, 0);
-    for (call, n) in points.iter().step_by(points.len().div_ceil(CUTS)) {
+    for (call, n) in points.iter().step_by(points.len().div_ceil(CUTS[usize::from(is_whole())])) {
         medium.put_back(&before);
         Verb::Rollback.injected(&world, call, "signal=KILL", *n);
         medium.cut();

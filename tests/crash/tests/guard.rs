@@ -8,17 +8,21 @@
 )]
 
 use backout_crash::{
-    Side, calls, drawn,
+    Side, calls,
+    damage::transaction,
+    drawn,
     guarded::{guard, guard_with, installer, watch},
     have_strace, promised, recover, settled, shard, tally,
 };
 use backout_kit::{Running, Snapshot, World, process, strace};
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
+/// How often what is waited for is looked at.
+const LOOK: Duration = Duration::from_millis(2);
 /// Other calls than a record's: so many points of all of them.
-const POINTS: usize = 40;
+const POINTS: usize = 16;
 /// So many points of recoveries that are killed too.
-const DEEP: usize = 24;
+const DEEP: usize = 14;
 
 /// A call of guard with an installer that ends with this code.
 type Call = fn(&World, u8) -> Command;
@@ -154,7 +158,7 @@ fn a_recovery_of_a_guard_that_is_killed_too_leaves_everything_as_before() {
 }
 
 /// So many points of a guard that learns.
-const LEARNING: usize = 16;
+const LEARNING: usize = 12;
 
 #[test]
 fn a_profile_that_is_learned_is_whole_or_not_there() {
@@ -249,8 +253,11 @@ fn a_confirmation_that_is_killed_is_given_again_and_keeps_the_work_whole() {
     let waits = || {
         let world = World::small();
         let mut run = Running::start(&mut guard_with(&world, 0, &["--confirm-within", "1h"]));
-        while !world.plain(&["status"]).stdout.contains("waits to be confirmed") {
+        let says_so = |journal: String| journal.contains("record:AwaitingConfirm");
+        let journal = || std::fs::read_to_string(transaction(&world)?.join("journal")).ok();
+        while !journal().is_some_and(says_so) {
             promised!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
+            std::thread::sleep(LOOK);
         }
         process::kill(run.child.id());
         let _ = run.child.wait();

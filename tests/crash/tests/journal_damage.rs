@@ -79,7 +79,7 @@ fn a_recovery_of_a_flipped_journal_settles_the_run_or_touches_nothing() {
         places.extend(ends.map(|end| (n, end.saturating_sub(5))));
         last.extend(places.pop());
     }
-    last.extend(drawn(places, 50));
+    last.extend(drawn(places, 26));
     let (mut settled, mut refused) = (0, 0);
     for (n, at) in last {
         let Some((world, old)) = Verb::Rollback.killed("pwrite64", n) else { continue };

@@ -24,7 +24,7 @@ fn a_service_that_was_stopped_stays_stopped_whenever_the_run_dies() {
     let new = after.files();
     let calls = made.into_iter().filter(|(call, _)| CALLS.contains(call));
     let all: Vec<_> = calls.flat_map(|(call, count)| (1..=count).map(move |n| (call, n))).collect();
-    let (mut sides, points) = ([0, 0], drawn(all, 50));
+    let (mut sides, points) = ([0, 0], drawn(all, 26));
     for (call, n) in &points {
         let (world, old) = stopped();
         let at = format!("killed at {call} no. {n}");

@@ -7,17 +7,23 @@
     reason = "a test stops at the first surprise and prints its figures"
 )]
 
-use backout_crash::{Verb, have_strace, promise::broken, promised, shard, tally};
+use backout_crash::{Verb, drawn, have_strace, promise::broken, promised, shard, tally};
 use backout_kit::{Run, World, process, snapshot, strace};
 use std::{
     collections::BTreeMap,
     fs,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 /// Calls by which something becomes durable, or is told.
 const CALLS: [&str; 9] =
     ["mkdirat", "write", "pwrite64", "fsync", "syncfs", "renameat", "renameat2", "unlinkat", "flock"];
+
+/// So many of them are taken in a day.
+const POINTS: usize = 70;
+/// How often what is waited for is looked at: a processor that only looks is one that the run has not.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// The state folder's lock, taken by this process: whoever wants it waits.
 fn take_lock(world: &World) -> fs::File {
@@ -40,7 +46,7 @@ fn worker(parent: &mut Child) -> String {
         if !pid.is_empty() {
             return pid;
         }
-        std::thread::yield_now();
+        std::thread::sleep(LOOK);
     }
 }
 
@@ -55,7 +61,7 @@ fn until_traced(pid: u32, strace: &mut Child) {
             assert!(!process::is_there(pid), "strace did not attach: {ended}");
             return;
         }
-        std::thread::yield_now();
+        std::thread::sleep(LOOK);
     }
 }
 
@@ -88,7 +94,7 @@ fn sweep(verb: Verb) {
     let (calls, new) = (verb.calls(), verb.after());
     let points = calls.iter().filter(|(call, _)| CALLS.contains(call));
     let points = points.flat_map(|(call, count)| (1..=*count).map(move |n| (*call, n))).collect();
-    let codes = shard::over(points, |(call, n)| {
+    let codes = shard::over(drawn(points, POINTS), |(call, n)| {
         let (world, old) = verb.before();
         let at = format!("{verb:?}, worker killed at {call} no. {n}");
         let run = killed(verb, &world, call, n);

@@ -78,6 +78,26 @@ fn a_guard_that_goes_back_survives_every_cut() {
 }
 
 #[test]
+fn a_guard_of_a_folder_that_keeps_survives_every_cut() {
+    assert!(survives(Scenario::WatchKept) != 1, "it must end old here and new there");
+}
+
+#[test]
+fn a_guard_of_a_folder_that_goes_back_survives_every_cut() {
+    survives(Scenario::WatchBackedOut);
+}
+
+#[test]
+fn a_guard_that_is_confirmed_survives_every_cut() {
+    assert!(survives(Scenario::Confirmed) != 1, "it must end old here and new there");
+}
+
+#[test]
+fn a_guard_that_nobody_confirms_survives_every_cut() {
+    survives(Scenario::Unconfirmed);
+}
+
+#[test]
 fn a_rollback_to_a_snapshot_survives_every_cut() {
     assert!(survives(Scenario::Restore) != 1, "it must end old here and new there");
 }

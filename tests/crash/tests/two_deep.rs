@@ -35,7 +35,7 @@ fn a_recovery_that_is_killed_too_ends_old_or_new() {
         let counts = counts.into_iter().filter(|(deep, _)| CALLS.contains(deep));
         all.extend(counts.flat_map(|(deep, count)| (1..=count).map(move |n| (call, at, deep, n))));
     }
-    let ended = shard::over(drawn(all, 70), |(call, at, deep, n)| {
+    let ended = shard::over(drawn(all, 44), |(call, at, deep, n)| {
         let (world, old) = Verb::Rollback.killed(call, at).expect("it was killed there before");
         strace::injected(&recover(&world), deep, "signal=KILL", n).output().unwrap();
         settled(&world, &old, &new, &format!("killed at {call} no. {at}, its recovery at {deep} no. {n}"))

@@ -79,7 +79,7 @@ impl Machine {
         fs::write(at.join("small.ron"), SMALL).unwrap();
         let units = r#"units: { "First": "first.service", "Second": "second" }"#;
         let site = format!(
-            "( vars: {{ \"home\": {:?} }}, services: System, {units}, timeouts: (stop: 20, start: 30, status: 20), )",
+            "( vars: {{ \"home\": {:?} }}, services: System, {units}, timeouts: (stop: 120, start: 120, status: 120), )",
             at.join("home")
         );
         fs::write(at.join("site.ron"), site).unwrap();

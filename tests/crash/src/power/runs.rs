@@ -1,16 +1,15 @@
 //! The runs that are recorded, each as a command in a world of its own.
 
-use super::{Cut, Shelf, Tree, cut, settle::Recorded, strace::Threads, tree};
-use crate::guarded;
-use backout_kit::{Run, World, deeds, write};
-use std::{
-    collections::BTreeMap,
-    fs,
-    ops::ControlFlow,
-    os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
-    process::Command,
+use super::{
+    Cut, Shelf, Tree, cut,
+    settle::Recorded,
+    strace::Threads,
+    tree,
+    worlds::{acting, snapshot_behind_it},
 };
+use crate::guarded;
+use backout_kit::World;
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path, process::Command};
 
 /// What is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +32,14 @@ pub enum Scenario {
     Kept,
     /// A guard of one that fails, and its way back.
     BackedOut,
+    /// A guard of a folder, without a profile, whose installer does well.
+    WatchKept,
+    /// One whose installer fails, and its way back.
+    WatchBackedOut,
+    /// A guard that is to be confirmed and is, with the confirmation.
+    Confirmed,
+    /// One that nobody confirms, and its way back.
+    Unconfirmed,
     /// A rollback to a snapshot: files, links, folders and their rights.
     Restore,
     /// A rollback with actions of a plugin.
@@ -53,9 +60,18 @@ impl Scenario {
         Scenario::Kept,
     ];
 
-    /// Every so manyth of its states is settled in a day: each state of a run with actions has its plugin's library in it.
+    /// Every so manyth of its states is settled in a day, all of them of those that everything else is made of: guards have many,
+    /// and each state of a run with actions has its plugin's library in it.
     pub fn share(self) -> u64 {
-        if matches!(self, Scenario::Acts | Scenario::ActsUndone) { 4 } else { 1 }
+        match self {
+            // Few states of a staging wait already: a part of them might miss all of those.
+            Scenario::Staging => 1,
+            Scenario::Rollback | Scenario::Undo | Scenario::Forwards | Scenario::Backwards => 1,
+            Scenario::PutBack | Scenario::Commit | Scenario::Kept => 2,
+            Scenario::Restore | Scenario::BackedOut | Scenario::WatchKept | Scenario::Confirmed => 4,
+            Scenario::Acts | Scenario::ActsUndone => 4,
+            Scenario::WatchBackedOut | Scenario::Unconfirmed => 8,
+        }
     }
 
     /// Records it, in a world that is returned. `exe`: the binary, with what is in its environment.
@@ -97,9 +113,7 @@ impl Scenario {
                         world.command(&["undo", "--yes", "--json", "--jobs", "1", "--no-parent"])
                     }
                 };
-                let name = format!("{self:?}");
-                let recorded = shelf.record_threads(&world, &name, &by(exe, run), &[], Threads::All);
-                (world, recorded)
+                self.record_all(world, shelf, &by(exe, run))
             }
             Scenario::Restore => {
                 let id = snapshot_behind_it(&world);
@@ -108,12 +122,24 @@ impl Scenario {
                 let recorded = shelf.record(&world, "restore", &by(exe, back), &[]);
                 (world, recorded)
             }
-            Scenario::Kept | Scenario::BackedOut => {
-                let code = u8::from(self == Scenario::BackedOut);
-                let guard = guarded::guard(&world, code);
-                let name = format!("{self:?}");
-                let recorded = shelf.record_threads(&world, &name, &by(exe, guard), &[], Threads::All);
-                (world, recorded)
+            Scenario::Kept | Scenario::BackedOut | Scenario::WatchKept | Scenario::WatchBackedOut => {
+                let code = u8::from(matches!(self, Scenario::BackedOut | Scenario::WatchBackedOut));
+                let guard = match self {
+                    Scenario::Kept | Scenario::BackedOut => guarded::guard(&world, code),
+                    _ => guarded::watch_folder(&world, code),
+                };
+                self.record_all(world, shelf, &by(exe, guard))
+            }
+            Scenario::Unconfirmed => {
+                let guard = guarded::unconfirmed(&world);
+                self.record_all(world, shelf, &by(exe, guard))
+            }
+            Scenario::Confirmed => {
+                let mut shell = guarded::confirmed(&world, exe.get_program());
+                for (name, value) in exe.get_envs() {
+                    shell.env(name, value.unwrap_or_default());
+                }
+                self.record_all(world, shelf, &shell)
             }
             Scenario::Forwards | Scenario::Backwards => {
                 let last = if self == Scenario::Forwards { "Armed" } else { "Undo" };
@@ -126,6 +152,14 @@ impl Scenario {
                 (world, recovered)
             }
         }
+    }
+}
+
+impl Scenario {
+    /// Records a command and all that it starts.
+    fn record_all(self, world: World, shelf: &Shelf, command: &Command) -> (World, Recorded) {
+        let recorded = shelf.record_threads(&world, &format!("{self:?}"), command, &[], Threads::All);
+        (world, recorded)
     }
 }
 
@@ -179,43 +213,6 @@ fn last_record(tree: &Tree) -> Option<String> {
     let text = String::from_utf8_lossy(&journal[..=end]);
     let record = text.lines().rfind(|line| line.contains("record:"))?.split("record:").nth(1)?;
     Some(record.chars().take_while(|c| c.is_alphanumeric()).collect())
-}
-
-/// A world with actions, whose plugin is small: a run keeps a copy of it.
-fn acting() -> World {
-    let world = deeds::without_services();
-    let plugins = fs::read_dir(&world.plugins).unwrap().map(|entry| entry.unwrap().path());
-    for plugin in plugins.filter(|path| path.extension().is_some_and(|end| end == "so")) {
-        assert!(Command::new("strip").arg(plugin).status().unwrap().success());
-    }
-    world
-}
-
-/// A snapshot of the world, which is changed behind it in every way that a snapshot takes back.
-fn snapshot_behind_it(world: &World) -> String {
-    let live = world.home.join("live");
-    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    let link = |to: &str, name: &str| {
-        let _ = fs::remove_file(live.join(name));
-        symlink(to, live.join(name)).unwrap();
-        let then = filetime::FileTime::from_unix_time(1_200_000_000, 7);
-        filetime::set_symlink_file_times(live.join(name), then, then).unwrap();
-    };
-    link("a.conf", "turned");
-    link("nowhere", "lost");
-    fs::create_dir(live.join("empty")).unwrap();
-    let mut create = world.command(&["snapshot", "create", &world.profile]);
-    let taken = Run::to_its_end(create.args(world.flags()).arg("--json")).ends(0);
-    write(&live.join("b.conf"), "other");
-    mode(&live.join("a.conf"), 0o600);
-    mode(&live.join("sub"), 0o700);
-    mode(&world.home, 0o750);
-    link("b.conf", "turned");
-    fs::remove_file(live.join("lost")).unwrap();
-    link("sub", "came");
-    fs::remove_dir(live.join("empty")).unwrap();
-    write(&world.home.join("fresh/deep/x"), "x");
-    taken.json["data"]["id"].as_str().unwrap().to_owned()
 }
 
 fn rollback(world: &World) -> Command {

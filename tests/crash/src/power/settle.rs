@@ -3,25 +3,17 @@
 use super::{
     cut::{self, Cut},
     disk::Disk,
+    recovery::{self, Copies},
     strace::{self, Call},
     tree::{self, Tree},
 };
-use backout_disk::fingerprint::digest_bytes;
-use backout_engine::{
-    Cancel, Ending, Faces, HostError, Listed, Observer, PluginHost, RunReport, recover, window::Extent,
-};
-use backout_host::{Hosting, Pinning, Plugins};
+use backout_engine::Ending;
 use backout_kit::{Snapshot, snapshot};
-use backout_protocol::{
-    Event, Plan,
-    message::{Answer, PlanRequest, Proposal, Request},
-    plan::PluginRef,
-    text::from_ron,
-};
+use backout_protocol::{Plan, text::from_ron};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -111,7 +103,7 @@ impl Recorded {
         let Part { nth, of, from, to, until_violated } = *part;
         let ends: Vec<Snapshot> = self.ends.iter().map(|at| snapshot(&at.join("home"))).collect();
         let calls = self.calls();
-        let copies = Copies(Plugins::new([], Pinning::WhereListed, Hosting::Here));
+        let copies = Copies::default();
         let (mut found, mut number) = (Found::default(), 0);
         let _ = cut::within(self.disk(), &calls, from..=to, |cut| {
             number += 1;
@@ -142,52 +134,11 @@ fn told(cut: &Cut, calls: &[Call]) -> String {
     format!("behind call {} ({call}) {} survived", cut.calls, cut.what)
 }
 
-/// The copies of plugins that runs keep, asked in this process; each must be whole each time.
-struct Copies(Plugins);
-
-impl PluginHost for Copies {
-    fn find(&self, id: &str) -> Result<PluginRef, HostError> {
-        Err(HostError::NotFound { id: id.to_owned(), searched: Vec::new() })
-    }
-    fn plan(&self, plugin: &PluginRef, _: &PlanRequest) -> Result<Proposal, HostError> {
-        Err(HostError::NotFound { id: plugin.id.clone(), searched: Vec::new() })
-    }
-    fn act(&self, plugin: &PluginRef, request: &Request, held: Option<&File>) -> Result<Answer, HostError> {
-        let bytes = fs::read(&plugin.file.0).unwrap_or_default();
-        if digest_bytes(&bytes) != plugin.sha256 {
-            let (file, why) = (plugin.file.clone(), "the copy is not what the run has kept".to_owned());
-            return Err(HostError::Distrusted { file, why });
-        }
-        PluginHost::act(&self.0, plugin, request, held)
-    }
-    fn list(&self) -> Vec<Listed> {
-        Vec::new()
-    }
-}
-
-struct Quiet;
-
-impl Observer for Quiet {
-    fn event(&self, _: &Event) {}
-}
-
-/// The real recovery, in this process.
-fn recovered(state: &Path, copies: &Copies) -> RunReport {
-    let cancel = Cancel::default();
-    let faces = Faces {
-        observer: &Quiet,
-        cancel: &cancel,
-        host: copies,
-        registry: backout_machine::registry::here(),
-    };
-    recover::run(state, Extent::Whole, &faces)
-}
-
 /// Lays a state out and settles it; says which of `ends` it came to.
 fn settled(root: &Path, medium: &Tree, ends: &[Snapshot], copies: &Copies) -> Result<usize, String> {
     tree::lay_out(medium, root);
     let (home, state) = (root.join("home"), root.join("state"));
-    let report = recovered(&state, copies);
+    let report = recovery::first(&state, &home, ends, copies)?;
     let waits = matches!(report.ending, Ending::Staged);
     if !waits && !matches!(report.ending, Ending::Completed | Ending::RolledBack(_) | Ending::NothingToDo) {
         return Err(format!("recover ended {:?}", report.ending));
@@ -206,7 +157,7 @@ fn settled(root: &Path, medium: &Tree, ends: &[Snapshot], copies: &Copies) -> Re
             all.collect::<Vec<_>>().join("\n or\n  ")
         )
     })?;
-    let again = recovered(&state, copies);
+    let again = recovery::run(&state, copies);
     if !matches!((waits, &again.ending), (false, Ending::NothingToDo) | (true, Ending::Staged)) {
         return Err(format!("a second recover ended {:?}", again.ending));
     }

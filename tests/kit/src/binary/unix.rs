@@ -41,8 +41,10 @@ fn slim(built: &Path) -> PathBuf {
         return to;
     }
     fs::create_dir_all(&folder).unwrap();
-    // In place of the other in one step: who has that open goes on with it.
-    let new = folder.join(format!("{}.new", std::process::id()));
+    // In place of the other in one step: who has that open goes on with it. In a folder of its own: a process's number is another's
+    // too, in a namespace of its own.
+    let own = tempfile::tempdir_in(&folder).unwrap();
+    let new = own.path().join("new");
     let stripped = Command::new("strip").arg("-o").arg(&new).arg(built).stdin(Stdio::null()).status();
     if !stripped.is_ok_and(|s| s.success()) {
         // No such tool: the whole one is only slow.
