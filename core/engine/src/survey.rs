@@ -15,7 +15,8 @@ use backout_machine::{
     service::{self, Companion, Hold, Needs, ServiceError, ServiceState, Services},
 };
 use backout_protocol::{
-    ComponentId, HostPath, MachineType, Profile, ServiceName,
+    ComponentId, Configuration, HostPath, MachineType, Profile, ServiceName,
+    configuration::Part,
     message::{ListedFile, ProcessFact},
     path::encode,
     plan::{EffectiveSite, Resolved},
@@ -134,6 +135,31 @@ impl Services for Remembered {
 
     fn start_type(&self, service: &ServiceName) -> Option<String> {
         self.services.start_type(service)
+    }
+
+    fn configuration(
+        &self,
+        service: &ServiceName,
+        known: Option<&Configuration>,
+    ) -> Result<Option<Configuration>, ServiceError> {
+        self.services.configuration(service, known)
+    }
+
+    fn settable(&self, part: Part, now: &Configuration, then: &Configuration, roots: &[HostPath]) -> bool {
+        self.services.settable(part, now, then, roots)
+    }
+
+    fn is_of_files(&self, part: Part, now: &Configuration, then: &Configuration, roots: &[HostPath]) -> bool {
+        self.services.is_of_files(part, now, then, roots)
+    }
+
+    fn configure(
+        &self,
+        service: &ServiceName,
+        to: &Configuration,
+        parts: &[Part],
+    ) -> Result<(), ServiceError> {
+        self.services.configure(service, to, parts)
     }
 
     fn companions(&self, service: &ServiceName) -> Result<Vec<Companion>, ServiceError> {

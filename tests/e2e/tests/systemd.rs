@@ -407,7 +407,8 @@ fn whether_a_unit_is_enabled_goes_back_to_a_snapshot_and_by_a_guard_and_forth_by
     let is = |wanted: &str| assert_eq!(machine.systemctl(&["is-enabled", "second"]), wanted);
     let at = |name: &str| machine.path().join(name).to_str().unwrap().to_owned();
     let call = |words: &[&str]| {
-        let all = [words, &["--json", "--state-dir", &at("state")]].concat();
+        let state = at("state");
+        let all = [words, &["--json", "--state-dir", &state]].concat();
         Run::of(&machine.command(&at("backout"), &all).output().unwrap())
     };
     let created = call(&["snapshot", "create", &at("small.ron"), "--site", &at("site.ron")]).ends(0);
@@ -440,11 +441,10 @@ fn whether_a_unit_is_enabled_goes_back_to_a_snapshot_and_by_a_guard_and_forth_by
         &setup,
     );
     let before = machine.files();
-    let guard =
-        ["guard", &at("small.ron"), "--site", &at("site.ron"), "--plugin-dir", &at("plugins"), "--yes"];
-    let words =
-        [&guard[..], &["--settle", "0", "--json", "--state-dir", &at("state"), "--", &at("setup.sh")]]
-            .concat();
+    let (profile, site, plugins) = (at("small.ron"), at("site.ron"), at("plugins"));
+    let (state, setup) = (at("state"), at("setup.sh"));
+    let words = ["guard", &profile, "--site", &site, "--plugin-dir", &plugins, "--yes", "--settle", "0"];
+    let words = [&words[..], &["--json", "--state-dir", &state, "--", &setup]].concat();
     Run::of(&machine.command(&at("backout"), &words).output().unwrap()).ends(20);
     is("enabled");
     assert!(machine.files() == before && machine.runs("second"));
