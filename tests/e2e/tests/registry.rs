@@ -15,12 +15,13 @@ use backout_machine::{
 };
 use backout_protocol::{
     Configuration, KeyName, KeyPath,
+    configuration::Part,
     profile::Timeouts,
     registry::{Edit, KeyTree, Value, edits},
 };
 use std::{
     fs,
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -169,11 +170,9 @@ fn keys_go_back_to_a_snapshot_and_forth_by_undo_and_a_run_that_is_killed_is_reco
     let is = product.trees();
     let second = world.files();
     let differs = world.plain(&["snapshot", "diff", &id]).ends(0);
-    assert!(
-        differs.stdout.contains(r"RPC\\深い") && differs.json["data"]["differs"] == true,
-        "{}",
-        differs.stdout
-    );
+    let told = differs.json["data"]["settings"].as_array().unwrap();
+    let about = |what: &str| told.iter().any(|one| one["about"].as_str().unwrap().ends_with(what));
+    assert!(about(r"\RPC\深い") && about(r"\Version"), "{}", differs.stdout);
     world.plain(&["snapshot", "verify", &id]).ends(0);
 
     let from = format!("snapshot:{id}");
@@ -188,6 +187,8 @@ fn keys_go_back_to_a_snapshot_and_forth_by_undo_and_a_run_that_is_killed_is_reco
     let whole = u64::try_from(begun.elapsed().as_millis()).unwrap();
     for n in 1..=6 {
         installed();
+        // Its time is another each time.
+        let second = world.files();
         let mut run = world.verb_command("rollback", &["--from", &from, "--no-parent"]);
         let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // The moment is what is tried here; nothing is waited for.
@@ -219,11 +220,6 @@ fn keys_of_folders_that_are_named_by_hand_are_kept_and_those_of_everybody_refuse
     }
 }
 
-fn sc(arguments: &[&str]) {
-    let done = Command::new("sc").args(arguments).stdout(Stdio::null()).status().unwrap();
-    assert!(done.success(), "{arguments:?}");
-}
-
 #[test]
 fn how_services_are_configured_goes_back_to_a_snapshot_and_forth_by_undo() {
     let machine = Installed::new();
@@ -240,7 +236,14 @@ fn how_services_are_configured_goes_back_to_a_snapshot_and_forth_by_undo() {
     let was = configured();
     // An installer's work: another program line, a start at boot, something that it needs.
     let line = format!(r#"{} "C:\windows\system32\kernel32.dll""#, was.image);
-    sc(&["config", &was.key, "start=", "auto", "binPath=", &line, "depend=", "RpcSs"]);
+    let changed = backout_protocol::configuration::Scm {
+        start: 2,
+        image: line.clone(),
+        needs: vec!["RpcSs".to_owned()],
+        ..was.clone()
+    };
+    let parts = [Part::Start, Part::Image, Part::Needs];
+    scm.configure(&name, &Configuration::Scm(changed), &parts).unwrap();
     let is = configured();
     assert_eq!((is.start, &is.image, is.needs.as_slice()), (2, &line, ["RpcSs".to_owned()].as_slice()));
     let differs = world.plain(&["snapshot", "diff", &id]).ends(0);

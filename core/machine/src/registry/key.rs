@@ -184,8 +184,10 @@ impl Key {
 
     pub(super) fn set(&self, name: &str, value: &Value) -> io::Result<()> {
         let (name, size) = (wide(name), value.bytes.len() as u32);
+        // Where there are none, what Rust points to is no address that the system takes.
+        let bytes = if size == 0 { ptr::null() } else { value.bytes.as_ptr() };
         // SAFETY: the name ends with a NUL; the bytes are as many as is said.
-        done(unsafe { RegSetValueExW(self.0, name.as_ptr(), 0, value.kind, value.bytes.as_ptr(), size) })
+        done(unsafe { RegSetValueExW(self.0, name.as_ptr(), 0, value.kind, bytes, size) })
     }
 
     pub(super) fn unset(&self, name: &str) -> io::Result<()> {
