@@ -13,7 +13,7 @@ use crate::{
     report::{Ending, RunReport},
     rollback,
     setting::Settings,
-    snapshot::{restore, store},
+    snapshot::{restore, settings, store},
     state::{Locked, State},
     tidy,
     transaction::Transaction,
@@ -90,6 +90,7 @@ impl Guard<'_> {
             log::warn!("run {}: {e}", self.tx.run);
         }
         drop_ins::make(&saved, &self.tx.plan, self.services, state.path()).map_err(&refused)?;
+        settings::make_startable(&saved, self.services).map_err(&refused)?;
         let mut were = self.were.clone();
         let settings = Settings { registry: faces.registry, services: self.services };
         let mut plan = changes(state, self.tx, came.as_ref(), &saved, settings, &never, Some(&mut were))

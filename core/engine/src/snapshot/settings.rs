@@ -150,6 +150,21 @@ pub(crate) fn restore(
     Ok((steps, notices))
 }
 
+/// Lets services start again as they did when the snapshot was taken: one that is disabled no run stops, as it could not be
+/// started again. In place, for who has no other way than back; may be repeated.
+///
+/// # Errors
+/// [`Refusal::Service`].
+pub(crate) fn make_startable(snapshot: &Snapshot, services: &dyn Services) -> Result<(), Refusal> {
+    for (service, then) in Settings::from(snapshot).services {
+        let now = services.configuration(&service, Some(&then)).map_err(Refusal::Service)?;
+        if now.is_some_and(|now| now.part(Part::Start) != then.part(Part::Start)) {
+            services.configure(&service, &then, &[Part::Start]).map_err(Refusal::Service)?;
+        }
+    }
+    Ok(())
+}
+
 /// What differs.
 pub fn differences(from: &Settings, to: &Settings) -> Vec<Difference> {
     let mut found = Vec::new();
