@@ -162,10 +162,11 @@ fn below(parent: &Folder, name: &OsStr) -> Result<Folder, Error> {
     parent.open_below(&rel)
 }
 
-/// Renames, over whatever file has the new name, and syncs both folders.
+/// Renames, over whatever file has the new name, and syncs both folders: to the tests one barrier of whoever calls for it.
 ///
 /// # Errors
 /// The system's.
+#[track_caller]
 pub fn rename(from: &Folder, name: &OsStr, to: &Folder, to_name: &OsStr) -> Result<(), Error> {
     let path = from.path().join(name);
     os::rename(&from.handle, name, &to.handle, to_name).map_err(|e| Error::io("rename", &path, e))?;
@@ -233,17 +234,22 @@ pub struct Preallocated {
 
 impl Preallocated {
     /// Makes `name`, fills it with `len` line ends (really written, so that a full disk cannot refuse a later write in
-    /// place), and syncs file and folder.
+    /// place), and syncs file and folder: to the tests one barrier of whoever calls for it.
     ///
     /// # Errors
     /// [`ErrorKind::Exists`], [`ErrorKind::NoSpace`], the system's.
+    #[track_caller]
     pub fn create(folder: &Folder, name: &OsStr, len: u64) -> Result<Self, Error> {
         let path = folder.path().join(name);
         let mut file =
             os::create_file(&folder.handle, name, 0o600).map_err(|e| Error::io("make", &path, e))?;
         let blanks = vec![b'\n'; usize::try_from(len).unwrap_or(0)];
         let filled = file.write_all(&blanks).map_err(|e| Error::io("write", &path, e));
-        let synced = filled.and_then(|()| barrier::sync_file(&file).map_err(|e| Error::sync(&path, e)));
+        // Not in a closure: that would not know who called.
+        let synced = match filled {
+            Ok(()) => barrier::sync_file(&file).map_err(|e| Error::sync(&path, e)),
+            Err(e) => Err(e),
+        };
         if let Err(e) = synced {
             let _ = os::remove_file(&folder.handle, name);
             return Err(e);

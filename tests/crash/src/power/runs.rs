@@ -49,7 +49,8 @@ pub enum Scenario {
 }
 
 impl Scenario {
-    /// Those that pass every barrier: a commit passes what a rollback does, and so do a restore and a guard's way back.
+    /// Those that pass every barrier: a commit passes what a rollback does, and so do a restore and a guard's way back; one
+    /// that is confirmed passes what other guards do.
     pub const ALL: [Scenario; 7] = [
         Scenario::Rollback,
         Scenario::Undo,
@@ -57,7 +58,7 @@ impl Scenario {
         Scenario::Staging,
         Scenario::Forwards,
         Scenario::Backwards,
-        Scenario::Kept,
+        Scenario::Confirmed,
     ];
 
     /// Every so manyth of its states is settled in a day, all of them of those that everything else is made of: guards have many,
@@ -67,10 +68,10 @@ impl Scenario {
             // Few states of a staging wait already: a part of them might miss all of those.
             Scenario::Staging => 1,
             Scenario::Rollback | Scenario::Undo | Scenario::Forwards | Scenario::Backwards => 1,
-            Scenario::PutBack | Scenario::Commit | Scenario::Kept => 2,
-            Scenario::Restore | Scenario::BackedOut | Scenario::WatchKept | Scenario::Confirmed => 4,
-            Scenario::Acts | Scenario::ActsUndone => 4,
-            Scenario::WatchBackedOut | Scenario::Unconfirmed => 8,
+            Scenario::Commit | Scenario::Kept => 2,
+            Scenario::Restore | Scenario::WatchKept | Scenario::Confirmed => 4,
+            Scenario::PutBack | Scenario::BackedOut | Scenario::WatchBackedOut | Scenario::Unconfirmed => 8,
+            Scenario::Acts | Scenario::ActsUndone => 8,
         }
     }
 

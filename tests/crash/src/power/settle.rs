@@ -12,7 +12,7 @@ use backout_kit::{Snapshot, snapshot};
 use backout_protocol::{Plan, text::from_ron};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -34,6 +34,8 @@ pub struct Recorded {
     pub ends: Vec<PathBuf>,
     /// What the run said it came to, of `ends`: then nothing may take that away again.
     pub done: usize,
+    /// Calls, by their place, that are taken out of what was done: syncs, of which nothing that was done depends.
+    pub without: BTreeSet<usize>,
 }
 
 /// What came out of one part of the states.
@@ -89,7 +91,8 @@ impl Found {
 impl Recorded {
     /// The calls.
     pub fn calls(&self) -> Vec<Call> {
-        strace::read(&self.log)
+        let calls = strace::read(&self.log).into_iter().enumerate();
+        calls.filter(|(at, _)| !self.without.contains(at)).map(|(_, call)| call).collect()
     }
 
     /// The medium before the run.

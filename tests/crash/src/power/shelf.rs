@@ -7,6 +7,7 @@ use super::{
 };
 use backout_kit::{World, seed, snapshot};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -68,7 +69,8 @@ impl Shelf {
         let waits = std::fs::read_dir(after.join("state/transactions")).is_ok_and(|runs| runs.count() > 0);
         let done = if waits { ends.iter().rposition(same) } else { ends.iter().position(same) };
         let done = done.expect("neither old nor new");
-        let recorded = Recorded { root: world.path().to_owned(), before, log, ends, done };
+        let root = world.path().to_owned();
+        let recorded = Recorded { root, before, log, ends, done, without: BTreeSet::new() };
         // The double is checked against the file system: the same calls have made the same tree.
         let mut disk = recorded.disk();
         for call in &calls {
