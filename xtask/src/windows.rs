@@ -17,9 +17,13 @@ use std::{
 };
 
 pub(crate) const TARGET: &str = "x86_64-win7-windows-gnu";
-/// The engine is not optimised here: what that is for, recoveries many thousand times, is not run under Wine, and it takes
-/// this compiler minutes.
-const PLAIN: &str = "profile.dev.package.backout-engine.opt-level=0";
+/// The engine and the machine are not optimised here: what that is for, recoveries many thousand times, is not run under Wine, and it
+/// takes this compiler minutes. And nothing is written for debuggers: each world of a test has copies of all plugins.
+const PLAIN: [&str; 3] = [
+    "profile.dev.package.backout-engine.opt-level=0",
+    "profile.dev.package.backout-machine.opt-level=0",
+    "profile.dev.debug=0",
+];
 /// For machines of 32 bits: built, and not run here.
 pub(crate) const TARGET_X86: &str = "i686-win7-windows-gnu";
 const RUSTC: &str = "/usr/bin/rustc";
@@ -84,7 +88,9 @@ fn boot(round: &mut Round) -> Result<(), String> {
 
 /// A call of cargo for the Windows build; [`environment`] belongs to it.
 pub(crate) fn for_windows(verb: &str) -> Command {
-    cargo(&[verb, "--quiet", "-Zbuild-std", "--config", PLAIN, "--target", TARGET])
+    let mut call = cargo(&[verb, "--quiet", "-Zbuild-std", "--target", TARGET]);
+    call.args(PLAIN.iter().flat_map(|setting| ["--config", setting]));
+    call
 }
 
 /// Builds test programs and runs each under Wine.
