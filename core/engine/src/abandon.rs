@@ -3,6 +3,7 @@
 
 use crate::{
     action::{Action, Progress},
+    archive::archive,
     defer, guard, hold, quiesce,
     recover::{load, were},
     refusal::Refusal,
@@ -11,14 +12,14 @@ use crate::{
     tidy,
     transaction::{Swap, Transaction},
 };
-use backout_disk::{Folder, durable};
+use backout_disk::Folder;
 use backout_journal::Status;
 use backout_machine::service::ServiceState;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Place, RunId, ServiceName, Step,
     plan::{PlannedService, Was},
 };
-use std::{ffi::OsStr, path::Path};
+use std::path::Path;
 
 /// A run that was given up.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
     }
     let moved = state.transactions().and_then(|from| {
         let to = state.history()?;
-        durable::rename(&from, OsStr::new(open.run.as_str()), &to, OsStr::new(open.run.as_str()))
+        archive(&open.run, &from, &to)
     });
     moved.map_err(|e| unusable(state.path(), &e))?;
     hold::clear(state).map_err(|e| unusable(state.path(), &e))?;

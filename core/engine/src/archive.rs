@@ -4,12 +4,12 @@
 //! log by us, the installer's output by what an installer has left running. They step aside meanwhile.
 
 use crate::{guard, transaction::LOG};
-use backout_disk::{Error, Folder, durable};
+use backout_disk::{Error, ErrorKind, Folder, durable};
 use backout_protocol::RunId;
 use std::ffi::{OsStr, OsString};
 
 /// What may be open. None of it is needed to know what became of the run.
-const OPEN: [&str; 3] = [LOG, guard::OUTPUT, guard::WAITER];
+const OPEN: [&str; 5] = [LOG, guard::OUTPUT, guard::WAITER, guard::HOLDER, guard::LET_GO];
 /// How the name of a file begins that has stepped aside.
 pub(crate) const ASIDE: &str = ".aside-";
 
@@ -20,7 +20,9 @@ pub(crate) const ASIDE: &str = ".aside-";
 pub(crate) fn archive(run: &RunId, from: &Folder, to: &Folder) -> Result<(), Error> {
     let name = OsStr::new(run.as_str());
     match durable::rename(from, name, to, name) {
-        Err(e) if from.stat(name)?.is_some() => around_open(run, from, to).map_err(|_| e),
+        Err(e) if matches!(e.kind, ErrorKind::Busy | ErrorKind::Denied) && from.stat(name)?.is_some() => {
+            around_open(run, from, to).map_err(|_| e)
+        }
         moved => moved,
     }
 }
@@ -38,7 +40,8 @@ fn around_open(run: &RunId, from: &Folder, to: &Folder) -> Result<(), Error> {
     }
     drop(own);
     let moved = durable::rename(from, name, to, name);
-    let own = folder(if moved.is_ok() { to } else { from })?;
+    // It may have moved and not be on the medium.
+    let own = folder(if from.stat(name)?.is_none() { to } else { from })?;
     for file in OPEN {
         if from.stat(&aside(file))?.is_some() {
             durable::rename(from, &aside(file), &own, OsStr::new(file))?;

@@ -110,6 +110,7 @@ pub(crate) fn planned(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Re
                 listed: &listed,
                 otherwise: &otherwise.id,
                 settings: Settings { registry: faces.registry, services: survey.services.as_ref() },
+                insists: false,
                 goes: None,
             };
             let restored = match whole {

@@ -56,8 +56,10 @@ fn findings(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<(Vec<Notice>
     for (swap, _) in &todo {
         target(&swap.target, if swap.before.is_link() { Links::Known } else { Links::Refused })?;
         folders.insert(swap.host());
-        if swap.host.as_ref() != swap.target.rel.parent().as_ref() && !swap.before.is_absent() {
-            folders.insert(Host { root: swap.target.root.clone(), rel: swap.target.rel.parent() });
+        let within = Host { root: swap.target.root.clone(), rel: swap.target.rel.parent() };
+        if swap.host.as_ref() != within.rel.as_ref() && (!swap.before.is_absent() || within.path().0.is_dir())
+        {
+            folders.insert(within);
         }
         // A name is exchanged with its slot, so nothing on the way to the staging folder may be a mount of its own.
         let mut at = swap.target.rel.parent();

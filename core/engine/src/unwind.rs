@@ -71,7 +71,6 @@ impl Run<'_> {
         self.wait_exit().map_err(stuck)?;
         // The files go back whatever becomes of the actions.
         let actions = self.actions_back();
-        let settings = self.set_back();
         // Before the names, where the new rights may be in the way.
         self.undress()?;
         let total = self.tx.swaps.len() as u64;
@@ -88,6 +87,8 @@ impl Run<'_> {
             self.faces.observer.event(&Event::Swapped { done: done as u64 + 1, total, target });
         }
         self.sync_folders().map_err(|(target, error)| Stuck::target(&target, error))?;
+        // Behind the files, as what enables a unit is made from its file; and whatever becomes of the actions.
+        let settings = self.set_back();
         // As forwards: nothing that has seen files of both states goes on.
         self.stop_running().and_then(|()| self.wait_exit()).map_err(stuck)?;
         // On disk: `Undo`. A recovery tries the actions and settings again; it finds the files old.

@@ -160,6 +160,15 @@ pub fn due(
     let mut found = Due::default();
     for part in parts {
         let is = now.and_then(|now| now.part(*part));
+        let known = [begins(Some(before)), begins(Some(after))];
+        if *part == Part::Start && begins(now).is_some() && known.contains(&begins(now)) {
+            // When it starts, and how long behind the boot, are set one behind the other: it may have been cut off between.
+            found.sound.push(*part);
+            if is != after.part(*part) {
+                found.due.push(*part);
+            }
+            continue;
+        }
         match is {
             Some(is) if Some(&is) == after.part(*part).as_ref() => found.sound.push(*part),
             Some(is) if Some(&is) == before.part(*part).as_ref() => {
@@ -170,6 +179,14 @@ pub fn due(
         }
     }
     found
+}
+
+/// When a service of Windows starts, without how long behind the boot that is.
+fn begins(configuration: Option<&Configuration>) -> Option<u32> {
+    match configuration {
+        Some(Configuration::Scm(scm)) => Some(scm.start),
+        _ => None,
+    }
 }
 
 impl Scm {
@@ -227,6 +244,14 @@ mod tests {
     fn one_that_starts_some_time_behind_the_boot_is_another() {
         let delayed = Configuration::Scm(Scm { delayed: true, ..scm() });
         assert_eq!(Configuration::Scm(scm()).differing(&delayed).len(), 1);
+        // Cut off between the two: it is neither, and still sound.
+        let between = due(
+            &[Part::Start],
+            &Configuration::Scm(Scm { start: 4, ..scm() }),
+            &delayed,
+            Some(&Configuration::Scm(scm())),
+        );
+        assert_eq!((between.due, between.drifted), (vec![Part::Start], vec![]));
         // Where it is not started at boot that says nothing.
         let on_demand = |delayed| Configuration::Scm(Scm { start: 3, delayed, ..scm() });
         assert!(on_demand(false).differing(&on_demand(true)).is_empty());

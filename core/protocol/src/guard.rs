@@ -121,7 +121,14 @@ impl Codes {
 
     /// Whether the installer says that a reboot finishes its work.
     pub fn wants_a_reboot(&self, exit: &Exit) -> bool {
-        matches!(exit, Exit::Code(code) if REBOOTS.contains(code) || self.reboot.contains(code))
+        let usual = |code| REBOOTS.contains(code) && !self.good.contains(code);
+        matches!(exit, Exit::Code(code) if usual(code) || self.reboot.contains(code))
+    }
+
+    /// A code that is said to mean both.
+    pub fn contradiction(&self) -> Option<i32> {
+        let well = |code: &&i32| **code == 0 || self.good.contains(code);
+        self.reboot.iter().find(well).copied()
     }
 }
 
@@ -159,7 +166,12 @@ mod tests {
         for exit in &bad {
             assert_eq!(told(&usual, exit), (false, false), "{exit}");
         }
+        let good = Codes { good: vec![3010], reboot: vec![3010] };
+        assert_eq!(good.contradiction(), Some(3010));
+        let good = Codes { good: vec![3010], reboot: Vec::new() };
+        assert_eq!(told(&good, &Exit::Code(3010)), (true, false));
         let codes = Codes { good: vec![1], reboot: vec![2] };
+        assert_eq!(codes.contradiction(), None);
         assert_eq!(told(&codes, &Exit::Code(0)), (true, false));
         for (exit, is) in bad.iter().zip([(true, false), (true, true), (false, false), (false, false)]) {
             assert_eq!(told(&codes, exit), is, "{exit}");

@@ -1,8 +1,8 @@
 //! Facts that a plan or a result warns of. The words are made where they are shown.
 
 use crate::{
-    ComponentId, FileVersion, HostPath, Place, RunId, ServiceName, message::Reject, profile::Severity,
-    text::Text,
+    ComponentId, FileVersion, HostPath, KeyName, Place, RunId, ServiceName, message::Reject,
+    profile::Severity, text::Text,
 };
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,13 @@ pub enum Notice {
         service: ServiceName,
         /// What differs, in words.
         what: Vec<String>,
+    },
+    /// A key that cannot be read stays as it is on a guard's way back.
+    KeyStays {
+        /// The key.
+        key: KeyName,
+        /// Why.
+        why: String,
     },
     /// Values, keys or services that are neither as they were nor as a run made them stay as they are.
     SettingDriftKept {

@@ -9,17 +9,17 @@ const HIVES: [&str; 2] = ["HKLM", "HKEY_LOCAL_MACHINE"];
 /// Windows' own limit of a key's name, in characters.
 const LONGEST: usize = 255;
 /// Keys that many products, or the system, live by: what others change in them would go back too.
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 6] = [
     r"SOFTWARE\CLASSES",
     r"SOFTWARE\MICROSOFT",
     r"SOFTWARE\MICROSOFT\WINDOWS",
     r"SOFTWARE\MICROSOFT\WINDOWS\CURRENTVERSION",
     r"SOFTWARE\MICROSOFT\WINDOWS NT",
     r"SOFTWARE\POLICIES",
-    r"SYSTEM\CURRENTCONTROLSET",
-    r"SYSTEM\CURRENTCONTROLSET\CONTROL",
-    r"SYSTEM\CURRENTCONTROLSET\SERVICES",
 ];
+/// Where services and the system's own settings lie; how services are configured is kept with the services.
+const SYSTEMS: [&str; 3] = [r"SYSTEM\CURRENTCONTROLSET", r"SYSTEM\CONTROLSET", r"SYSTEM\SELECT"];
+const SERVICES: &str = r"SYSTEM\CURRENTCONTROLSET\SERVICES\";
 /// What programs of 32 bits see in the place of `SOFTWARE`.
 const REDIRECTED: &str = "WOW6432NODE";
 
@@ -79,6 +79,13 @@ impl FromStr for KeyPath {
         }
         if names.len() < 2 || SHARED.contains(&folded.as_str()) {
             return Err(bad("more than one product lives by it; name the product's own key"));
+        }
+        // What a product keeps of its own below its service is a product's.
+        let below_a_service = folded.starts_with(SERVICES) && names.len() > 4;
+        if !below_a_service && SYSTEMS.iter().any(|own| folded.starts_with(own)) {
+            return Err(bad(
+                "the system and its services live by it; services are kept with their configuration",
+            ));
         }
         Ok(Self(below.to_owned()))
     }

@@ -34,6 +34,12 @@ const PLUGIN: &str = "file-set";
 
 pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> {
     let confirm_within = asked.confirm_within.as_deref().map(super::confirm::within).transpose()?;
+    let codes = Codes { good: asked.good_code.clone(), reboot: asked.reboot_code.clone() };
+    if let Some(code) = codes.contradiction() {
+        return Err(wrong(format!(
+            "the code {code} cannot mean both that the work is done and that a reboot finishes it"
+        )));
+    }
     session.may_ask(asked.dry_run)?;
     let ground = Ground::of(session, asked)?;
     let argv = given::program(&asked.installer)?;
@@ -79,7 +85,7 @@ pub(crate) fn run(session: &Session, asked: &GuardWish) -> Result<Answer, Stop> 
             OnFailure::Keep => Policy::Keep,
         },
         timeout: session.global.timeout,
-        codes: Codes { good: asked.good_code.clone(), reboot: asked.reboot_code.clone() },
+        codes,
         settle: asked.settle,
         confirm_within,
         learn,

@@ -310,6 +310,7 @@ fn notices() -> Vec<Notice> {
         N::ActionLeftOut { component: component(), action: "a".into() },
         N::SettingsNotOfComponent { settings: 2 },
         N::ConfigurationStays { service: service(), what: vec!["w".into()] },
+        N::KeyStays { key: key(), why: "w".into() },
         N::SettingDriftKept { names: vec!["n".into()] },
         N::ActionNotInSnapshot { component: component(), action: "a".into() },
         N::LocalSetAside { target: place() },

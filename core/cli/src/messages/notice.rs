@@ -36,6 +36,7 @@ fn said(notice: &Notice) -> (u16, String) {
             4056,
             format!("how the service `{service}` is configured stays: {}", what.join("; ")),
         ),
+        Notice::KeyStays { key, why } => (4058, format!("`{key}` stays as the installer left it: {why}")),
         Notice::SettingDriftKept { names: kept } => (
             4057,
             format!("neither as before nor as the run made it, so it stays as it is: {}", names(kept)),

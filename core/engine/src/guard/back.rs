@@ -90,7 +90,7 @@ impl Guard<'_> {
             log::warn!("run {}: {e}", self.tx.run);
         }
         drop_ins::make(&saved, &self.tx.plan, self.services, state.path()).map_err(&refused)?;
-        settings::make_startable(&saved, self.services).map_err(&refused)?;
+        settings::make_startable(&saved, self.services);
         let mut were = self.were.clone();
         let settings = Settings { registry: faces.registry, services: self.services };
         let mut plan = changes(state, self.tx, came.as_ref(), &saved, settings, &never, Some(&mut were))
@@ -163,6 +163,7 @@ fn changes(
         listed: &listed,
         otherwise: &component,
         settings,
+        insists: were.is_some(),
         goes: Some(&ours),
     };
     let mut restored = restore::everything(snapshot, &ground)?;

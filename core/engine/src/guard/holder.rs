@@ -16,9 +16,9 @@ use std::{
 };
 
 /// The lock that the holder has as long as it lives.
-const LOCK: &str = "holder";
+pub(crate) const LOCK: &str = "holder";
 /// What it writes down.
-const WORD: &str = "let-go";
+pub(crate) const WORD: &str = "let-go";
 /// Each of the two things lies in a block of its own, so that writing one never tears the other.
 const BLOCK: usize = 4096;
 const CAP: u64 = 64 * 1024;

@@ -101,7 +101,8 @@ impl Guard<'_> {
         let job = self.job()?;
         let begun = Instant::now();
         let until = begun + Duration::from_secs(self.terms.settle.into());
-        let limit = self.terms.timeout.map(Duration::from_secs);
+        // A recovery's own limit comes as a word to stop.
+        let limit = self.terms.timeout.filter(|_| self.side == Side::Guard).map(Duration::from_secs);
         loop {
             let late = Instant::now() >= until;
             let called_off = self.faces.cancel.requested();

@@ -38,6 +38,7 @@ pub use confirm::{Awaited, Confirmed, awaited, confirm};
 pub(crate) use deadline::left;
 pub use holder::hold;
 pub(crate) use holder::may_have_let_go;
+pub(crate) use holder::{LOCK as HOLDER, WORD as LET_GO};
 pub use install::{Program, run};
 pub(crate) use reserve::release;
 pub(crate) use settle::settle;

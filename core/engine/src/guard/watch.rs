@@ -120,6 +120,7 @@ impl Watched {
             listed: &BTreeMap::new(),
             otherwise: &component,
             settings: Settings { registry: faces.registry, services: services.as_ref() },
+            insists: false,
             goes: Some(&|_| false),
         };
         restore::everything(&store::open(state, id)?, &ground)?;

@@ -66,7 +66,6 @@ fn told() -> Told {
         product: None,
         variables: Vec::new(),
         services: Vec::new(),
-        registry: Vec::new(),
         timeouts: Timeouts::default(),
     }
 }

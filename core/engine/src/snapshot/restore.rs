@@ -65,6 +65,8 @@ pub(crate) struct Ground<'a> {
     pub otherwise: &'a ComponentId,
     /// Where settings are read.
     pub settings: Settings<'a>,
+    /// Whether there is no other way than back: what cannot be read of settings stays, and is named.
+    pub insists: bool,
     /// Which of what is not in the snapshot goes; `None`: all of it.
     pub goes: Option<&'a dyn Fn(&Entry) -> bool>,
 }
@@ -110,7 +112,7 @@ pub(crate) fn everything(snapshot: &Snapshot, ground: &Ground<'_>) -> Result<Res
             |(root, path): &(usize, RelPath)| *root == e.root && path.as_path().starts_with(e.path.as_path());
         !inventory.elsewhere.iter().any(inside)
     };
-    let (steps, notices) = super::settings::restore(snapshot, &ground.settings)?;
+    let (steps, notices) = super::settings::restore(snapshot, &ground.settings, ground.insists)?;
     restored.settings = steps;
     restored.notices.extend(notices);
     restored.keep_clear = top.filter(within).filter_map(|e| snapshot.place(e)).collect();
@@ -156,7 +158,7 @@ pub(crate) fn these(
     let saved = snapshot.entries.iter().filter(is_wanted).collect();
     let live: Vec<Entry> = live.into_values().collect();
     let mut restored = restore(snapshot, &saved, &live, &[], Reach::Files, ground)?;
-    let (settings, _) = super::settings::restore(snapshot, &ground.settings)?;
+    let (settings, _) = super::settings::restore(snapshot, &ground.settings, ground.insists)?;
     if !settings.is_empty() {
         restored.notices.push(Notice::SettingsNotOfComponent { settings: settings.len() as u64 });
     }

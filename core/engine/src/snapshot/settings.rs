@@ -1,7 +1,7 @@
 //! What a snapshot keeps beside files: how services are configured, and keys of the registry.
 
 use super::Snapshot;
-use crate::{refusal::Refusal, setting, survey::check_programs};
+use crate::{refusal::Refusal, setting, survey::check_programs, window::chain};
 use backout_machine::{
     registry::Registry,
     service::{self, Services},
@@ -108,23 +108,38 @@ fn configured(
 
 /// The steps that make everything what the snapshot has, and what cannot be put back.
 ///
+/// `insists`: what cannot be read stays, and is named.
+///
 /// # Errors
 /// [`Refusal::Service`], [`Refusal::Registry`].
 pub(crate) fn restore(
     snapshot: &Snapshot,
     settings: &setting::Settings<'_>,
+    insists: bool,
 ) -> Result<(Vec<Step>, Vec<Notice>), Refusal> {
     let (mut steps, mut notices) = (Vec::new(), Vec::new());
     let roots: Vec<HostPath> = snapshot.roots.iter().map(|root| root.path.clone()).collect();
     for SavedKey { key, tree } in &snapshot.registry {
-        let now = settings.registry.tree(key).map_err(Refusal::Registry)?;
+        let now = match settings.registry.tree(key) {
+            Err(why) if insists => {
+                notices.push(Notice::KeyStays { key: key.clone(), why: chain(&why) });
+                continue;
+            }
+            now => now.map_err(Refusal::Registry)?,
+        };
         let edits = edits(&now, tree);
         if !edits.is_empty() {
             steps.push(Step::SetKey { key: key.clone(), edits });
         }
     }
     for (service, after) in Settings::from(snapshot).services {
-        let now = settings.services.configuration(&service, Some(&after)).map_err(Refusal::Service)?;
+        let now = match settings.services.configuration(&service, Some(&after)) {
+            Err(why) if insists => {
+                notices.push(Notice::ConfigurationStays { service, what: vec![chain(&why)] });
+                continue;
+            }
+            now => now.map_err(Refusal::Service)?,
+        };
         let Some(before) = now else {
             let what = vec!["it is not there any more".to_owned()];
             notices.push(Notice::ConfigurationStays { service, what });
@@ -153,16 +168,20 @@ pub(crate) fn restore(
 /// Lets services start again as they did when the snapshot was taken: one that is disabled no run stops, as it could not be
 /// started again. In place, for who has no other way than back; may be repeated.
 ///
-/// # Errors
-/// [`Refusal::Service`].
-pub(crate) fn make_startable(snapshot: &Snapshot, services: &dyn Services) -> Result<(), Refusal> {
+/// One that cannot be is left to the run.
+pub(crate) fn make_startable(snapshot: &Snapshot, services: &dyn Services) {
     for (service, then) in Settings::from(snapshot).services {
-        let now = services.configuration(&service, Some(&then)).map_err(Refusal::Service)?;
-        if now.is_some_and(|now| now.part(Part::Start) != then.part(Part::Start)) {
-            services.configure(&service, &then, &[Part::Start]).map_err(Refusal::Service)?;
+        let differs = |now: &Configuration| now.part(Part::Start) != then.part(Part::Start);
+        let told = match services.configuration(&service, Some(&then)) {
+            Ok(now) if now.as_ref().is_some_and(differs) => {
+                services.configure(&service, &then, &[Part::Start])
+            }
+            found => found.map(drop),
+        };
+        if let Err(e) = told {
+            log::warn!("the service `{service}`: {}", chain(&e));
         }
     }
-    Ok(())
 }
 
 /// What differs.

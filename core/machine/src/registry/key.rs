@@ -8,8 +8,8 @@ use windows_sys::Win32::{
     Foundation::{ERROR_FILE_NOT_FOUND, ERROR_MORE_DATA, ERROR_NO_MORE_ITEMS},
     System::Registry::{
         HKEY, HKEY_LOCAL_MACHINE, KEY_READ, KEY_WOW64_32KEY, KEY_WOW64_64KEY, KEY_WRITE,
-        REG_OPTION_NON_VOLATILE, RegCloseKey, RegCreateKeyExW, RegDeleteKeyExW, RegDeleteValueW,
-        RegEnumKeyExW, RegEnumValueW, RegFlushKey, RegOpenKeyExW, RegSetValueExW,
+        REG_OPTION_NON_VOLATILE, REG_OPTION_OPEN_LINK, RegCloseKey, RegCreateKeyExW, RegDeleteKeyExW,
+        RegDeleteValueW, RegEnumKeyExW, RegEnumValueW, RegFlushKey, RegOpenKeyExW, RegSetValueExW,
     },
 };
 
@@ -76,9 +76,15 @@ impl Key {
 
     fn open_for(view: View, path: &str, access: u32) -> io::Result<Option<Self>> {
         let (path, mut key) = (wide(path), ptr::null_mut());
-        // SAFETY: the path ends with a NUL; the key is written where it was opened.
+        // SAFETY: the path ends with a NUL; the key is written where it was opened. A link is not followed.
         let opened = done(unsafe {
-            RegOpenKeyExW(HKEY_LOCAL_MACHINE, path.as_ptr(), 0, access | flag(view), &mut key)
+            RegOpenKeyExW(
+                HKEY_LOCAL_MACHINE,
+                path.as_ptr(),
+                REG_OPTION_OPEN_LINK,
+                access | flag(view),
+                &mut key,
+            )
         });
         there(opened).map(|opened| opened.map(|()| Self(key)))
     }

@@ -48,6 +48,12 @@ pub enum RegistryError {
         /// The key.
         key: KeyName,
     },
+    /// A key in it is a link to another: that one is nobody's to change.
+    #[error("`{key}` is or holds a link to another key")]
+    Link {
+        /// The key.
+        key: KeyName,
+    },
     /// It cannot be read or written.
     #[error("`{key}` cannot be {verb}")]
     System {

@@ -8,7 +8,7 @@ use backout_protocol::{
 use std::{ffi::OsString, io};
 use winreg::{
     RegKey,
-    enums::{HKEY_LOCAL_MACHINE, KEY_READ, KEY_WOW64_32KEY, KEY_WOW64_64KEY},
+    enums::{HKEY_LOCAL_MACHINE, KEY_READ, KEY_WOW64_32KEY, KEY_WOW64_64KEY, REG_LINK},
 };
 
 /// The registry of this machine.
@@ -51,6 +51,10 @@ fn take(
     let mut values = Values::new();
     open.values(|name, value| {
         meter.count(key, depth, name.len() + value.bytes.len()).map_err(Unread::Too)?;
+        // What it leads to is not read, and so never changed: whoever changes anything has read the key before.
+        if value.kind == REG_LINK as u32 {
+            return Err(Unread::Too(RegistryError::Link { key: key.clone() }));
+        }
         values.insert(name, value);
         Ok::<(), Unread>(())
     })?;

@@ -24,7 +24,8 @@ fn carry_out(mut tree: KeyTree, edits: &[Edit]) -> KeyTree {
 fn a_key_is_named_from_its_hive_on_and_is_a_products_own() {
     let read = |text: &str| text.parse::<KeyPath>();
     assert_eq!(read(r"HKLM\SOFTWARE\Vendor").unwrap().as_str(), r"SOFTWARE\Vendor");
-    assert_eq!(read(r"hkey_local_machine\System\CurrentControlSet\Services\spnt").unwrap().views().len(), 1);
+    let own = r"hkey_local_machine\System\CurrentControlSet\Services\spnt\Parameters";
+    assert_eq!(read(own).unwrap().views().len(), 1);
     assert_eq!(read(r"HKLM\software\ベンダー").unwrap().to_string(), r"HKLM\software\ベンダー");
     for bad in [
         "",
@@ -37,6 +38,8 @@ fn a_key_is_named_from_its_hive_on_and_is_a_products_own() {
         r"HKLM\SOFTWARE\Microsoft",
         r"HKLM\software\classes",
         r"HKLM\SYSTEM\CurrentControlSet\Services",
+        r"HKLM\SYSTEM\CurrentControlSet\Services\spnt",
+        r"HKLM\SYSTEM\ControlSet001\Services\spnt\Parameters",
         r"HKLM\SOFTWARE\WOW6432Node\Vendor",
         "HKLM\\SOFTWARE\\Ven\ndor",
     ] {

@@ -25,7 +25,7 @@ pub(crate) const UNSEEN: [(&str, &str); 19] = [
         "a folder that an earlier run made and did not live to sync: one of the others covers it",
     ),
     (
-        "sync inplace.rs: here.clear(&live, None).and_then(|()| live.sync_file_system()).map_err(Refusal::Look)?;",
+        "sync mod.rs: here.clear(&live, None).and_then(|()| live.sync_file_system()).map_err(Refusal::Look)?;",
         "what a way back removed and a cut brings back is removed again; behind it the syncs of its run cover it",
     ),
     ("sync reserve.rs: folder.sync().map_err(look::refusal)?;", "the space for a way back, as above"),
@@ -39,7 +39,7 @@ pub(crate) const UNSEEN: [(&str, &str); 19] = [
     ),
     ("sync staging.rs: folder.sync()", "names in staging folders: the syncfs before it covers them on Linux"),
     (
-        "sync tidy.rs: durable::rename(&from, OsStr::new(tx.run.as_str()), &to, OsStr::new(tx.run.as_str()))",
+        "sync archive.rs: match durable::rename(from, name, to, name) {",
         "a run that is over may lie in either folder; what a rename holds back is not in these runs",
     ),
     (
@@ -53,7 +53,7 @@ pub(crate) const UNSEEN: [(&str, &str); 19] = [
     (
         "sync ticket.rs: match durable::rename(folder, OsStr::new(OPEN), folder, OsStr::new(name)) {",
         "the decision: `Kept` or `GoingBack` is synced before anybody is told; between the two, those who are refused as too late \
-         are told by it, and here nobody else asks",
+         are told by it, and so is who confirms while nobody takes it up; here nobody does either",
     ),
     (
         "sync holder.rs: let word = Preallocated::create(&folder, OsStr::new(WORD), 2 * BLOCK as u64).map_err(disk)?;",
@@ -65,7 +65,8 @@ pub(crate) const UNSEEN: [(&str, &str); 19] = [
     ),
     (
         "sync writer.rs: durable::rename(folder, spare, folder, OsStr::new(NAME))?;",
-        "a recovery's new journal: from the old one the next recovery comes to the same end, as it looks at each name",
+        "a recovery's new journal: making the next spare behind it syncs the same folder before anything is acted on; on a full disk, \
+         where there is no spare, this is the only one, and no run here has a full disk",
     ),
     (
         "sync writer.rs: Preallocated::create(folder, OsStr::new(SPARE), LENGTH as u64)?;",
@@ -98,5 +99,22 @@ pub(crate) fn as_it_stands(barrier: &str) -> String {
     match sources.find_map(|source| text(&source)) {
         Some(text) => format!("sync {file}: {text}"),
         None => format!("sync {file}"),
+    }
+}
+
+#[test]
+fn every_explanation_is_of_a_line_that_stands() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().join("core");
+    let sources: Vec<PathBuf> =
+        ["disk", "journal", "engine"].iter().flat_map(|c| tree(&root.join(c).join("src"))).collect();
+    for (barrier, _) in UNSEEN {
+        let Some((file, line)) = barrier.strip_prefix("sync ").and_then(|at| at.split_once(": ")) else {
+            continue;
+        };
+        let holds = |source: &&PathBuf| {
+            source.ends_with(file)
+                && fs::read_to_string(source).is_ok_and(|text| text.lines().any(|l| l.trim() == line))
+        };
+        assert!(sources.iter().any(|source| holds(&source)), "no line `{line}` in any {file}");
     }
 }

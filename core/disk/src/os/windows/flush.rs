@@ -45,7 +45,10 @@ fn volume(at: &Handle) -> io::Result<File> {
 fn each(at: &Handle) -> io::Result<()> {
     for name in names(at)? {
         match stat(at, &name)?.map(|raw| raw.mode) {
-            Some(0o040_000) => each(&open_below(at, Path::new(&name))?)?,
+            Some(0o040_000) => match open_below(at, Path::new(&name)).and_then(|below| each(&below)) {
+                Err(e) if may_be(&e) => log::debug!("`{}` is not flushed: {e}", name.display()),
+                flushed => flushed?,
+            },
             Some(0o100_000) => match open_or_create(at, &name, false) {
                 Ok(file) => file.sync_all()?,
                 Err(e) if may_be(&e) => log::debug!("`{}` is not flushed: {e}", name.display()),

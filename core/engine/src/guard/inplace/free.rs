@@ -60,6 +60,19 @@ impl Freed {
         durable::remove_tree(folder, name)
     }
 
+    /// Lets a name change; what lies in it stays as it is.
+    pub(super) fn unlock_name(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+        let stat = folder.stat(name)?.filter(is_locked);
+        match stat.map(|stat| stat.kind) {
+            Some(Kind::File) => self.unlock_file(folder, name),
+            Some(Kind::Folder) => {
+                let Ok(rel) = backout_protocol::RelPath::new(name) else { return Ok(()) };
+                self.unlock(&folder.open_below(&rel)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Lets a name change, with all that lies in it.
     pub(super) fn unlock_all(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
         let Some(stat) = folder.stat(name)? else { return Ok(()) };

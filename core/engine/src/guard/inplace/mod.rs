@@ -125,6 +125,7 @@ impl Here<'_> {
 
     /// Gives it another name. If we die behind that, nothing is in the way any more.
     fn move_aside(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+        self.freed.unlock_name(folder, name)?;
         for number in 0_u32.. {
             let mut other = name.to_owned();
             other.push(format!("{ASIDE}{number}"));

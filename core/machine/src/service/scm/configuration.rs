@@ -95,7 +95,8 @@ pub(super) fn write(service: &ServiceName, to: &Configuration, parts: &[Part]) -
         shown: has(Part::Shown).then(|| wide(&to.shown)),
     };
     found.change(&change).map_err(&fail)?;
-    if has(Part::Start) && found.is_delayed().map_err(&fail)? != to.delayed {
+    if has(Part::Start) && to.start == SERVICE_AUTO_START && found.is_delayed().map_err(&fail)? != to.delayed
+    {
         found.set_delayed(to.delayed).map_err(&fail)?;
     }
     settings::flush().map_err(fail)

@@ -83,6 +83,32 @@ pub(super) fn settable(part: Part, now: &Configuration, then: &Configuration, ro
     part == Part::Enabled && either(now) && either(then) && !roots.iter().any(|root| holds_links(&root.0))
 }
 
+/// Where unit files lie that are enabled by their names.
+const FILES: [&str; 5] = [
+    LINKS,
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// Whether a word about the unit is about it alone: its file lies where systemd looks, and takes along no other unit or name.
+pub(super) fn is_told_alone(unit: &Configuration) -> bool {
+    let Configuration::Unit(unit) = unit else { return false };
+    let file = Path::new(&unit.file);
+    // One that is gone tells nothing any more, and what is to come back in its place was looked at when it was there.
+    let text = match std::fs::read(file) {
+        Ok(text) => String::from_utf8_lossy(&text).into_owned(),
+        Err(_) => return false,
+    };
+    let takes_along = |line: &str| {
+        let name = line.split('=').next().unwrap_or_default().trim();
+        ["Also", "Alias"].contains(&name)
+    };
+    file.parent().is_some_and(|folder| FILES.iter().any(|known| Path::new(known) == folder))
+        && !text.lines().any(takes_along)
+}
+
 /// Whether it comes back with files that lie in these folders.
 pub(super) fn is_of_files(part: Part, now: &Configuration, then: &Configuration, roots: &[HostPath]) -> bool {
     let (Configuration::Unit(now), Configuration::Unit(then)) = (now, then) else { return false };

@@ -149,7 +149,7 @@ impl Services for Systemctl {
     }
 
     fn settable(&self, part: Part, now: &Configuration, then: &Configuration, roots: &[HostPath]) -> bool {
-        enabling::settable(part, now, then, roots)
+        enabling::settable(part, now, then, roots) && [now, then].into_iter().all(enabling::is_told_alone)
     }
 
     fn is_of_files(&self, part: Part, now: &Configuration, then: &Configuration, roots: &[HostPath]) -> bool {
