@@ -11,7 +11,7 @@ use backout_protocol::{
     configuration::{Part, Scm},
 };
 use std::io;
-use windows_sys::Win32::System::Services::{SERVICE_CHANGE_CONFIG, SERVICE_QUERY_CONFIG};
+use windows_sys::Win32::System::Services::{SERVICE_AUTO_START, SERVICE_CHANGE_CONFIG, SERVICE_QUERY_CONFIG};
 
 /// Accounts without a password, by the ends of their names: what has one cannot be given back, as nobody knows it.
 const WITHOUT_PASSWORD: [&str; 3] = ["localsystem", "localservice", "networkservice"];
