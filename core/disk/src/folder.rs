@@ -91,6 +91,11 @@ fn kind_of(mode: u32) -> Kind {
 }
 
 impl Stat {
+    /// Whether nothing about it can be changed as it is.
+    pub fn is_locked(&self) -> bool {
+        self.immutable || self.append_only
+    }
+
     pub(crate) fn of(raw: os::Raw) -> Self {
         Self {
             kind: kind_of(raw.mode),

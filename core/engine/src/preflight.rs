@@ -72,7 +72,7 @@ fn findings(plan: &Plan, state: &Path, faces: &Faces<'_>) -> Result<(Vec<Notice>
     for dressing in &dressed {
         let opened = dressing.open().map_err(look::refusal)?;
         let own = opened.stat_self().map_err(look::refusal)?;
-        if own.immutable || own.append_only {
+        if own.is_locked() {
             return Err(Refusal::Immutable { path: HostPath(opened.path().to_owned()) });
         }
         folders.insert(dressing.host());
@@ -210,7 +210,7 @@ fn found(place: &Place, links: Links) -> Result<Option<Stat>, Refusal> {
 }
 
 fn locked_down(stat: &Stat, path: HostPath) -> Result<(), Refusal> {
-    if stat.immutable || stat.append_only {
+    if stat.is_locked() {
         return Err(Refusal::Immutable { path });
     }
     if stat.mount_root {
@@ -227,7 +227,7 @@ fn folder(folder: &Folder) -> Result<backout_disk::folder::FileSystem, Refusal> 
         return Err(Refusal::ReadOnly { path: path() });
     }
     let own = folder.stat_self().map_err(Refusal::Look)?;
-    if own.immutable || own.append_only {
+    if own.is_locked() {
         return Err(Refusal::Immutable { path: path() });
     }
     match folder.writable() {

@@ -108,11 +108,10 @@ impl Guard<'_> {
             .services
             .iter()
             .any(|s| were.iter().any(|(name, was)| *name == s.name && was.ran() != s.was.ran()));
+        plan.notices.extend(freed);
         if plan.is_empty() && !differs {
-            plan.notices.extend(freed);
             return Ok(RunReport { notices: plan.notices, ..RunReport::of(Ending::NothingToDo) });
         }
-        plan.notices.extend(freed);
         plan.notices.extend(preflight::check(&plan, state.path(), &faces).map_err(&refused)?);
         let report = rollback::run(self.locked, &plan, &faces);
         match report.ending {

@@ -7,7 +7,7 @@ use backout_disk::{
     folder::{Kind, Stat},
 };
 use backout_protocol::{
-    HostPath, Notice,
+    HostPath, Notice, RelPath,
     snapshot::{Entry, What},
 };
 use std::{cell::RefCell, ffi::OsStr, path::Path};
@@ -28,11 +28,6 @@ impl Count {
     fn add(&mut self, path: &Path) {
         self.0.get_or_insert_with(|| (HostPath(path.to_owned()), 0)).1 += 1;
     }
-}
-
-/// Whether nothing about it can be changed as it is.
-pub(super) fn is_locked(stat: &Stat) -> bool {
-    stat.immutable || stat.append_only
 }
 
 impl Freed {
@@ -62,44 +57,33 @@ impl Freed {
 
     /// Lets a name change; what lies in it stays as it is.
     pub(super) fn unlock_name(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
-        let stat = folder.stat(name)?.filter(is_locked);
-        match stat.map(|stat| stat.kind) {
+        let locked = folder.stat(name)?.filter(Stat::is_locked);
+        match locked.map(|stat| stat.kind) {
             Some(Kind::File) => self.unlock_file(folder, name),
-            Some(Kind::Folder) => {
-                let Ok(rel) = backout_protocol::RelPath::new(name) else { return Ok(()) };
-                self.unlock(&folder.open_below(&rel)?)
-            }
+            Some(Kind::Folder) => below(folder, name)?.map_or(Ok(()), |folder| self.unlock(&folder)),
             _ => Ok(()),
         }
     }
 
     /// Lets a name change, with all that lies in it.
     pub(super) fn unlock_all(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
-        let Some(stat) = folder.stat(name)? else { return Ok(()) };
-        match stat.kind {
-            Kind::File if is_locked(&stat) => self.unlock_file(folder, name),
-            Kind::Folder if !stat.mount_root => {
-                let Ok(rel) = backout_protocol::RelPath::new(name) else { return Ok(()) };
-                let below = folder.open_below(&rel)?;
-                if is_locked(&stat) {
-                    self.unlock(&below)?;
-                }
-                below.entries()?.iter().try_for_each(|entry| self.unlock_all(&below, &entry.name))
-            }
-            _ => Ok(()),
+        let Some(stat) = folder.stat(name)?.filter(|stat| !stat.mount_root) else { return Ok(()) };
+        self.unlock_name(folder, name)?;
+        if stat.kind != Kind::Folder {
+            return Ok(());
         }
+        let Some(below) = below(folder, name)? else { return Ok(()) };
+        below.entries()?.iter().try_for_each(|entry| self.unlock_all(&below, &entry.name))
     }
 
     /// A file that the snapshot has: one that is not as it was is changed by nothing but its own name's swap. If we die behind the
     /// name's removal, the run back finds it gone and brings it back.
     pub(super) fn file(&self, folder: &Folder, name: &OsStr, saved: &Entry) -> Result<(), Error> {
         let Some(stat) = folder.stat(name)? else { return Ok(()) };
-        if !(stat.nlink > 1 || is_locked(&stat)) || is_as_it_was(folder, name, saved)? {
+        if !(stat.nlink > 1 || stat.is_locked()) || is_as_it_was(folder, name, saved)? {
             return Ok(());
         }
-        if is_locked(&stat) {
-            self.unlock_file(folder, name)?;
-        }
+        self.unlock_name(folder, name)?;
         if stat.nlink > 1 {
             durable::remove_tree(folder, name)?;
             self.parted.borrow_mut().add(&folder.path().join(name));
@@ -110,11 +94,12 @@ impl Freed {
     /// A file that the snapshot does not have, and that goes: perhaps one more name of the product's own file, which is to have as
     /// many again as it had.
     pub(super) fn new_file(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
-        let Some(stat) = folder.stat(name)? else { return Ok(()) };
-        if is_locked(&stat) {
-            self.unlock_file(folder, name)?;
+        self.unlock_name(folder, name)?;
+        if folder.stat(name)?.is_some_and(|stat| stat.nlink > 1) {
+            durable::remove_tree(folder, name)
+        } else {
+            Ok(())
         }
-        if stat.nlink > 1 { durable::remove_tree(folder, name) } else { Ok(()) }
     }
 
     /// What a person should know of it.
@@ -124,6 +109,11 @@ impl Freed {
         let made = self.made.into_inner().0.map(|(first, folders)| Notice::AboveMade { first, folders });
         parted.into_iter().chain(unlocked).chain(made).collect()
     }
+}
+
+/// A folder in it; `None`: its name is one that nothing of ours speaks of.
+fn below(folder: &Folder, name: &OsStr) -> Result<Option<Folder>, Error> {
+    RelPath::new(name).ok().map(|rel| folder.open_below(&rel)).transpose()
 }
 
 /// Whether a file is what the snapshot says, beside its bytes too.

@@ -23,7 +23,7 @@ use backout_protocol::{
     NameRule, Notice, RelPath,
     snapshot::{Entry as Saved, Snapshot, What},
 };
-use free::{Freed, is_as_it_was, is_locked};
+use free::{Freed, is_as_it_was};
 use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
 /// What a name ends in that was in the way and moved aside, and a number.
@@ -185,7 +185,7 @@ impl Here<'_> {
 
     fn clear(&self, folder: &Folder, rel: Option<&RelPath>) -> Result<(), Error> {
         // What is staged lies in the root.
-        if is_locked(&folder.stat_self()?) && rel.map_or(Ok(true), |rel| self.changes(folder, rel))? {
+        if folder.stat_self()?.is_locked() && rel.map_or(Ok(true), |rel| self.changes(folder, rel))? {
             self.freed.unlock(folder)?;
         }
         for entry in folder.entries()? {
