@@ -128,11 +128,12 @@ fn standing(state: &State) -> Result<Answer, Stop> {
         );
         return Ok(Answer::read(text, json!({ "open": null, "kept": kept_json })));
     };
+    let asks_for_a_reboot = guard::waits_for_a_reboot(state, &open);
     let (stands, will) = match &open.reading {
         Ok(reading) if reading.lines.is_empty() => {
             ("its journal is lost, and files were swapped", "change nothing and explain")
         }
-        Ok(_) if guard::waits_for_a_reboot(state, &open) => (
+        Ok(_) if asks_for_a_reboot => (
             "the installer has ended and asks for a reboot",
             "do nothing before the reboot; behind it judge the installer's work, and keep it or take everything back",
         ),
@@ -156,7 +157,7 @@ fn standing(state: &State) -> Result<Answer, Stop> {
     if let Some(awaited) = &awaited {
         data["open"]["confirm"] = confirm::data(awaited);
     }
-    let waits = open.waits_for_a_reboot() || guard::waits_for_a_reboot(state, &open);
+    let waits = open.waits_for_a_reboot() || asks_for_a_reboot;
     let run = open.run.clone();
     let refused = open.refusal();
     let (code, outcome) = exit_code::of_refusal(&refused);
