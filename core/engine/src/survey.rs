@@ -133,10 +133,6 @@ impl Services for Remembered {
         self.services.start_hint(service)
     }
 
-    fn start_type(&self, service: &ServiceName) -> Option<String> {
-        self.services.start_type(service)
-    }
-
     fn configuration(
         &self,
         service: &ServiceName,

@@ -18,6 +18,7 @@ use backout_disk::{Error, Folder, aside, durable};
 use backout_machine::service::{ServiceState, Services};
 use backout_protocol::{
     HostPath, NameRule, Notice, ServiceName, SnapshotId,
+    configuration::Part,
     registry::SavedKey,
     snapshot::{FORMAT, SavedService, ServiceWas, Snapshot},
     text::to_ron,
@@ -120,12 +121,14 @@ pub(crate) fn saved<'a>(
             Ok(ServiceState::Stopped) => ServiceWas::Stopped,
             Err(e) => ServiceWas::Unknown(e.to_string()),
         };
-        let (start, unit) = (services.start_type(name), units.get(name).cloned());
+        let unit = units.get(name).cloned();
         let configuration = match services.configuration(name, None) {
             Ok(kept) => kept,
             Err(_) if matches!(state, ServiceWas::Unknown(_)) => None,
             Err(e) => return Err(Refusal::Service(e)),
         };
+        let start = configuration.as_ref().and_then(|kept| kept.part(Part::Enabled));
+        let start = start.filter(|words| !words.is_empty());
         found.push(SavedService { name: name.clone(), unit, state, start, configuration });
     }
     Ok(found)

@@ -125,11 +125,6 @@ pub trait Services: Send + Sync {
     /// The command with which a person starts it.
     fn start_hint(&self, service: &ServiceName) -> String;
 
-    /// How the manager starts it (at boot, on demand, never), in the manager's own words; `None`: it does not say.
-    fn start_type(&self, _service: &ServiceName) -> Option<String> {
-        None
-    }
-
     /// How the manager keeps this service; `None`: it is not there, or its manager keeps nothing of it. `known`: how it was kept
     /// once, by which one is found that has another name now.
     ///

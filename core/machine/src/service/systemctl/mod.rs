@@ -132,14 +132,6 @@ impl Services for Systemctl {
         }
     }
 
-    fn start_type(&self, service: &ServiceName) -> Option<String> {
-        let unit = self.unit(service)?;
-        let argv = self.argv(&["show", "-p", "UnitFileState", "--value", "--", unit.as_str()]);
-        let (ended, answer) = ask::ask(None, &argv, &Patience::firm(self.status_limit)).ok()?;
-        let text = String::from_utf8(answer).ok()?.trim().to_owned();
-        (matches!(ended, Ended::Exited { code: Some(0), .. }) && !text.is_empty()).then_some(text)
-    }
-
     fn configuration(
         &self,
         service: &ServiceName,
