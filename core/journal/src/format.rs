@@ -5,7 +5,7 @@
 
 use crate::record::Record;
 use backout_protocol::{RunId, guard::Exit};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// Version of the journal's format: (major, minor).
 pub const FORMAT: (u16, u16) = (1, 2);
@@ -60,8 +60,14 @@ pub fn seal(text: &str) -> (Vec<u8>, u32) {
     (format!("{crc:08x} {text}\n").into_bytes(), crc)
 }
 
+/// What the first line holds, if [`seal`] wrote it whole: of RON.
+pub fn first<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let line = bytes.split(|b| *b == b'\n').next()?;
+    ron::de::from_bytes(unseal(line)?.0).ok()
+}
+
 /// The text of a line without its line end, and its checksum. `None`: not a line that [`seal`] wrote.
-pub fn unseal(bytes: &[u8]) -> Option<(&[u8], u32)> {
+fn unseal(bytes: &[u8]) -> Option<(&[u8], u32)> {
     let (crc, text) = bytes.split_at_checked(9)?;
     let stated = std::str::from_utf8(crc.strip_suffix(b" ")?).ok()?;
     let lower_hex = stated.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));

@@ -134,9 +134,8 @@ fn read(bytes: &[u8]) -> Word {
     let (first, second) = bytes.split_at(bytes.len().min(BLOCK));
     // It was whole and blank before the guard opened. What is no longer so was written, or is damaged, and tells nothing.
     let blank = first.len() == BLOCK && first.iter().all(|b| *b == b'\n');
-    let line = second.split(|b| *b == b'\n').next().unwrap_or_default();
     // Half of a line, or a damaged one, is as good as none: how it ended is not on record.
-    let exit = format::unseal(line).and_then(|(text, _)| ron::de::from_bytes::<Exit>(text).ok());
+    let exit: Option<Exit> = format::first(second);
     Word { let_go: !blank || exit.is_some(), exit }
 }
 

@@ -71,8 +71,7 @@ pub(super) fn word(folder: &Folder) -> Result<Word, Error> {
 pub(super) fn filled(folder: &Folder) -> Result<Option<Record>, Error> {
     for name in [OPEN, CONFIRMED, REFUSED] {
         let Some(bytes) = durable::read(folder, OsStr::new(name), BLOCK as u64)? else { continue };
-        let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
-        let record = format::unseal(line).and_then(|(text, _)| ron::de::from_bytes(text).ok());
+        let record: Option<Record> = format::first(&bytes);
         return Ok(record.filter(|record| matches!(record, Record::AwaitingConfirm { .. })));
     }
     Ok(None)
