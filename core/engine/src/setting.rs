@@ -33,6 +33,8 @@ enum Towards {
 /// What becomes of a value, or of a part of a service, that is neither as before nor as it is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Drift {
+    /// It is named, and nothing is done of the step that it belongs to.
+    Refuses,
     /// It stays, and is named.
     Stays,
     /// It is overwritten: on a guard's way back there is no other way, and services write down how they were stopped.
@@ -115,7 +117,10 @@ impl Settings<'_> {
                 drift == Drift::Goes && matches!(edit, Edit::Set { path, .. } if now.has(path))
             };
             let (over, left): (Vec<_>, Vec<_>) = found.drifted.into_iter().partition(goes);
-            stays = left.iter().map(|edit| edit.about(key)).collect();
+            stays = left.iter().map(|edit| edit.about(key)).collect::<Vec<_>>();
+            if drift == Drift::Refuses && !stays.is_empty() {
+                return Ok(stays);
+            }
             for edit in found.due.into_iter().chain(over.iter().copied()) {
                 // If we die here, some are done; each tells by itself.
                 match edit {
@@ -146,7 +151,8 @@ impl Settings<'_> {
         if drift == Drift::Goes && now.is_some() {
             found.sound.append(&mut found.drifted);
         }
-        if !found.sound.is_empty() {
+        let refuses = drift == Drift::Refuses && !found.drifted.is_empty();
+        if !refuses && !found.sound.is_empty() {
             self.services.configure(service, to, &found.sound).map_err(|e| chain(&e))?;
         }
         Ok(found.drifted.iter().map(|part| about(service, *part)).collect())
@@ -177,7 +183,7 @@ impl<'a> Run<'a> {
     }
 
     fn drift(&self) -> Drift {
-        if self.tx.plan.guard.is_some() { Drift::Goes } else { Drift::Stays }
+        if self.tx.plan.guard.is_some() { Drift::Goes } else { Drift::Refuses }
     }
 
     /// Looks, before anything is changed, whether each is still as it was planned.
@@ -201,14 +207,13 @@ impl<'a> Run<'a> {
     pub(crate) fn set_all(&mut self) -> Result<(), Failure> {
         let (drift, mut kept) = (self.drift(), Vec::new());
         for step in self.tx.plan.settings() {
+            let drifted =
+                self.settings().make(step, Towards::After, drift).map_err(|why| failed(step, why))?;
             // In a recovery somebody may have changed it meanwhile.
-            if drift == Drift::Stays {
-                let drifted = self.settings().left(step).map_err(|why| failed(step, why))?.drifted;
-                if !drifted.is_empty() {
-                    return Err(Failure::SettingDrift { names: drifted });
-                }
+            if drift == Drift::Refuses && !drifted.is_empty() {
+                return Err(Failure::SettingDrift { names: drifted });
             }
-            kept.extend(self.settings().make(step, Towards::After, drift).map_err(|why| failed(step, why))?);
+            kept.extend(drifted);
         }
         if !kept.is_empty() {
             self.notices.push(Notice::SettingDriftKept { names: kept });
