@@ -8,7 +8,7 @@
 
 use backout_demo::TreeSpec;
 use backout_e2e::{
-    guards::{GOOD, Small, before, command, is_before, pid, settled},
+    guards::{GOOD, Small, before, command, guard, is_before, pid, settled, text},
     prune, runs, snapshots,
 };
 use backout_kit::{Run, Running, ServerProtect, World, process, snapshot};
@@ -18,15 +18,6 @@ use std::{
     path::Path,
     process::Command,
 };
-
-fn guard(world: &World, more: &[&str], lines: &str) -> Run {
-    Run::to_its_end(&mut command(world, more, lines))
-}
-
-#[track_caller]
-fn text(world: &World, name: &str) -> String {
-    fs::read_to_string(world.home.join(name)).unwrap()
-}
 
 /// Waits until a file of the world is there.
 #[track_caller]

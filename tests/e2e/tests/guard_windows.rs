@@ -9,7 +9,7 @@
 )]
 
 use backout_e2e::{
-    guards::{GOOD, before, command, is_before, pid, script, settled, setup},
+    guards::{GOOD, before, command, guard, is_before, pid, script, settled, setup, text},
     transaction, worker,
 };
 use backout_kit::{Run, Running, Snapshot, World, built, process, snapshot};
@@ -18,15 +18,6 @@ use std::{
     path::Path,
     process::{Command, Stdio},
 };
-
-fn guard(world: &World, more: &[&str], lines: &str) -> Run {
-    Run::to_its_end(&mut command(world, more, lines))
-}
-
-#[track_caller]
-fn text(world: &World, name: &str) -> String {
-    fs::read_to_string(world.home.join(name)).unwrap()
-}
 
 #[track_caller]
 fn is(world: &World, wanted: &Snapshot) {

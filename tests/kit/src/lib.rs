@@ -11,7 +11,7 @@ mod another_boot;
 pub mod bad;
 pub mod binary;
 #[cfg(unix)]
-mod call;
+pub mod call;
 #[cfg(unix)]
 pub mod deeds;
 pub mod killed;

@@ -1,6 +1,6 @@
 //! The twin of `systemctl` at the real one's place, in a mount namespace of its own for each command.
 
-use crate::{binary, place, systemd::Systemd, write};
+use crate::{binary, call, place, systemd::Systemd, write};
 use std::{
     fs,
     path::PathBuf,
@@ -16,13 +16,8 @@ pub struct Twin {
 
 impl Twin {
     /// Makes one. `None`, with a word on standard error, where no mount namespace can be had.
-    #[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
     pub fn new() -> Option<Self> {
-        static POSSIBLE: OnceLock<bool> = OnceLock::new();
-        let possible =
-            || Command::new("unshare").args(["--mount", "true"]).output().is_ok_and(|o| o.status.success());
-        if !POSSIBLE.get_or_init(possible) {
-            eprintln!("skipped: no mount namespaces here");
+        if !call::have_parts() {
             return None;
         }
         let folder = tempfile::Builder::new().prefix("backout-twin-").tempdir().unwrap();

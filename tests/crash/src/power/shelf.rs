@@ -5,7 +5,11 @@ use super::{
     strace::{self, Threads},
     tree,
 };
-use backout_kit::{World, seed, snapshot};
+use backout_kit::{
+    World,
+    call::{self, can_be_parted},
+    seed, snapshot,
+};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -112,26 +116,17 @@ fn tells_all(before: &Path, after: &Path) {
     }
 }
 
-/// Whether parts can have the run's folder each for itself.
-pub fn can_be_parted() -> bool {
-    Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|o| o.status.success())
-}
-
 /// Settles one part of the states of a recorded run, with the program `settle_states`.
 pub fn settle_part(settle_states: &Command, recorded: &Recorded, part: &Part) -> Found {
     let json = serde_json::to_string(recorded).unwrap();
-    let mut command = Command::new("unshare");
+    let mut outer = Command::new("env");
     if can_be_parted() {
+        // Each part has the run's folder for itself.
+        outer = Command::new("unshare");
         let mount = r#"mount -t tmpfs -o mode=700 tmpfs "$0" && exec "$@""#;
-        command.args(["-m", "--propagation", "private", "sh", "-c", mount]).arg(&recorded.root);
-        command.arg(settle_states.get_program()).args(settle_states.get_args());
-    } else {
-        command = Command::new(settle_states.get_program());
-        command.args(settle_states.get_args());
+        outer.args(["-m", "--propagation", "private", "sh", "-c", mount]).arg(&recorded.root);
     }
-    for (name, value) in settle_states.get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
+    let mut command = call::wrapped(outer, settle_states);
     let part = serde_json::to_string(part).unwrap();
     let output = command.args([json, part]).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "a part ended {}", output.status);

@@ -11,10 +11,10 @@ mod unseen;
 
 use backout_crash::{
     guarded, have_strace, is_whole,
-    power::{runs::Scenario, settle::Part, shelf::can_be_parted},
+    power::{runs::Scenario, settle::Part},
     shard, tally,
 };
-use backout_kit::{World, strace};
+use backout_kit::{World, call::have_parts, strace};
 use lacking::{Lacking, Whole, build, without};
 use std::{collections::BTreeSet, fs, path::Path};
 use unseen::{UNSEEN, as_it_stands};
@@ -120,7 +120,7 @@ fn a_guard_that_goes_back_does_not_think_again() {
 
 #[test]
 fn every_barrier_that_is_left_out_is_noticed() {
-    if !have_strace() || !can_be_parted() {
+    if !have_strace() || !have_parts() {
         return;
     }
     let built = build();

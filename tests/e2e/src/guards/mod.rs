@@ -6,8 +6,19 @@ mod scripted;
 
 pub use scripted::*;
 
-use backout_kit::{Snapshot, World, snapshot};
+use backout_kit::{Run, Snapshot, World, snapshot};
 use std::{fs, path::Path};
+
+/// A guard with this installer, to its end.
+pub fn guard(world: &World, more: &[&str], lines: &str) -> Run {
+    Run::to_its_end(&mut command(world, more, lines))
+}
+
+/// What a file of the product holds.
+#[track_caller]
+pub fn text(world: &World, name: &str) -> String {
+    fs::read_to_string(world.home.join(name)).unwrap()
+}
 
 /// A world, what it holds, and that all its services run.
 pub fn before() -> (World, Snapshot) {
