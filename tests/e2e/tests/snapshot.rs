@@ -178,7 +178,8 @@ fn an_inventory_that_was_edited_is_not_believed() {
         fs::write(&digest, format!("{}  snapshot.ron\n", sha256(&edited))).unwrap();
         refused(to);
     }
-    let newer = text.replacen("format: (1, 0)", "format: (2, 0)", 1);
+    let newer = text.replacen("format: (1, ", "format: (2, ", 1);
+    assert!(newer != text, "the format stands where this test looks for it");
     fs::write(&inventory, &newer).unwrap();
     fs::write(&digest, format!("{}  snapshot.ron\n", sha256(&newer))).unwrap();
     assert_eq!(call(&world, &["show", &id]).ends(10).error_code(), "BKO-1123");
