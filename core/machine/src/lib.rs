@@ -6,6 +6,8 @@
 
 pub mod boot;
 mod command;
+#[cfg(unix)]
+mod control_group;
 pub mod delayed;
 pub mod event_log;
 pub mod group;

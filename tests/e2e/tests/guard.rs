@@ -15,7 +15,7 @@ use backout_kit::{Run, Running, ServerProtect, World, process, snapshot};
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -340,6 +340,43 @@ fn a_guard_that_dies_with_its_installer_is_backed_out_by_recover() {
         world.plain(&["recover"]).ends(0);
         is_before(&world, &old);
     }
+}
+
+/// The control group of the only open run, where one could be made. In CI it can.
+fn control_group(world: &World) -> Option<PathBuf> {
+    let run = backout_e2e::transaction(world).file_name().unwrap().to_str().unwrap().to_owned();
+    let places = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
+    let folders = places.iter().map(|place| Path::new(place).join(format!("backout-guard-{run}")));
+    let found = folders.into_iter().find(|folder| folder.exists());
+    assert!(found.is_some() || std::env::var_os("CI").is_none(), "CI makes control groups");
+    found
+}
+
+#[test]
+fn what_hides_from_its_guard_is_found_by_its_control_group_behind_the_death_of_both() {
+    let (world, old) = before();
+    // Nobody's child, in a session of its own, with nothing in its environment.
+    let hidden = r#"
+setsid env -i "$(command -v sh)" -c 'echo $$ >"$0/hidden"; while :; do echo again >"$1/live/b.conf"; sleep 0.05; done' "$here" "$home" &
+while [ ! -s "$here/hidden" ]; do :; done
+"#;
+    let lines = format!("{hidden}\necho $$ >\"$here/installer\"\nexec sleep 100000");
+    let mut run = Running::start(&mut command(&world, &["--no-parent"], &lines));
+    until(&mut run, &world.path().join("installer"));
+    let installer = pid(&world.path().join("installer"));
+    let hidden = pid(&world.path().join("hidden"));
+    let Some(group) = control_group(&world) else {
+        process::kill(hidden);
+        return;
+    };
+    let holder = pid(&backout_e2e::transaction(&world).join("holder"));
+    for pid in [run.child.id(), holder, installer] {
+        process::kill(pid);
+    }
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
+    assert!(!process::is_there(hidden));
+    is_before(&world, &old);
+    assert!(!group.exists(), "{}", group.display());
 }
 
 #[test]

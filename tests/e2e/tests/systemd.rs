@@ -7,7 +7,7 @@
 )]
 
 use backout_kit::{Machine, Run, place, snapshot};
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
 /// A machine that runs, with both services up, and the recovery at boot installed; `None`: not here.
 fn machine() -> Option<Machine> {
@@ -68,20 +68,63 @@ fn a_run_that_waits_for_its_commit_outlives_a_boot_and_holds_nothing_back() {
     assert_eq!(machine.files(), before);
 }
 
+/// A guard on the machine, by way of `starter`, of an installer with these lines.
+fn guard(machine: &Machine, starter: &[&str], more: &[&str], lines: &str) -> Command {
+    let at = |name: &str| machine.path().join(name).to_str().unwrap().to_owned();
+    place::script(&format!("#!/bin/sh\n{lines}\n"), &machine.path().join("setup.sh"));
+    let state = ["--state-dir".to_owned(), at("state")];
+    let own = [at("backout"), "guard".into(), at("small.ron"), "--site".into(), at("site.ron")];
+    let plugins = ["--plugin-dir".to_owned(), at("plugins"), "--yes".into()];
+    let words = starter.iter().map(|w| (*w).to_owned()).chain(own).chain(plugins).chain(state);
+    let words: Vec<String> =
+        words.chain(more.iter().map(|w| (*w).to_owned())).chain(["--".into(), at("setup.sh")]).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    machine.command(words[0], &words[1..])
+}
+
+#[test]
+fn the_end_of_the_session_that_started_a_guard_ends_neither_the_installer_nor_who_takes_it_to_its_end() {
+    let Some(machine) = machine() else { return };
+    let before = machine.files();
+    let at = |name: &str| machine.path().join(name);
+    let lines = format!(
+        "here='{}'\nsetsid env -i \"$(command -v sh)\" -c 'echo $$ >\"$0/hidden\"; while :; do sleep 1; done' \"$here\" &\n\
+         echo half >'{}'\necho $$ >\"$here/installer\"\nwhile [ ! -e \"$here/go\" ]; do sleep 0.05; done\nexit 3",
+        machine.path().display(),
+        machine.home.join("live/a.conf").display()
+    );
+    // As the login manager does: a scope that ends with the session, and all that is in it.
+    let session = ["systemd-run", "--scope", "--quiet", "--unit=login", "--"];
+    let guard = guard(&machine, &session, &["--confirm-within", "10m", "--no-parent"], &lines).spawn();
+    for name in ["installer", "hidden"] {
+        while fs::read_to_string(at(name)).unwrap_or_default().is_empty() {
+            std::thread::yield_now();
+        }
+    }
+    let run = fs::read_dir(machine.state.join("transactions")).unwrap().next().unwrap().unwrap().file_name();
+    let scope = format!("backout-guard-{}.scope", run.to_str().unwrap());
+    let waiter = format!("backout-waiter-{}.scope", run.to_str().unwrap());
+    assert!(machine.runs(&scope) && machine.runs(&waiter) && machine.runs("login.scope"));
+    machine.systemctl(&["kill", "--signal=KILL", "login.scope"]);
+    guard.unwrap().wait().unwrap();
+    assert!(!machine.runs("login.scope") && machine.runs(&scope) && machine.runs(&waiter));
+    machine.backout(&["status"]).ends(21);
+    // Nobody calls a recovery.
+    fs::write(at("go"), "").unwrap();
+    while machine.runs(&waiter) {
+        std::thread::yield_now();
+    }
+    assert!(machine.files() == before && machine.runs("first") && machine.runs("second"));
+    machine.backout(&["status"]).ends(0);
+    assert!(!machine.runs(&scope), "what hid in it is gone");
+}
+
 #[test]
 fn a_guard_that_nobody_confirms_is_backed_out_behind_a_power_cut_by_the_boot_alone() {
     let Some(mut machine) = machine() else { return };
     let before = machine.files();
-    let at = |name: &str| machine.path().join(name).to_str().unwrap().to_owned();
-    let setup = machine.path().join("setup.sh");
-    place::script(
-        &format!("#!/bin/sh\necho new >'{}'\n", machine.home.join("live/a.conf").display()),
-        &setup,
-    );
-    let words =
-        ["guard", &at("small.ron"), "--site", &at("site.ron"), "--plugin-dir", &at("plugins"), "--yes"];
-    let more = ["--state-dir", &at("state"), "--confirm-within", "20s", "--", setup.to_str().unwrap()];
-    let guard = machine.command(&at("backout"), &[&words[..], &more].concat()).spawn();
+    let lines = format!("echo new >'{}'", machine.home.join("live/a.conf").display());
+    let guard = guard(&machine, &[], &["--confirm-within", "20s"], &lines).spawn();
     let waits = || {
         let open = fs::read_dir(machine.state.join("transactions")).ok().and_then(|mut open| open.next());
         open.and_then(|open| fs::read_to_string(open.ok()?.path().join("journal")).ok())

@@ -1,6 +1,6 @@
 //! Lets the installer go, and waits for its end.
 
-use super::{Guard, OUTPUT, POLL, Side, came, holder, reserve, until_ready};
+use super::{Guard, OUTPUT, POLL, Side, came, holder, release, reserve, until_ready};
 use crate::{
     faces::Faces,
     failure::{Failure, Stuck},
@@ -206,7 +206,7 @@ impl Guard<'_> {
         }
         let (locked, tx) = (self.locked, self.tx);
         drop(self.journal);
-        let gone = reserve::release(tx).and_then(|()| tidy::remove_transaction(locked, &tx.run));
+        let gone = release(tx).and_then(|()| tidy::remove_transaction(locked, &tx.run));
         if let Err(e) = gone {
             log::warn!("run {}: {e}; the next verb tidies up", tx.run);
         }

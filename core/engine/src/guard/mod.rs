@@ -40,7 +40,6 @@ pub use holder::hold;
 pub(crate) use holder::may_have_let_go;
 pub(crate) use holder::{LOCK as HOLDER, WORD as LET_GO};
 pub use install::{Program, run};
-pub(crate) use reserve::release;
 pub(crate) use settle::settle;
 pub use settle::waits_for_a_reboot;
 pub(crate) use waiter::LOCK as WAITER;
@@ -63,7 +62,7 @@ use crate::{
 };
 use backout_disk::{Error, ErrorKind, Folder};
 use backout_journal::{Journal, Record};
-use backout_machine::service::Services;
+use backout_machine::{group, service::Services};
 use backout_protocol::{
     Guard as Terms, HostPath, Notice, Plan, RunId, Site, SnapshotId,
     guard::{Codes, Learn, OnFailure},
@@ -269,4 +268,15 @@ pub(crate) fn give_up(tx: &Transaction) {
     if let Err(e) = release(tx) {
         log::warn!("run {}: {e}", tx.run);
     }
+}
+
+/// Gives up what a guard has outside of its folder. Of a run that is no guard there is none.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
+    if tx.plan.guards().is_some() {
+        group::forget(tx.run.as_str());
+    }
+    reserve::release(tx)
 }

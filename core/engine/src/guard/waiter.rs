@@ -50,7 +50,8 @@ impl Guard<'_> {
         let mut arguments = program.waiter.clone();
         arguments.extend(["--state-dir".into(), self.locked.state().path().as_os_str().to_owned()]);
         arguments.push(OsString::from(self.tx.run.as_str()));
-        let mut child = group::start_apart(&program.program, &arguments).map_err(|e| fail(e.to_string()))?;
+        let child = group::start_apart(&program.program, &arguments, self.tx.run.as_str());
+        let mut child = child.map_err(|e| fail(e.to_string()))?;
         let ready = until_ready(&mut child, || lives(&self.tx.folder).map_err(|e| e.to_string()));
         ready.map_err(|why| {
             // One that is too slow finds no run that it would be for.

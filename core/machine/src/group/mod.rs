@@ -1,11 +1,11 @@
 //! The processes of one installer: a holder that outlives whoever started it, everything below it, and everything that
 //! carries its mark.
 //!
-//! On Linux the holder leads a session of its own and is the one that orphans below it come to, so that none of them is lost
-//! while it lives; on Windows a job holds them, which goes on without it. All of them have its mark in their environment, so
-//! that they are found behind its death too.
+//! On Linux the holder leads a session of its own and is the one that orphans below it come to, and a control group holds them
+//! where there is one to be had; on Windows a job does. Both go on without the holder. All of them have its mark in their
+//! environment, too, so that they are found where there is no group.
 
-#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(unix, path = "unix/mod.rs")]
 #[cfg_attr(windows, path = "windows/mod.rs")]
 mod os;
 
@@ -61,21 +61,24 @@ pub enum Reaped {
 /// # Errors
 /// The system's.
 pub fn start_holder(program: &Path, arguments: &[OsString], run: &str, output: &File) -> io::Result<Child> {
-    let mut holder = Command::new(program);
-    holder.args(arguments).env(MARK, run);
-    holder.stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output.try_clone()?);
-    os::start_holder(&mut holder, run)
+    os::start_holder(program, arguments, run, &|mut holder: Command| {
+        holder.env(MARK, run);
+        holder.stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output.try_clone()?);
+        Ok(holder)
+    })
 }
 
-/// Starts a process that belongs to no installer and to no terminal: `program` with `arguments`, without input and output.
+/// Starts a process that belongs to no installer and to no terminal, on behalf of `run`: `program` with `arguments`, without
+/// input and output.
 ///
 /// # Errors
 /// The system's.
-pub fn start_apart(program: &Path, arguments: &[OsString]) -> io::Result<Child> {
-    let mut apart = Command::new(program);
-    apart.args(arguments).env_remove(MARK);
-    apart.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    os::start_apart(&mut apart)
+pub fn start_apart(program: &Path, arguments: &[OsString], run: &str) -> io::Result<Child> {
+    os::start_apart(program, arguments, run, &|mut apart: Command| {
+        apart.env_remove(MARK);
+        apart.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(apart)
+    })
 }
 
 impl Lead {
@@ -112,6 +115,11 @@ pub fn dissolve(run: &str, holder: u32) {
     if let Err(e) = os::dissolve(run, &format!("{MARK}={run}"), holder) {
         log::debug!("process {holder} cannot be told to go: {e}");
     }
+}
+
+/// Lets go of what the system keeps for the group of `run`, once nothing is in it any more.
+pub fn forget(run: &str) {
+    os::forget(run);
 }
 
 /// Ends every process of the installer of `run`, and those that come to it meanwhile: asks all, kills what is left 5 s later,

@@ -17,6 +17,7 @@ use crate::process::{self, Process, Watched};
 use job::Job;
 use named::Event;
 use std::{
+    ffi::OsString,
     io,
     os::windows::{
         io::{AsRawHandle, RawHandle},
@@ -70,14 +71,27 @@ fn has_kind(file: &Path, is: impl Fn(&str) -> bool) -> bool {
 }
 
 /// Starts the holder. The job is made first, and kept until this process ends.
-pub(super) fn start_holder(holder: &mut Command, run: &str) -> io::Result<Child> {
+pub(super) fn start_holder(
+    program: &Path,
+    arguments: &[OsString],
+    run: &str,
+    dressed: &dyn Fn(Command) -> io::Result<Command>,
+) -> io::Result<Child> {
     job::keep(run, Job::create(run)?);
-    start_apart(holder)
+    start_apart(program, arguments, run, dressed)
 }
 
 /// With a console of its own, which nobody sees and which no key reaches; outside of whatever job we are in, if that lets
 /// anybody out, so that what ends us does not end it.
-pub(super) fn start_apart(apart: &mut Command) -> io::Result<Child> {
+pub(super) fn start_apart(
+    program: &Path,
+    arguments: &[OsString],
+    _run: &str,
+    dressed: &dyn Fn(Command) -> io::Result<Command>,
+) -> io::Result<Child> {
+    let mut apart = Command::new(program);
+    apart.args(arguments);
+    let mut apart = dressed(apart)?;
     let alone = CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW;
     match apart.creation_flags(alone | CREATE_BREAKAWAY_FROM_JOB).spawn() {
         Err(e) if e.raw_os_error() == Some(ERROR_ACCESS_DENIED.cast_signed()) => {
@@ -86,6 +100,9 @@ pub(super) fn start_apart(apart: &mut Command) -> io::Result<Child> {
         started => started,
     }
 }
+
+/// The job goes with its last process and handle.
+pub(super) fn forget(_run: &str) {}
 
 /// No terminal reaches a process that was started apart.
 ///

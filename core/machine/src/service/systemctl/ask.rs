@@ -4,6 +4,7 @@ use super::{Call, LEAST_STATUS};
 use crate::{
     Patience,
     command::{self, Ended},
+    control_group,
     patience::Look,
     service::{
         ServiceError, Verb,
@@ -11,7 +12,7 @@ use crate::{
     },
 };
 use backout_protocol::ServiceName;
-use std::{fs, io, path::Path, time::Duration};
+use std::{fs, io, time::Duration};
 
 const JOURNAL: Duration = Duration::from_secs(2);
 /// Nothing of ours: `SYSTEMD_…` and `SYSTEMCTL_…` variables would change what is done and how it is told.
@@ -144,23 +145,6 @@ impl Call<'_, '_> {
 
 /// The processes that are left in a unit's control group, and in those below it.
 pub(super) fn remaining(shown: &Shown) -> Vec<u32> {
-    let Some(group) = &shown.group else { return Vec::new() };
-    let below = group.trim_start_matches('/');
-    // One hierarchy, or the one that systemd keeps beside those of old.
-    let places = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
-    let Some(folder) =
-        places.iter().map(|p| Path::new(p).join(below)).find(|p| p.join("cgroup.procs").exists())
-    else {
-        return Vec::new();
-    };
-    let mut pids = Vec::new();
-    let mut folders = vec![folder];
-    while let Some(folder) = folders.pop() {
-        let procs = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-        pids.extend(procs.lines().filter_map(|line| line.parse::<u32>().ok()));
-        let Ok(entries) = fs::read_dir(folder) else { continue };
-        let inner = entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
-        folders.extend(inner.map(|e| e.path()));
-    }
-    pids
+    let folder = shown.group.as_deref().and_then(control_group::folder);
+    folder.map(control_group::processes).unwrap_or_default()
 }

@@ -1,4 +1,6 @@
-//! Linux: a session and a subreaper; the processes below it by `/proc`.
+//! Linux: a session, a subreaper and a control group; the processes below it by `/proc`.
+
+mod scope;
 
 use super::{Member, Reaped};
 use crate::process::{self, Process};
@@ -11,6 +13,7 @@ use rustix::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
     fs, io,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -32,12 +35,48 @@ pub fn run_by(_file: &Path) -> Option<String> {
     None
 }
 
-pub(super) fn start_holder(holder: &mut Command, _run: &str) -> io::Result<Child> {
-    holder.spawn()
+pub(super) fn start_holder(
+    program: &Path,
+    arguments: &[OsString],
+    run: &str,
+    dressed: &dyn Fn(Command) -> io::Result<Command>,
+) -> io::Result<Child> {
+    let group = group(run);
+    if let Some(holder) = scope::start(&group, program, arguments, dressed)? {
+        return Ok(holder);
+    }
+    let holder = plainly(program, arguments, dressed)?;
+    // It is told nothing before: all that it starts is in the group.
+    scope::adopt(&group, holder.id());
+    Ok(holder)
 }
 
-pub(super) fn start_apart(apart: &mut Command) -> io::Result<Child> {
-    apart.spawn()
+/// In a scope of its own, where that can be had: the end of the session that we are in does not end it.
+pub(super) fn start_apart(
+    program: &Path,
+    arguments: &[OsString],
+    run: &str,
+    dressed: &dyn Fn(Command) -> io::Result<Command>,
+) -> io::Result<Child> {
+    match scope::start(&format!("backout-waiter-{run}"), program, arguments, dressed)? {
+        Some(apart) => Ok(apart),
+        None => plainly(program, arguments, dressed),
+    }
+}
+
+fn plainly(
+    program: &Path,
+    arguments: &[OsString],
+    dressed: &dyn Fn(Command) -> io::Result<Command>,
+) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    dressed(command)?.spawn()
+}
+
+/// The name of the control group of `run`.
+fn group(run: &str) -> String {
+    format!("{}{run}", scope::PREFIX)
 }
 
 /// Makes this process the leader of a session of its own: no terminal reaches it any more.
@@ -102,10 +141,11 @@ struct Row {
     started: u64,
 }
 
-pub(super) fn members(_run: &str, mark: &str, holder: u32) -> io::Result<Vec<Member>> {
+pub(super) fn members(run: &str, mark: &str, holder: u32) -> io::Result<Vec<Member>> {
     let rows: BTreeMap<u32, Row> =
         process::pids()?.into_iter().filter_map(|pid| Some((pid, row(pid)?))).collect();
     let mut own: BTreeSet<u32> = rows.keys().copied().filter(|pid| is_marked(*pid, mark)).collect();
+    own.extend(scope::members(&group(run)).into_iter().filter(|pid| rows.contains_key(pid)));
     // Below the holder, if that number still is the holder's, also without the mark.
     if own.contains(&holder) {
         loop {
@@ -134,6 +174,10 @@ pub(super) fn members(_run: &str, mark: &str, holder: u32) -> io::Result<Vec<Mem
 /// They are ended one by one.
 pub(super) fn end(_run: &str) -> io::Result<()> {
     Ok(())
+}
+
+pub(super) fn forget(run: &str) {
+    scope::remove(&group(run));
 }
 
 pub(super) fn dissolve(_run: &str, mark: &str, holder: u32) -> io::Result<()> {
