@@ -7,7 +7,7 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_kit::{World, registry::FakeRegistry, scm::Installed};
+use backout_kit::{World, registry::FakeRegistry, registry_link::Link, scm::Installed};
 use backout_machine::{
     Services,
     registry::{self, Registry},
@@ -218,6 +218,34 @@ fn keys_of_folders_that_are_named_by_hand_are_kept_and_those_of_everybody_refuse
     for wrong in [r"HKLM\SOFTWARE", r"HKLM\SOFTWARE\Microsoft", r"HKCU\Software\x"] {
         world.plain(&["snapshot", "create", "--watch", home, "--registry", wrong]).ends(64);
     }
+}
+
+#[test]
+fn a_link_is_named_and_what_it_leads_to_is_neither_kept_nor_changed() {
+    let product = Product::new("linked");
+    let (Product { world, own }, elsewhere) = (&product, Own::new("elsewhere"));
+    put(&elsewhere.view(0), &new());
+    let to = elsewhere.view(0);
+    let site = world.site.to_str().unwrap();
+    let create = || world.plain(&["snapshot", "create", &world.profile, "--site", site]);
+    let whole = create().ends(0);
+    let id = whole.json["data"]["id"].as_str().unwrap();
+    let was = product.trees();
+    {
+        let at = own.view(0);
+        let _link = Link::new(&format!(r"{}\RPC\turned", at.path.as_str()), to.path.as_str());
+        let refused = create().ends(10);
+        assert_eq!(refused.error_code(), "BKO-1172", "{}", refused.stdout);
+        // What came since would go: not what the link leads to.
+        fs::write(world.home.join("live/a.conf"), "new").unwrap();
+        let back = world.rollback(&["--from", &format!("snapshot:{id}")]);
+        assert!(back.code != Some(0), "{}", back.stdout);
+        assert_eq!(fs::read(world.home.join("live/a.conf")).unwrap(), b"new");
+        assert_eq!(registry::here().tree(&to).unwrap(), new());
+    }
+    assert_eq!(product.trees(), was);
+    world.rollback(&["--from", &format!("snapshot:{id}")]).ends(0);
+    assert!(product.trees() == was && registry::here().tree(&to).unwrap() == new());
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub mod place;
 pub mod process;
 pub mod registry;
 #[cfg(windows)]
+pub mod registry_link;
+#[cfg(windows)]
 pub mod scm;
 pub mod serverprotect;
 pub mod service;
