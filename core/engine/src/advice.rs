@@ -10,7 +10,7 @@ use crate::{
     survey::{Survey, open_services},
     verify::{self, Found},
 };
-use backout_machine::{process, service::ServiceState};
+use backout_machine::{process, service::ServiceState, version::LANGUAGE};
 use backout_protocol::{
     ComponentId, HostPath, Place, Profile,
     profile::{Question, Sign},
@@ -25,6 +25,8 @@ pub struct Told {
     pub id: String,
     /// What its reason was seen by; `None`: it cannot be seen, and this is advice.
     pub seen: Option<String>,
+    /// Whether a person may say that it is no hindrance.
+    pub can_be_confirmed: bool,
     /// What is the matter.
     pub text: Text,
     /// What helps.
@@ -46,15 +48,14 @@ pub fn look(job: &Job) -> Result<Vec<Told>, Refusal> {
 /// [`Refusal::NotFit`], [`Refusal::MustBeClosed`], [`Refusal::ConfirmsNothing`]; as planning, up to the survey.
 pub fn fit(job: &Job, confirmed: &[String]) -> Result<(), Refusal> {
     let profile = &job.profile.profile;
-    let asked: Vec<&Question> =
-        profile.before_patch.iter().filter(|q| matches!(q.sign, Sign::Untold { .. })).collect();
+    let asked: Vec<&Question> = profile.before_patch.iter().filter(|q| q.sign.can_be_confirmed()).collect();
     if let Some(unknown) = confirmed.iter().find(|id| asked.iter().all(|q| q.id != **id)) {
         let known = asked.iter().map(|q| q.id.clone()).collect();
         return Err(Refusal::ConfirmsNothing { asked: unknown.clone(), known });
     }
     planner::closed_here(job)?;
     let mut found = concerning(job, &profile.before_patch)?;
-    found.retain(|told| told.seen.is_some() || !confirmed.contains(&told.id));
+    found.retain(|told| !(told.can_be_confirmed && confirmed.contains(&told.id)));
     if found.is_empty() { Ok(()) } else { Err(Refusal::NotFit { found }) }
 }
 
@@ -65,8 +66,15 @@ fn concerning(job: &Job, questions: &[Question]) -> Result<Vec<Told>, Refusal> {
         return Ok(Vec::new());
     }
     let survey = Survey::with(job, open_services(job)?)?;
-    let mut told = Vec::new();
+    let mut all = Vec::new();
     for question in questions {
+        let told = |seen| Told {
+            id: question.id.clone(),
+            seen,
+            can_be_confirmed: question.sign.can_be_confirmed(),
+            text: question.text.clone(),
+            remedy: question.remedy.clone(),
+        };
         let seen = match &question.sign {
             Sign::Lingers { service, images, under } => {
                 let under = folders(&survey, under);
@@ -80,29 +88,39 @@ fn concerning(job: &Job, questions: &[Question]) -> Result<Vec<Told>, Refusal> {
             Sign::NotEmpty { folder } => lies_in(&survey, folder),
             Sign::Below { component, build } => below(job, profile, &survey, component, *build),
             Sign::OtherLine { file } => other_line(profile, &survey, file),
+            Sign::OtherLanguage { file, language } => other_language(&survey, file, *language),
             Sign::Untold { components } => {
                 if components.iter().any(|c| is_here(&survey, c)) {
-                    let (text, remedy) = (question.text.clone(), question.remedy.clone());
-                    told.push(Told { id: question.id.clone(), seen: None, text, remedy });
+                    all.push(told(None));
                 }
                 None
             }
         };
         if seen.is_some() {
-            let (text, remedy) = (question.text.clone(), question.remedy.clone());
-            told.push(Told { id: question.id.clone(), seen, text, remedy });
+            all.push(told(seen));
         }
     }
-    Ok(told)
+    Ok(all)
 }
 
 /// The version of a file that is there and is of another line than the product's.
 fn other_line(profile: &Profile, survey: &Survey, location: &str) -> Option<String> {
     let line = profile.product.patched?.line();
-    let (root, rel) = look::location(&survey.folders, location)?;
-    let place = Place { root, rel: rel? };
+    let place = file(survey, location)?;
     let version = look::image(&place).ok()?.version?;
     (version.line() != line).then(|| format!("`{place}` is of {version}"))
+}
+
+/// The language of a file that is there, has one, and is not in this one.
+fn other_language(survey: &Survey, location: &str, language: u16) -> Option<String> {
+    let place = file(survey, location)?;
+    let found = look::language(&place).ok()??;
+    ((found ^ language) & LANGUAGE != 0).then(|| format!("`{place}` is in the language 0x{found:04x}"))
+}
+
+fn file(survey: &Survey, location: &str) -> Option<Place> {
+    let (root, rel) = look::location(&survey.folders, location)?;
+    Some(Place { root, rel: rel? })
 }
 
 fn is_here(survey: &Survey, component: &ComponentId) -> bool {

@@ -31,6 +31,21 @@ fn examine(place: &Place) -> Result<(Image, bool), Error> {
     Ok((image, pe.is_none_or(|p| p.whole)))
 }
 
+/// The language of a file's version resource, as Windows numbers them; `None`: it has none, or there is no file.
+///
+/// # Errors
+/// As [`image`].
+pub(crate) fn language(place: &Place) -> Result<Option<u16>, Error> {
+    let mut file = match open_place(place) {
+        Ok(file) => file,
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let pe = backout_machine::version::read(&mut file);
+    let pe = pe.map_err(|e| Error::unsupported("read", &place.path(), &e.to_string()))?;
+    Ok(pe.and_then(|pe| pe.language))
+}
+
 /// A backup as a candidate, or why it is none.
 pub(crate) fn candidate(place: &Place) -> Result<Image, Reject> {
     match examine(place) {

@@ -1,4 +1,4 @@
-//! A PE file's machine type and file version, read from bytes that may be anything. The engine and the plugins read them
+//! A PE file's machine type, file version and language, read from bytes that may be anything. The engine and the plugins read them
 //! by the same code, so that they cannot disagree.
 //!
 //! Whoever calls opens the file. Only headers, the resource tables and the version resource are read, never the whole file: at most some 20 MiB,
@@ -18,6 +18,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 const TABLES: u32 = 16 << 20;
 /// How much of a version resource is looked at. Its fixed part stands at its start.
 const RESOURCE: u32 = 64 << 10;
+/// Which bits of a language's number say which language it is, of whatever country.
+pub const LANGUAGE: u16 = 0x3ff;
 
 /// What a PE file says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,9 @@ pub struct PeInfo {
     pub machine: MachineType,
     /// The file version of its version resource, if it has a readable one.
     pub version: Option<FileVersion>,
+    /// The language of that resource, as Windows numbers them (`LANGID`): the lower ten bits say which, the others of which
+    /// country. `None`: there is no such resource, or it says that it is of none.
+    pub language: Option<u16>,
     /// Whether all its sections lie within the file. A file cut short is not whole, and may have lost its version
     /// with its end.
     pub whole: bool,
@@ -68,7 +73,7 @@ fn info<Headers: ImageNtHeaders>(cache: &ReadCache<Look<'_, impl Read + Seek>>) 
     let len = ReadRef::len(cache).ok()?;
     let headers_end = u64::from(headers.optional_header().size_of_headers());
     let Ok(sections) = headers.sections(cache, offset) else {
-        return Some(PeInfo { machine, version: None, whole: false });
+        return Some(PeInfo { machine, version: None, language: None, whole: false });
     };
     let whole = headers_end <= len
         && sections.iter().all(|s| {
@@ -80,16 +85,18 @@ fn info<Headers: ImageNtHeaders>(cache: &ReadCache<Look<'_, impl Read + Seek>>) 
         let (offset, size) = sections.pe_file_range_at(rva)?;
         cache.read_bytes_at(offset.into(), size.min(most).into()).ok()
     };
-    let version = directories.get(pe::IMAGE_DIRECTORY_ENTRY_RESOURCE).and_then(|directory| {
+    let resource = directories.get(pe::IMAGE_DIRECTORY_ENTRY_RESOURCE).and_then(|directory| {
         let tables = bytes_at(directory.virtual_address.get(LE), TABLES)?;
-        let entry = version_entry(ResourceDirectory::new(tables))?;
-        fixed_version(bytes_at(entry.offset_to_data.get(LE), entry.size.get(LE).min(RESOURCE))?)
+        let (language, entry) = version_entry(ResourceDirectory::new(tables))?;
+        let bytes = bytes_at(entry.offset_to_data.get(LE), entry.size.get(LE).min(RESOURCE))?;
+        Some((fixed_version(bytes)?, language))
     });
-    Some(PeInfo { machine, version, whole })
+    let (version, language) = resource.unzip();
+    Some(PeInfo { machine, version, language: language.flatten(), whole })
 }
 
-/// Finds the version resource: type 16, name 1 or else the first, the first language.
-fn version_entry(section: ResourceDirectory<'_>) -> Option<&pe::ImageResourceDataEntry> {
+/// Finds the version resource: type 16, name 1 or else the first, the first language, which is told too unless it is neutral.
+fn version_entry(section: ResourceDirectory<'_>) -> Option<(Option<u16>, &pe::ImageResourceDataEntry)> {
     let is = |entry: &pe::ImageResourceDirectoryEntry, id: u16| match entry.name_or_id() {
         ResourceNameOrId::Id(it) => it == id,
         ResourceNameOrId::Name(_) => false,
@@ -99,7 +106,12 @@ fn version_entry(section: ResourceDirectory<'_>) -> Option<&pe::ImageResourceDat
     let names = versions.data(section).ok()?.table()?;
     let name = names.entries.iter().find(|e| is(e, 1)).or_else(|| names.entries.first())?;
     let languages = name.data(section).ok()?.table()?;
-    languages.entries.first()?.data(section).ok()?.data()
+    let first = languages.entries.first()?;
+    let language = match first.name_or_id() {
+        ResourceNameOrId::Id(id) if id & LANGUAGE != 0 => Some(id),
+        _ => None,
+    };
+    Some((language, first.data(section).ok()?.data()?))
 }
 
 /// The file version in a `VS_VERSIONINFO`: length, value length and type (2 bytes each), the key `VS_VERSION_INFO` as

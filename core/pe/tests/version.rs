@@ -24,9 +24,23 @@ fn info(bytes: &[u8]) -> Option<PeInfo> {
 fn machine_type_and_version_come_out_as_they_were_put_in() {
     for machine in [MachineType::X86, MachineType::X64, MachineType::Other(0xaa64)] {
         for version in [None, Some(VERSION), Some(FileVersion([65535, 0, 1, 65535]))] {
-            let wanted = PeInfo { machine, version, whole: true };
+            // The fixtures are Japanese.
+            let language = version.map(|_| 0x411);
+            let wanted = PeInfo { machine, version, language, whole: true };
             assert_eq!(info(&backout_demo::pe(machine, version, "some salt")), Some(wanted));
         }
+    }
+}
+
+#[test]
+fn the_language_is_that_of_the_version_resource_and_a_neutral_one_is_none() {
+    let japanese = backout_demo::pe(MachineType::X86, Some(VERSION), "some salt");
+    let table = japanese.windows(4).position(|four| four == 0x411u32.to_le_bytes()).unwrap();
+    for (id, wanted) in [(0x409u32, Some(0x409)), (0x11, Some(0x11)), (0, None), (0x400, None)] {
+        let mut other = japanese.clone();
+        other[table..table + 4].copy_from_slice(&id.to_le_bytes());
+        let info = info(&other).unwrap();
+        assert_eq!((info.version, info.language), (Some(VERSION), wanted), "{id:x}");
     }
 }
 

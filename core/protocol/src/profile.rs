@@ -401,11 +401,26 @@ pub enum Sign {
         /// The file: `variable/name`.
         file: String,
     },
+    /// The version resource of a file is in another language than this, of whatever country: another edition of the product.
+    /// One that is in none tells nothing. As an edition may well have files of another language, a person may say otherwise.
+    OtherLanguage {
+        /// The file: `variable/name`.
+        file: String,
+        /// The language, as Windows numbers them.
+        language: u16,
+    },
     /// It cannot be seen: it is told as advice where one of these components is here.
     Untold {
         /// The components.
         components: Vec<ComponentId>,
     },
+}
+
+impl Sign {
+    /// Whether a person may say that it is no hindrance, as nothing on the machine tells for sure.
+    pub fn can_be_confirmed(&self) -> bool {
+        matches!(self, Sign::Untold { .. } | Sign::OtherLanguage { .. })
+    }
 }
 
 /// When a reminder is said.
@@ -528,7 +543,9 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
         }
         let folders: &[String] = match &question.sign {
             Sign::Lingers { under, .. } => under,
-            Sign::NotEmpty { folder: place } | Sign::OtherLine { file: place } => std::slice::from_ref(place),
+            Sign::NotEmpty { folder: place }
+            | Sign::OtherLine { file: place }
+            | Sign::OtherLanguage { file: place, .. } => std::slice::from_ref(place),
             Sign::Below { .. } | Sign::Untold { .. } => &[],
         };
         if let Some(why) = folders.iter().find_map(|f| bad_location(f)) {
@@ -537,7 +554,10 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
         let about: &[ComponentId] = match &question.sign {
             Sign::Below { component, .. } => std::slice::from_ref(component),
             Sign::Untold { components } => components,
-            Sign::Lingers { .. } | Sign::NotEmpty { .. } | Sign::OtherLine { .. } => &[],
+            Sign::Lingers { .. }
+            | Sign::NotEmpty { .. }
+            | Sign::OtherLine { .. }
+            | Sign::OtherLanguage { .. } => &[],
         };
         if let Some(unknown) = about.iter().find(|c| !ids.contains(&c.as_str())) {
             return Some(format!("a question is about the component `{unknown}`, which is not there"));

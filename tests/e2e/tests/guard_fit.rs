@@ -63,6 +63,28 @@ fn a_server_that_is_not_of_the_version_is_not_patched() {
 }
 
 #[test]
+fn another_edition_is_not_patched_until_somebody_says_that_it_is_the_japanese_one() {
+    let sp = fit(&TreeSpec::default());
+    let english = |image: &str| {
+        let image = sp.live(image);
+        let mut bytes = fs::read(&image).unwrap();
+        // Where its table of languages names the one.
+        let at = bytes.windows(4).position(|four| four == 0x411u32.to_le_bytes()).unwrap();
+        bytes[at..at + 4].copy_from_slice(&0x409u32.to_le_bytes());
+        fs::write(image, bytes).unwrap();
+    };
+    english("SpntSvc.exe");
+    let words = ["japanese-edition", "SpntSvc.exe", "0x0409", "`--confirm japanese-edition`"];
+    refused(&sp, guard(&sp, &ALL), "BKO-5191", &words);
+    english("EarthAgent.exe");
+    let confirmed = [&ALL[..], &["--confirm", "japanese-edition"]].concat();
+    refused(&sp, guard(&sp, &confirmed), "BKO-5191", &["information-server-japanese-edition", "0x0409"]);
+    let all = [&confirmed[..], &["--confirm", "information-server-japanese-edition"]].concat();
+    guard(&sp, &all).ends(20);
+    assert!(sp.world.path().join("ran").exists());
+}
+
+#[test]
 fn an_open_console_and_processes_that_outlived_their_service_are_named() {
     let sp = fit(&TreeSpec::default());
     let runs = |image: &Path| {

@@ -231,7 +231,8 @@ fn refusals() -> Vec<Refusal> {
 
 fn told() -> Told {
     let text = || Text::en("empty the folder");
-    Told { id: "hotfix".into(), seen: Some("1 files lie in `/h`".into()), text: text(), remedy: text() }
+    let seen = Some("1 files lie in `/h`".into());
+    Told { id: "hotfix".into(), seen, can_be_confirmed: false, text: text(), remedy: text() }
 }
 
 fn failures() -> Vec<Failure> {

@@ -112,11 +112,16 @@ pub(crate) fn unfit(refusal: &Refusal) -> Said {
             let each: String = found
                 .iter()
                 .map(|told| {
-                    let seen = told.seen.as_ref().map_or_else(
-                        || format!("\n    if that is so: `--confirm {}`", told.id),
-                        |seen| format!("\n    {seen}"),
-                    );
-                    format!("\n  {}: {}{seen}", told.id, text(&told.text))
+                    let seen = told.seen.as_ref().map(|seen| format!("\n    {seen}")).unwrap_or_default();
+                    // Of what cannot be seen its own words say what has to be so, of what is seen that it need not be.
+                    let confirm = match (&told.seen, told.can_be_confirmed) {
+                        (_, false) => String::new(),
+                        (None, true) => format!("\n    if that is so: `--confirm {}`", told.id),
+                        (Some(_), true) => {
+                            format!("\n    if it is none all the same: `--confirm {}`", told.id)
+                        }
+                    };
+                    format!("\n  {}: {}{seen}{confirm}", told.id, text(&told.text))
                 })
                 .collect();
             let mut remedies: Vec<String> = found.iter().map(|told| text(&told.remedy)).collect();
