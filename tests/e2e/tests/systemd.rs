@@ -84,39 +84,42 @@ fn guard(machine: &Machine, starter: &[&str], more: &[&str], lines: &str) -> Com
 
 #[test]
 fn the_end_of_the_session_that_started_a_guard_ends_neither_the_installer_nor_who_takes_it_to_its_end() {
-    let Some(machine) = machine() else { return };
-    let before = machine.files();
-    let at = |name: &str| machine.path().join(name);
-    let lines = format!(
-        "here='{}'\nsetsid env -i \"$(command -v sh)\" -c 'echo $$ >\"$0/hidden\"; while :; do sleep 1; done' \"$here\" &\n\
-         echo half >'{}'\necho $$ >\"$here/installer\"\nwhile [ ! -e \"$here/go\" ]; do sleep 0.05; done\nexit 3",
-        machine.path().display(),
-        machine.home.join("live/a.conf").display()
-    );
-    // As the login manager does: a scope that ends with the session, and all that is in it.
-    let session = ["systemd-run", "--scope", "--quiet", "--unit=login", "--"];
-    let guard = guard(&machine, &session, &["--confirm-within", "10m", "--no-parent"], &lines).spawn();
-    for name in ["installer", "hidden"] {
-        while fs::read_to_string(at(name)).unwrap_or_default().is_empty() {
+    // Every process of it is told to end and has the time to, as the login manager does it; or has no time.
+    for end in [&["stop"][..], &["kill", "--signal=KILL"]] {
+        let Some(machine) = machine() else { return };
+        let before = machine.files();
+        let at = |name: &str| machine.path().join(name);
+        let lines = format!(
+            "here='{}'\nsetsid env -i \"$(command -v sh)\" -c 'echo $$ >\"$0/hidden\"; while :; do sleep 1; done' \"$here\" &\n\
+             echo half >'{}'\necho $$ >\"$here/installer\"\nwhile [ ! -e \"$here/go\" ]; do sleep 0.05; done\nexit 3",
+            machine.path().display(),
+            machine.home.join("live/a.conf").display()
+        );
+        let session = ["systemd-run", "--scope", "--quiet", "--unit=login", "--"];
+        let guard = guard(&machine, &session, &["--confirm-within", "10m", "--no-parent"], &lines).spawn();
+        for name in ["installer", "hidden"] {
+            while fs::read_to_string(at(name)).unwrap_or_default().is_empty() {
+                std::thread::yield_now();
+            }
+        }
+        let run =
+            fs::read_dir(machine.state.join("transactions")).unwrap().next().unwrap().unwrap().file_name();
+        let scope = format!("backout-guard-{}.scope", run.to_str().unwrap());
+        let waiter = format!("backout-waiter-{}.scope", run.to_str().unwrap());
+        assert!(machine.runs(&scope) && machine.runs(&waiter) && machine.runs("login.scope"));
+        machine.systemctl(&[end, &["login.scope"]].concat());
+        guard.unwrap().wait().unwrap();
+        assert!(!machine.runs("login.scope") && machine.runs(&scope) && machine.runs(&waiter));
+        machine.backout(&["status"]).ends(21);
+        // Nobody calls a recovery.
+        fs::write(at("go"), "").unwrap();
+        while machine.runs(&waiter) {
             std::thread::yield_now();
         }
+        assert!(machine.files() == before && machine.runs("first") && machine.runs("second"));
+        machine.backout(&["status"]).ends(0);
+        assert!(!machine.runs(&scope), "what hid in it is gone");
     }
-    let run = fs::read_dir(machine.state.join("transactions")).unwrap().next().unwrap().unwrap().file_name();
-    let scope = format!("backout-guard-{}.scope", run.to_str().unwrap());
-    let waiter = format!("backout-waiter-{}.scope", run.to_str().unwrap());
-    assert!(machine.runs(&scope) && machine.runs(&waiter) && machine.runs("login.scope"));
-    machine.systemctl(&["kill", "--signal=KILL", "login.scope"]);
-    guard.unwrap().wait().unwrap();
-    assert!(!machine.runs("login.scope") && machine.runs(&scope) && machine.runs(&waiter));
-    machine.backout(&["status"]).ends(21);
-    // Nobody calls a recovery.
-    fs::write(at("go"), "").unwrap();
-    while machine.runs(&waiter) {
-        std::thread::yield_now();
-    }
-    assert!(machine.files() == before && machine.runs("first") && machine.runs("second"));
-    machine.backout(&["status"]).ends(0);
-    assert!(!machine.runs(&scope), "what hid in it is gone");
 }
 
 #[test]

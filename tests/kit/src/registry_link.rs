@@ -42,10 +42,11 @@ impl Link {
                 ptr::null_mut(),
             );
             assert_eq!(made, ERROR_SUCCESS, "{at}");
+            let link = Self(key);
             let set = RegSetValueExW(key, name.as_ptr(), 0, REG_LINK, to.as_ptr(), to.len() as u32);
             assert_eq!(set, ERROR_SUCCESS, "{at}");
+            link
         }
-        Self(key)
     }
 }
 

@@ -253,7 +253,9 @@ impl Guard<'_> {
                 return Ok(Waited::Ended(Exit::TimedOut));
             }
             if self.faces.cancel.requested().is_some() {
-                if self.side == Side::Recovery {
+                // Where a waiter lives, what the system ends is no word against the installer.
+                let others = self.terms.confirm_within.is_some() && self.faces.cancel.ends_the_process();
+                if self.side == Side::Recovery || others {
                     return Ok(Waited::Runs(self.runs()?));
                 }
                 self.end_members()?;

@@ -5,7 +5,7 @@ mod systemctl;
 pub(crate) mod unit;
 
 pub use systemctl::Systemctl;
-pub(crate) use systemctl::program as systemctl_program;
+pub(crate) use systemctl::{program as systemctl_program, systemd_runs};
 
 use super::{Companion, Hold, ServiceError, ServiceState, Services};
 use backout_protocol::{ServiceName, profile::Timeouts};

@@ -104,6 +104,8 @@ impl Lead {
 
     /// In a process group of its own, which a shell may well expect to lead.
     pub(super) fn spawn(&mut self, installer: &mut Command) -> io::Result<u32> {
+        // The holder's, if it is in a scope: what finds it takes itself for a service.
+        installer.env_remove("INVOCATION_ID");
         Ok(installer.process_group(0).spawn()?.id())
     }
 
@@ -142,10 +144,20 @@ struct Row {
 }
 
 pub(super) fn members(run: &str, mark: &str, holder: u32) -> io::Result<Vec<Member>> {
-    let rows: BTreeMap<u32, Row> =
+    let mut rows: BTreeMap<u32, Row> =
         process::pids()?.into_iter().filter_map(|pid| Some((pid, row(pid)?))).collect();
     let mut own: BTreeSet<u32> = rows.keys().copied().filter(|pid| is_marked(*pid, mark)).collect();
-    own.extend(scope::members(&group(run)).into_iter().filter(|pid| rows.contains_key(pid)));
+    for pid in scope::members(&group(run)) {
+        // One that was begun since everything was looked at is one all the same: whoever forks is not outrun.
+        if !rows.contains_key(&pid)
+            && let Some(row) = row(pid)
+        {
+            rows.insert(pid, row);
+        }
+        if rows.contains_key(&pid) {
+            own.insert(pid);
+        }
+    }
     // Below the holder, if that number still is the holder's, also without the mark.
     if own.contains(&holder) {
         loop {
@@ -167,8 +179,18 @@ pub(super) fn members(run: &str, mark: &str, holder: u32) -> io::Result<Vec<Memb
         let process = Process { pid, started: row.started, image, path };
         Some(Member { process, detached: row.session != holder })
     };
-    let own = own.into_iter().filter(|pid| *pid != holder && *pid != std::process::id());
+    let us = us(&rows);
+    let own = own.into_iter().filter(|pid| *pid != holder && !us.contains(pid));
     Ok(own.filter_map(member).collect())
+}
+
+/// This process, and the one that waits for it if that is of the same program: we may have been called from among them.
+fn us(rows: &BTreeMap<u32, Row>) -> Vec<u32> {
+    let own = std::process::id();
+    let program = |pid: u32| fs::read_link(format!("/proc/{pid}/exe")).ok();
+    let above = rows.get(&own).map(|row| row.parent);
+    let above = above.filter(|pid| program(*pid).is_some_and(|it| program(own) == Some(it)));
+    std::iter::once(own).chain(above).collect()
 }
 
 /// They are ended one by one.

@@ -46,7 +46,12 @@ pub struct Systemctl {
 
 /// Its program, if systemd runs this machine.
 pub(crate) fn program() -> Option<&'static str> {
-    first(PROGRAMS).filter(|_| Path::new(BOOTED).is_dir())
+    first(PROGRAMS).filter(|_| systemd_runs())
+}
+
+/// Whether systemd runs this machine.
+pub(crate) fn systemd_runs() -> bool {
+    Path::new(BOOTED).is_dir()
 }
 
 fn first(paths: [&'static str; 2]) -> Option<&'static str> {
