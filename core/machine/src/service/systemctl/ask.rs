@@ -19,7 +19,7 @@ const JOURNAL: Duration = Duration::from_secs(2);
 const ENVIRONMENT: [(&str, &str); 4] =
     [("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("SYSTEMD_COLORS", "0"), ("SYSTEMD_PAGER", "")];
 /// For how long a manager may be out of reach: it replaces itself when it is updated.
-const AWAY: Duration = Duration::from_secs(2);
+const AWAY: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(50);
 /// What `systemctl` says then.
 const OUT_OF_REACH: [&str; 5] = [
