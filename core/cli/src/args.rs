@@ -183,8 +183,7 @@ pub(crate) struct GuardWish {
     /// What the snapshot leaves out, as `snapshot create` takes it; may be given more than once.
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-    /// Say that this is so, which the profile asks for and nothing here shows, such as `all-servers-5.8`; may be given more
-    /// than once.
+    /// Say that what the profile asks about is in order, such as `all-servers-5.8`; may be given more than once.
     #[arg(long, value_name = "ID")]
     pub confirm: Vec<String>,
     /// Say what is covered and what is not; run nothing.

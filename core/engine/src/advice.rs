@@ -115,7 +115,8 @@ fn other_line(profile: &Profile, survey: &Survey, location: &str) -> Option<Stri
 fn other_language(survey: &Survey, location: &str, language: u16) -> Option<String> {
     let place = file(survey, location)?;
     let found = look::language(&place).ok()??;
-    ((found ^ language) & LANGUAGE != 0).then(|| format!("`{place}` is in the language 0x{found:04x}"))
+    ((found ^ language) & LANGUAGE != 0)
+        .then(|| format!("`{place}` is in the language 0x{found:04x}, not 0x{language:04x}"))
 }
 
 fn file(survey: &Survey, location: &str) -> Option<Place> {

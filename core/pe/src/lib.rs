@@ -20,6 +20,9 @@ const TABLES: u32 = 16 << 20;
 const RESOURCE: u32 = 64 << 10;
 /// Which bits of a language's number say which language it is, of whatever country.
 pub const LANGUAGE: u16 = 0x3ff;
+/// What stands there of what is in no language.
+const NEUTRAL: u16 = 0;
+const INVARIANT: u16 = 0x7f;
 
 /// What a PE file says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub struct PeInfo {
     /// The file version of its version resource, if it has a readable one.
     pub version: Option<FileVersion>,
     /// The language of that resource, as Windows numbers them (`LANGID`): the lower ten bits say which, the others of which
-    /// country. `None`: there is no such resource, or it says that it is of none.
+    /// country. `None`: there is no such resource, or it is there in no language or in several.
     pub language: Option<u16>,
     /// Whether all its sections lie within the file. A file cut short is not whole, and may have lost its version
     /// with its end.
@@ -95,7 +98,7 @@ fn info<Headers: ImageNtHeaders>(cache: &ReadCache<Look<'_, impl Read + Seek>>) 
     Some(PeInfo { machine, version, language: language.flatten(), whole })
 }
 
-/// Finds the version resource: type 16, name 1 or else the first, the first language, which is told too unless it is neutral.
+/// Finds the version resource: type 16, name 1 or else the first, the first language, which is told too where it is the only one.
 fn version_entry(section: ResourceDirectory<'_>) -> Option<(Option<u16>, &pe::ImageResourceDataEntry)> {
     let is = |entry: &pe::ImageResourceDirectoryEntry, id: u16| match entry.name_or_id() {
         ResourceNameOrId::Id(it) => it == id,
@@ -107,8 +110,8 @@ fn version_entry(section: ResourceDirectory<'_>) -> Option<(Option<u16>, &pe::Im
     let name = names.entries.iter().find(|e| is(e, 1)).or_else(|| names.entries.first())?;
     let languages = name.data(section).ok()?.table()?;
     let first = languages.entries.first()?;
-    let language = match first.name_or_id() {
-        ResourceNameOrId::Id(id) if id & LANGUAGE != 0 => Some(id),
+    let language = match (languages.entries, first.name_or_id()) {
+        ([_], ResourceNameOrId::Id(id)) if ![NEUTRAL, INVARIANT].contains(&(id & LANGUAGE)) => Some(id),
         _ => None,
     };
     Some((language, first.data(section).ok()?.data()?))

@@ -36,7 +36,8 @@ fn machine_type_and_version_come_out_as_they_were_put_in() {
 fn the_language_is_that_of_the_version_resource_and_a_neutral_one_is_none() {
     let japanese = backout_demo::pe(MachineType::X86, Some(VERSION), "some salt");
     let table = japanese.windows(4).position(|four| four == 0x411u32.to_le_bytes()).unwrap();
-    for (id, wanted) in [(0x409u32, Some(0x409)), (0x11, Some(0x11)), (0, None), (0x400, None)] {
+    for (id, wanted) in [(0x409u32, Some(0x409)), (0x11, Some(0x11)), (0, None), (0x400, None), (0x7f, None)]
+    {
         let mut other = japanese.clone();
         other[table..table + 4].copy_from_slice(&id.to_le_bytes());
         let info = info(&other).unwrap();

@@ -402,7 +402,7 @@ pub enum Sign {
         file: String,
     },
     /// The version resource of a file is in another language than this, of whatever country: another edition of the product.
-    /// One that is in none tells nothing. As an edition may well have files of another language, a person may say otherwise.
+    /// One that is in none, or in several, tells nothing. As an edition may well have files of another language, a person may say otherwise.
     OtherLanguage {
         /// The file: `variable/name`.
         file: String,
@@ -538,6 +538,11 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
         }
     }
     for question in profile.questions.iter().chain(&profile.before_patch) {
+        if let Sign::OtherLanguage { language, .. } = &question.sign
+            && language & 0x3ff == 0
+        {
+            return Some(format!("`{}`: 0x{language:04x} is no language", question.id));
+        }
         if matches!(question.sign, Sign::OtherLine { .. }) && profile.product.patched.is_none() {
             return Some(format!("`{}` needs the product's `patched`", question.id));
         }

@@ -113,12 +113,12 @@ pub(crate) fn unfit(refusal: &Refusal) -> Said {
                 .iter()
                 .map(|told| {
                     let seen = told.seen.as_ref().map(|seen| format!("\n    {seen}")).unwrap_or_default();
-                    // Of what cannot be seen its own words say what has to be so, of what is seen that it need not be.
+                    // Of what cannot be seen its words say what has to be so, of what is seen what may not be so.
                     let confirm = match (&told.seen, told.can_be_confirmed) {
                         (_, false) => String::new(),
                         (None, true) => format!("\n    if that is so: `--confirm {}`", told.id),
                         (Some(_), true) => {
-                            format!("\n    if it is none all the same: `--confirm {}`", told.id)
+                            format!("\n    if that is not so: `--confirm {}`", told.id)
                         }
                     };
                     format!("\n  {}: {}{seen}{confirm}", told.id, text(&told.text))

@@ -253,9 +253,7 @@ impl Guard<'_> {
                 return Ok(Waited::Ended(Exit::TimedOut));
             }
             if self.faces.cancel.requested().is_some() {
-                // Where a waiter lives, what the system ends is no word against the installer.
-                let others = self.terms.confirm_within.is_some() && self.faces.cancel.ends_the_process();
-                if self.side == Side::Recovery || others {
+                if self.side == Side::Recovery {
                     return Ok(Waited::Runs(self.runs()?));
                 }
                 self.end_members()?;

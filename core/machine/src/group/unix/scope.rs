@@ -15,6 +15,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::{Child, Command},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -74,12 +75,19 @@ pub(super) fn start(
 
 /// Whether a process still is the one that asks for a scope.
 fn is_starter(pid: u32) -> bool {
-    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    // One that is about to end has none any more: how it ended is told next time.
+    let Ok(program) = fs::read_link(format!("/proc/{pid}/exe")) else { return true };
     program.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(STARTER.as_bytes()))
 }
 
-/// The number in the first line of what it says of itself: `systemd 252 (252.38-1~deb12u1)`. 0: it says nothing of the kind.
+/// As [`asked_version`], asked once.
 fn version(starter: &str) -> u32 {
+    static KNOWN: OnceLock<u32> = OnceLock::new();
+    *KNOWN.get_or_init(|| asked_version(starter))
+}
+
+/// The number in the first line of what it says of itself: `systemd 252 (252.38-1~deb12u1)`. 0: it says nothing of the kind.
+fn asked_version(starter: &str) -> u32 {
     let argv = [starter.to_owned(), "--version".to_owned()];
     let answer =
         command::ask(None, &argv, &[("PATH", "/usr/bin:/bin"), ("LC_ALL", "C")], &Patience::firm(MADE));
@@ -96,7 +104,7 @@ fn options(version: u32) -> Vec<&'static str> {
         (236, "--quiet"),
         (236, "--collect"),
         (236, "--no-ask-password"),
-        (236, "--property=TasksMax=infinity"),
+        (228, "--property=TasksMax=infinity"),
         // One process that runs out of memory is no reason to end all of them.
         (253, "--property=OOMPolicy=continue"),
     ];
@@ -194,6 +202,6 @@ mod tests {
         assert_eq!(options(219), ["--scope"]);
         assert!(options(252).contains(&"--collect") && !options(252).iter().any(|o| o.contains("OOMPolicy")));
         assert!(options(257).contains(&"--property=OOMPolicy=continue"));
-        assert_eq!(version("/nowhere/systemd-run"), 0);
+        assert_eq!(asked_version("/nowhere/systemd-run"), 0);
     }
 }
