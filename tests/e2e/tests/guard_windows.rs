@@ -179,6 +179,18 @@ exit 1
     };
     watch(&world.home, lines).ends(20);
     is_before(&world, &old);
+    // Open for reading is nobody's business; for writing it is named.
+    let live = world.home.join(r"live\a.conf");
+    let open = fs::File::open(&live).unwrap();
+    watch(&world.home, "exit 1").ends(20);
+    drop(open);
+    let open = fs::File::options().append(true).open(&live).unwrap();
+    let run = watch(&world.home, "exit 1").ends(10);
+    assert_eq!(run.error_code(), "BKO-5161", "{run:?}");
+    assert!(run.json["error"].to_string().contains("a.conf"), "{run:?}");
+    drop(open);
+    watch(&world.home, "exit 1").ends(20);
+    is_before(&world, &old);
     fs::create_dir(world.home.join("pg")).unwrap();
     fs::write(world.home.join("pg/pg_version"), "15").unwrap();
     assert_eq!(watch(&world.home, "exit 0").ends(10).error_code(), "BKO-5160");

@@ -8,7 +8,7 @@ mod os;
 #[cfg(windows)]
 mod restart_manager;
 #[cfg(windows)]
-mod table;
+pub(crate) mod table;
 
 use crate::process;
 use std::{collections::BTreeSet, path::Path};

@@ -6,7 +6,9 @@
 #![expect(unsafe_code, reason = "the system's calls")]
 
 use super::Source;
+use crate::writers::Identity;
 use std::{
+    cell::RefCell,
     collections::BTreeSet,
     fs::{File, OpenOptions},
     mem::offset_of,
@@ -24,8 +26,9 @@ use windows_sys::{
     Win32::{
         Foundation::{DUPLICATE_SAME_ACCESS, DuplicateHandle, STATUS_INFO_LENGTH_MISMATCH},
         Storage::FileSystem::{
-            BY_HANDLE_FILE_INFORMATION, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
-            FILE_READ_ATTRIBUTES, FILE_TYPE_DISK, GetFileInformationByHandle, GetFileType,
+            BY_HANDLE_FILE_INFORMATION, FILE_APPEND_DATA, FILE_FLAG_BACKUP_SEMANTICS,
+            FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, FILE_TYPE_DISK, FILE_WRITE_DATA,
+            GetFileInformationByHandle, GetFileType,
         },
         System::Threading::{GetCurrentProcess, OpenProcess, PROCESS_DUP_HANDLE},
     },
@@ -58,15 +61,33 @@ pub(super) struct HandleTable;
 
 impl Source for HandleTable {
     fn holders(&self, path: &Path) -> BTreeSet<u32> {
-        let (path, (found, seen)) = (path.to_owned(), channel());
-        let aside = std::thread::Builder::new().name("handles".to_owned());
-        if aside.spawn(move || search(&path, &found)).is_err() {
-            return BTreeSet::new();
-        }
-        let until = Instant::now() + LIMIT;
-        let left = || until.saturating_duration_since(Instant::now());
-        std::iter::from_fn(|| seen.recv_timeout(left()).ok()).collect()
+        let path = path.to_owned();
+        aside(move |found| search(&path, found))
     }
+}
+
+/// Which of `wanted` another process has open so that it can write to it, with the process's number, as far as is told in time.
+pub(crate) fn writers(wanted: &BTreeSet<Identity>) -> BTreeSet<(Identity, u32)> {
+    let wanted = wanted.clone();
+    aside(move |found| {
+        let Some(like) = std::env::current_exe().and_then(File::open).ok() else { return };
+        let writes = |entry: &Entry| entry.access & (FILE_WRITE_DATA | FILE_APPEND_DATA) != 0;
+        go_through(&like, writes, |process, file| {
+            !wanted.contains(&file) || found.send((file, process)).is_ok()
+        });
+    })
+}
+
+/// What is found in a thread of its own until it ends, or the time is over.
+fn aside<T: Ord + Send + 'static>(look: impl FnOnce(&Sender<T>) + Send + 'static) -> BTreeSet<T> {
+    let (found, seen) = channel();
+    let thread = std::thread::Builder::new().name("handles".to_owned());
+    if thread.spawn(move || look(&found)).is_err() {
+        return BTreeSet::new();
+    }
+    let until = Instant::now() + LIMIT;
+    let left = || until.saturating_duration_since(Instant::now());
+    std::iter::from_fn(|| seen.recv_timeout(left()).ok()).collect()
 }
 
 /// Tells of each process that has the file at `path` open.
@@ -75,15 +96,25 @@ fn search(path: &Path, found: &Sender<u32>) {
     // To look at a file's attributes is let in beside whoever does not share it.
     let mut options = OpenOptions::new();
     let Ok(file) = options.access_mode(FILE_READ_ATTRIBUTES).custom_flags(how).open(path) else { return };
-    let (Some(wanted), Some(table)) = (identity(file.as_raw_handle()), table()) else { return };
+    let Some(wanted) = identity(file.as_raw_handle()) else { return };
+    let told = RefCell::new(BTreeSet::new());
+    let untold = |entry: &Entry| !told.borrow().contains(&(entry.process as u32));
+    go_through(&file, untold, |process, file| {
+        file != wanted || (told.borrow_mut().insert(process) && found.send(process).is_ok())
+    });
+}
+
+/// Goes through what other processes have open and `asked` picks. Of each file on a disk `told` hears the process and which it is,
+/// and says whether to go on. `like`: a file of ours, whose sort all others are of.
+fn go_through(like: &File, asked: impl Fn(&Entry) -> bool, mut told: impl FnMut(u32, Identity) -> bool) {
+    let Some(table) = table() else { return };
     let own = std::process::id() as usize;
-    let ours = |e: &&Entry| e.process == own && e.handle == file.as_raw_handle() as usize;
+    let ours = |e: &&Entry| e.process == own && e.handle == like.as_raw_handle() as usize;
     // Only what is of our file's own sort can be a file.
     let sort = table.iter().find(ours).map(|e| e.sort);
     let mut process: Option<(usize, Option<OwnedHandle>)> = None;
-    let mut told = BTreeSet::new();
     for entry in table.iter().filter(|e| e.process != own && sort.is_none_or(|sort| e.sort == sort)) {
-        if told.contains(&entry.process) {
+        if !asked(entry) {
             continue;
         }
         if process.as_ref().is_none_or(|(pid, _)| *pid != entry.process) {
@@ -91,11 +122,10 @@ fn search(path: &Path, found: &Sender<u32>) {
         }
         let Some((_, Some(holder))) = &process else { continue };
         let copy = copied(holder, entry.handle as RawHandle);
-        if copy.and_then(|copy| identity(copy.as_raw_handle())) == Some(wanted) {
-            told.insert(entry.process);
-            if found.send(entry.process as u32).is_err() {
-                return;
-            }
+        if let Some(file) = copy.and_then(|copy| identity(copy.as_raw_handle()))
+            && !told(entry.process as u32, file)
+        {
+            return;
         }
     }
 }
@@ -126,13 +156,14 @@ fn copied(process: &OwnedHandle, handle: RawHandle) -> Option<File> {
 }
 
 /// The volume and number of a file on a disk.
-fn identity(handle: RawHandle) -> Option<(u32, u32, u32)> {
+fn identity(handle: RawHandle) -> Option<Identity> {
     let mut info = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the handle is open; the structure is written whole or not at all.
     let told = unsafe {
         GetFileType(handle) == FILE_TYPE_DISK && GetFileInformationByHandle(handle, &mut info) != 0
     };
-    told.then_some((info.dwVolumeSerialNumber, info.nFileIndexHigh, info.nFileIndexLow))
+    let number = u64::from(info.nFileIndexHigh) << 32 | u64::from(info.nFileIndexLow);
+    told.then_some((info.dwVolumeSerialNumber.into(), number))
 }
 
 /// Every open handle there is.

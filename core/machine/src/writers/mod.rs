@@ -2,7 +2,8 @@
 //! never by path. It is a look and no lock: who opens a file a moment later is not seen.
 //!
 //! Not seen either: processes outside of this one's process namespace, and what the kernel itself writes to (swap, loop
-//! devices, exports).
+//! devices, exports); on Windows also a mapping whose file is closed, what protected processes have open, and what is not told
+//! within three seconds.
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
