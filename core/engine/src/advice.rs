@@ -10,10 +10,10 @@ use crate::{
     survey::{Survey, open_services},
     verify::{self, Found},
 };
-use backout_machine::{process, service::ServiceState, version::LANGUAGE};
+use backout_machine::{process, service::ServiceState};
 use backout_protocol::{
     ComponentId, HostPath, Place, Profile,
-    profile::{Question, Sign},
+    profile::{LANGUAGE, Question, Sign},
     text::Text,
 };
 use std::path::PathBuf;

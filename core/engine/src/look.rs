@@ -2,9 +2,11 @@
 
 use crate::{failure::Holders, refusal::Refusal};
 use backout_disk::{Error, ErrorKind, Folder, fingerprint::digest_file, folder::open_place};
+use backout_machine::PeInfo;
 use backout_protocol::{Fingerprint, HostPath, Image, Place, RelPath, message::Reject};
 use std::{
     collections::BTreeMap,
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -25,8 +27,7 @@ fn examine(place: &Place) -> Result<(Image, bool), Error> {
     };
     let (len, sha256) = digest_file(&mut file).map_err(|e| e.at(&place.path()))?;
     let fingerprint = Fingerprint::File { len, sha256 };
-    let pe = backout_machine::version::read(&mut file);
-    let pe = pe.map_err(|e| Error::unsupported("read", &place.path(), &e.to_string()))?;
+    let pe = pe(&mut file, place)?;
     let image = Image { fingerprint, version: pe.and_then(|p| p.version), machine: pe.map(|p| p.machine) };
     Ok((image, pe.is_none_or(|p| p.whole)))
 }
@@ -41,9 +42,13 @@ pub(crate) fn language(place: &Place) -> Result<Option<u16>, Error> {
         Err(e) if e.kind == ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };
-    let pe = backout_machine::version::read(&mut file);
-    let pe = pe.map_err(|e| Error::unsupported("read", &place.path(), &e.to_string()))?;
-    Ok(pe.and_then(|pe| pe.language))
+    Ok(pe(&mut file, place)?.and_then(|pe| pe.language))
+}
+
+/// What the file says of itself, if it is a PE file.
+fn pe(file: &mut File, place: &Place) -> Result<Option<PeInfo>, Error> {
+    let pe = backout_machine::version::read(file);
+    pe.map_err(|e| Error::unsupported("read", &place.path(), &e.to_string()))
 }
 
 /// A backup as a candidate, or why it is none.

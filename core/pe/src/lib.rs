@@ -4,7 +4,7 @@
 //! Whoever calls opens the file. Only headers, the resource tables and the version resource are read, never the whole file: at most some 20 MiB,
 //! whatever the file claims about itself.
 
-use backout_protocol::{FileVersion, MachineType};
+use backout_protocol::{FileVersion, MachineType, profile::LANGUAGE};
 use object::{
     FileKind, LittleEndian as LE, pe,
     read::{
@@ -18,8 +18,6 @@ use std::io::{self, Read, Seek, SeekFrom};
 const TABLES: u32 = 16 << 20;
 /// How much of a version resource is looked at. Its fixed part stands at its start.
 const RESOURCE: u32 = 64 << 10;
-/// Which bits of a language's number say which language it is, of whatever country.
-pub const LANGUAGE: u16 = 0x3ff;
 /// What stands there of what is in no language.
 const NEUTRAL: u16 = 0;
 const INVARIANT: u16 = 0x7f;

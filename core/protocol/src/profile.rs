@@ -416,6 +416,9 @@ pub enum Sign {
     },
 }
 
+/// Which bits of a language's number (`LANGID`) say which language it is, of whatever country.
+pub const LANGUAGE: u16 = 0x3ff;
+
 impl Sign {
     /// Whether a person may say that it is no hindrance, as nothing on the machine tells for sure.
     pub fn can_be_confirmed(&self) -> bool {
@@ -539,7 +542,7 @@ pub fn contradiction(profile: &Profile) -> Option<String> {
     }
     for question in profile.questions.iter().chain(&profile.before_patch) {
         if let Sign::OtherLanguage { language, .. } = &question.sign
-            && language & 0x3ff == 0
+            && language & LANGUAGE == 0
         {
             return Some(format!("`{}`: 0x{language:04x} is no language", question.id));
         }

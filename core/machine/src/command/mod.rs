@@ -27,6 +27,10 @@ const REAP: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
+/// The environment of a system's tool that is asked something.
+#[cfg(unix)]
+pub(crate) const PLAIN: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("LC_ALL", "C")];
+
 /// Whom a time-out kills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {

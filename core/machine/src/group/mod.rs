@@ -61,11 +61,12 @@ pub enum Reaped {
 /// # Errors
 /// The system's.
 pub fn start_holder(program: &Path, arguments: &[OsString], run: &str, output: &File) -> io::Result<Child> {
-    os::start_holder(program, arguments, run, &|mut holder: Command| {
+    let dress = |holder: &mut Command| {
         holder.env(MARK, run);
         holder.stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output.try_clone()?);
-        Ok(holder)
-    })
+        Ok(())
+    };
+    os::start_holder(&Start { program, arguments, run, dress: &dress })
 }
 
 /// Starts a process that belongs to no installer and to no terminal, on behalf of `run`: `program` with `arguments`, without
@@ -74,11 +75,30 @@ pub fn start_holder(program: &Path, arguments: &[OsString], run: &str, output: &
 /// # Errors
 /// The system's.
 pub fn start_apart(program: &Path, arguments: &[OsString], run: &str) -> io::Result<Child> {
-    os::start_apart(program, arguments, run, &|mut apart: Command| {
+    let dress = |apart: &mut Command| {
         apart.env_remove(MARK);
         apart.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(apart)
-    })
+        Ok(())
+    };
+    os::start_apart(&Start { program, arguments, run, dress: &dress })
+}
+
+/// What is to be started on behalf of a run.
+struct Start<'a> {
+    program: &'a Path,
+    arguments: &'a [OsString],
+    run: &'a str,
+    /// Gives a command its environment, its input and its output, whatever comes to run the program.
+    dress: &'a dyn Fn(&mut Command) -> io::Result<()>,
+}
+
+impl Start<'_> {
+    /// The command that runs the program itself.
+    fn plain(&self) -> io::Result<Command> {
+        let mut command = Command::new(self.program);
+        (self.dress)(command.args(self.arguments))?;
+        Ok(command)
+    }
 }
 
 impl Lead {

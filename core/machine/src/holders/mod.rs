@@ -22,6 +22,13 @@ pub struct Holder {
     pub image: String,
 }
 
+impl Holder {
+    /// The process of this number.
+    pub(crate) fn of(pid: u32) -> Self {
+        Self { pid, image: process::image_of(pid).unwrap_or_default() }
+    }
+}
+
 /// One way to find out.
 trait Source {
     /// The numbers of the processes that hold `path`, as far as this way can tell.
@@ -30,10 +37,7 @@ trait Source {
 
 /// The processes, other than this one, that hold the file at `path`, by number. Takes a few seconds at most.
 pub fn of(path: &Path) -> Vec<Holder> {
-    first(os::sources(), path)
-        .into_iter()
-        .map(|pid| Holder { pid, image: process::image_of(pid).unwrap_or_default() })
-        .collect()
+    first(os::sources(), path).into_iter().map(Holder::of).collect()
 }
 
 /// What the first way says that names anybody.

@@ -13,7 +13,6 @@ use std::{
 
 const PROGRAMS: [&str; 2] = ["/usr/bin/rpm", "/bin/rpm"];
 const LIMIT: Duration = Duration::from_secs(60);
-const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/bin:/bin"), ("LC_ALL", "C")];
 /// What a line about a file that some package owns begins with, and no line of rpm's own does.
 const MARK: &str = "@owner ";
 /// How many files are asked for at once, and how long their names may be together: a command line is not endless.
@@ -73,7 +72,7 @@ fn of_files(program: &str, files: &[&str]) -> Result<String, PackagesError> {
 fn ask(program: &str, words: &[&str]) -> Result<String, PackagesError> {
     let argv: Vec<String> = std::iter::once(&program).chain(words).map(|word| (*word).to_owned()).collect();
     let failed = |why: String| PackagesError { manager: "rpm", why };
-    match command::ask(None, &argv, &ENVIRONMENT, &Patience::firm(LIMIT)) {
+    match command::ask(None, &argv, &command::PLAIN, &Patience::firm(LIMIT)) {
         Ok((Ended::Exited { code: Some(_), .. }, answer)) => {
             Ok(String::from_utf8_lossy(&answer).into_owned())
         }

@@ -27,8 +27,8 @@ pub(super) fn of(files: &BTreeSet<Identity>) -> io::Result<Writers> {
             Err(_) | Ok(()) => {}
         }
         if !found.is_empty() {
-            let image = process::image_of(pid).unwrap_or_default();
-            seen.found.extend(found.into_iter().map(|file| (file, Holder { pid, image: image.clone() })));
+            let holder = Holder::of(pid);
+            seen.found.extend(found.into_iter().map(|file| (file, holder.clone())));
         }
     }
     Ok(seen)

@@ -2,7 +2,7 @@
 
 mod scope;
 
-use super::{Member, Reaped};
+use super::{Member, Reaped, Start};
 use crate::process::{self, Process};
 use rustix::{
     io::Errno,
@@ -13,7 +13,6 @@ use rustix::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsString,
     fs, io,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
@@ -35,43 +34,23 @@ pub fn run_by(_file: &Path) -> Option<String> {
     None
 }
 
-pub(super) fn start_holder(
-    program: &Path,
-    arguments: &[OsString],
-    run: &str,
-    dressed: &dyn Fn(Command) -> io::Result<Command>,
-) -> io::Result<Child> {
-    let group = group(run);
-    if let Some(holder) = scope::start(&group, program, arguments, dressed)? {
+pub(super) fn start_holder(start: &Start<'_>) -> io::Result<Child> {
+    let group = group(start.run);
+    if let Some(holder) = scope::start(&group, start)? {
         return Ok(holder);
     }
-    let holder = plainly(program, arguments, dressed)?;
+    let holder = start.plain()?.spawn()?;
     // It is told nothing before: all that it starts is in the group.
     scope::adopt(&group, holder.id());
     Ok(holder)
 }
 
 /// In a scope of its own, where that can be had: the end of the session that we are in does not end it.
-pub(super) fn start_apart(
-    program: &Path,
-    arguments: &[OsString],
-    run: &str,
-    dressed: &dyn Fn(Command) -> io::Result<Command>,
-) -> io::Result<Child> {
-    match scope::start(&format!("backout-waiter-{run}"), program, arguments, dressed)? {
+pub(super) fn start_apart(start: &Start<'_>) -> io::Result<Child> {
+    match scope::start(&format!("backout-waiter-{}", start.run), start)? {
         Some(apart) => Ok(apart),
-        None => plainly(program, arguments, dressed),
+        None => start.plain()?.spawn(),
     }
-}
-
-fn plainly(
-    program: &Path,
-    arguments: &[OsString],
-    dressed: &dyn Fn(Command) -> io::Result<Command>,
-) -> io::Result<Child> {
-    let mut command = Command::new(program);
-    command.args(arguments);
-    dressed(command)?.spawn()
 }
 
 /// The name of the control group of `run`.

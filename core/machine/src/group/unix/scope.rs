@@ -7,6 +7,7 @@
 use crate::{
     command,
     control_group::{self, PROCESSES},
+    group::Start,
     patience::{Look, Patience},
     service::systemd_runs,
 };
@@ -32,14 +33,9 @@ const LEFT: Duration = Duration::from_millis(200);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Starts what `dressed` makes of a command that runs `program` with `arguments`, in a scope of this name. `None`: no scope
-/// is to be had, and nothing runs.
-pub(super) fn start(
-    name: &str,
-    program: &Path,
-    arguments: &[OsString],
-    dressed: &dyn Fn(Command) -> io::Result<Command>,
-) -> io::Result<Option<Child>> {
+/// Starts it in a scope of this name. `None`: no scope is to be had, and nothing runs.
+pub(super) fn start(name: &str, start: &Start<'_>) -> io::Result<Option<Child>> {
+    let Start { program, arguments, dress, .. } = *start;
     // What an unprivileged user may ask systemd for is asked of that user. A newer systemd-run takes `$` for a variable's sign.
     let plain = |word: &OsString| !word.as_encoded_bytes().contains(&b'$');
     let words = [program.as_os_str().to_owned()];
@@ -54,7 +50,8 @@ pub(super) fn start(
     let program = if program == Path::new("/proc/self/exe") { &ours } else { program };
     command.arg("--").arg(program).args(arguments);
     // It asks for the scope with itself in it, and becomes the program: the number stays.
-    let mut child = dressed(command)?.spawn()?;
+    dress(&mut command)?;
+    let mut child = command.spawn()?;
     let mut wait = Patience::firm(MADE).begin(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         if let Some(status) = child.try_wait()? {
@@ -89,8 +86,7 @@ fn version(starter: &str) -> u32 {
 /// The number in the first line of what it says of itself: `systemd 252 (252.38-1~deb12u1)`. 0: it says nothing of the kind.
 fn asked_version(starter: &str) -> u32 {
     let argv = [starter.to_owned(), "--version".to_owned()];
-    let answer =
-        command::ask(None, &argv, &[("PATH", "/usr/bin:/bin"), ("LC_ALL", "C")], &Patience::firm(MADE));
+    let answer = command::ask(None, &argv, &command::PLAIN, &Patience::firm(MADE));
     let text = answer.map(|(_, text)| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
     let number = text.split_ascii_whitespace().nth(1).unwrap_or_default();
     number.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).unwrap_or(0)

@@ -12,12 +12,11 @@ mod job;
 mod mark;
 mod named;
 
-use super::{Member, Reaped};
+use super::{Member, Reaped, Start};
 use crate::process::{self, Process, Watched};
 use job::Job;
 use named::Event;
 use std::{
-    ffi::OsString,
     io,
     os::windows::{
         io::{AsRawHandle, RawHandle},
@@ -71,27 +70,15 @@ fn has_kind(file: &Path, is: impl Fn(&str) -> bool) -> bool {
 }
 
 /// Starts the holder. The job is made first, and kept until this process ends.
-pub(super) fn start_holder(
-    program: &Path,
-    arguments: &[OsString],
-    run: &str,
-    dressed: &dyn Fn(Command) -> io::Result<Command>,
-) -> io::Result<Child> {
-    job::keep(run, Job::create(run)?);
-    start_apart(program, arguments, run, dressed)
+pub(super) fn start_holder(start: &Start<'_>) -> io::Result<Child> {
+    job::keep(start.run, Job::create(start.run)?);
+    start_apart(start)
 }
 
 /// With a console of its own, which nobody sees and which no key reaches; outside of whatever job we are in, if that lets
 /// anybody out, so that what ends us does not end it.
-pub(super) fn start_apart(
-    program: &Path,
-    arguments: &[OsString],
-    _run: &str,
-    dressed: &dyn Fn(Command) -> io::Result<Command>,
-) -> io::Result<Child> {
-    let mut apart = Command::new(program);
-    apart.args(arguments);
-    let mut apart = dressed(apart)?;
+pub(super) fn start_apart(start: &Start<'_>) -> io::Result<Child> {
+    let mut apart = start.plain()?;
     let alone = CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW;
     match apart.creation_flags(alone | CREATE_BREAKAWAY_FROM_JOB).spawn() {
         Err(e) if e.raw_os_error() == Some(ERROR_ACCESS_DENIED.cast_signed()) => {
