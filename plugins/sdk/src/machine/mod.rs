@@ -70,6 +70,18 @@ enum Told {
     Nothing,
 }
 
+/// What a look into a folder gives.
+enum Listing {
+    /// What lies in it.
+    Folder(Vec<Entry>),
+    /// What lies in the folder that this symbolic link leads to; nothing if it leads to none.
+    Link(Vec<Entry>),
+    /// Nothing has this name.
+    Absent,
+    /// Something else has it.
+    NoFolder,
+}
+
 impl Machine {
     /// The machine itself, names compared by `names`, with no services or processes known.
     pub fn new(names: NameRule) -> Self {
@@ -136,14 +148,18 @@ impl Machine {
     /// named, not followed. A folder that is not there has nothing in it.
     ///
     /// # Errors
-    /// [`LookError`]: it or a folder below it cannot be read.
+    /// [`LookError`]: it or a folder below it cannot be read, or one below it goes away while this looks.
     pub fn walk(&self, folder: &Path) -> Result<Vec<Entry>, LookError> {
         let mut found = Vec::new();
         // Backwards, so that the first is the next.
         let mut waiting: Vec<Entry> = self.list(folder)?.into_iter().rev().collect();
         while let Some(entry) = waiting.pop() {
             if entry.kind == Kind::Folder {
-                let inner = self.entries(&folder.join(entry.rel.as_path()))?.unwrap_or_default();
+                let path = folder.join(entry.rel.as_path());
+                // It was there a moment ago: taken for empty, what lay in it would be left out without a word.
+                let Listing::Folder(inner) = self.listing(&path)? else {
+                    return Err(refused(&path, Question::List, "it went away a moment ago".to_owned()));
+                };
                 waiting.extend(inner.into_iter().rev().map(|e| Entry { rel: entry.rel.join(&e.rel), ..e }));
             }
             found.push(entry);
@@ -153,28 +169,27 @@ impl Machine {
 
     /// What lies directly in `folder`; `None`: it is there and is no folder.
     fn entries(&self, folder: &Path) -> Result<Option<Vec<Entry>>, LookError> {
+        Ok(match self.listing(folder)? {
+            Listing::Folder(entries) | Listing::Link(entries) => Some(entries),
+            Listing::Absent => Some(Vec::new()),
+            Listing::NoFolder => None,
+        })
+    }
+
+    fn listing(&self, folder: &Path) -> Result<Listing, LookError> {
         let question = Question::List;
-        let names = match self.ask(folder, question) {
-            Told::Known(Known::Folder(Some(names)) | Known::Symlink(Some(names))) => names,
-            Told::Known(Known::Absent) => BTreeMap::new(),
+        match self.ask(folder, question) {
+            Told::Known(Known::Folder(Some(names))) => Ok(Listing::Folder(entries(names))),
+            Told::Known(Known::Symlink(Some(names))) => Ok(Listing::Link(entries(names))),
+            Told::Known(Known::Absent) => Ok(Listing::Absent),
             Told::Known(Known::File(_) | Known::Other) | Told::Kind(Kind::File | Kind::Other) => {
-                return Ok(None);
+                Ok(Listing::NoFolder)
             }
-            Told::Known(Known::Closed(why) | Known::Unreadable(why)) => {
-                return Err(refused(folder, question, why));
-            }
+            Told::Known(Known::Closed(why) | Known::Unreadable(why)) => Err(refused(folder, question, why)),
             Told::Known(Known::Folder(None) | Known::Symlink(None))
             | Told::Kind(Kind::Folder | Kind::Symlink)
-            | Told::Nothing => return Err(not_in_fixture(folder, question)),
-        };
-        // A name that no relative path may have (Windows keeps such names behind `\\?\` only) is no backup's.
-        let entry = |(name, kind): (String, Kind)| {
-            let rel = RelPath::new(PathBuf::from(decode(&name))).ok()?;
-            Some(Entry { rel, kind })
-        };
-        let mut entries: Vec<Entry> = names.into_iter().filter_map(entry).collect();
-        entries.sort_by(|a, b| a.rel.name().cmp(b.rel.name()));
-        Ok(Some(entries))
+            | Told::Nothing => Err(not_in_fixture(folder, question)),
+        }
     }
 
     /// The spelling under which `rel` is there below `folder`, if it is: as given if that is there, else the first
@@ -331,6 +346,18 @@ impl Machine {
     }
 }
 
+/// The names of a folder, sorted. One that no relative path may have (Windows keeps such names behind `\\?\` only) is no
+/// backup's.
+fn entries(names: BTreeMap<String, Kind>) -> Vec<Entry> {
+    let entry = |(name, kind): (String, Kind)| {
+        let rel = RelPath::new(PathBuf::from(decode(&name))).ok()?;
+        Some(Entry { rel, kind })
+    };
+    let mut entries: Vec<Entry> = names.into_iter().filter_map(entry).collect();
+    entries.sort_by(|a, b| a.rel.name().cmp(b.rel.name()));
+    entries
+}
+
 /// A length that nobody wrote down follows from the bytes.
 fn len(file: &KnownFile) -> u64 {
     bytes(file).map_or(file.len, |bytes| bytes.len() as u64)
@@ -356,4 +383,29 @@ fn refused(path: &Path, question: Question, why: String) -> LookError {
 
 fn not_in_fixture(path: &Path, question: Question) -> LookError {
     LookError { path: path.to_owned(), question, why: Why::NotInFixture }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_protocol::HostPath;
+
+    #[test]
+    fn a_folder_that_goes_away_under_a_walk_is_not_taken_for_empty() {
+        let dir = if cfg!(windows) { r"C:\backup" } else { "/backup" };
+        let inner = HostPath(Path::new(dir).join("sub"));
+        let names = BTreeMap::from([("sub".to_owned(), Kind::Folder)]);
+        let elsewhere = BTreeMap::from([("a".to_owned(), Kind::File)]);
+        let listed = Known::Folder(Some(names));
+        for then in
+            [Known::Absent, Known::Other, Known::Symlink(Some(elsewhere)), Known::File(KnownFile::default())]
+        {
+            let paths =
+                BTreeMap::from([(HostPath(dir.into()), listed.clone()), (inner.clone(), then.clone())]);
+            let fixture = Fixture { paths, ..Fixture::default() };
+            let machine = Machine { fixture: Some(fixture), ..Machine::new(NameRule::Exact) };
+            let error = machine.walk(Path::new(dir)).unwrap_err();
+            assert_eq!(error.path, inner.0, "{then:?}");
+        }
+    }
 }
