@@ -2,7 +2,7 @@
 //! table of what they counted.
 
 use crate::{
-    build::{cargo, target},
+    build::{call, cargo, target},
     memory,
     programs::{self, Ended, Program, Round},
 };
@@ -34,7 +34,9 @@ pub(crate) enum Extent {
 
 /// Runs all test programs; then, each alone, those once more that failed.
 pub(crate) fn test(extent: Extent, round: &mut Round) -> Result<(), String> {
-    let mut programs = programs::build(&mut cargo(&["test", "--quiet", "--package", PACKAGE]))?;
+    // Before the others: it puts programs of the same names where those are looked for.
+    build_to_leave_out()?;
+    let mut programs = programs::build_beside_binary(PACKAGE, "tests/crash")?;
     programs.sort_by_key(|p| LONGEST.iter().position(|l| *l == p.name).unwrap_or(LONGEST.len()));
     let tallies = target().join("tally");
     empty(&tallies).map_err(|e| format!("{}: {e}", tallies.display()))?;
@@ -53,6 +55,30 @@ pub(crate) fn test(extent: Extent, round: &mut Round) -> Result<(), String> {
     }
     table(&tallies, &flaky, failed.len())?;
     if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+}
+
+/// What barriers are left out of, and where.
+fn left_out() -> PathBuf {
+    target().join("left-out")
+}
+
+/// Builds it: with all that is built for the tests too, but for what barriers are in.
+fn build_to_leave_out() -> Result<(), String> {
+    let mut build = cargo(&["build", "--quiet", "--features", "backout-disk/leave-out"]);
+    build.args(["-p", "backout", "-p", "backout-crash", "-p", "backout-disk"]);
+    // Each state is settled in a moment either way, and this compiler takes a minute to make that moment shorter.
+    build.args(["--config", "profile.dev.package.backout-engine.opt-level=0"]);
+    let programs = ["backout", "settle-states"];
+    call(build.args(programs.iter().flat_map(|program| ["--bin", program])))?;
+    let fail = |e: std::io::Error| format!("{}: {e}", left_out().display());
+    fs::create_dir_all(left_out()).map_err(fail)?;
+    for program in programs {
+        let to = left_out().join(program);
+        // What runs there goes on with what it is.
+        let _ = fs::remove_file(&to);
+        fs::copy(target().join("debug").join(program), to).map_err(fail)?;
+    }
+    Ok(())
 }
 
 /// Runs all of them side by side, one more at once than there are processors: now and then each waits.
@@ -89,7 +115,7 @@ fn command(program: &Program, extent: Extent, tallies: &Path) -> Result<Command,
         true => programs::plainly(program),
         false => memory::plainly(program),
     };
-    command.env("BACKOUT_TALLY", tally);
+    command.env("BACKOUT_TALLY", tally).env("BACKOUT_LEFT_OUT", left_out());
     if extent == Extent::Whole {
         command.arg("--include-ignored").env("BACKOUT_WHOLE", "1");
     }

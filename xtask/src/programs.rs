@@ -2,7 +2,7 @@
 //! only then is called flaky, in so many words.
 
 use crate::{
-    build::{root, target},
+    build::{cargo, root, target},
     seed::Seed,
 };
 use cargo_metadata::Message;
@@ -52,12 +52,27 @@ pub(crate) struct Program {
     folder: PathBuf,
 }
 
+/// Builds those of one package below `tests`, with the features that the binary is built with: else all that they have in common would be built
+/// twice.
+pub(crate) fn build_beside_binary(package: &str, folder: &str) -> Result<Vec<Program>, String> {
+    let fail = |e: std::io::Error| format!("{folder}: {e}");
+    let mut call = cargo(&["test", "--quiet", "--package", package, "--package", "backout", "--lib"]);
+    for entry in fs::read_dir(root().join(folder).join("tests")).map_err(fail)? {
+        let entry = entry.map_err(fail)?.path();
+        let is_program = entry.extension().is_some_and(|e| e == "rs") || entry.join("main.rs").is_file();
+        if let Some(name) = entry.file_stem().filter(|_| is_program) {
+            call.arg("--test").arg(name);
+        }
+    }
+    build(&mut call)
+}
+
 /// Builds them with this call of `cargo test`, and says where they are.
-pub(crate) fn build(cargo: &mut Command) -> Result<Vec<Program>, String> {
-    let cargo = cargo.args(["--no-run", "--message-format=json"]);
-    let shown = format!("{cargo:?}");
+pub(crate) fn build(call: &mut Command) -> Result<Vec<Program>, String> {
+    let call = call.args(["--no-run", "--message-format=json"]);
+    let shown = format!("{call:?}");
     let fail = |e: std::io::Error| format!("{shown}: {e}");
-    let mut build = cargo.current_dir(root()).stdout(Stdio::piped()).spawn().map_err(fail)?;
+    let mut build = call.current_dir(root()).stdout(Stdio::piped()).spawn().map_err(fail)?;
     let mut programs = Vec::new();
     if let Some(said) = build.stdout.take() {
         for message in Message::parse_stream(BufReader::new(said)).flatten() {

@@ -176,7 +176,16 @@ fn clippy() -> Result<(), String> {
 }
 
 fn unit(round: &mut Round) -> Result<(), String> {
-    let rest = ["--workspace", "--exclude", "backout-e2e", "--exclude", "backout-crash"];
+    // With these together all would be built with other features than the binary.
+    let apart = ["backout-e2e", "backout-crash", "xtask"].map(|package| ["--exclude", package]);
+    let rest = ["--workspace"].into_iter().chain(apart.into_iter().flatten()).collect::<Vec<_>>();
+    for packages in [rest, vec!["--package", "xtask"]] {
+        unit_of(&packages, round)?;
+    }
+    Ok(())
+}
+
+fn unit_of(rest: &[&str], round: &mut Round) -> Result<(), String> {
     let nextest = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if nextest.is_ok_and(|s| s.success()) {
         retried(
@@ -221,7 +230,7 @@ fn flaky(line: &str) -> Option<&str> {
 
 /// They build the binary themselves.
 fn e2e(round: &mut Round) -> Result<(), String> {
-    let programs = programs::build(&mut cargo(&["test", "--quiet", "--package", "backout-e2e"]))?;
+    let programs = programs::build_beside_binary("backout-e2e", "tests/e2e")?;
     programs::each(&programs, programs::plainly, round)
 }
 

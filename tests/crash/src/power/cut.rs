@@ -1,15 +1,12 @@
 //! Which of the changes that nothing has made durable survive a power cut.
 
 use super::{
-    disk::{Bytes, Disk},
+    disk::{Bytes, Disk, Medium, Pending, Ties, Variants},
     strace::Call,
-    tree::{Tree, name_bytes},
 };
-use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::HashSet,
     ops::{ControlFlow, RangeInclusive},
-    sync::Arc,
 };
 
 /// How many mixtures are drawn at each point.
@@ -24,8 +21,8 @@ pub struct Cut {
     pub is_last: bool,
     /// What survived, in words.
     pub what: String,
-    /// The medium.
-    pub tree: Tree,
+    /// What is left.
+    pub medium: Medium,
 }
 
 /// Every distinct state that a cut behind any of the calls can leave, each with the first cut that leaves it. `each` is
@@ -43,7 +40,7 @@ pub fn within(
 ) -> ControlFlow<()> {
     let last = last_change(disk.clone(), calls);
     let mut seen: HashSet<[u8; 32]> = HashSet::new();
-    let mut digests = Digests::default();
+    let mut variants = Variants::default();
     let mut at = |disk: &Disk, calls: usize| {
         if !range.contains(&calls) {
             return ControlFlow::Continue(());
@@ -53,10 +50,12 @@ pub fn within(
             // The same state may have been right before, when the run had said nothing yet.
             seen.clear();
         }
-        for (what, keeps, bytes) in choices(disk, calls) {
-            let tree = disk.after(&keeps, |at| bytes.at(at));
-            if seen.insert(digests.of(&tree)) {
-                each(Cut { calls, is_last, what, tree })?;
+        let ties = disk.ties();
+        for choice in choices(disk, calls) {
+            let (keeps, bytes) = choice.survives(disk, &ties);
+            let medium = disk.after(keeps, |at| bytes.at(at), &ties, &mut variants);
+            if seen.insert(medium.digest()) {
+                each(Cut { calls, is_last, what: choice.told(&disk.pending), medium })?;
             }
         }
         ControlFlow::Continue(())
@@ -96,37 +95,56 @@ impl Left {
     }
 }
 
-fn choices(disk: &Disk, calls: usize) -> Vec<(String, BTreeSet<usize>, Left)> {
-    let n = disk.pending.len();
-    let all: BTreeSet<usize> = (0..n).collect();
-    let whole = || Left::All(Bytes::Whole);
-    let mut choices = vec![
-        ("nothing".to_owned(), BTreeSet::new(), whole()),
-        ("everything".to_owned(), all.clone(), whole()),
-    ];
-    if disk.pending.iter().any(super::disk::Pending::is_data) {
-        choices.push(("everything, bytes as zeros".to_owned(), all.clone(), Left::All(Bytes::Zeros)));
-        choices.push(("everything, bytes by half".to_owned(), all.clone(), Left::All(Bytes::Half)));
-        choices.push((
-            "everything, bytes by their second half".to_owned(),
-            all.clone(),
-            Left::All(Bytes::Rest),
-        ));
+/// What of the pending changes is chosen to survive.
+#[derive(Debug, Clone, Copy)]
+enum Choice {
+    Nothing,
+    /// All, and of the bytes that are written this.
+    Everything(Bytes),
+    /// All but one.
+    But(usize),
+    /// One alone.
+    Only(usize),
+    /// A mixture, drawn by this number.
+    Drawn(u64),
+}
+
+fn choices(disk: &Disk, calls: usize) -> Vec<Choice> {
+    let mut choices = vec![Choice::Nothing, Choice::Everything(Bytes::Whole)];
+    if disk.pending.iter().any(Pending::is_data) {
+        choices.extend([Bytes::Zeros, Bytes::Half, Bytes::Rest].map(Choice::Everything));
     }
-    for one in 0..n {
-        let change = format!("{:?}", disk.pending[one].change);
-        let change: String = change.chars().take(160).collect();
-        let gone = disk.with_followers(one);
-        let but = all.difference(&gone).copied().collect();
-        choices.push((format!("everything but no. {one}, {change}"), but, whole()));
-        choices.push((format!("only no. {one}, {change}"), BTreeSet::from([one]), whole()));
-    }
-    for drawn in 0..DRAWN {
-        let seed = (calls as u64) << 8 | drawn;
-        let some = all.iter().copied().filter(|at| draw(seed, *at).is_multiple_of(2)).collect();
-        choices.push((format!("a mixture, drawn by {seed}"), some, Left::Drawn(seed)));
-    }
+    choices.extend((0..disk.pending.len()).flat_map(|one| [Choice::But(one), Choice::Only(one)]));
+    choices.extend((0..DRAWN).map(|drawn| Choice::Drawn((calls as u64) << 8 | drawn)));
     choices
+}
+
+impl Choice {
+    /// Which changes, and what of their bytes.
+    fn survives(self, disk: &Disk, ties: &Ties) -> (Vec<bool>, Left) {
+        let these = |which: &dyn Fn(usize) -> bool| (0..disk.pending.len()).map(which).collect();
+        let whole = Left::All(Bytes::Whole);
+        match self {
+            Choice::Nothing => (these(&|_| false), whole),
+            Choice::Everything(bytes) => (these(&|_| true), Left::All(bytes)),
+            Choice::But(one) => (disk.without(one, ties), whole),
+            Choice::Only(one) => (these(&|at| at == one), whole),
+            Choice::Drawn(seed) => (these(&|at| draw(seed, at).is_multiple_of(2)), Left::Drawn(seed)),
+        }
+    }
+
+    fn told(self, pending: &[Pending]) -> String {
+        match self {
+            Choice::Nothing => "nothing".to_owned(),
+            Choice::Everything(Bytes::Whole) => "everything".to_owned(),
+            Choice::Everything(Bytes::Zeros) => "everything, bytes as zeros".to_owned(),
+            Choice::Everything(Bytes::Half) => "everything, bytes by half".to_owned(),
+            Choice::Everything(Bytes::Rest) => "everything, bytes by their second half".to_owned(),
+            Choice::But(one) => format!("everything but no. {one}, {}", pending[one].told()),
+            Choice::Only(one) => format!("only no. {one}, {}", pending[one].told()),
+            Choice::Drawn(seed) => format!("a mixture, drawn by {seed}"),
+        }
+    }
 }
 
 /// A number that looks like any other (the finaliser of splitmix64).
@@ -135,47 +153,4 @@ fn draw(seed: u64, at: usize) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-/// Digests of states. Those of long files are known from one state to the next.
-#[derive(Default)]
-struct Digests(HashMap<*const Vec<u8>, Known>);
-
-/// Bytes, held so that nothing else comes to lie where they do, and their digest.
-type Known = (Arc<Vec<u8>>, [u8; 32]);
-
-impl Digests {
-    /// What is shorter is not worth remembering.
-    const LONG: usize = 100_000;
-
-    fn of(&mut self, tree: &Tree) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for (name, item) in tree {
-            let name = name_bytes(name);
-            hash.update((name.len() as u64).to_le_bytes());
-            hash.update(name);
-            hash.update(format!("{:o} {:?} {:?} {:?} ", item.mode, item.owner, item.mtime, item.link));
-            match &item.data {
-                Some(data) => {
-                    hash.update((data.len() as u64).to_le_bytes());
-                    if data.len() > Self::LONG {
-                        hash.update(self.long(data));
-                    } else {
-                        hash.update(data.as_slice());
-                    }
-                }
-                None => hash.update([0xff; 8]),
-            }
-        }
-        hash.finalize().into()
-    }
-
-    /// Of one that nobody else holds nothing is known: it was made for this state.
-    fn long(&mut self, data: &Arc<Vec<u8>>) -> [u8; 32] {
-        let digest = || Sha256::digest(data.as_slice()).into();
-        if Arc::strong_count(data) == 1 {
-            return digest();
-        }
-        self.0.entry(Arc::as_ptr(data)).or_insert_with(|| (data.clone(), digest())).1
-    }
 }

@@ -10,12 +10,13 @@ use super::{
     strace::{BEGINS, Call},
     tree::{Item, Tree},
 };
+use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     ffi::OsString,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Component, Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// A file or folder, whatever it is called.
@@ -39,6 +40,8 @@ struct Inode {
     mode: u32,
     owner: (u32, u32),
     mtime: Option<(i64, u32)>,
+    /// Of all of the above but a folder's names, once somebody has asked.
+    digest: OnceLock<[u8; 32]>,
 }
 
 /// A name in a folder.
@@ -62,7 +65,7 @@ pub enum Change {
 }
 
 /// What is left of the bytes of a write that no sync has covered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bytes {
     /// All.
     Whole,
@@ -78,14 +81,37 @@ pub enum Bytes {
 #[derive(Debug, Clone)]
 pub struct Pending {
     /// What.
-    pub change: Change,
+    change: Change,
+    /// Which of all changes it is.
+    number: u64,
     /// Folders that are still to be synced for it.
     wants: BTreeSet<Node>,
 }
 
-/// Everything by number.
+/// Everything by number. Copies share what none of them has changed.
 #[derive(Debug, Clone, Default)]
-struct Inodes(Vec<Inode>);
+struct Inodes(Vec<Arc<Inode>>);
+
+/// What is on a medium.
+#[derive(Debug, Clone)]
+pub struct Medium(Inodes);
+
+/// For each pending change the earlier ones that it can only be on the medium together with.
+pub type Ties = Vec<Vec<usize>>;
+
+/// What changes that survive make of a file: the same come up again and again, and some files are long.
+#[derive(Default)]
+pub struct Variants {
+    known: HashMap<Survived, Variant>,
+    /// Bytes of files in it.
+    held: usize,
+}
+
+/// What it was, by where that lies, and which changes of it survive.
+type Survived = (*const Inode, Vec<(u64, Bytes)>);
+
+/// What it was, held so that nothing else comes to lie there, and what it becomes.
+type Variant = (Arc<Inode>, Arc<Inode>);
 
 /// The file system.
 #[derive(Debug, Clone)]
@@ -95,6 +121,8 @@ pub struct Disk {
     durable: Inodes,
     /// What may be lost, oldest first.
     pub pending: Vec<Pending>,
+    /// How many changes there were.
+    changes: u64,
     /// By table and number.
     handles: BTreeMap<(u32, i64), Handle>,
     /// Which table a thread has; none: that of its own number.
@@ -114,6 +142,56 @@ struct Handle {
     closes: bool,
 }
 
+impl Inode {
+    fn new(body: Body, mode: u32, owner: (u32, u32), mtime: Option<(i64, u32)>) -> Self {
+        Self { body, mode, owner, mtime, digest: OnceLock::new() }
+    }
+
+    fn digest(&self) -> &[u8; 32] {
+        self.digest.get_or_init(|| {
+            let mut hash = Sha256::new();
+            hash.update(format!("{:o} {:?} {:?} ", self.mode, self.owner, self.mtime));
+            match &self.body {
+                Body::File(data) => hash.update(data.as_slice()),
+                Body::Folder(_) => hash.update("folder"),
+                Body::Link(to) => hash.update([b"link ", to.as_bytes()].concat()),
+            }
+            hash.finalize().into()
+        })
+    }
+
+    fn apply(&mut self, change: &Change, bytes: Bytes) {
+        if let Change::Data(..) | Change::Length(..) = change {
+            // It is now whatever the clock says.
+            self.mtime = None;
+        }
+        match change {
+            Change::Names(_) => panic!("names are a folder's"),
+            Change::Data(_, offset, data) => {
+                let Body::File(held) = &mut self.body else { panic!("no file") };
+                let held = Arc::make_mut(held);
+                let (from, half) = (usize::try_from(*offset).unwrap(), data.len() / 2);
+                let end = from + if bytes == Bytes::Half { half } else { data.len() };
+                if held.len() < end {
+                    held.resize(end, 0);
+                }
+                match bytes {
+                    Bytes::Whole | Bytes::Half => held[from..end].copy_from_slice(&data[..end - from]),
+                    Bytes::Rest => held[from + half..end].copy_from_slice(&data[half..]),
+                    Bytes::Zeros => held[from..end].fill(0),
+                }
+            }
+            Change::Length(_, len) => {
+                let Body::File(held) = &mut self.body else { panic!("no file") };
+                Arc::make_mut(held).resize(usize::try_from(*len).unwrap(), 0);
+            }
+            Change::Mode(_, mode) => self.mode = *mode,
+            Change::Owner(_, owner) => self.owner = *owner,
+            Change::Time(_, time) => self.mtime = Some(*time),
+        }
+    }
+}
+
 impl Inodes {
     fn lookup(&self, at: Node, name: &std::ffi::OsStr) -> Option<Node> {
         match &self.0[at].body {
@@ -129,42 +207,24 @@ impl Inodes {
         }
     }
 
+    /// One that is about to change.
+    fn changing(&mut self, at: Node) -> &mut Inode {
+        let inode = Arc::make_mut(&mut self.0[at]);
+        inode.digest = OnceLock::new();
+        inode
+    }
+
     fn apply(&mut self, change: &Change, bytes: Bytes) {
-        if let Change::Data(node, ..) | Change::Length(node, _) = change {
-            // It is now whatever the clock says.
-            self.0[*node].mtime = None;
-        }
-        match change {
-            Change::Names(names) => {
-                for ((folder, name), to) in names {
-                    let Body::Folder(held) = &mut self.0[*folder].body else { panic!("no folder") };
-                    match to {
-                        Some(node) => drop(held.insert(name.clone(), *node)),
-                        None => drop(held.remove(name)),
-                    }
-                }
+        let Change::Names(names) = change else {
+            let node = change.node().unwrap();
+            return self.changing(node).apply(change, bytes);
+        };
+        for ((folder, name), to) in names {
+            let Body::Folder(held) = &mut self.changing(*folder).body else { panic!("no folder") };
+            match to {
+                Some(node) => drop(held.insert(name.clone(), *node)),
+                None => drop(held.remove(name)),
             }
-            Change::Data(node, offset, data) => {
-                let Body::File(held) = &mut self.0[*node].body else { panic!("no file") };
-                let held = Arc::make_mut(held);
-                let (from, half) = (usize::try_from(*offset).unwrap(), data.len() / 2);
-                let end = from + if bytes == Bytes::Half { half } else { data.len() };
-                if held.len() < end {
-                    held.resize(end, 0);
-                }
-                match bytes {
-                    Bytes::Whole | Bytes::Half => held[from..end].copy_from_slice(&data[..end - from]),
-                    Bytes::Rest => held[from + half..end].copy_from_slice(&data[half..]),
-                    Bytes::Zeros => held[from..end].fill(0),
-                }
-            }
-            Change::Length(node, len) => {
-                let Body::File(held) = &mut self.0[*node].body else { panic!("no file") };
-                Arc::make_mut(held).resize(usize::try_from(*len).unwrap(), 0);
-            }
-            Change::Mode(node, mode) => self.0[*node].mode = *mode,
-            Change::Owner(node, owner) => self.0[*node].owner = *owner,
-            Change::Time(node, time) => self.0[*node].mtime = Some(*time),
         }
     }
 
@@ -188,6 +248,67 @@ impl Inodes {
             self.walk(*node, &path, tree);
         }
     }
+
+    fn digest(&self, at: Node, hash: &mut Sha256) {
+        let Body::Folder(names) = &self.0[at].body else { return };
+        hash.update((names.len() as u64).to_le_bytes());
+        for (name, node) in names {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name.as_bytes());
+            hash.update(self.0[*node].digest());
+            self.digest(*node, hash);
+        }
+    }
+}
+
+impl Medium {
+    /// As it lies there.
+    pub fn tree(&self) -> Tree {
+        self.0.tree()
+    }
+
+    /// The same of what is the same.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        self.0.digest(ROOT, &mut hash);
+        hash.finalize().into()
+    }
+}
+
+impl Variants {
+    /// More is forgotten.
+    const HELD: usize = 256 << 20;
+
+    fn of(&mut self, inode: &Arc<Inode>, changes: &[(&Pending, Bytes)]) -> Arc<Inode> {
+        let key = changes.iter().map(|(pending, bytes)| (pending.number, *bytes)).collect();
+        if self.held > Self::HELD {
+            *self = Self::default();
+        }
+        let held = &mut self.held;
+        let made = || {
+            let mut made = Inode::clone(inode);
+            made.digest = OnceLock::new();
+            changes.iter().for_each(|(pending, bytes)| made.apply(&pending.change, *bytes));
+            if let Body::File(data) = &made.body {
+                *held += data.len();
+            }
+            (inode.clone(), Arc::new(made))
+        };
+        self.known.entry((Arc::as_ptr(inode), key)).or_insert_with(made).1.clone()
+    }
+}
+
+impl Change {
+    fn node(&self) -> Option<Node> {
+        match self {
+            Change::Names(_) => None,
+            Change::Data(node, ..)
+            | Change::Length(node, _)
+            | Change::Mode(node, _)
+            | Change::Owner(node, _)
+            | Change::Time(node, _) => Some(*node),
+        }
+    }
 }
 
 impl Pending {
@@ -201,14 +322,14 @@ impl Pending {
         }
     }
 
-    fn node(&self) -> Option<Node> {
+    /// What it is, in words; of long bytes the first ones.
+    pub fn told(&self) -> String {
         match &self.change {
-            Change::Names(_) => None,
-            Change::Data(node, ..)
-            | Change::Length(node, _)
-            | Change::Mode(node, _)
-            | Change::Owner(node, _)
-            | Change::Time(node, _) => Some(*node),
+            Change::Data(node, at, bytes) => {
+                let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(80)]);
+                format!("Data({node}, {at}, {} bytes: {shown:?})", bytes.len())
+            }
+            other => format!("{other:?}").chars().take(160).collect(),
         }
     }
 
@@ -221,8 +342,8 @@ impl Pending {
 impl Disk {
     /// The medium as it is before the first call: all of it is durable.
     pub fn new(root: &Path, tree: &Tree) -> Self {
-        let folder = |mode, owner| Inode { body: Body::Folder(BTreeMap::new()), mode, owner, mtime: None };
-        let mut inodes = Inodes(vec![folder(0o700, (0, 0))]);
+        let folder = Inode::new(Body::Folder(BTreeMap::new()), 0o700, (0, 0), None);
+        let mut inodes = Inodes(vec![Arc::new(folder)]);
         let mut numbers: BTreeMap<usize, Node> = BTreeMap::new();
         for (path, item) in tree {
             let node = *numbers.entry(item.number).or_insert_with(|| {
@@ -231,7 +352,7 @@ impl Disk {
                     (None, Some(to)) => Body::Link(to.clone()),
                     (None, None) => Body::Folder(BTreeMap::new()),
                 };
-                inodes.0.push(Inode { body, mode: item.mode, owner: item.owner, mtime: item.mtime });
+                inodes.0.push(Arc::new(Inode::new(body, item.mode, item.owner, item.mtime)));
                 inodes.0.len() - 1
             });
             let at = path
@@ -243,8 +364,8 @@ impl Disk {
             inodes.apply(&Change::Names(vec![(name, Some(node))]), Bytes::Whole);
         }
         let durable = inodes.clone();
-        let (pending, handles, tables, umasks) = Default::default();
-        Self { root: root.to_owned(), seen: inodes, durable, pending, handles, tables, umasks }
+        let (pending, changes, handles, tables, umasks) = Default::default();
+        Self { root: root.to_owned(), seen: inodes, durable, pending, changes, handles, tables, umasks }
     }
 
     /// What everybody sees who has not lost power.
@@ -252,30 +373,58 @@ impl Disk {
         self.seen.tree()
     }
 
-    /// What is on the medium if of the pending changes those survive that `keeps` names, each with what it needs.
-    pub fn after(&self, keeps: &BTreeSet<usize>, bytes: impl Fn(usize) -> Bytes) -> Tree {
-        let mut kept = keeps.clone();
-        for at in (0..self.pending.len()).rev() {
-            if kept.contains(&at) {
-                kept.extend((0..at).filter(|e| self.pending[at].follows(&self.pending[*e])));
+    /// What is on the medium if of the pending changes those survive that `keeps` says, each with what it needs.
+    pub fn after(
+        &self,
+        mut keeps: Vec<bool>,
+        bytes: impl Fn(usize) -> Bytes,
+        ties: &Ties,
+        variants: &mut Variants,
+    ) -> Medium {
+        self.with_needed(&mut keeps, ties);
+        let kept = || self.pending.iter().enumerate().filter(|(at, _)| keeps[*at]);
+        let mut changed: BTreeMap<Node, Vec<(&Pending, Bytes)>> = BTreeMap::new();
+        for (at, pending) in kept() {
+            if let Some(node) = pending.change.node() {
+                let bytes = if pending.is_data() { bytes(at) } else { Bytes::Whole };
+                changed.entry(node).or_default().push((pending, bytes));
             }
         }
         let mut medium = self.durable.clone();
-        for at in kept {
-            medium.apply(&self.pending[at].change, bytes(at));
+        for (node, changes) in changed {
+            medium.0[node] = variants.of(&medium.0[node], &changes);
         }
-        medium.tree()
+        // A folder's names behind its rights: what it becomes by those is known without its names.
+        for (_, pending) in kept().filter(|(_, pending)| pending.change.node().is_none()) {
+            medium.apply(&pending.change, Bytes::Whole);
+        }
+        Medium(medium)
     }
 
-    /// A pending change and all that cannot be on the medium without it.
-    pub fn with_followers(&self, at: usize) -> BTreeSet<usize> {
-        let mut found = BTreeSet::from([at]);
-        for later in at + 1..self.pending.len() {
-            if found.iter().any(|e| self.pending[later].follows(&self.pending[*e])) {
-                found.insert(later);
+    /// Which pending changes need which.
+    pub fn ties(&self) -> Ties {
+        let needed =
+            |at: usize| (0..at).filter(|earlier| self.pending[at].follows(&self.pending[*earlier])).collect();
+        (0..self.pending.len()).map(needed).collect()
+    }
+
+    /// Adds what these cannot be on the medium without.
+    fn with_needed(&self, keeps: &mut [bool], ties: &Ties) {
+        for at in (0..keeps.len()).rev().filter(|at| !ties[*at].is_empty()) {
+            if keeps[at] {
+                ties[at].iter().for_each(|earlier| keeps[*earlier] = true);
             }
         }
-        found
+    }
+
+    /// All pending changes but one and those that cannot be on the medium without it.
+    pub fn without(&self, at: usize, ties: &Ties) -> Vec<bool> {
+        let mut keeps = vec![true; self.pending.len()];
+        keeps[at] = false;
+        for later in at + 1..keeps.len() {
+            keeps[later] = ties[later].iter().all(|earlier| keeps[*earlier]);
+        }
+        keeps
     }
 
     /// Carries one call out. Says whether it changed anything, be it only what is durable.
@@ -343,8 +492,7 @@ impl Disk {
             },
             "syncfs" => {
                 if self.handle(call).is_some() {
-                    let all = (0..self.pending.len()).collect();
-                    return self.settle(all);
+                    return self.settle(vec![true; self.pending.len()]);
                 }
             }
             "fchmod" | "fchown" | "fchmodat" | "fchownat" | "utimensat" | "ftruncate" | "fallocate" => {
@@ -436,7 +584,7 @@ impl Disk {
     fn make(&mut self, body: Body, mode: u32) -> Node {
         let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         for inodes in [&mut self.seen, &mut self.durable] {
-            inodes.0.push(Inode { body: body.clone(), mode, owner, mtime: None });
+            inodes.0.push(Arc::new(Inode::new(body.clone(), mode, owner, None)));
         }
         self.seen.0.len() - 1
     }
@@ -472,7 +620,8 @@ impl Disk {
 
     fn change(&mut self, change: Change, wants: BTreeSet<Node>) {
         self.seen.apply(&change, Bytes::Whole);
-        self.pending.push(Pending { change, wants });
+        self.changes += 1;
+        self.pending.push(Pending { change, number: self.changes, wants });
     }
 
     fn names(&mut self, names: Vec<(Name, Option<Node>)>) {
@@ -539,28 +688,27 @@ impl Disk {
         }
         let done = |p: &Pending| match p.change {
             Change::Names(_) => p.wants.is_empty(),
-            _ => p.node() == Some(node),
+            _ => p.change.node() == Some(node),
         };
-        self.settle((0..self.pending.len()).filter(|at| done(&self.pending[*at])).collect())
+        self.settle(self.pending.iter().map(done).collect())
     }
 
-    /// These are durable, and what they follow.
-    fn settle(&mut self, mut settled: BTreeSet<usize>) -> bool {
-        for at in (0..self.pending.len()).rev() {
-            if settled.contains(&at) {
-                settled.extend((0..at).filter(|e| self.pending[at].follows(&self.pending[*e])));
-            }
+    /// These are durable, and what they need.
+    fn settle(&mut self, mut settled: Vec<bool>) -> bool {
+        if !settled.contains(&true) {
+            return false;
         }
+        self.with_needed(&mut settled, &self.ties());
         let mut kept = Vec::new();
-        for (at, pending) in std::mem::take(&mut self.pending).into_iter().enumerate() {
-            if settled.contains(&at) {
+        for (pending, settled) in std::mem::take(&mut self.pending).into_iter().zip(settled) {
+            if settled {
                 self.durable.apply(&pending.change, Bytes::Whole);
             } else {
                 kept.push(pending);
             }
         }
         self.pending = kept;
-        !settled.is_empty()
+        true
     }
 }
 

@@ -173,7 +173,7 @@ pub fn recovery(
     name: &str,
     exe: &Command,
 ) -> Recorded {
-    tree::lay_out(&cut.tree, world.path());
+    tree::lay_out(&cut.medium.tree(), world.path());
     let command = world.command(&["recover", "--json", "--no-parent"]);
     shelf.record(world, &format!("recover-{name}"), &by(exe, command), &of.ends)
 }
@@ -182,7 +182,7 @@ pub fn recovery(
 pub fn last_of_each(recorded: &Recorded) -> BTreeMap<String, Cut> {
     let mut open = BTreeMap::new();
     let _ = cut::every(recorded.disk(), &recorded.calls(), |cut| {
-        if let Some(last) = last_record(&cut.tree) {
+        if let Some(last) = last_record(&cut.medium.tree()) {
             open.insert(last, cut);
         }
         ControlFlow::Continue(())
@@ -194,7 +194,7 @@ pub fn last_of_each(recorded: &Recorded) -> BTreeMap<String, Cut> {
 fn middle_of_swaps(recorded: &Recorded, last: &str) -> (usize, Cut) {
     let mut all = Vec::new();
     let _ = cut::every(recorded.disk(), &recorded.calls(), |cut| {
-        if last_record(&cut.tree).is_some_and(|l| l == last) {
+        if last_record(&cut.medium.tree()).is_some_and(|l| l == last) {
             all.push(cut);
         }
         ControlFlow::Continue(())

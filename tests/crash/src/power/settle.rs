@@ -114,7 +114,7 @@ impl Recorded {
                 return ControlFlow::Continue(());
             }
             found.states += 1;
-            match settled(&self.root, &cut.tree, &ends, &copies) {
+            match settled(&self.root, &cut.medium.tree(), &ends, &copies) {
                 Ok(end) if cut.is_last && end != self.done => {
                     found.violations.push(format!("{}: it had said otherwise", told(&cut, &calls)));
                 }

@@ -45,8 +45,12 @@ impl Call {
     pub fn bytes(&self, at: usize) -> Vec<u8> {
         let text = self.args[at].as_str();
         assert!(text.starts_with('"') && text.ends_with('"') && text.len() > 1, "no whole text: {text}");
-        let digits = text[1..text.len() - 1].split("\\x").skip(1);
-        digits.map(|d| u8::from_str_radix(d, 16).unwrap()).collect()
+        let digit = |c: u8| char::from(c).to_digit(16).unwrap() as u8;
+        let byte = |one: &[u8]| match one {
+            [b'\\', b'x', high, low] => digit(*high) << 4 | digit(*low),
+            _ => panic!("no byte: {one:?}"),
+        };
+        text.as_bytes()[1..text.len() - 1].chunks(4).map(byte).collect()
     }
 
     /// Whether a flag is among those of an argument.
@@ -142,21 +146,21 @@ fn call(line: &str) -> Option<Call> {
 
 /// Arguments: commas outside brackets and quotes part them.
 fn split(text: &str) -> Vec<String> {
-    let (mut args, mut depth, mut quoted) = (vec![String::new()], 0, false);
-    for c in text.chars() {
+    let (mut args, mut from, mut depth, mut quoted) = (Vec::new(), 0, 0, false);
+    for (at, c) in text.bytes().enumerate() {
         match c {
-            '"' => quoted = !quoted,
-            '{' | '[' if !quoted => depth += 1,
-            '}' | ']' if !quoted => depth -= 1,
-            ',' if !quoted && depth == 0 => {
-                args.push(String::new());
-                continue;
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => depth += 1,
+            b'}' | b']' if !quoted => depth -= 1,
+            b',' if !quoted && depth == 0 => {
+                args.push(text[from..at].trim().to_owned());
+                from = at + 1;
             }
             _ => {}
         }
-        args.last_mut().unwrap().push(c);
     }
-    args.into_iter().map(|a| a.trim().to_owned()).collect()
+    args.push(text[from..].trim().to_owned());
+    args
 }
 
 #[cfg(test)]

@@ -4,10 +4,7 @@ use std::{
     collections::{BTreeMap, btree_map::Entry},
     ffi::OsString,
     fs,
-    os::unix::{
-        ffi::OsStrExt,
-        fs::{MetadataExt, PermissionsExt, lchown, symlink},
-    },
+    os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -113,9 +110,4 @@ pub fn differences(a: &Tree, b: &Tree) -> Vec<String> {
     };
     let differ = names.into_iter().filter(|n| !same(n));
     differ.map(|n| format!("{}: {:?} / {:?}", n.display(), short(a.get(n)), short(b.get(n)))).collect()
-}
-
-/// Names as bytes, for digests.
-pub(super) fn name_bytes(path: &Path) -> &[u8] {
-    path.as_os_str().as_bytes()
 }

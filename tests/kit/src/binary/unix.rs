@@ -1,6 +1,6 @@
 //! Built by the cargo that builds the tests.
 
-use super::Built;
+use super::{Built, PLUGINS};
 use filetime::FileTime;
 use serde_json::Value;
 use std::{
@@ -56,17 +56,23 @@ fn slim(built: &Path) -> PathBuf {
 }
 
 pub(super) fn executable(package: &str, kind: &str, name: &str) -> PathBuf {
-    let mut found =
-        messages(["-p", package, kind, name].into_iter()).into_iter().filter(|m| m["target"]["name"] == name);
+    let built = messages(beside_the_binary(package, kind, name));
+    let mut found = built.into_iter().filter(|m| m["target"]["name"] == name);
     found.find_map(|message| message["executable"].as_str().map(PathBuf::from)).unwrap()
 }
 
 pub(super) fn library(package: &str, name: &str) -> PathBuf {
-    let built = messages(["-p", package, "--example", name].into_iter());
+    let built = messages(beside_the_binary(package, "--example", name));
     let files =
         built.iter().filter(|m| m["target"]["name"] == name).filter_map(|m| m["filenames"].as_array());
     let mut libraries = files.flatten().filter_map(Value::as_str);
     libraries.find(|f| f.ends_with(std::env::consts::DLL_SUFFIX)).map(PathBuf::from).unwrap()
+}
+
+/// With the features that the binary and the plugins are built with: else all that they have in common is built once more.
+fn beside_the_binary<'a>(package: &'a str, kind: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let packages = PLUGINS.iter().flat_map(|p| ["-p", p]);
+    packages.chain(["-p", "backout", "-p", package, kind, name])
 }
 
 /// What cargo says of everything that it has built of this.
