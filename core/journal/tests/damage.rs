@@ -125,6 +125,26 @@ fn every_flipped_byte_is_torn_refused_or_right() {
 }
 
 #[test]
+fn a_line_that_cannot_be_read_is_taken_for_an_opening_only_where_one_may_come() {
+    for count in 1..=records().len() {
+        let whole = written(count);
+        let reading = read(&run(), &whole).unwrap();
+        assert!(!reading.is_opening_in_doubt(), "{count}: nothing is torn");
+        assert_eq!(reading.remedy(), reading.status.remedy(), "{count}");
+        let mut torn = whole.clone();
+        let end = whole.iter().rposition(|b| *b != b'\n').unwrap() + 2;
+        torn[end] = b'x';
+        let reading = read(&run(), &torn).unwrap();
+        assert_eq!(reading.is_opening_in_doubt(), reading.status == Status::Staged, "{count}");
+    }
+    let waits = [&armed()[..2], &[Record::CommitPending]].concat();
+    let mut torn = journal_of(&waits, waits.len());
+    let end = torn.iter().rposition(|b| *b != b'\n').unwrap() + 2;
+    torn[end] = b'x';
+    assert!(read(&run(), &torn).unwrap().is_opening_in_doubt());
+}
+
+#[test]
 fn a_line_torn_anywhere_is_as_if_it_had_not_been_written() {
     for (records, count) in each(1) {
         let long = journal_of(&records, count);
