@@ -65,20 +65,27 @@ fn left_out() -> PathBuf {
 /// Builds it: with all that is built for the tests too, but for what barriers are in.
 fn build_to_leave_out() -> Result<(), String> {
     let mut build = cargo(&["build", "--quiet", "--features", "backout-disk/leave-out"]);
-    build.args(["-p", "backout", "-p", "backout-crash", "-p", "backout-disk"]);
+    build.args([
+        "-p",
+        "backout",
+        "-p",
+        PACKAGE,
+        "-p",
+        "backout-disk",
+        "--bin",
+        "backout",
+        "--bin",
+        "settle-states",
+    ]);
     // Each state is settled in a moment either way, and this compiler takes a minute to make that moment shorter.
     build.args(["--config", "profile.dev.package.backout-engine.opt-level=0"]);
-    let programs = ["backout", "settle-states"];
-    call(build.args(programs.iter().flat_map(|program| ["--bin", program])))?;
     let fail = |e: std::io::Error| format!("{}: {e}", left_out().display());
-    fs::create_dir_all(left_out()).map_err(fail)?;
-    for program in programs {
-        let to = left_out().join(program);
-        // What runs there goes on with what it is.
-        let _ = fs::remove_file(&to);
-        fs::copy(target().join("debug").join(program), to).map_err(fail)?;
+    empty(&left_out()).map_err(fail)?;
+    for program in programs::artifacts(&mut build)?.into_iter().filter_map(|artifact| artifact.executable) {
+        fs::copy(&program, left_out().join(program.file_name().unwrap_or_default())).map_err(fail)?;
     }
-    Ok(())
+    // Nobody who looks where it was built is to find it there.
+    call(&mut cargo(&["build", "--quiet", "--package", "backout"]))
 }
 
 /// Runs all of them side by side, one more at once than there are processors: now and then each waits.

@@ -1,7 +1,10 @@
 //! Tools of others that watch over the code: `cargo deny` over what is built in, `cargo mutants` over the tests.
 
-use crate::build::{call, cargo, root};
-use std::process::Stdio;
+use crate::{
+    build::{call, cargo, root, target},
+    seed::Seed,
+};
+use std::{fs, process::Stdio};
 
 /// A tool that cargo installs.
 struct Tool {
@@ -13,8 +16,9 @@ struct Tool {
 const DENY: Tool = Tool { name: "deny", package: "cargo-deny" };
 const MUTANTS: Tool = Tool { name: "mutants", package: "cargo-mutants" };
 
-/// Packages whose tests must notice a change of any function.
-const MUTATED: [&str; 2] = ["backout-journal", "backout-engine"];
+/// Packages whose tests must notice a change of any function, and in how many nights all of it is looked at: each change of the
+/// engine takes a minute to build, and there are thousands.
+const MUTATED: [(&str, u64); 2] = [("backout-journal", 1), ("backout-engine", 60)];
 
 impl Tool {
     fn is_here(&self) -> bool {
@@ -61,23 +65,23 @@ pub(crate) fn deny() -> Result<(), String> {
     call(cargo(&["deny", "--log-level", "error", "check", "--hide-inclusion-graph"]).args(checks))
 }
 
-/// Changes every function of some packages, one at a time: some test must notice. Where it cannot be installed that is
-/// said, and nothing else.
-pub(crate) fn mutants() -> Result<(), String> {
+/// Changes every function of some packages, one at a time: some test must notice. Of those that take too long for a night a part
+/// is looked at, by the seed. Where it cannot be installed that is said, and nothing else.
+pub(crate) fn mutants(seed: Seed) -> Result<(), String> {
     if let Err(why) = MUTANTS.provide() {
         println!("mutants are skipped: {why}");
         return Ok(());
     }
-    MUTATED.iter().try_for_each(|package| {
-        let output = format!("target/mutants/{package}");
-        call(&mut cargo(&[
-            "mutants",
-            "--package",
-            package,
-            "--output",
-            &output,
-            "--no-times",
-            "--colors=never",
-        ]))
-    })
+    // Each package to its end, whatever the one before has missed.
+    let missed = MUTATED.map(|(package, nights)| {
+        let part = format!("{}/{nights}", seed.day() % nights);
+        println!("mutants of {package}, part {part}");
+        let output = target().join("mutants").join(package);
+        fs::create_dir_all(&output).map_err(|e| format!("{}: {e}", output.display()))?;
+        let mut mutants = cargo(&["mutants", "--package", package, "--shard", &part]);
+        // What only debuggers read takes most of the linker's time, and each mutant is linked once.
+        mutants.env("CARGO_PROFILE_DEV_DEBUG", "0");
+        call(mutants.args(["--no-times", "--colors=never", "--jobs=2", "--output"]).arg(&output))
+    });
+    missed.into_iter().collect()
 }

@@ -5,7 +5,7 @@ use crate::{
     build::{cargo, root, target},
     seed::Seed,
 };
-use cargo_metadata::Message;
+use cargo_metadata::{Artifact, Message};
 use std::{
     fs,
     io::BufReader,
@@ -64,32 +64,40 @@ pub(crate) fn build_beside_binary(package: &str, folder: &str) -> Result<Vec<Pro
             call.arg("--test").arg(name);
         }
     }
-    build(&mut call)
+    let mut programs = build(&mut call)?;
+    // The other package may have one of the same name.
+    programs.retain(|program| program.folder == root().join(folder));
+    Ok(programs)
 }
 
 /// Builds them with this call of `cargo test`, and says where they are.
 pub(crate) fn build(call: &mut Command) -> Result<Vec<Program>, String> {
-    let call = call.args(["--no-run", "--message-format=json"]);
+    let built = artifacts(call.arg("--no-run"))?.into_iter().filter(|artifact| artifact.profile.test);
+    let program = |artifact: Artifact| {
+        let folder = artifact.manifest_path.parent().map(PathBuf::from).unwrap_or_default();
+        Some(Program { name: artifact.target.name, path: artifact.executable?.into(), folder })
+    };
+    Ok(built.filter_map(program).collect())
+}
+
+/// What this call of cargo has built.
+pub(crate) fn artifacts(call: &mut Command) -> Result<Vec<Artifact>, String> {
+    let call = call.arg("--message-format=json");
     let shown = format!("{call:?}");
     let fail = |e: std::io::Error| format!("{shown}: {e}");
     let mut build = call.current_dir(root()).stdout(Stdio::piped()).spawn().map_err(fail)?;
-    let mut programs = Vec::new();
+    let mut artifacts = Vec::new();
     if let Some(said) = build.stdout.take() {
         for message in Message::parse_stream(BufReader::new(said)).flatten() {
-            if let Message::CompilerMessage(m) = &message {
-                println!("{m}");
-            }
-            if let Message::CompilerArtifact(artifact) = message
-                && artifact.profile.test
-                && let Some(path) = artifact.executable
-            {
-                let folder = artifact.manifest_path.parent().map(PathBuf::from).unwrap_or_default();
-                programs.push(Program { name: artifact.target.name, path: path.into(), folder });
+            match message {
+                Message::CompilerMessage(m) => println!("{m}"),
+                Message::CompilerArtifact(artifact) => artifacts.push(artifact),
+                _ => {}
             }
         }
     }
     let status = build.wait().map_err(fail)?;
-    if status.success() { Ok(programs) } else { Err(format!("does not build: {shown}")) }
+    if status.success() { Ok(artifacts) } else { Err(format!("does not build: {shown}")) }
 }
 
 /// How a program ended.

@@ -4,8 +4,6 @@ use std::{process::Command, time::SystemTime};
 
 /// As `backout_kit::seed` reads it.
 const NAME: &str = "BACKOUT_SEED";
-/// The same for what mangles input.
-const MANGLERS: &str = "PROPTEST_RNG_SEED";
 /// As `backout_kit::seed` has it.
 const DAILY: u64 = 1;
 
@@ -33,8 +31,13 @@ impl Seed {
         Ok(Self(seed))
     }
 
+    /// Of a night, the day since 1970: the nights take turns by it.
+    pub(crate) fn day(self) -> u64 {
+        self.0 / (24 * 3600)
+    }
+
     /// Tells it to a program.
     pub(crate) fn into_command(self, command: &mut Command) -> &mut Command {
-        command.env(NAME, self.0.to_string()).env(MANGLERS, self.0.to_string())
+        command.env(NAME, self.0.to_string())
     }
 }

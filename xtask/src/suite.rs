@@ -102,7 +102,7 @@ pub(crate) fn nightly() -> Result<(), String> {
         println!("FLAKY: {name}");
     }
     crash?;
-    guards::mutants()
+    guards::mutants(round.seed)
 }
 
 /// Why a suite did not pass.
@@ -179,10 +179,10 @@ fn unit(round: &mut Round) -> Result<(), String> {
     // With these together all would be built with other features than the binary.
     let apart = ["backout-e2e", "backout-crash", "xtask"].map(|package| ["--exclude", package]);
     let rest = ["--workspace"].into_iter().chain(apart.into_iter().flatten()).collect::<Vec<_>>();
-    for packages in [rest, vec!["--package", "xtask"]] {
-        unit_of(&packages, round)?;
-    }
-    Ok(())
+    unit_of(&rest, round)?;
+    unit_of(&["--package", "xtask"], round)?;
+    // Examples in the documentation are in no program.
+    call(cargo(&["test", "--quiet", "--doc"]).args(rest))
 }
 
 fn unit_of(rest: &[&str], round: &mut Round) -> Result<(), String> {
@@ -196,8 +196,7 @@ fn unit_of(rest: &[&str], round: &mut Round) -> Result<(), String> {
         let programs = programs::build(cargo(&["test", "--quiet"]).args(rest))?;
         programs::each(&programs, |program| Command::new(&program.path), round)?;
     }
-    // Examples in the documentation are in no program.
-    call(cargo(&["test", "--quiet", "--doc"]).args(rest))
+    Ok(())
 }
 
 /// Runs a call of `cargo nextest`, which says itself what it has to try twice.

@@ -74,6 +74,10 @@ pub(crate) fn settle(
         Decision::NotHere if ground.known.is_removed(target, claims.iter().map(|c| &c.component)) => {
             (vec![Err(Reject::Missing); images.len()], true)
         }
+        Decision::NotHere if flickers(&backups) => {
+            merged.wanting.extend(wanting(target, claims, &backups));
+            return Ok(());
+        }
         Decision::NotHere => return Ok(()),
         Decision::NeedsBackup(verdicts) => (verdicts, true),
         Decision::MayTake(verdicts) => (verdicts, false),
@@ -114,6 +118,18 @@ pub(crate) fn settle(
     take(target, chosen, &backups, live, after, merged);
     merged.seen.extend(claims.iter().map(|c| (c.component.clone(), *live, after)));
     Ok(())
+}
+
+/// Looks at backups that are not there, so many times.
+const LOOKS: usize = 32;
+
+/// Whether something stands under the name of a backup that was not there a moment ago. A plugin may name one that it did not
+/// look for; but one that comes and goes would be left out, with its file, of a run that takes the others.
+fn flickers(missing: &[Backup<'_>]) -> bool {
+    (0..LOOKS).any(|_| {
+        std::thread::yield_now();
+        missing.iter().any(|b| !matches!(look::candidate(&b.candidate.place), Err(Reject::Missing)))
+    })
 }
 
 fn machine(ground: &Ground<'_>, component: &ComponentId, target: &Place) -> Option<MachineType> {

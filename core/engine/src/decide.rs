@@ -42,12 +42,11 @@ pub fn decide(
     backups: &[Result<Image, Reject>],
 ) -> Decision {
     let verdicts = || backups.iter().map(|b| judge(need, live, expected, b)).collect::<Vec<_>>();
+    let seen = backups.iter().any(|b| !matches!(b, Err(Reject::Missing)));
     if need == Need::Unlisted {
         return Decision::MayTake(verdicts());
     }
     if live.fingerprint.is_absent() {
-        // A backup that a plugin saw and that is not there now was taken away in between: that is no file of another machine.
-        let seen = !backups.is_empty();
         return if seen { Decision::NeedsBackup(verdicts()) } else { Decision::NotHere };
     }
     match (need, live.version) {
@@ -133,7 +132,7 @@ mod tests {
             (file(9, Some(OLD)), vec![], Decision::Hold),
             (file(9, Some(OLD)), vec![good.clone()], Decision::Hold),
             (Image::ABSENT, vec![], Decision::NotHere),
-            (Image::ABSENT, vec![missing.clone()], Decision::NeedsBackup(vec![Err(Reject::Missing)])),
+            (Image::ABSENT, vec![missing.clone()], Decision::NotHere),
             (Image::ABSENT, vec![good.clone()], Decision::NeedsBackup(vec![Ok(())])),
             (file(9, Some(PATCHED)), vec![], Decision::NeedsBackup(vec![])),
             (file(9, Some(PATCHED)), vec![good.clone()], Decision::NeedsBackup(vec![Ok(())])),

@@ -144,7 +144,7 @@ fn a_line_that_just_fits_is_written_and_one_byte_more_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
         let mut journal = swapped(&folder, 0);
-        (0..).take_while(|_| journal.append(started()).is_ok()).count()
+        (0..5000).take_while(|_| journal.append(started()).is_ok()).count()
     };
     for over in [0, 1] {
         let dir = tempfile::tempdir().unwrap();
@@ -192,7 +192,8 @@ fn a_journal_that_is_full_takes_no_more_and_keeps_what_it_has() {
     let refused = loop {
         assert!(!journal.is_poisoned(), "{written}");
         match journal.append(started()) {
-            Ok(()) => written += 1,
+            Ok(()) if written < 5000 => written += 1,
+            Ok(()) => panic!("it takes whatever comes"),
             Err(refused) => break refused,
         }
     };

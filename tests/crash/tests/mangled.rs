@@ -12,10 +12,15 @@ use backout_protocol::{
     step::Fate,
     text::from_ron,
 };
-use proptest::{prelude::*, test_runner::RngSeed};
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 use std::{
     fs,
     io::{Seek, Write},
+    panic::{self, AssertUnwindSafe},
     path::Path,
 };
 
@@ -73,10 +78,53 @@ fn mangled(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
     bytes
 }
 
-fn cases(cases: u32) -> ProptestConfig {
+/// Draws from this number.
+fn runner(cases: u32, seed: u64) -> TestRunner {
     // Nothing is written beside the sources: what fails is printed, and becomes a test by hand.
-    let rng_seed = RngSeed::Fixed(backout_kit::seed());
-    ProptestConfig { cases, failure_persistence: None, rng_seed, ..ProptestConfig::default() }
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let bytes: Vec<u8> = (0..4).flat_map(|part: u64| (seed ^ part << 62).to_le_bytes()).collect();
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// Does this to so many drawn lists of edits. One at which it panics is made as small as it still does so, and shown.
+fn each(cases: u32, test: impl Fn(&[Edit])) {
+    let tried = runner(cases, backout_kit::seed()).run(&edits(), |edits| {
+        let came = panic::catch_unwind(AssertUnwindSafe(|| test(&edits)));
+        came.map_err(|why| {
+            let text = why.downcast_ref::<String>().cloned();
+            let text = text.or(why.downcast_ref::<&str>().map(ToString::to_string));
+            TestCaseError::fail(text.unwrap_or_default())
+        })
+    });
+    if let Err(failed) = tried {
+        panic!("{failed}");
+    }
+}
+
+#[test]
+fn another_seed_draws_other_edits_and_the_same_one_the_same() {
+    let drawn = |seed| {
+        let mut runner = runner(1, seed);
+        let tree = (0..20).map(|_| edits().new_tree(&mut runner).unwrap().current());
+        format!("{:?}", tree.collect::<Vec<_>>())
+    };
+    assert_eq!(drawn(1), drawn(1));
+    assert_ne!(drawn(1), drawn(2));
+    assert_ne!(drawn(1), drawn(1 << 63));
+}
+
+#[test]
+fn a_panic_is_found_and_made_small() {
+    let found = panic::catch_unwind(|| {
+        each(200, |edits| {
+            if edits.iter().any(|edit| matches!(edit, Edit::End(_))) {
+                panic::resume_unwind(Box::new("an end"));
+            }
+        });
+    });
+    let text = found.unwrap_err().downcast_ref::<String>().cloned().unwrap();
+    let text: String = text.split_whitespace().collect();
+    assert!(text.contains("anend") && text.contains("[End(0,),]"), "{text}");
 }
 
 fn run() -> RunId {
@@ -139,12 +187,12 @@ fn read_ron<T: serde::de::DeserializeOwned>(bytes: &[u8]) {
 #[test]
 fn a_mangled_journal_is_torn_refused_or_right() {
     let whole = journal();
-    proptest!(cases(4000), |(edits in edits())| {
-        if let Ok(reading) = reader::read(&run(), &mangled(&whole, &edits)) {
+    each(4000, |edits| {
+        if let Ok(reading) = reader::read(&run(), &mangled(&whole, edits)) {
             let read: Vec<Record> = reading.records().cloned().collect();
             let written = records();
-            prop_assert!(written.starts_with(&read), "{read:?}");
-            prop_assert_eq!(Some(reading.status), replay(&read).ok());
+            assert!(written.starts_with(&read), "{read:?}");
+            assert_eq!(Some(reading.status), replay(&read).ok());
         }
     });
 }
@@ -155,10 +203,10 @@ fn mangled_profiles_sites_and_plans_are_refused_with_their_place() {
         ( start: ["/srv/sp/ctl","start"], stop: ["/srv/sp/ctl","stop"], status: ["/srv/sp/ctl","status"] ) }), )"#;
     let profile = include_bytes!("../../../profiles/linux-service-example.ron");
     let plan = plan();
-    proptest!(cases(300), |(edits in edits())| {
-        read_ron::<Profile>(&mangled(profile, &edits));
-        read_ron::<Site>(&mangled(site, &edits));
-        read_ron::<Plan>(&mangled(&plan, &edits));
+    each(300, |edits| {
+        read_ron::<Profile>(&mangled(profile, edits));
+        read_ron::<Site>(&mangled(site, edits));
+        read_ron::<Plan>(&mangled(&plan, edits));
     });
     // However deep it goes, it is an error and no overflow.
     for open in ["(", "[", "{", "Some(", "vars: {"] {
@@ -172,23 +220,23 @@ fn mangled_profiles_sites_and_plans_are_refused_with_their_place() {
 #[test]
 fn a_mangled_program_file_has_some_version_or_none() {
     let pe = backout_demo::pe(MachineType::X64, Some(FileVersion([5, 80, 0, 1297])), "salt");
-    proptest!(cases(4000), |(edits in edits())| {
+    each(4000, |edits| {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&mangled(&pe, &edits)).unwrap();
+        file.write_all(&mangled(&pe, edits)).unwrap();
         file.rewind().unwrap();
         // Nonsense is no error: only a read that fails is.
-        prop_assert!(version::read(&mut file).is_ok());
+        assert!(version::read(&mut file).is_ok());
     });
 }
 
 #[test]
 fn a_mangled_answer_of_a_plugin_is_refused_or_one() {
     let answer = serde_json::to_vec(&proposal()).unwrap();
-    proptest!(cases(4000), |(edits in edits())| {
-        if let Ok(read) = serde_json::from_slice::<Proposal>(&mangled(&answer, &edits)) {
+    each(4000, |edits| {
+        if let Ok(read) = serde_json::from_slice::<Proposal>(&mangled(&answer, edits)) {
             // What was read says the same when it is written and read again.
             let again: Proposal = serde_json::from_slice(&serde_json::to_vec(&read).unwrap()).unwrap();
-            prop_assert_eq!(again, read);
+            assert_eq!(again, read);
         }
     });
     let deep = "[".repeat(1_000_000).into_bytes();

@@ -158,7 +158,11 @@ impl Machine {
                 let path = folder.join(entry.rel.as_path());
                 // It was there a moment ago: taken for empty, what lay in it would be left out without a word.
                 let Listing::Folder(inner) = self.listing(&path)? else {
-                    return Err(refused(&path, Question::List, "it went away a moment ago".to_owned()));
+                    return Err(refused(
+                        &path,
+                        Question::List,
+                        "it is no longer the folder that it was a moment ago".to_owned(),
+                    ));
                 };
                 waiting.extend(inner.into_iter().rev().map(|e| Entry { rel: entry.rel.join(&e.rel), ..e }));
             }

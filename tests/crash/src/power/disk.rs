@@ -152,9 +152,9 @@ impl Inode {
             let mut hash = Sha256::new();
             hash.update(format!("{:o} {:?} {:?} ", self.mode, self.owner, self.mtime));
             match &self.body {
-                Body::File(data) => hash.update(data.as_slice()),
-                Body::Folder(_) => hash.update("folder"),
-                Body::Link(to) => hash.update([b"link ", to.as_bytes()].concat()),
+                Body::File(data) => hash.update([b"f", data.as_slice()].concat()),
+                Body::Folder(_) => hash.update("d"),
+                Body::Link(to) => hash.update([b"l", to.as_bytes()].concat()),
             }
             hash.finalize().into()
         })
