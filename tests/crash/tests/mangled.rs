@@ -2,15 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "tests make files and stop at the first surprise")]
 
 use backout_disk::Folder;
+use backout_engine::{LoadedProfile, Refusal, load};
 use backout_journal::{Journal, Record, reader, status::replay, writer::NAME};
 use backout_kit::World;
 use backout_machine::version;
 use backout_protocol::{
-    Digest, FileVersion, MachineType, Plan, Profile, RunId, Site,
+    Digest, FileVersion, MachineType, RunId,
     message::{Candidate, Need, Proposal, Proposed},
     plan::Was,
     step::Fate,
-    text::from_ron,
 };
 use proptest::{
     prelude::*,
@@ -175,13 +175,24 @@ fn plan() -> Vec<u8> {
     fs::read(file).unwrap()
 }
 
-/// Reads RON as what it is to be, and says nothing but where it is wrong.
-fn read_ron<T: serde::de::DeserializeOwned>(bytes: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(bytes)
-        && let Err(error) = from_ron::<T>("mangled.ron", text)
-    {
+/// What cannot be read says where that is.
+fn placed<T>(read: Result<T, Refusal>) {
+    if let Err(Refusal::Malformed(error)) = read {
         assert!(error.line >= 1 && !error.why.is_empty(), "{error:?}");
     }
+}
+
+fn read_profile(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        placed(LoadedProfile::from_text("mangled.ron", text, None));
+    }
+}
+
+/// By one of those that read a file.
+fn read_file<T>(folder: &Path, read: fn(&Path) -> Result<T, Refusal>, bytes: &[u8]) {
+    let file = folder.join("mangled.ron");
+    backout_kit::write(&file, bytes);
+    placed(read(&file));
 }
 
 #[test]
@@ -202,18 +213,18 @@ fn mangled_profiles_sites_and_plans_are_refused_with_their_place() {
     let site = br#"( vars: { "home": "/srv/sp/SProtect" }, services: Commands({ "Trend ServerProtect":
         ( start: ["/srv/sp/ctl","start"], stop: ["/srv/sp/ctl","stop"], status: ["/srv/sp/ctl","status"] ) }), )"#;
     let profile = include_bytes!("../../../profiles/linux-service-example.ron");
-    let plan = plan();
+    let (plan, folder) = (plan(), tempfile::tempdir().unwrap());
     each(300, |edits| {
-        read_ron::<Profile>(&mangled(profile, edits));
-        read_ron::<Site>(&mangled(site, edits));
-        read_ron::<Plan>(&mangled(&plan, edits));
+        read_profile(&mangled(profile, edits));
+        read_file(folder.path(), load::site, &mangled(site, edits));
+        read_file(folder.path(), load::plan, &mangled(&plan, edits));
     });
     // However deep it goes, it is an error and no overflow.
     for open in ["(", "[", "{", "Some(", "vars: {"] {
         let deep = open.repeat(100_000).into_bytes();
-        read_ron::<Profile>(&deep);
-        read_ron::<Site>(&deep);
-        read_ron::<Plan>(&deep);
+        read_profile(&deep);
+        read_file(folder.path(), load::site, &deep);
+        read_file(folder.path(), load::plan, &deep);
     }
 }
 
