@@ -1,14 +1,19 @@
 use std::{fs, os::unix::process::parent_id, path::PathBuf, process::Command};
 
-/// Ends a process, without a word to it, and returns once it is gone: what it held, as locks, goes with it.
+/// Ends a process that may be about to end by itself, without a word to it, and returns once it is gone: what it held, as locks,
+/// goes with it.
 pub fn kill(pid: u32) {
-    signal(pid, "-KILL");
+    assert!(sent(pid, "-KILL") || !is_there(pid));
     super::gone(pid);
 }
 
 /// Sends a signal, named as `kill` takes it.
 pub fn signal(pid: u32, signal: &str) {
-    assert!(Command::new("/bin/kill").args([signal, &pid.to_string()]).status().unwrap().success());
+    assert!(sent(pid, signal));
+}
+
+fn sent(pid: u32, signal: &str) -> bool {
+    Command::new("/bin/kill").args([signal, &pid.to_string()]).status().unwrap().success()
 }
 
 /// Whether a process is there. One that has ended and that nobody has waited for is not: it holds nothing any more.
