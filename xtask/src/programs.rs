@@ -52,8 +52,8 @@ pub(crate) struct Program {
     folder: PathBuf,
 }
 
-/// Builds those of one package below `tests`, with the features that the binary is built with: else all that they have in common would be built
-/// twice.
+/// Builds those of one package below `tests`, with the features that the binary is built with: else all that they have in
+/// common would be built twice.
 pub(crate) fn build_beside_binary(package: &str, folder: &str) -> Result<Vec<Program>, String> {
     let fail = |e: std::io::Error| format!("{folder}: {e}");
     let mut call = cargo(&["test", "--quiet", "--package", package, "--package", "backout", "--lib"]);

@@ -71,12 +71,10 @@ pub(crate) fn settle(
             leave(&backups, |_| Some(LeftReason::TargetHeld), merged);
             return Ok(());
         }
-        Decision::NotHere if ground.known.is_removed(target, claims.iter().map(|c| &c.component)) => {
+        Decision::NotHere
+            if ground.known.is_removed(target, claims.iter().map(|c| &c.component)) || flickers(&backups) =>
+        {
             (vec![Err(Reject::Missing); images.len()], true)
-        }
-        Decision::NotHere if flickers(&backups) => {
-            merged.wanting.extend(wanting(target, claims, &backups));
-            return Ok(());
         }
         Decision::NotHere => return Ok(()),
         Decision::NeedsBackup(verdicts) => (verdicts, true),
@@ -126,7 +124,8 @@ const LOOKS: usize = 32;
 /// Whether something stands under the name of a backup that was not there a moment ago. A plugin may name one that it did not
 /// look for; but one that comes and goes would be left out, with its file, of a run that takes the others.
 fn flickers(missing: &[Backup<'_>]) -> bool {
-    (0..LOOKS).any(|_| {
+    let looks = if missing.is_empty() { 0 } else { LOOKS };
+    (0..looks).any(|_| {
         std::thread::yield_now();
         missing.iter().any(|b| !matches!(look::candidate(&b.candidate.place), Err(Reject::Missing)))
     })

@@ -124,6 +124,13 @@ fn every_flipped_byte_is_torn_refused_or_right() {
     }
 }
 
+/// The same with part of one more line.
+fn torn_behind(mut bytes: Vec<u8>) -> Vec<u8> {
+    let end = bytes.iter().rposition(|b| *b != b'\n').unwrap() + 2;
+    bytes[end] = b'x';
+    bytes
+}
+
 #[test]
 fn a_line_that_cannot_be_read_is_taken_for_an_opening_only_where_one_may_come() {
     for count in 1..=records().len() {
@@ -131,16 +138,11 @@ fn a_line_that_cannot_be_read_is_taken_for_an_opening_only_where_one_may_come() 
         let reading = read(&run(), &whole).unwrap();
         assert!(!reading.is_opening_in_doubt(), "{count}: nothing is torn");
         assert_eq!(reading.remedy(), reading.status.remedy(), "{count}");
-        let mut torn = whole.clone();
-        let end = whole.iter().rposition(|b| *b != b'\n').unwrap() + 2;
-        torn[end] = b'x';
-        let reading = read(&run(), &torn).unwrap();
+        let reading = read(&run(), &torn_behind(whole)).unwrap();
         assert_eq!(reading.is_opening_in_doubt(), reading.status == Status::Staged, "{count}");
     }
     let waits = [&armed()[..2], &[Record::CommitPending]].concat();
-    let mut torn = journal_of(&waits, waits.len());
-    let end = torn.iter().rposition(|b| *b != b'\n').unwrap() + 2;
-    torn[end] = b'x';
+    let torn = torn_behind(journal_of(&waits, waits.len()));
     assert!(read(&run(), &torn).unwrap().is_opening_in_doubt());
 }
 

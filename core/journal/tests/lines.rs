@@ -9,6 +9,7 @@ use backout_journal::{
     writer::NAME,
 };
 use backout_protocol::{Digest, RunId, plan::Was};
+use tempfile::TempDir;
 
 fn run() -> RunId {
     "01jd0000000000000000000000".parse().unwrap()
@@ -16,6 +17,13 @@ fn run() -> RunId {
 
 fn begin(format: (u16, u16)) -> Record {
     Record::Begin { format, tool: "test".into(), boot: "boot".into(), plan: Digest([7; 32]) }
+}
+
+/// A folder for a journal, there as long as the first is.
+fn folder() -> (TempDir, Folder) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+    (dir, folder)
 }
 
 /// The line's bytes, and its checksum.
@@ -87,8 +95,7 @@ fn a_line_of_many_services_has_room_and_one_that_is_too_long_is_not_written() {
     let long = |count| line(2, 1, opening(count)).0.len();
     let fits = (1..).take_while(|n| long(*n) <= 15 * 1024).last().unwrap();
     for (count, is_written) in [(fits, true), (fits + 40, false)] {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+        let (_dir, folder) = folder();
         let mut journal = Journal::create(&folder, &run()).unwrap();
         journal.append(begin(FORMAT)).unwrap();
         journal.append(Record::Staged { staged: Digest([8; 32]) }).unwrap();
@@ -128,8 +135,7 @@ fn undo(folder: &Folder, why: usize) -> (Record, usize) {
 #[test]
 fn a_line_says_when_it_was_written() {
     let now = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+    let (_dir, folder) = folder();
     let before = now();
     swapped(&folder, 0);
     let after = now();
@@ -141,14 +147,12 @@ fn a_line_says_when_it_was_written() {
 #[test]
 fn a_line_that_just_fits_is_written_and_one_byte_more_is_not() {
     let full = {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+        let (_dir, folder) = folder();
         let mut journal = swapped(&folder, 0);
         (0..5000).take_while(|_| journal.append(started()).is_ok()).count()
     };
     for over in [0, 1] {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+        let (dir, folder) = folder();
         let mut journal = swapped(&folder, full - 1);
         let bytes = std::fs::read(dir.path().join(NAME)).unwrap();
         let there = bytes.iter().rposition(|b| *b != format::BLANK).unwrap() + 2;
@@ -162,8 +166,7 @@ fn a_line_that_just_fits_is_written_and_one_byte_more_is_not() {
     }
     // Where there is much room a line's own length is the limit.
     for over in [0, 1] {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+        let (_dir, folder) = folder();
         let begin = |boot: usize| match begin(FORMAT) {
             Record::Begin { format, tool, plan, .. } => {
                 Record::Begin { format, tool, boot: "b".repeat(boot), plan }
@@ -185,8 +188,7 @@ fn a_line_that_just_fits_is_written_and_one_byte_more_is_not() {
 
 #[test]
 fn a_journal_that_is_full_takes_no_more_and_keeps_what_it_has() {
-    let dir = tempfile::tempdir().unwrap();
-    let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+    let (dir, folder) = folder();
     let mut journal = swapped(&folder, 0);
     let mut written = 5;
     let refused = loop {

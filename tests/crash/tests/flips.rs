@@ -68,20 +68,22 @@ impl Flipped {
         symlink(&self.elsewhere, &self.folder).unwrap();
     }
 
-    /// Whether it could: a run that was planned while there was neither makes the folder, if there is neither once more.
-    fn back(&self) -> bool {
+    /// Stays aside if a run stands in its place: one that was planned while there was neither makes the folder, if there is
+    /// neither once more.
+    fn back(&self) {
         fs::remove_file(&self.folder).unwrap();
         let back = fs::rename(&self.aside, &self.folder);
-        back.is_ok() || {
-            assert!(self.folder.is_dir(), "{back:?}");
-            false
-        }
+        assert!(back.is_ok() || self.folder.is_dir(), "{back:?}");
+    }
+
+    fn is_aside(&self) -> bool {
+        self.aside.exists()
     }
 }
 
-/// A run while `flipped` takes turns; how often it did, and whether it is the folder again that it was.
-fn under_flips(world: &World, flipped: &Flipped, begin: Begin, pause: u32) -> (Run, u64, bool) {
-    let (over, turns, is_back) = (AtomicBool::new(false), AtomicU64::new(0), AtomicBool::new(true));
+/// A run while `flipped` takes turns; how often it did. It is a folder before, and afterwards too unless it had to stay aside.
+fn under_flips(world: &World, flipped: &Flipped, begin: Begin, pause: u32) -> (Run, u64) {
+    let (over, turns) = (AtomicBool::new(false), AtomicU64::new(0));
     let turned = world.path().join("turned");
     let wait = format!(
         "touch '{}'; while [ ! -e '{}' ]; do sleep 0.01; done",
@@ -99,8 +101,8 @@ fn under_flips(world: &World, flipped: &Flipped, begin: Begin, pause: u32) -> (R
             while !over.load(Ordering::Relaxed) {
                 flipped.there();
                 (0..pause).for_each(|_| std::hint::spin_loop());
-                if !flipped.back() {
-                    is_back.store(false, Ordering::Relaxed);
+                flipped.back();
+                if flipped.is_aside() {
                     return;
                 }
                 if turns.fetch_add(1, Ordering::Relaxed) == 0 {
@@ -116,7 +118,7 @@ fn under_flips(world: &World, flipped: &Flipped, begin: Begin, pause: u32) -> (R
         over.store(true, Ordering::Relaxed);
         run
     });
-    (run, turns.into_inner(), is_back.into_inner())
+    (run, turns.into_inner())
 }
 
 #[test]
@@ -137,13 +139,13 @@ fn a_folder_that_becomes_a_link_under_a_run_leads_it_nowhere() {
         let name = ["live/sub", "live", "backup", "live/sub"][n / 4 % 4];
         let folder = world.home.join(name);
         let flipped = Flipped { aside: world.path().join("aside"), folder, elsewhere: elsewhere.clone() };
-        let (run, flips, is_back) = under_flips(&world, &flipped, begin, 200 * (n as u32 % 20 + 1));
+        let (run, flips) = under_flips(&world, &flipped, begin, 200 * (n as u32 % 20 + 1));
         *turns.entry(begin).or_insert(0) += flips;
         *codes.entry((begin, run.code)).or_insert(0) += 1;
         let at = format!("run {n}, {name} from {begin:?} on: {run:?}");
         let after = everything(&elsewhere);
         promised!(after == before, "{at}: something elsewhere has changed: {:?}", after.keys());
-        if !is_back {
+        if flipped.is_aside() {
             // The product lies beside its own name now: nothing can be said of it.
             continue;
         }

@@ -182,17 +182,15 @@ fn placed<T>(read: Result<T, Refusal>) {
     }
 }
 
-fn read_profile(bytes: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        placed(LoadedProfile::from_text("mangled.ron", text, None));
-    }
+fn read_profile(bytes: &[u8]) -> Result<LoadedProfile, Refusal> {
+    LoadedProfile::from_text("mangled.ron", &String::from_utf8_lossy(bytes), None)
 }
 
 /// By one of those that read a file.
-fn read_file<T>(folder: &Path, read: fn(&Path) -> Result<T, Refusal>, bytes: &[u8]) {
+fn read_file<T>(folder: &Path, read: fn(&Path) -> Result<T, Refusal>, bytes: &[u8]) -> Result<T, Refusal> {
     let file = folder.join("mangled.ron");
     backout_kit::write(&file, bytes);
-    placed(read(&file));
+    read(&file)
 }
 
 #[test]
@@ -214,17 +212,26 @@ fn mangled_profiles_sites_and_plans_are_refused_with_their_place() {
         ( start: ["/srv/sp/ctl","start"], stop: ["/srv/sp/ctl","stop"], status: ["/srv/sp/ctl","status"] ) }), )"#;
     let profile = include_bytes!("../../../profiles/linux-service-example.ron");
     let (plan, folder) = (plan(), tempfile::tempdir().unwrap());
+    assert!(read_profile(profile).is_ok());
+    assert!(read_file(folder.path(), load::site, site).is_ok());
+    assert!(read_file(folder.path(), load::plan, &plan).is_ok());
     each(300, |edits| {
-        read_profile(&mangled(profile, edits));
-        read_file(folder.path(), load::site, &mangled(site, edits));
-        read_file(folder.path(), load::plan, &mangled(&plan, edits));
+        placed(read_profile(&mangled(profile, edits)));
+        placed(read_file(folder.path(), load::site, &mangled(site, edits)));
+        placed(read_file(folder.path(), load::plan, &mangled(&plan, edits)));
     });
     // However deep it goes, it is an error and no overflow.
     for open in ["(", "[", "{", "Some(", "vars: {"] {
         let deep = open.repeat(100_000).into_bytes();
-        read_profile(&deep);
-        read_file(folder.path(), load::site, &deep);
-        read_file(folder.path(), load::plan, &deep);
+        let refused = [
+            read_profile(&deep).err(),
+            read_file(folder.path(), load::site, &deep).err(),
+            read_file(folder.path(), load::plan, &deep).err(),
+        ];
+        for refused in refused {
+            let Some(Refusal::Malformed(error)) = refused else { panic!("{open}: {refused:?}") };
+            assert!(error.line >= 1 && !error.why.is_empty(), "{error:?}");
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which of the changes that nothing has made durable survive a power cut.
 
 use super::{
-    disk::{Bytes, Disk, Medium, Pending, Ties, Variants},
+    disk::{Disk, Pending, Ties, Variants},
+    medium::{Bytes, Medium},
     strace::Call,
 };
 use std::{

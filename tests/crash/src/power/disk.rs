@@ -7,75 +7,20 @@
 //! where that is not so, backout warns of the file system.
 
 use super::{
+    medium::{Body, Bytes, Change, Inode, Inodes, Medium, Name, Node, ROOT},
     strace::{BEGINS, Call},
-    tree::{Item, Tree},
+    tree::Tree,
 };
-use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ffi::OsString,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Component, Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
-/// A file or folder, whatever it is called.
-pub type Node = usize;
-/// The world's folder.
-pub const ROOT: Node = 0;
 /// Files are made with this taken off their mode, unless their maker has said otherwise.
 const UMASK: u32 = 0o022;
-
-/// What a file or folder holds.
-#[derive(Debug, Clone)]
-enum Body {
-    File(Arc<Vec<u8>>),
-    Folder(BTreeMap<OsString, Node>),
-    Link(OsString),
-}
-
-#[derive(Debug, Clone)]
-struct Inode {
-    body: Body,
-    mode: u32,
-    owner: (u32, u32),
-    mtime: Option<(i64, u32)>,
-    /// Of all of the above but a folder's names, once somebody has asked.
-    digest: OnceLock<[u8; 32]>,
-}
-
-/// A name in a folder.
-type Name = (Node, OsString);
-
-/// One change that a crash may lose.
-#[derive(Debug, Clone)]
-pub enum Change {
-    /// Names lead elsewhere, or nowhere; all of them at once.
-    Names(Vec<(Name, Option<Node>)>),
-    /// Bytes of a file.
-    Data(Node, u64, Vec<u8>),
-    /// A file is cut or grows.
-    Length(Node, u64),
-    /// Mode, owner, time.
-    Mode(Node, u32),
-    /// Owner and group.
-    Owner(Node, (u32, u32)),
-    /// Modification time.
-    Time(Node, (i64, u32)),
-}
-
-/// What is left of the bytes of a write that no sync has covered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Bytes {
-    /// All.
-    Whole,
-    /// The file is as long, and there are zeros.
-    Zeros,
-    /// The first half.
-    Half,
-    /// The second half; before it what was there, or zeros.
-    Rest,
-}
 
 /// A change that is not durable yet.
 #[derive(Debug, Clone)]
@@ -87,14 +32,6 @@ pub struct Pending {
     /// Folders that are still to be synced for it.
     wants: BTreeSet<Node>,
 }
-
-/// Everything by number. Copies share what none of them has changed.
-#[derive(Debug, Clone, Default)]
-struct Inodes(Vec<Arc<Inode>>);
-
-/// What is on a medium.
-#[derive(Debug, Clone)]
-pub struct Medium(Inodes);
 
 /// For each pending change the earlier ones that it can only be on the medium together with.
 pub type Ties = Vec<Vec<usize>>;
@@ -142,139 +79,6 @@ struct Handle {
     closes: bool,
 }
 
-impl Inode {
-    fn new(body: Body, mode: u32, owner: (u32, u32), mtime: Option<(i64, u32)>) -> Self {
-        Self { body, mode, owner, mtime, digest: OnceLock::new() }
-    }
-
-    fn digest(&self) -> &[u8; 32] {
-        self.digest.get_or_init(|| {
-            let mut hash = Sha256::new();
-            hash.update(format!("{:o} {:?} {:?} ", self.mode, self.owner, self.mtime));
-            match &self.body {
-                Body::File(data) => hash.update([b"f", data.as_slice()].concat()),
-                Body::Folder(_) => hash.update("d"),
-                Body::Link(to) => hash.update([b"l", to.as_bytes()].concat()),
-            }
-            hash.finalize().into()
-        })
-    }
-
-    fn apply(&mut self, change: &Change, bytes: Bytes) {
-        if let Change::Data(..) | Change::Length(..) = change {
-            // It is now whatever the clock says.
-            self.mtime = None;
-        }
-        match change {
-            Change::Names(_) => panic!("names are a folder's"),
-            Change::Data(_, offset, data) => {
-                let Body::File(held) = &mut self.body else { panic!("no file") };
-                let held = Arc::make_mut(held);
-                let (from, half) = (usize::try_from(*offset).unwrap(), data.len() / 2);
-                let end = from + if bytes == Bytes::Half { half } else { data.len() };
-                if held.len() < end {
-                    held.resize(end, 0);
-                }
-                match bytes {
-                    Bytes::Whole | Bytes::Half => held[from..end].copy_from_slice(&data[..end - from]),
-                    Bytes::Rest => held[from + half..end].copy_from_slice(&data[half..]),
-                    Bytes::Zeros => held[from..end].fill(0),
-                }
-            }
-            Change::Length(_, len) => {
-                let Body::File(held) = &mut self.body else { panic!("no file") };
-                Arc::make_mut(held).resize(usize::try_from(*len).unwrap(), 0);
-            }
-            Change::Mode(_, mode) => self.mode = *mode,
-            Change::Owner(_, owner) => self.owner = *owner,
-            Change::Time(_, time) => self.mtime = Some(*time),
-        }
-    }
-}
-
-impl Inodes {
-    fn lookup(&self, at: Node, name: &std::ffi::OsStr) -> Option<Node> {
-        match &self.0[at].body {
-            Body::Folder(names) => names.get(name).copied(),
-            Body::File(_) | Body::Link(_) => None,
-        }
-    }
-
-    fn len(&self, at: Node) -> u64 {
-        match &self.0[at].body {
-            Body::File(data) => data.len() as u64,
-            Body::Folder(_) | Body::Link(_) => 0,
-        }
-    }
-
-    /// One that is about to change.
-    fn changing(&mut self, at: Node) -> &mut Inode {
-        let inode = Arc::make_mut(&mut self.0[at]);
-        inode.digest = OnceLock::new();
-        inode
-    }
-
-    fn apply(&mut self, change: &Change, bytes: Bytes) {
-        let Change::Names(names) = change else {
-            let node = change.node().unwrap();
-            return self.changing(node).apply(change, bytes);
-        };
-        for ((folder, name), to) in names {
-            let Body::Folder(held) = &mut self.changing(*folder).body else { panic!("no folder") };
-            match to {
-                Some(node) => drop(held.insert(name.clone(), *node)),
-                None => drop(held.remove(name)),
-            }
-        }
-    }
-
-    fn tree(&self) -> Tree {
-        let mut tree = Tree::new();
-        self.walk(ROOT, Path::new(""), &mut tree);
-        tree
-    }
-
-    fn walk(&self, at: Node, path: &Path, tree: &mut Tree) {
-        let Body::Folder(names) = &self.0[at].body else { return };
-        for (name, node) in names {
-            let (path, inode) = (path.join(name), &self.0[*node]);
-            let (data, link) = match &inode.body {
-                Body::File(data) => (Some(data.clone()), None),
-                Body::Folder(_) => (None, None),
-                Body::Link(to) => (None, Some(to.clone())),
-            };
-            let (mode, owner, mtime) = (inode.mode, inode.owner, inode.mtime);
-            tree.insert(path.clone(), Item { data, link, mode, owner, mtime, number: *node });
-            self.walk(*node, &path, tree);
-        }
-    }
-
-    fn digest(&self, at: Node, hash: &mut Sha256) {
-        let Body::Folder(names) = &self.0[at].body else { return };
-        hash.update((names.len() as u64).to_le_bytes());
-        for (name, node) in names {
-            hash.update((name.len() as u64).to_le_bytes());
-            hash.update(name.as_bytes());
-            hash.update(self.0[*node].digest());
-            self.digest(*node, hash);
-        }
-    }
-}
-
-impl Medium {
-    /// As it lies there.
-    pub fn tree(&self) -> Tree {
-        self.0.tree()
-    }
-
-    /// The same of what is the same.
-    pub fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        self.0.digest(ROOT, &mut hash);
-        hash.finalize().into()
-    }
-}
-
 impl Variants {
     /// More is forgotten.
     const HELD: usize = 256 << 20;
@@ -287,7 +91,6 @@ impl Variants {
         let held = &mut self.held;
         let made = || {
             let mut made = Inode::clone(inode);
-            made.digest = OnceLock::new();
             changes.iter().for_each(|(pending, bytes)| made.apply(&pending.change, *bytes));
             if let Body::File(data) = &made.body {
                 *held += data.len();
@@ -295,19 +98,6 @@ impl Variants {
             (inode.clone(), Arc::new(made))
         };
         self.known.entry((Arc::as_ptr(inode), key)).or_insert_with(made).1.clone()
-    }
-}
-
-impl Change {
-    fn node(&self) -> Option<Node> {
-        match self {
-            Change::Names(_) => None,
-            Change::Data(node, ..)
-            | Change::Length(node, _)
-            | Change::Mode(node, _)
-            | Change::Owner(node, _)
-            | Change::Time(node, _) => Some(*node),
-        }
     }
 }
 
@@ -361,7 +151,7 @@ impl Disk {
                 .components()
                 .fold(ROOT, |at, part| inodes.lookup(at, part.as_os_str()).unwrap());
             let name = (at, path.file_name().unwrap().to_owned());
-            inodes.apply(&Change::Names(vec![(name, Some(node))]), Bytes::Whole);
+            inodes.apply(&Change::Names(vec![(name, Some(node))]));
         }
         let durable = inodes.clone();
         let (pending, changes, handles, tables, umasks) = Default::default();
@@ -396,7 +186,7 @@ impl Disk {
         }
         // A folder's names behind its rights: what it becomes by those is known without its names.
         for (_, pending) in kept().filter(|(_, pending)| pending.change.node().is_none()) {
-            medium.apply(&pending.change, Bytes::Whole);
+            medium.apply(&pending.change);
         }
         Medium(medium)
     }
@@ -619,7 +409,7 @@ impl Disk {
     }
 
     fn change(&mut self, change: Change, wants: BTreeSet<Node>) {
-        self.seen.apply(&change, Bytes::Whole);
+        self.seen.apply(&change);
         self.changes += 1;
         self.pending.push(Pending { change, number: self.changes, wants });
     }
@@ -702,7 +492,7 @@ impl Disk {
         let mut kept = Vec::new();
         for (pending, settled) in std::mem::take(&mut self.pending).into_iter().zip(settled) {
             if settled {
-                self.durable.apply(&pending.change, Bytes::Whole);
+                self.durable.apply(&pending.change);
             } else {
                 kept.push(pending);
             }

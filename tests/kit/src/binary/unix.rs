@@ -11,8 +11,7 @@ use std::{
 
 pub(super) fn built(plugins: &[&str]) -> Built {
     let mut found = Built { backout: PathBuf::new(), plugins: Vec::new() };
-    let packages = plugins.iter().flat_map(|p| ["-p", p]);
-    for message in messages(["-p", "backout"].into_iter().chain(packages)) {
+    for message in messages(binary_and(plugins)) {
         let kinds = message["target"]["kind"].as_array().cloned().unwrap_or_default();
         if message["target"]["name"] == "backout" && kinds.iter().any(|k| k == "bin") {
             found.backout = slim(Path::new(message["executable"].as_str().unwrap()));
@@ -71,8 +70,11 @@ pub(super) fn library(package: &str, name: &str) -> PathBuf {
 
 /// With the features that the binary and the plugins are built with: else all that they have in common is built once more.
 fn beside_the_binary<'a>(package: &'a str, kind: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let packages = PLUGINS.iter().flat_map(|p| ["-p", p]);
-    packages.chain(["-p", "backout", "-p", package, kind, name])
+    binary_and(&PLUGINS).chain(["-p", package, kind, name])
+}
+
+fn binary_and<'a>(plugins: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    ["-p", "backout"].into_iter().chain(plugins.iter().flat_map(|p| ["-p", *p]))
 }
 
 /// What cargo says of everything that it has built of this.
