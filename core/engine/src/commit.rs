@@ -389,6 +389,8 @@ mod tests {
         assert_eq!(since(&stopped, &plan(&[("S", Was::Restarting, Tie::Named)])), []);
         let named = PlanDrift::Service("T".parse().unwrap());
         assert_eq!(since(&stopped, &staged), [named]);
+        let another = plan(&[("S", Was::Stopped, Tie::Named), ("U", Was::Stopped, Tie::Named)]);
+        assert_eq!(since(&stopped, &another), [PlanDrift::Service("U".parse().unwrap())]);
         let mut other = stopped.clone();
         other.site.timeouts.stop += 1;
         assert_eq!(since(&staged, &other), [PlanDrift::Site]);

@@ -355,6 +355,36 @@ fn giving_up_a_run_whose_actions_file_is_damaged_still_names_them_as_in_doubt() 
 }
 
 #[test]
+fn giving_up_says_of_each_action_how_far_it_got() {
+    let world = deeds::world();
+    let profile = fs::read_to_string(&world.profile).unwrap();
+    let more = profile
+        .replace("deeds: [", r#"deeds: [(file: "live/as_wished.txt", text: "as wished"),"#)
+        .replace(r#"text: "new two"),"#, r#"text: "new two"), (file: "live/three.txt", text: "new three"),"#);
+    fs::write(&world.profile, more).unwrap();
+    fs::write(world.home.join("live/as_wished.txt"), "as wished").unwrap();
+    tell(&world, "apply", "wait");
+    let mut run = Running::start(&mut world.verb_command("rollback", &["--no-parent"]));
+    let mut until = |reached: &dyn Fn() -> bool| {
+        while !reached() {
+            assert!(run.child.try_wait().unwrap().is_none(), "the run ended early");
+            std::thread::yield_now();
+        }
+    };
+    until(&|| ctl(&world, "reached").exists());
+    // The first goes on and comes to its end, the next one does not.
+    tell(&world, "apply", "hang");
+    fs::write(ctl(&world, "go"), "").unwrap();
+    until(&|| asked(&world).iter().any(|line| line == "apply live/two.txt"));
+    run.child.kill().unwrap();
+    run.to_its_end();
+    let given_up = world.plain(&["recover", "--abandon"]).ends(0);
+    let actions = given_up.json["data"]["actions"].as_array().unwrap().iter();
+    let stands: Vec<&str> = actions.filter_map(|a| a["stands"].as_str()).collect();
+    assert_eq!(stands, ["not done", "done", "in doubt: look at what it changes", "not done"]);
+}
+
+#[test]
 fn a_component_of_which_a_file_stays_keeps_its_actions_undone_and_the_end_names_them() {
     let world = deeds::world();
     let profile = fs::read_to_string(&world.profile).unwrap();

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use backout_kit::World;
+use std::process::{Command, Stdio};
 
 #[test]
 fn a_reboot_replaces_nothing_here_and_that_is_said_before_anything_is_touched() {
@@ -16,4 +17,33 @@ fn a_reboot_replaces_nothing_here_and_that_is_said_before_anything_is_touched() 
     assert_eq!(world.files(), before);
     assert_eq!(world.running(), [true, true]);
     assert_eq!(world.services.log(), [] as [String; 0], "nobody was told anything");
+}
+
+#[test]
+fn a_file_that_cannot_be_swapped_is_named_with_whoever_has_it_open() {
+    let world = World::small();
+    let before = world.files();
+    let target = world.home.join("live/a.conf");
+    let immutable = |how| Command::new("chattr").arg(how).arg(&target).status().is_ok_and(|s| s.success());
+    if !immutable("+i") || !immutable("-i") {
+        return;
+    }
+    world.services.hook("second", "stop", &format!("chattr +i '{}'", target.display()));
+    let mut reader = Command::new("tail");
+    reader
+        .args(["-n", "0", "-f"])
+        .arg(&target)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut reader = reader.spawn().unwrap();
+    let pid = reader.id();
+    let run = world.rollback(&[]);
+    assert!(immutable("-i"));
+    reader.kill().unwrap();
+    reader.wait().unwrap();
+    let run = run.ends(20);
+    let message = run.json["error"]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("it is held by `tail` (process {pid})")), "{message}");
+    assert_eq!((world.files(), world.running()), (before, vec![true, true]));
 }

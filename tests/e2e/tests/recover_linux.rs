@@ -73,3 +73,17 @@ fn a_run_without_a_record_whose_product_is_gone_keeps_nobody_from_working() {
     world.rollback(&[]).ends(0);
     assert!(!left.exists());
 }
+
+#[test]
+fn giving_up_says_of_each_service_what_it_was() {
+    let world = World::small();
+    assert_eq!(world.services.ctl("stop", "second"), 0);
+    if !killed::at(&world, "renameat2", 3) {
+        return;
+    }
+    let run = world.plain(&["recover", "--abandon"]).ends(0);
+    let services = run.json["data"]["services"].as_array().unwrap().iter();
+    let were: Vec<_> =
+        services.map(|s| (s["service"].as_str().unwrap(), s["was"].as_str().unwrap())).collect();
+    assert_eq!(were, [("First", "running"), ("Second", "stopped")]);
+}

@@ -60,6 +60,7 @@ fn what_is_staged_by_day_is_committed_by_night_and_can_be_undone() {
     );
     assert!(status.json["error"]["help"].as_str().unwrap().contains(&format!("`backout commit {id}`")));
     let dry = world.plain(&["commit", "--dry-run"]).ends(0);
+    assert_eq!(world.plain(&["recover"]).ends(0).json["counts"], dry.json["counts"]);
     assert_eq!((&dry.json["counts"]["replaced"], &dry.json["run_id"]), (&3.into(), &id.as_str().into()));
     assert!(world.files() == before && world.services.log().is_empty(), "a dry run changes nothing");
     let run = world.plain(&["commit", &id]).ends(0);
@@ -119,7 +120,9 @@ fn a_target_that_drifts_is_named_and_can_be_mended() {
     let world = World::small();
     let id = staged(&world, &[]);
     write(&world.home.join("live/a.conf"), "edited");
-    stale(&world, &id, &within("live", "a.conf"));
+    let run = stale(&world, &id, &within("live", "a.conf"));
+    let message = run.json["error"]["message"].as_str().unwrap();
+    assert!(!message.contains(&within("backup", "a.conf")), "that is as it was: {message}");
     write(&world.home.join("live/a.conf"), "patched a");
     fs::remove_file(world.home.join("live/b.conf")).unwrap();
     stale(&world, &id, &within("live", "b.conf"));
@@ -215,6 +218,20 @@ fn a_commit_of_something_else_says_what_waits() {
 }
 
 #[test]
+fn a_commit_of_a_run_that_is_over_leaves_the_one_that_waits() {
+    let world = with_kept_backups();
+    let over = world.rollback(&[]).ends(0).json["run_id"].as_str().unwrap().to_owned();
+    write(&world.home.join("live/a.conf"), "patched a");
+    let waits = staged(&world, &[]);
+    let before = world.files();
+    let run = world.plain(&["commit", &over]).ends(0);
+    assert_eq!((&run.json["outcome"], &run.json["run_id"]), (&"nothing-to-do".into(), &over.as_str().into()));
+    assert_eq!(world.files(), before);
+    world.plain(&["commit", &waits]).ends(0);
+    is_new(&world);
+}
+
+#[test]
 fn a_commit_that_is_refused_before_its_window_can_be_tried_again() {
     let world = World::small();
     let before = world.files();
@@ -222,7 +239,7 @@ fn a_commit_that_is_refused_before_its_window_can_be_tried_again() {
     let late = world.plain(&["commit", "--timeout", "0"]).ends(10);
     assert_eq!((late.error_code(), &late.json["run_id"]), ("BKO-5207", &id.as_str().into()));
     world.services.fault("second", "nonsense");
-    world.plain(&["commit"]).ends(10);
+    assert_eq!(world.plain(&["commit"]).ends(10).json["run_id"], id.as_str());
     world.services.mend("second", "nonsense");
     assert!(world.files() == before && world.plain(&["status"]).json["outcome"] == "staged");
     world.plain(&["commit"]).ends(0);

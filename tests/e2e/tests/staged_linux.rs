@@ -2,7 +2,7 @@
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "tests make files")]
 
-use backout_e2e::staged;
+use backout_e2e::{snapshots, staged};
 use backout_kit::{World, deeds};
 use std::{
     fs::{self, Permissions},
@@ -41,4 +41,17 @@ fn actions_are_staged_with_their_memo_and_looked_at_again() {
     assert_eq!(fs::read_to_string(&one).unwrap(), "new one");
     world.plain(&["undo"]).ends(0);
     assert_eq!(world.files().len(), before.len());
+}
+
+#[test]
+fn what_a_run_that_is_staged_leaves_undone_is_said_when_it_is_staged_and_as_long_as_it_waits() {
+    let world = deeds::world();
+    let id = snapshots::taken(&world, &[]);
+    fs::write(world.home.join("live/a.conf"), "other").unwrap();
+    let staging = world.rollback(&["--from", &format!("snapshot:{id}"), "--stage-only"]);
+    for run in [staging, world.plain(&["recover"])] {
+        let run = run.ends(0);
+        let warnings = run.json["warnings"].as_array().unwrap();
+        assert!(warnings.iter().any(|w| w["code"] == "BKO-4054"), "{run:?}");
+    }
 }

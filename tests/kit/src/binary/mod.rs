@@ -57,6 +57,10 @@ pub fn library(package: &str, name: &str) -> PathBuf {
     making::library(package, name)
 }
 
+/// Outcomes that only a run has.
+const OF_A_RUN: [&str; 6] =
+    ["completed", "rolled-back", "unfinished", "stuck", "reboot-pending", "staged"];
+
 /// How a call of the binary ended.
 #[derive(Debug)]
 pub struct Run {
@@ -85,10 +89,12 @@ impl Run {
         Self { code: output.status.code(), json, stdout, stderr }
     }
 
-    /// Panics with everything that is known unless the exit code is `code`.
+    /// Panics with everything that is known unless the exit code is `code`, and what is said of a run names it.
     #[track_caller]
     pub fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        let outcome = self.json["outcome"].as_str().unwrap_or_default();
+        assert!(!OF_A_RUN.contains(&outcome) || self.json["run_id"].is_string(), "which run? {}", self.stdout);
         self
     }
 
