@@ -7,15 +7,17 @@
 
 mod build;
 mod crash;
+mod deny;
 mod dist;
 mod docs;
-mod guards;
 mod header;
 mod memory;
+mod mutants;
 mod programs;
 mod reboot;
 mod seed;
 mod suite;
+mod tool;
 mod windows;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use crate::{
     build::{call, cargo, root},
-    crash, docs, guards,
+    crash, deny, docs, mutants,
     programs::{self, Round},
     windows,
 };
@@ -43,7 +43,7 @@ const SUITES: [Suite; 8] = [
         tool: None,
         run: |round| crash::test(crash::Extent::Daily, round),
     },
-    Suite { name: "deny", needs: &[], tool: Some(guards::can_deny), run: |_| guards::deny() },
+    Suite { name: "deny", needs: &[], tool: Some(deny::can_deny), run: |_| deny::deny() },
     Suite { name: "docs", needs: &[], tool: None, run: |_| docs::check() },
     Suite { name: "windows", needs: windows::NEEDS, tool: None, run: windows::test },
 ];
@@ -102,7 +102,7 @@ pub(crate) fn nightly() -> Result<(), String> {
         println!("FLAKY: {name}");
     }
     crash?;
-    guards::mutants(round.seed)
+    mutants::mutants(round.seed)
 }
 
 /// Why a suite did not pass.
