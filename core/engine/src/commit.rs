@@ -360,16 +360,11 @@ fn take_away(locked: &Locked, tx: &Transaction, reading: &Reading) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backout_protocol::{
-        plan::{Tie, Was},
-        text::from_ron,
-    };
+    use crate::blank;
+    use backout_protocol::plan::{Tie, Was};
 
     fn plan(services: &[(&str, Was, Tie)]) -> Plan {
-        let text = r#"(format: (1, 1), kind: Rollback, tool: "1", profile: (name: "p", sha256: "0000000000000000000000000000000000000000000000000000000000000000"),
-            plugins: [], request: (), site: (vars: {}, names: Exact, services: System, timeouts: (), health: []),
-            components: [], services: [], steps: [], left_alone: [], notices: [], notes: [], reminders: [])"#;
-        let mut plan: Plan = from_ron("plan.ron", text).unwrap();
+        let mut plan = blank::plan();
         for (name, was, tie) in services {
             let (name, was, tie) = (name.parse().unwrap(), *was, *tie);
             plan.services.push(PlannedService { name, was, start: was.ran(), tie });

@@ -11,6 +11,8 @@ pub mod action;
 pub mod advice;
 pub mod apart;
 mod archive;
+#[cfg(test)]
+mod blank;
 pub mod boot;
 mod builds;
 mod claims;

@@ -42,16 +42,15 @@ impl Quiesce<'_> {
 mod tests {
     use super::*;
     use crate::{
+        blank,
         faces::{Cancel, Faces, HostError, Listed, Observer, PluginHost},
         window::Extent,
     };
     use backout_machine::service::{ServiceState, Services};
     use backout_protocol::{
-        Event, NameRule, Plan,
+        Event, Plan,
         message::{PlanRequest, Proposal},
-        plan::{Ask, EffectiveSite, PlanKind, PlannedService, PluginRef, ProfileRef, Tie, Was},
-        profile::Timeouts,
-        site::ServiceAccess,
+        plan::{Ask, PlannedService, PluginRef, Tie, Was},
     };
     use std::{
         cell::Cell,
@@ -105,38 +104,8 @@ mod tests {
             start: true,
             tie: Tie::Named,
         };
-        Plan {
-            format: backout_protocol::plan::FORMAT,
-            kind: PlanKind::Rollback,
-            tool: String::new(),
-            profile: ProfileRef {
-                name: String::new(),
-                sha256: backout_protocol::Digest([0; 32]),
-                file: None,
-            },
-            plugins: Vec::new(),
-            request: Ask { end_lingering, ..Ask::default() },
-            site: EffectiveSite {
-                vars: Default::default(),
-                names: NameRule::Exact,
-                services: ServiceAccess::System,
-                units: Default::default(),
-                timeouts: Timeouts::default(),
-                health: Vec::new(),
-                images: Default::default(),
-            },
-            components: Vec::new(),
-            services: vec![service],
-            steps: Vec::new(),
-            closed: Vec::new(),
-            keep_clear: Vec::new(),
-            guard: None,
-            after: Vec::new(),
-            left_alone: Vec::new(),
-            notices: Vec::new(),
-            notes: Vec::new(),
-            reminders: Vec::new(),
-        }
+        let request = Ask { end_lingering, ..Ask::default() };
+        Plan { request, services: vec![service], ..blank::plan() }
     }
 
     /// A process that does not outlive its test, and how it is seen.

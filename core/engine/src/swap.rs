@@ -252,6 +252,40 @@ mod tests {
     }
 
     #[test]
+    fn what_proves_that_a_swap_took_place_is_the_before_image_out_of_its_name() {
+        let (b, a, x) = (file(1), file(2), file(3));
+        let (exchange, appear, vanish, alike) = (swap(b, a), swap(ABSENT, a), swap(b, ABSENT), swap(b, b));
+        let same = |same, seen| Sighting { same, ..seen };
+        let table = [
+            (&exchange, seen(a, b, ABSENT), true),
+            (&exchange, seen(a, ABSENT, b), true),
+            (&exchange, seen(x, b, ABSENT), true),
+            (&exchange, seen(b, a, ABSENT), false),
+            (&exchange, seen(b, a, b), false),
+            (&exchange, seen(a, x, x), false),
+            (&swap(empty(), a), seen(a, empty(), ABSENT), true),
+            (&appear, seen(a, ABSENT, ABSENT), false),
+            (&vanish, seen(ABSENT, b, ABSENT), true),
+            (&vanish, seen(x, b, ABSENT), true),
+            (&vanish, seen(b, empty(), ABSENT), false),
+            (&vanish, seen(ABSENT, empty(), ABSENT), false),
+            (&swap(empty(), ABSENT), seen(ABSENT, empty(), ABSENT), false),
+            // The before-image has a second name: alone, as the name itself, beside the new file that waits or half moved.
+            (&alike, seen(b, ABSENT, b), true),
+            (&alike, seen(x, ABSENT, b), true),
+            (&alike, same(Same::Old, seen(b, ABSENT, b)), false),
+            (&alike, same(Same::Old, seen(b, b, b)), false),
+            (&alike, seen(x, b, b), false),
+            (&alike, same(Same::Slot, seen(b, b, b)), true),
+            (&alike, seen(b, ABSENT, x), false),
+            (&alike, seen(b, b, ABSENT), false),
+        ];
+        for (swap, seen, proves) in table {
+            assert_eq!(holds_before_image(swap, &seen), proves, "{swap:?} {seen:?}");
+        }
+    }
+
+    #[test]
     fn an_empty_file_that_goes_away_is_not_taken_for_a_lost_record() {
         let vanish = swap(empty(), ABSENT);
         assert_eq!(onward(&vanish, &seen(empty(), empty(), ABSENT)), Onward::Turn);

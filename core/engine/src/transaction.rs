@@ -428,3 +428,35 @@ fn checked(folder: &Folder, name: &str, digest: Digest) -> Result<String, Spoilt
     }
     String::from_utf8(bytes).map_err(|e| spoilt(e.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blank;
+    use backout_protocol::Image;
+
+    #[test]
+    fn a_slot_is_named_after_its_file_as_long_as_every_file_system_can_hold_that() {
+        let named =
+            |len: usize| slot_name(7, OsStr::new(&"n".repeat(len))).name().to_str().unwrap().to_owned();
+        assert_eq!(slot_name(7, OsStr::new("Name.ext")).name(), "0007-Name.ext");
+        assert_eq!(named(200), format!("0007-{}", "n".repeat(200)));
+        assert_eq!(named(201), format!("0007-{}", "n".repeat(60)));
+    }
+
+    #[test]
+    fn what_is_swapped_in_a_folder_that_must_stay_clear_is_staged_above_it_and_only_there() {
+        let mut plan = blank::plan();
+        let place =
+            |root: &str, rel: &str| Place { root: HostPath(root.into()), rel: RelPath::new(rel).unwrap() };
+        let places = [("/a", "clear/deep/x"), ("/a", "other/x"), ("/b", "clear/x"), ("/a", "clearer/x")];
+        for (root, rel) in places {
+            plan.steps.push(Step::RemoveFile { target: place(root, rel), before: Image::ABSENT });
+        }
+        plan.keep_clear.push(place("/a", "clear"));
+        let hosts = swaps(&plan).into_iter().map(|(swap, _)| swap.host.map(|rel| rel.to_string()));
+        let hosts: Vec<Option<String>> = hosts.collect();
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(hosts, [None, named("other"), named("clear"), named("clearer")]);
+    }
+}

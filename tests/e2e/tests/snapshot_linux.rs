@@ -320,3 +320,38 @@ fn a_link_where_a_folder_was_is_refused_by_name_and_never_followed() {
     assert!(world.files() == now);
     assert_eq!(fs::read_to_string(outside.join("c.conf")).unwrap(), "not the product's");
 }
+
+#[test]
+fn a_folder_with_new_rights_that_is_gone_on_the_way_back_is_let_be_and_one_that_keeps_them_needs_a_person() {
+    let immutable = |path: &Path, how: &str| {
+        Command::new("chattr").arg(how).arg(path).status().is_ok_and(|status| status.success())
+    };
+    for (lines, code) in [("rmdir", 20), ("chattr +i", 22)] {
+        let world = World::small();
+        let folder = world.home.join("live/empty");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        if !immutable(&folder, "+i") || !immutable(&folder, "-i") {
+            return;
+        }
+        let from = format!("snapshot:{}", taken(&world, &[]));
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+        let (folder_shown, told) = (folder.display(), world.path().join("told"));
+        let once =
+            format!("[ -e {0} ] || {{ touch {0}; {lines} '{folder_shown}'; exit 1; }}", told.display());
+        world.services.hook("second", "start", &once);
+        let run = world.rollback(&["--from", &from]);
+        assert!(told.exists());
+        let run = run.ends(code);
+        if code == 20 {
+            let warnings = run.json["warnings"].as_array().unwrap();
+            assert!(warnings.iter().any(|w| w["message"].to_string().contains("live/empty")), "{run:?}");
+        } else {
+            assert!(run.json["error"]["message"].as_str().unwrap().contains("live/empty"), "{run:?}");
+            assert!(immutable(&folder, "-i"));
+            assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
+            assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o7777, 0o700);
+        }
+        assert_eq!(world.running(), [true, true]);
+    }
+}
