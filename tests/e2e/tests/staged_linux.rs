@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make files")]
 
 use backout_e2e::{snapshots, staged};
-use backout_kit::{World, deeds};
+use backout_kit::{Run, World, deeds};
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
@@ -54,4 +54,43 @@ fn what_a_run_that_is_staged_leaves_undone_is_said_when_it_is_staged_and_as_long
         let warnings = run.json["warnings"].as_array().unwrap();
         assert!(warnings.iter().any(|w| w["code"] == "BKO-4054"), "{run:?}");
     }
+}
+
+#[test]
+fn whatever_refuses_a_commit_before_its_window_names_the_run_that_waits_on() {
+    let world = World::small();
+    let before = world.files();
+    let id = staged(&world, &[]);
+    let waits = |run: &Run| {
+        assert_eq!(run.json["run_id"], id.as_str(), "{run:?}");
+        assert!(world.files() == before && world.running() == [true, true]);
+        assert_eq!(world.plain(&["status"]).ends(21).json["outcome"], "staged");
+    };
+    let mut refused = 0;
+    for call in 1.. {
+        world.services.fail(call..=9999);
+        let run = world.plain(&["commit"]);
+        world.services.mended(call);
+        if run.code != Some(10) {
+            break;
+        }
+        waits(&run);
+        refused += 1;
+    }
+    assert!(refused > 3, "only {refused} calls come before the window");
+}
+
+#[test]
+fn a_commit_without_what_it_staged_names_the_run_that_waits_on() {
+    let world = World::small();
+    let before = world.files();
+    let id = staged(&world, &[]);
+    let staging = world.home.join("live").join(format!(".backout-{id}"));
+    let away = world.path().join("away");
+    fs::rename(&staging, &away).unwrap();
+    let run = world.plain(&["commit"]).ends(10);
+    assert_eq!(run.json["run_id"], id.as_str(), "{run:?}");
+    assert_eq!(world.files(), before);
+    fs::rename(&away, &staging).unwrap();
+    world.plain(&["commit"]).ends(0);
 }
