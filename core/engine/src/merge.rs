@@ -434,3 +434,26 @@ fn new_folders(wish: &Wish, steps: &[Step], made: &mut BTreeSet<Place>) -> Vec<S
     let fresh = folders.into_iter().filter(|f| made.insert(f.clone()));
     fresh.map(|target| Step::CreateFolder { target, like: None }).collect()
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a test makes a folder and stops at the first surprise"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_something_is_mounted_on_is_told_from_one_of_its_parents_volume() {
+        let place =
+            |root: &str, rel: &str| Place { root: HostPath(root.into()), rel: RelPath::new(rel).unwrap() };
+        assert!(is_mount(&place("/", "proc")));
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        let real = dir.path().canonicalize().unwrap();
+        assert!(!is_mount(&place(real.to_str().unwrap(), "sub")));
+        assert!(is_mount(&place("/proc", "none")), "what cannot be looked at is not staged above");
+    }
+}

@@ -18,8 +18,8 @@ use backout_protocol::{
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 /// Two components, `c` and `d`, of one product, and the rows of a list of `c`.
-const PROFILE: &str = r#"(name: "t", title: (en: "t"), product: (name: "t", version: "1", patch: "1"),
-    variables: [(name: "home", about: (en: "home"))],
+const PROFILE: &str = r#"(name: "t", title: (en: "t"), product: (name: "t", version: "1", patch: "1"), names: NAMES,
+    variables: [(name: "home", about: (en: "home")), (name: "data", about: (en: "data"))],
     components: [
       (id: "c", title: (en: "c"), role: Restore(plugin: "p", config: ()), presence: (marker: "home/here"), lists: [(list: "l")]),
       (id: "d", title: (en: "d"), role: Restore(plugin: "p", config: ()), presence: (marker: "home/here")),
@@ -53,13 +53,16 @@ struct World {
     ask: Ask,
     /// Of the list, as a profile says them.
     rows: String,
+    /// How the product compares names, as a profile says it.
+    names: &'static str,
 }
 
 impl World {
     /// A product with these files and their texts.
     fn new(files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let world = Self { dir, says: Says::default(), ask: Ask::default(), rows: String::new() };
+        let world =
+            Self { dir, says: Says::default(), ask: Ask::default(), rows: String::new(), names: "Exact" };
         world.write("here", "");
         files.iter().for_each(|(name, text)| world.write(name, text));
         world
@@ -67,6 +70,11 @@ impl World {
 
     fn home(&self) -> HostPath {
         HostPath(self.dir.path().canonicalize().unwrap())
+    }
+
+    /// A folder of the product that is not there.
+    fn data(&self) -> HostPath {
+        HostPath(self.home().0.join("data"))
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -114,9 +122,9 @@ impl World {
     }
 
     fn plan(&self) -> Result<Plan, Refusal> {
-        let profile = PROFILE.replace("ROWS", &self.rows);
+        let profile = PROFILE.replace("ROWS", &self.rows).replace("NAMES", self.names);
         let profile = LoadedProfile::from_text("t.ron", &profile, None).unwrap();
-        let set = BTreeMap::from([("home".to_owned(), self.home())]);
+        let set = BTreeMap::from([("home".to_owned(), self.home()), ("data".to_owned(), self.data())]);
         let job = Job { profile, site: Default::default(), ask: Ask { set, ..self.ask.clone() } };
         let (cancel, registry) = (Cancel::default(), backout_machine::registry::here());
         planner::plan(
@@ -552,4 +560,54 @@ fn a_file_that_is_neither_patched_nor_as_before_was_edited() {
     assert!(listed("patched", &both).plan().is_err());
     let alias = rows.replace("(name: \"a\"", "(name: \"b\", aliases: [\"a\"]");
     assert!(listed("mine", &alias).plan().is_err());
+}
+
+#[test]
+fn a_component_of_which_a_file_stays_is_left_without_its_actions() {
+    let custom = || Proposed::Custom { action: "act".into(), args: String::new() };
+    let steps = |w: &World, own: &str, stays: &str| {
+        vec![
+            w.restore(own, Need::Listed, &[(&format!("backup/{own}")[..], Fate::Keep)]),
+            w.put(stays, "old"),
+            custom(),
+        ]
+    };
+    let mut world = World::new(&[("a", "new"), ("b", "new"), ("backup/a", "old"), ("backup/b", "old")])
+        .says("c", |w| steps(w, "a", "kept-not"))
+        .says("d", |w| steps(w, "b", "kept"));
+    world.ask.keep_local = vec!["kept".into()];
+    let steps = ["a from backup/a of c", "kept-not is old", "b from backup/b of d", "act of c"];
+    assert_eq!(world.steps(), steps);
+    let left = Notice::ActionLeftOut { component: id("d"), action: "act".into() };
+    assert!(world.notices().contains(&left));
+    for stays in ["a", "b"] {
+        world.ask.keep_local = vec![stays.into()];
+        let of = if stays == "a" { "act of d" } else { "act of c" };
+        assert_eq!(world.steps().last().unwrap(), of);
+    }
+}
+
+#[test]
+fn names_that_the_product_takes_for_the_same_are_a_refusal_also_above_backups() {
+    let twins = |one: &str, other: &str, names| {
+        let mut world = World::new(&[("a", "new"), (one, "old"), (other, "old")])
+            .says("c", |w| vec![w.restore("a", Need::Listed, &[(one, Fate::Keep)])]);
+        world.names = names;
+        world.plan()
+    };
+    for (one, other) in [("c/a", "C/a"), ("c/x/a", "c/X/b"), ("c/a", "A")] {
+        let folded = twins(one, other, "Folded");
+        assert!(matches!(&folded, Err(Refusal::NamesFoldAlike { names }) if names.len() == 2), "{folded:?}");
+        assert!(twins(one, other, "Exact").is_ok());
+    }
+}
+
+#[test]
+fn a_folder_of_the_product_that_is_gone_is_named() {
+    let world = World::new(&[]).says("c", |w| {
+        let target = Place { root: w.data(), rel: RelPath::new("a").unwrap() };
+        vec![Proposed::WriteFile { target, bytes: Vec::new() }]
+    });
+    let refused = world.plan();
+    assert!(matches!(&refused, Err(Refusal::FolderMissing { path }) if *path == world.data()), "{refused:?}");
 }

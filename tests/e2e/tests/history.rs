@@ -45,6 +45,32 @@ fn an_undo_never_passes_over_a_run_whose_records_are_damaged() {
 }
 
 #[test]
+fn a_run_is_on_record_step_by_step_whether_it_is_done_or_put_back() {
+    let world = World::small();
+    let records = |run: &Run| -> Vec<String> {
+        let shown = world.plain(&["show", &id(run)]).ends(0);
+        let records = shown.json["data"]["records"].as_array().unwrap().iter();
+        records.map(|r| r["record"].as_str().unwrap().to_owned()).collect()
+    };
+    let opening = ["Begin", "Staged", "Opening"];
+    let swapped = [&opening[..], &["Armed", "Swapped"]].concat();
+    let started = ["Starting", "Started", "Starting", "Started"];
+    let done = [&swapped[..], &started, &["Health", "Committed", "Clean"]].concat();
+    assert_eq!(records(&world.rollback(&[]).ends(0)), done);
+    assert_eq!(records(&undo(&world, &[]).ends(0)), done);
+    world.services.fault("second", "refuse-stop");
+    let never_armed = [&opening[..], &["Starting", "Started", "Undone", "Clean"]].concat();
+    assert_eq!(records(&world.rollback(&[]).ends(20)), never_armed, "the other one was stopped already");
+    world.services.mend("second", "refuse-stop");
+    let entry = world.services.entry("X", "nobody");
+    let status = entry.split("status: ").nth(1).unwrap().trim_end_matches(')');
+    let probe = format!("health: [(name: \"answers\", run: {status})],");
+    world.write_site(&[("First", "first"), ("Second", "second")], &probe);
+    let ill = [&swapped[..], &started, &["Health", "Undo", "Unswapped"], &started, &["Undone", "Clean"]];
+    assert_eq!(records(&world.rollback(&[]).ends(20)), ill.concat());
+}
+
+#[test]
 fn a_run_can_be_shown_with_who_when_what_and_every_file() {
     let world = World::small();
     let run = world.rollback(&["--request-id", "r1"]).ends(0);
