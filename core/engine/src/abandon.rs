@@ -195,9 +195,9 @@ fn left_actions(tx: &Transaction, open: &OpenRun) -> Vec<LeftAction> {
     }
     let mut number = 0..;
     let left = |action: &Action| {
+        // What there was nothing to do for is never begun.
         let n = if action.already { usize::MAX } else { number.next().unwrap_or(usize::MAX) };
         let stands = match standing {
-            _ if action.already => Stands::Untouched,
             None => Stands::InDoubt,
             Some(Standing::Before) => Stands::Untouched,
             Some(_) if n >= progress.begun => Stands::Untouched,

@@ -28,13 +28,14 @@ use crate::{
 };
 use backout_disk::{Error, fingerprint::fingerprint, swap::Turn};
 use backout_journal::{Direction, Journal, Reading, Record};
+use backout_machine::service::Services;
 use backout_protocol::{
     Event, Fingerprint, Notice, Place, Plan, RunId, Step,
     plan::{PlanDrift, PlanKind, PlannedService},
     report::Phase,
     step::Source,
 };
-use std::{ffi::OsStr, path::Path, time::Duration};
+use std::{ffi::OsStr, fs::File, path::Path, time::Duration};
 
 /// Why a run that was called off ended.
 const CALLED_OFF: &str = "it was called off before its commit";
@@ -44,6 +45,16 @@ const CALLED_OFF: &str = "it was called off before its commit";
 pub struct Waiting {
     tx: Transaction,
     reading: Reading,
+}
+
+/// What its window needs.
+struct Ready {
+    journal: Journal,
+    stagings: Stagings,
+    services: Box<dyn Services>,
+    notices: Vec<Notice>,
+    /// Marks the stops that are under way.
+    held: File,
 }
 
 /// What a commit is about.
@@ -214,6 +225,25 @@ impl Waiting {
         Refusal::StillStaged { run: self.tx.run.clone(), why: Box::new(why) }
     }
 
+    /// Everything that its window needs, as it is now. The `Err` leaves it waiting.
+    fn ready(&self) -> Result<Ready, Box<Ending>> {
+        let Waiting { tx, reading } = self;
+        let stays = |why: Refusal| Box::new(Ending::Refused(self.still(why)));
+        let services = quiesce::open_trusted(&tx.plan).map_err(stays)?;
+        let stagings = self.stagings().map_err(|why| Box::new(Ending::Refused(why)))?;
+        tidy::sacred(tx).map_err(|why| Box::new(Ending::Stuck { after: None, why }))?;
+        let notices = self.dress_again(&stagings).map_err(|e| stays(Refusal::Look(e)))?;
+        let patience = Duration::from_secs(tx.plan.site.timeouts.stop.into());
+        let held = quiesce::mark_stops(tx, services.as_ref(), patience)
+            .map_err(|failure| stays(Refusal::BeforeStop(failure)))?;
+        // Written anew: `CommitPending` may have been seen in the page cache only. On disk then: one of the two, and
+        // either way the run waits.
+        let first = Record::Recovering { direction: Direction::Forwards };
+        let journal = Journal::take_over(&tx.folder, &tx.run, reading, [first])
+            .map_err(|e| stays(Refusal::BeforeStop(Failure::Journal { why: chain(&e) })))?;
+        Ok(Ready { journal, stagings, services, notices, held })
+    }
+
     /// Rights are no state to refuse for: whoever changed them since is to find them so again.
     fn dress_again(&self, stagings: &Stagings) -> Result<Vec<Notice>, Error> {
         let tx = &self.tx;
@@ -259,40 +289,17 @@ fn since(plan: &Plan, now: &Plan) -> Vec<PlanDrift> {
 
 /// Opens the window of a run that waits, which must have been looked at under this lock.
 pub fn run(locked: &Locked, waiting: &Waiting, faces: &Faces<'_>) -> RunReport {
-    let Waiting { tx, reading } = waiting;
+    let tx = &waiting.tx;
     faces.observer.begun(&tx.run, tx.log());
-    let stays = |why: Refusal| RunReport { run: Some(tx.run.clone()), ..waiting.still(why).into() };
-    let services = match quiesce::open_trusted(&tx.plan) {
-        Ok(services) => services,
-        Err(refusal) => return stays(refusal),
-    };
-    let stagings = match waiting.stagings() {
-        Ok(stagings) => stagings,
-        Err(refusal) => return RunReport { run: Some(tx.run.clone()), ..refusal.into() },
-    };
-    if let Err(why) = tidy::sacred(tx) {
-        return RunReport { run: Some(tx.run.clone()), ..RunReport::of(Ending::Stuck { after: None, why }) };
+    match waiting.ready() {
+        Ok(Ready { journal, stagings, services, notices, held }) => {
+            let mut run = Run::staged(locked.state(), tx, journal, stagings, services.as_ref(), *faces, held);
+            run.notices = notices;
+            let (ending, run) = run.forwards();
+            conclude(locked, ending, run)
+        }
+        Err(ending) => RunReport { run: Some(tx.run.clone()), ..RunReport::of(*ending) },
     }
-    let notices = match waiting.dress_again(&stagings) {
-        Ok(notices) => notices,
-        Err(e) => return stays(Refusal::Look(e)),
-    };
-    let patience = Duration::from_secs(tx.plan.site.timeouts.stop.into());
-    let held = match quiesce::mark_stops(tx, services.as_ref(), patience) {
-        Ok(held) => held,
-        Err(failure) => return stays(Refusal::BeforeStop(failure)),
-    };
-    // Written anew: `CommitPending` may have been seen in the page cache only. On disk then: one of the two, and either
-    // way the run waits.
-    let first = Record::Recovering { direction: Direction::Forwards };
-    let journal = match Journal::take_over(&tx.folder, &tx.run, reading, [first]) {
-        Ok(journal) => journal,
-        Err(e) => return stays(Refusal::BeforeStop(Failure::Journal { why: chain(&e) })),
-    };
-    let mut run = Run::staged(locked.state(), tx, journal, stagings, services.as_ref(), *faces, held);
-    run.notices = notices;
-    let (ending, run) = run.forwards();
-    conclude(locked, ending, run)
 }
 
 /// What a recovery does with a run that waits for its commit: nothing of the product is touched, and it waits on.

@@ -143,6 +143,13 @@ fn a_backup_that_drifts_is_named() {
         stale(&world, &id, name);
         write(&backup, text);
     }
+    // Each of what has changed once, and no target because of another's backup.
+    write(&world.home.join("backup/b.conf"), "other");
+    write(&world.home.join("live/a.conf"), "edited");
+    let both = stale(&world, &id, &within("live", "a.conf"));
+    assert_eq!(both.json["error"]["message"].as_str().unwrap().matches("b.conf").count(), 1, "{both:?}");
+    write(&world.home.join("backup/b.conf"), "old b");
+    write(&world.home.join("live/a.conf"), "patched a");
     write(&world.home.join("backup/more.conf"), "one more");
     stale(&world, &id, "more.conf");
     fs::remove_file(world.home.join("backup/more.conf")).unwrap();

@@ -58,8 +58,7 @@ pub fn library(package: &str, name: &str) -> PathBuf {
 }
 
 /// Outcomes that only a run has.
-const OF_A_RUN: [&str; 6] =
-    ["completed", "rolled-back", "unfinished", "stuck", "reboot-pending", "staged"];
+const OF_A_RUN: [&str; 6] = ["completed", "rolled-back", "unfinished", "stuck", "reboot-pending", "staged"];
 
 /// How a call of the binary ended.
 #[derive(Debug)]
@@ -94,7 +93,11 @@ impl Run {
     pub fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         let outcome = self.json["outcome"].as_str().unwrap_or_default();
-        assert!(!OF_A_RUN.contains(&outcome) || self.json["run_id"].is_string(), "which run? {}", self.stdout);
+        assert!(
+            !OF_A_RUN.contains(&outcome) || self.json["run_id"].is_string(),
+            "which run? {}",
+            self.stdout
+        );
         self
     }
 
