@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make files")]
 
 use backout_e2e::{held, held_by, worker};
-use backout_kit::{World, process, write};
+use backout_kit::{Run, World, process, write};
 use std::fs;
 
 #[test]
@@ -101,6 +101,40 @@ fn a_stream_of_events_ends_with_the_one_result_of_the_parent() {
     let results: Vec<_> = lines.iter().filter(|l| l["schema"] == "backout.result/v1").collect();
     assert_eq!(results.len(), 1);
     assert_eq!(lines.last().unwrap()["exit_code"], 20);
+}
+
+#[test]
+fn a_stream_of_events_tells_every_step_there_and_back() {
+    let world = World::small();
+    // A probe that is not content with whatever it finds.
+    let status = world.services.entry("X", "nobody");
+    let status = status.split("status: ").nth(1).unwrap().trim_end_matches(')');
+    let probe = format!("health: [(name: \"answers\", run: {status})],");
+    world.write_site(&[("First", "first"), ("Second", "second")], &probe);
+    let mut command = world.command(&["rollback", &world.profile, "--yes", "--json=stream"]);
+    let run = Run::to_its_end(command.args(world.flags())).ends(20);
+    let short = |line: &str| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        let word = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        match event["event"].as_str().unwrap_or("result") {
+            "phase" => word("phase"),
+            "service" => format!("{} {}", word("action"), word("service")),
+            counted @ ("swapped" | "staged") => format!("{counted} {}/{}", event["done"], event["total"]),
+            other => other.to_owned(),
+        }
+    };
+    let told: Vec<String> = run.stdout.lines().map(short).collect();
+    let names = told.iter().filter(|line| line.starts_with("staged")).count();
+    let each = |what: &str| (1..=names).map(|n| format!("{what} {n}/{names}")).collect::<Vec<_>>();
+    let these = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    let down = these(&["quiesce", "stopping First", "stopped First", "stopping Second", "stopped Second"]);
+    let up =
+        these(&["resume", "starting First", "started First", "starting Second", "started Second", "health"]);
+    let there =
+        [these(&["preflight", "stage"]), each("staged"), down.clone(), these(&["swap"]), each("swapped")];
+    let back = [up.clone(), these(&["unwinding"]), down, each("swapped"), up, these(&["result"])];
+    assert_eq!(told, [there.concat(), back.concat()].concat());
+    assert!(names >= 9, "three files, their folders and their backups");
 }
 
 #[test]
