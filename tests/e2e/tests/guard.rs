@@ -107,6 +107,19 @@ fn an_installer_that_fails_half_way_is_backed_out() {
 }
 
 #[test]
+fn each_service_is_what_it_was_before_the_installer() {
+    for stopped in ["first", "second"] {
+        let (world, old) = before();
+        assert_eq!(world.services.ctl("stop", stopped), 0);
+        let running = world.running();
+        let other = if stopped == "first" { "second" } else { "first" };
+        let lines = format!("{GOOD}\n\"$ctl\" stop {other}\nsetsid \"$ctl\" start {stopped}\nexit 1");
+        guard(&world, &[], &lines).ends(20);
+        assert_eq!((world.running(), world.files() == old), (running, true));
+    }
+}
+
+#[test]
 fn a_file_with_further_names_goes_back_whatever_the_installer_wrote_into_it() {
     let (world, _) = before();
     let outside = world.path().join("outside.conf");
