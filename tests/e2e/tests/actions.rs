@@ -355,6 +355,18 @@ fn giving_up_a_run_whose_actions_file_is_damaged_still_names_them_as_in_doubt() 
 }
 
 #[test]
+fn a_run_that_lost_its_journal_behind_an_action_is_left_to_a_person() {
+    let (world, _) = killed_behind_the_first_action();
+    let (texts_then, files) = (texts(&world), world.files());
+    for run in fs::read_dir(world.state.join("transactions")).unwrap() {
+        fs::remove_file(run.unwrap().path().join("journal")).unwrap();
+    }
+    world.plain(&["recover"]).ends(22);
+    assert_eq!((texts(&world), world.files()), (texts_then, files));
+    world.rollback(&[]).ends(21);
+}
+
+#[test]
 fn giving_up_says_of_each_action_how_far_it_got() {
     let world = deeds::world();
     let profile = fs::read_to_string(&world.profile).unwrap();

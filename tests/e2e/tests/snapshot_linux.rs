@@ -355,3 +355,22 @@ fn a_folder_with_new_rights_that_is_gone_on_the_way_back_is_let_be_and_one_that_
         assert_eq!(world.running(), [true, true]);
     }
 }
+
+#[test]
+fn an_undo_passes_over_a_folder_with_new_rights_that_is_gone_and_never_follows_what_came_in_its_place() {
+    let world = World::small();
+    let (folder, file) = (world.home.join("live/empty"), world.home.join("live/a.conf"));
+    fs::create_dir(&folder).unwrap();
+    let from = format!("snapshot:{}", taken(&world, &[]));
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(&file, "later").unwrap();
+    world.rollback(&["--from", &from]).ends(0);
+    fs::remove_dir(&folder).unwrap();
+    symlink(world.path(), &folder).unwrap();
+    world.plain(&["undo"]).ends(10);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "patched a");
+    fs::remove_file(&folder).unwrap();
+    world.plain(&["undo"]).ends(0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "later");
+    assert!(!folder.exists());
+}
