@@ -132,3 +132,30 @@ pub(crate) fn of_copy(copy: &Place) -> Option<SnapshotId> {
     let mut names = path.iter().skip_while(|name| *name != SNAPSHOTS).skip(1);
     names.find_map(|name| name.to_str()?.parse().ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_protocol::{HostPath, RelPath};
+
+    #[test]
+    fn a_file_that_is_back_stays_so_with_what_is_older_than_its_patch_alone() {
+        let saved =
+            |version: Option<&str>| Image { version: version.map(|v| v.parse().unwrap()), ..Image::ABSENT };
+        let patched = Need::Patched("5.8.0.1500".parse().unwrap());
+        for (version, earlier) in [("5.8.0.1499", true), ("5.8.0.1500", false), ("5.8.0.1501", false)] {
+            assert_eq!(is_earlier(patched, &saved(Some(version))), earlier, "{version}");
+        }
+        assert!(!is_earlier(patched, &saved(None)) && !is_earlier(Need::Listed, &saved(Some("1.0.0.0"))));
+    }
+
+    #[test]
+    fn a_saved_copy_tells_its_snapshot_by_where_it_lies() {
+        let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_lowercase();
+        let copy = |root: &str| Place { root: HostPath(root.into()), rel: RelPath::new("live/a").unwrap() };
+        let of = |root: &str| of_copy(&copy(root)).map(|id| id.to_string());
+        assert_eq!(of(&format!("/var/lib/backout/{SNAPSHOTS}/{id}/files/0")), Some(id.clone()));
+        assert_eq!(of(&format!("/var/lib/{id}/other/files/0")), None);
+        assert_eq!(of(&format!("/var/lib/{id}/{SNAPSHOTS}/files/0")), None);
+    }
+}

@@ -374,3 +374,26 @@ fn an_undo_passes_over_a_folder_with_new_rights_that_is_gone_and_never_follows_w
     assert_eq!(fs::read_to_string(&file).unwrap(), "later");
     assert!(!folder.exists());
 }
+
+#[test]
+fn a_folders_rights_are_taken_back_by_its_path_alone() {
+    let world = World::small();
+    let folders = ["one", "other"].map(|name| world.home.join("live").join(name));
+    let file = world.home.join("live/a.conf");
+    folders.iter().for_each(|folder| fs::create_dir(folder).unwrap());
+    let from = format!("snapshot:{}", taken(&world, &[]));
+    let mode = |folder: &Path| fs::metadata(folder).unwrap().mode() & 0o7777;
+    let before = mode(&folders[0]);
+    for folder in &folders {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    fs::write(&file, "later").unwrap();
+    world.rollback(&["--from", &from]).ends(0);
+    let undo = world.plain(&["undo", "--path", "live/one"]).ends(0);
+    assert_eq!((mode(&folders[0]), mode(&folders[1])), (0o700, before));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "patched a");
+    let left = undo.json["warnings"].to_string();
+    assert!(left.contains("and 2 of its files stay"), "{left}");
+    world.plain(&["undo"]).ends(0);
+    assert_eq!((mode(&folders[1]), fs::read_to_string(&file).unwrap()), (0o700, "later".to_owned()));
+}

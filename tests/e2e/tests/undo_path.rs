@@ -42,6 +42,10 @@ fn one_file_of_a_run_is_taken_back_with_its_backup_and_a_warning_of_the_mixed_st
         warning.contains("BKO-4052") && warning.contains("mixed state") && warning.contains(&run),
         "{warning}"
     );
+    assert!(
+        warning.contains("and 9 of its files stay"),
+        "a new folder comes and goes with what is in it: {warning}"
+    );
     // The rest, later: the run counts as undone only now.
     world.plain(&["undo"]).ends(0);
     same(&world, &before);
@@ -68,15 +72,23 @@ fn several_files_of_a_run_are_taken_back_and_can_be_rolled_back_again() {
 fn a_file_comes_back_with_the_folders_above_it_that_the_run_took_away() {
     let sp = ServerProtect::new(&TreeSpec::default());
     let (kept, other) = (sp.tree.home.join("HotFix/sub/deep/a.dll"), sp.tree.home.join("HotFix/sub/b.dll"));
+    let elsewhere = sp.tree.home.join("HotFix/elsewhere/c.dll");
+    backout_kit::write(&elsewhere, "waiting c");
     backout_kit::write(&kept, "waiting a");
     backout_kit::write(&other, "waiting b");
     sp.world.rollback(&["--clear-hotfix"]).ends(0);
     assert!(!kept.exists() && !other.exists());
     sp.world.plain(&["undo", "--path", "sub/deep/a.dll"]).ends(0);
     assert_eq!(fs::read_to_string(&kept).unwrap(), "waiting a");
-    assert!(!other.exists());
+    assert!(!other.exists() && !elsewhere.parent().unwrap().exists());
+    // What somebody has put there since is not the undo's to change.
+    backout_kit::write(&other, "mine");
+    let refused = sp.world.plain(&["undo"]).ends(10);
+    assert!(refused.json["error"]["message"].as_str().unwrap().contains("b.dll"), "{refused:?}");
+    fs::remove_file(&other).unwrap();
     sp.world.plain(&["undo"]).ends(0);
     assert_eq!(fs::read_to_string(&other).unwrap(), "waiting b");
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "waiting c");
 }
 
 #[test]
@@ -136,6 +148,12 @@ fn what_a_later_run_put_on_top_is_named_file_and_run() {
     );
     assert!(refused.json["error"]["help"].as_str().unwrap().contains(&format!("backout undo {second}")));
     same(&world, &top);
+    // What is neither's is nobody's.
+    fs::write(world.home.join("live/a.conf"), "mine").unwrap();
+    let refused = world.plain(&["undo", &first]).ends(10);
+    let message = refused.json["error"]["message"].as_str().unwrap();
+    assert!(message.contains("a.conf") && !message.contains(&second), "{message}");
+    fs::write(world.home.join("live/a.conf"), "older a").unwrap();
     // Single files that nothing lies on can be taken back all the same.
     world.plain(&["undo", &first, "--path", "live/b.conf"]).ends(0);
     assert_eq!(
