@@ -1,4 +1,5 @@
-//! What becomes of proposals: two components whose plugin says what a test has it say, on real files.
+//! Which components a plan is about, and what becomes of their proposals: their plugin says what a test has it say, on
+//! real files.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -17,12 +18,17 @@ use backout_protocol::{
 };
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-/// Two components, `c` and `d`, of one product, and the rows of a list of `c`.
+/// Components of one product: `c` and `d`, and the rows of a list of `c`; one that is not here, two that nothing rolls back,
+/// and one of which nobody can say whether it is here.
 const PROFILE: &str = r#"(name: "t", title: (en: "t"), product: (name: "t", version: "1", patch: "1"), names: NAMES,
-    variables: [(name: "home", about: (en: "home")), (name: "data", about: (en: "data"))],
+    variables: [(name: "home", about: (en: "home")), (name: "data", about: (en: "data")), (name: "unset", about: (en: "unset"))],
     components: [
       (id: "c", title: (en: "c"), role: Restore(plugin: "p", config: ()), presence: (marker: "home/here"), lists: [(list: "l")]),
       (id: "d", title: (en: "d"), role: Restore(plugin: "p", config: ()), presence: (marker: "home/here")),
+      (id: "absent", title: (en: "a"), role: Restore(plugin: "p", config: ()), presence: (marker: "home/gone")),
+      (id: "verified", title: (en: "v"), role: VerifyOnly(why: (en: "why")), presence: (marker: "home/here")),
+      (id: "reported", title: (en: "r"), role: ReportOnly, presence: (marker: "home/here")),
+      (id: "unknown", title: (en: "u"), role: Restore(plugin: "p", config: ()), presence: (marker: "unset/here")),
     ],
     lists: [(id: "l", folder: "home", files: [ROWS])])"#;
 
@@ -124,7 +130,8 @@ impl World {
     fn plan(&self) -> Result<Plan, Refusal> {
         let profile = PROFILE.replace("ROWS", &self.rows).replace("NAMES", self.names);
         let profile = LoadedProfile::from_text("t.ron", &profile, None).unwrap();
-        let set = BTreeMap::from([("home".to_owned(), self.home()), ("data".to_owned(), self.data())]);
+        let mut set = self.ask.set.clone();
+        set.extend([("home".to_owned(), self.home()), ("data".to_owned(), self.data())]);
         let job = Job { profile, site: Default::default(), ask: Ask { set, ..self.ask.clone() } };
         let (cancel, registry) = (Cancel::default(), backout_machine::registry::here());
         planner::plan(
@@ -610,4 +617,67 @@ fn a_folder_of_the_product_that_is_gone_is_named() {
     });
     let refused = world.plan();
     assert!(matches!(&refused, Err(Refusal::FolderMissing { path }) if *path == world.data()), "{refused:?}");
+}
+
+#[test]
+fn without_a_choice_the_components_that_are_here_are_planned_and_with_one_those_alone() {
+    let mut world = World::new(&[("a", "new"), ("b", "new")])
+        .says("c", |w| vec![w.put("a", "old")])
+        .says("d", |w| vec![w.put("b", "old")])
+        .says("absent", |w| vec![w.put("x", "old")])
+        .says("unknown", |w| vec![w.put("x", "old")])
+        .says("verified", |w| vec![w.put("x", "old")])
+        .says("reported", |w| vec![w.put("x", "old")]);
+    assert_eq!(world.steps(), ["a is old", "b is old"]);
+    let states = |plan: Plan| -> Vec<String> {
+        plan.components.into_iter().map(|one| format!("{} {:?}", one.id, one.state)).collect()
+    };
+    let all = ["c Selected", "d Selected", "absent Absent", "verified VerifyOnly", "unknown Absent"];
+    assert_eq!(states(world.plan().unwrap()), all);
+    world.ask.components = vec![id("d")];
+    assert_eq!(world.steps(), ["b is old"]);
+    let one = ["c NotSelected", "d Selected", "absent Absent", "verified VerifyOnly", "unknown Absent"];
+    assert_eq!(states(world.plan().unwrap()), one);
+    world.ask.components = vec![id("c"), id("d")];
+    assert_eq!(world.steps(), ["a is old", "b is old"]);
+}
+
+#[test]
+fn a_component_that_is_named_and_cannot_go_back_is_a_refusal_that_says_why() {
+    let refused = |component: &str| {
+        let mut world = World::new(&[]);
+        world.ask.components = vec![id("c"), id(component)];
+        world.plan()
+    };
+    for (component, has_why) in [("verified", true), ("reported", false)] {
+        let found = refused(component);
+        assert!(
+            matches!(&found, Err(Refusal::ComponentNotRestorable { why, .. }) if why.is_some() == has_why),
+            "{found:?}"
+        );
+    }
+    let found = refused("absent");
+    assert!(matches!(&found, Err(Refusal::ComponentAbsent { marker: Some(_), .. })), "{found:?}");
+    let found = refused("unknown");
+    assert!(
+        matches!(&found, Err(Refusal::VariableMissing { variable, .. }) if variable == "unset"),
+        "{found:?}"
+    );
+    let found = refused("nobody");
+    assert!(matches!(&found, Err(Refusal::ComponentUnknown { known, .. }) if known.len() == 6), "{found:?}");
+}
+
+#[test]
+fn where_nothing_is_here_that_is_said_or_what_would_tell() {
+    let world = World::new(&[]);
+    fs::remove_file(world.home().0.join("here")).unwrap();
+    let found = world.plan();
+    assert!(
+        matches!(&found, Err(Refusal::VariableMissing { variable, .. }) if variable == "unset"),
+        "{found:?}"
+    );
+    let mut world = world;
+    world.ask.set = BTreeMap::from([("unset".to_owned(), world.home())]);
+    let found = world.plan();
+    assert!(matches!(&found, Err(Refusal::NothingPresent { .. })), "{found:?}");
 }
