@@ -54,7 +54,7 @@ impl Mutated {
         // Unoptimised: each is built once and runs for seconds.
         own.args(["--jobs=2", "--shard", &part]);
         own.arg(format!("--cargo-arg=--config=profile.dev.package.{package}.opt-level=0"));
-        let mut missed = missed(own, &self.folder("own"))?;
+        let mut missed = listed(own, &self.folder("own"), "missed.txt")?;
         for whole in self.whole {
             if missed.is_empty() {
                 break;
@@ -66,8 +66,9 @@ impl Mutated {
             let files: BTreeSet<&str> = missed.iter().filter_map(|name| name.split(':').next()).collect();
             call.args(files.into_iter().flat_map(|file| ["--file", file]));
             call.args(missed.iter().flat_map(|name| ["--re".to_owned(), pattern(name)]));
-            let still = self::missed(call, &self.folder(whole))?;
-            missed.retain(|name| still.contains(name));
+            // What could not be built or was not taken has been noticed by nobody.
+            let caught = listed(call, &self.folder(whole), "caught.txt")?;
+            missed.retain(|name| !caught.contains(name));
         }
         if missed.is_empty() { Ok(()) } else { Err(format!("missed:\n{}", missed.join("\n"))) }
     }
@@ -91,15 +92,15 @@ fn pattern(name: &str) -> String {
     format!("^{exact}$")
 }
 
-/// What was missed in a call whose results are in `folder`.
-fn missed(mut call: Command, folder: &Path) -> Result<Vec<String>, String> {
+/// One of the lists of names that a call leaves in `folder`.
+fn listed(mut call: Command, folder: &Path, list: &str) -> Result<Vec<String>, String> {
     fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let status = call.current_dir(root()).status().map_err(|e| format!("{call:?}: {e}"))?;
     // All were noticed; some were not; some took too long, which is noticed too. Anything else is no answer.
     if !matches!(status.code(), Some(0 | 2 | 3)) {
         return Err(format!("failed ({status}): {call:?}"));
     }
-    let list = folder.join("mutants.out").join("missed.txt");
+    let list = folder.join("mutants.out").join(list);
     let text = fs::read_to_string(&list).map_err(|e| format!("{}: {e}", list.display()))?;
     Ok(text.lines().map(str::to_owned).collect())
 }

@@ -1,5 +1,6 @@
 //! Which components a plan is about, and what becomes of their proposals: their plugin says what a test has it say, on
 //! real files.
+#![cfg(unix)]
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,

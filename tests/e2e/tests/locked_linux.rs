@@ -38,10 +38,18 @@ fn a_file_that_cannot_be_swapped_is_named_with_whoever_has_it_open() {
         .stderr(Stdio::null());
     let mut reader = reader.spawn().unwrap();
     let pid = reader.id();
+    let has_it = || {
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        open.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|file| file == target)
+    };
+    while !has_it() {
+        assert!(reader.try_wait().unwrap().is_none(), "nobody has it open");
+        std::thread::yield_now();
+    }
     let run = world.rollback(&[]);
-    assert!(immutable("-i"));
     reader.kill().unwrap();
     reader.wait().unwrap();
+    assert!(immutable("-i"));
     let run = run.ends(20);
     let message = run.json["error"]["message"].as_str().unwrap();
     assert!(message.contains(&format!("it is held by `tail` (process {pid})")), "{message}");
