@@ -8,32 +8,15 @@ use backout_protocol::{
 };
 
 pub(crate) fn plan() -> Plan {
-    Plan {
-        format: backout_protocol::plan::FORMAT,
-        kind: PlanKind::Rollback,
-        tool: String::new(),
-        profile: ProfileRef { name: String::new(), sha256: Digest([0; 32]), file: None },
-        plugins: Vec::new(),
-        request: Ask::default(),
-        site: EffectiveSite {
-            vars: Default::default(),
-            names: NameRule::Exact,
-            services: ServiceAccess::System,
-            units: Default::default(),
-            timeouts: Timeouts::default(),
-            health: Vec::new(),
-            images: Default::default(),
-        },
-        components: Vec::new(),
-        services: Vec::new(),
-        steps: Vec::new(),
-        closed: Vec::new(),
-        keep_clear: Vec::new(),
-        guard: None,
-        after: Vec::new(),
-        left_alone: Vec::new(),
-        notices: Vec::new(),
-        notes: Vec::new(),
-        reminders: Vec::new(),
-    }
+    let profile = ProfileRef { name: String::new(), sha256: Digest([0; 32]), file: None };
+    let site = EffectiveSite {
+        vars: Default::default(),
+        names: NameRule::Exact,
+        services: ServiceAccess::System,
+        units: Default::default(),
+        timeouts: Timeouts::default(),
+        health: Vec::new(),
+        images: Default::default(),
+    };
+    Plan::new(PlanKind::Rollback, "", profile, Ask::default(), site)
 }

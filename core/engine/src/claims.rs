@@ -124,11 +124,12 @@ const LOOKS: usize = 32;
 /// Whether something stands under the name of a backup that was not there a moment ago. A plugin may name one that it did not
 /// look for; but one that comes and goes would be left out, with its file, of a run that takes the others.
 fn flickers(missing: &[Backup<'_>]) -> bool {
-    let looks = if missing.is_empty() { 0 } else { LOOKS };
-    (0..looks).any(|_| {
-        std::thread::yield_now();
-        missing.iter().any(|b| !matches!(look::candidate(&b.candidate.place), Err(Reject::Missing)))
-    })
+    let comes = |b: &Backup<'_>| !matches!(look::candidate(&b.candidate.place), Err(Reject::Missing));
+    !missing.is_empty()
+        && (0..LOOKS).any(|_| {
+            std::thread::yield_now();
+            missing.iter().any(comes)
+        })
 }
 
 fn machine(ground: &Ground<'_>, component: &ComponentId, target: &Place) -> Option<MachineType> {

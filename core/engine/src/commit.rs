@@ -47,7 +47,7 @@ pub struct Waiting {
     reading: Reading,
 }
 
-/// What its window needs.
+/// What the window of a run that waits needs.
 struct Ready {
     journal: Journal,
     stagings: Stagings,

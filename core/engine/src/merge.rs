@@ -435,8 +435,7 @@ fn new_folders(wish: &Wish, steps: &[Step], made: &mut BTreeSet<Place>) -> Vec<S
     fresh.map(|target| Step::CreateFolder { target, like: None }).collect()
 }
 
-#[cfg(test)]
-#[cfg(target_os = "linux")]
+#[cfg(all(test, target_os = "linux"))]
 #[expect(clippy::disallowed_methods, reason = "a test makes a folder")]
 mod tests {
     use super::*;

@@ -25,7 +25,7 @@ use backout_machine::service::ServiceState;
 use backout_protocol::{
     ComponentId, HostPath, Image, Notice, Place, Plan, Profile, ServiceName, SnapshotId, Step,
     message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
-    plan::{Closed, FORMAT, Origin, PlanKind, PlannedService, PluginRef, RestoreFrom, Tie, Was},
+    plan::{Closed, Origin, PlanKind, PlannedService, PluginRef, RestoreFrom, Tie, Was},
     profile::{Check, Component, Goes, Moment, Role, ServiceNeed},
     site::ServiceAccess,
     text::Text,
@@ -163,28 +163,22 @@ pub(crate) fn planned(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Re
     }
     let mut notes: Vec<Text> = proposers.iter().flat_map(|p| p.proposal.notes.clone()).collect();
     notes.extend(reminders(profile, &selected, Moment::Before));
+    let kind = match profile.goes {
+        Goes::Back => PlanKind::Rollback,
+        Goes::Forward => PlanKind::Apply,
+    };
     let plan = Plan {
-        format: FORMAT,
-        kind: match profile.goes {
-            Goes::Back => PlanKind::Rollback,
-            Goes::Forward => PlanKind::Apply,
-        },
-        tool: TOOL.to_owned(),
-        profile: job.profile.reference(),
         plugins,
-        request: job.ask.clone(),
-        site: survey.effective(job),
         steps: steps(&services, merged.waits.clone(), changes),
         components,
         services,
         closed,
         keep_clear: merged.keep_clear,
-        guard: None,
-        after: Vec::new(),
         left_alone: merged.left_alone,
         notices,
         notes,
         reminders: reminders(profile, &selected, Moment::After),
+        ..Plan::new(kind, TOOL, job.profile.reference(), job.ask.clone(), survey.effective(job))
     };
     Ok(Planned { plan, waits: merged.waits, closed: to_close })
 }

@@ -373,6 +373,30 @@ pub enum PlanDrift {
 }
 
 impl Plan {
+    /// A plan that does nothing, to be filled. `tool`: the version of the tool that makes it.
+    pub fn new(kind: PlanKind, tool: &str, profile: ProfileRef, request: Ask, site: EffectiveSite) -> Self {
+        Self {
+            format: FORMAT,
+            kind,
+            tool: tool.to_owned(),
+            profile,
+            plugins: Vec::new(),
+            request,
+            site,
+            components: Vec::new(),
+            services: Vec::new(),
+            steps: Vec::new(),
+            closed: Vec::new(),
+            keep_clear: Vec::new(),
+            guard: None,
+            after: Vec::new(),
+            left_alone: Vec::new(),
+            notices: Vec::new(),
+            notes: Vec::new(),
+            reminders: Vec::new(),
+        }
+    }
+
     /// Steps that change a file or folder.
     pub fn file_steps(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|s| s.changes_files())

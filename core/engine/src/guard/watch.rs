@@ -24,8 +24,8 @@ use backout_machine::service::{self, Services};
 use backout_protocol::{
     ComponentId, HostPath, Notice, Plan, ServiceName, Site, SnapshotId,
     plan::{
-        Ask, ComponentState, EffectiveSite, FORMAT, Origin, PlanKind, PlannedComponent, PlannedService,
-        ProfileRef, Resolved, RestoreFrom, Tie,
+        Ask, ComponentState, EffectiveSite, Origin, PlanKind, PlannedComponent, PlannedService, ProfileRef,
+        Resolved, RestoreFrom, Tie,
     },
     profile::Timeouts,
     registry::SavedKey,
@@ -130,19 +130,11 @@ impl Watched {
             named.push(PlannedService { name, was, start: was.ran(), tie: Tie::Named });
         }
         let state = ComponentState::Selected;
+        let name = ProfileRef::WATCHED.to_owned();
+        let profile = ProfileRef { name, sha256: digest_bytes(b""), file: None };
+        // So the snapshot is in use as long as the guard is kept.
+        let request = Ask { from: vec![(None, RestoreFrom::Snapshot(id.clone()))], ..self.ask.clone() };
         let plan = Plan {
-            format: FORMAT,
-            kind: PlanKind::Rollback,
-            tool: TOOL.to_owned(),
-            profile: ProfileRef {
-                name: ProfileRef::WATCHED.to_owned(),
-                sha256: digest_bytes(b""),
-                file: None,
-            },
-            plugins: Vec::new(),
-            // So the snapshot is in use as long as the guard is kept.
-            request: Ask { from: vec![(None, RestoreFrom::Snapshot(id.clone()))], ..self.ask.clone() },
-            site: self.effective(),
             components: vec![PlannedComponent {
                 id: component,
                 state,
@@ -150,15 +142,7 @@ impl Watched {
                 builds_after: vec![],
             }],
             services: with_companions(named, services.as_ref()).map_err(Refusal::Service)?,
-            steps: Vec::new(),
-            closed: Vec::new(),
-            keep_clear: Vec::new(),
-            guard: None,
-            after: Vec::new(),
-            left_alone: Vec::new(),
-            notices: Vec::new(),
-            notes: Vec::new(),
-            reminders: Vec::new(),
+            ..Plan::new(PlanKind::Rollback, TOOL, profile, request, self.effective())
         };
         Ok(guarding(plan, id, self.roots.clone(), asked, self.site.clone()))
     }
