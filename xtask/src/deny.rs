@@ -5,11 +5,11 @@ use crate::{
     tool::{Tool, quietly},
 };
 
-const DENY: Tool = Tool { name: "deny", package: "cargo-deny" };
+const TOOL: Tool = Tool { name: "deny", package: "cargo-deny" };
 
 /// Whether `cargo deny` is here. It is not built for this: that would take longer than most suites.
 pub(crate) fn can_deny() -> Result<(), String> {
-    if DENY.is_here() { Ok(()) } else { Err(DENY.missing()) }
+    if TOOL.is_here() { Ok(()) } else { Err(TOOL.missing()) }
 }
 
 /// Licences, where crates come from, crates that are there twice; advisories where their list can be fetched.

@@ -179,10 +179,7 @@ fn killed_behind_the_first_action() -> (World, Snapshot) {
     let before = world.files();
     tell(&world, "apply", "wait");
     let mut run = Running::start(&mut world.verb_command("rollback", &["--no-parent"]));
-    while !ctl(&world, "reached").exists() {
-        assert!(run.child.try_wait().unwrap().is_none(), "the run ended early");
-        std::thread::yield_now();
-    }
+    run.until(|| ctl(&world, "reached").exists());
     run.child.kill().unwrap();
     run.to_its_end();
     tell(&world, "apply", "");
@@ -249,10 +246,7 @@ fn a_parent_settles_what_its_worker_left_with_an_action_under_way() {
     let before = world.files();
     tell(&world, "apply", "wait");
     let mut run = Running::start(&mut world.verb_command("rollback", &[]));
-    while !ctl(&world, "reached").exists() {
-        assert!(run.child.try_wait().unwrap().is_none(), "the run ended early");
-        std::thread::yield_now();
-    }
+    run.until(|| ctl(&world, "reached").exists());
     let children = format!("/proc/{0}/task/{0}/children", run.child.id());
     let worker = fs::read_to_string(children).unwrap();
     tell(&world, "apply", "");
@@ -377,19 +371,13 @@ fn giving_up_says_of_each_action_how_far_it_got() {
     fs::write(world.home.join("live/as_wished.txt"), "as wished").unwrap();
     tell(&world, "apply", "wait");
     let mut run = Running::start(&mut world.verb_command("rollback", &["--no-parent"]));
-    let mut until = |reached: &dyn Fn() -> bool| {
-        while !reached() {
-            assert!(run.child.try_wait().unwrap().is_none(), "the run ended early");
-            std::thread::yield_now();
-        }
-    };
-    until(&|| ctl(&world, "reached").exists());
+    run.until(|| ctl(&world, "reached").exists());
     // The first goes on and comes to its end, the next one does not.
     tell(&world, "apply", "hang");
     fs::write(ctl(&world, "go"), "").unwrap();
     // Read and left there: whoever took it away would take what is written meanwhile.
     let notes = || fs::read_to_string(ctl(&world, "asked")).unwrap_or_default();
-    until(&|| notes().lines().any(|line| line == "apply live/two.txt"));
+    run.until(|| notes().lines().any(|line| line == "apply live/two.txt"));
     run.child.kill().unwrap();
     run.to_its_end();
     let given_up = world.plain(&["recover", "--abandon"]).ends(0);

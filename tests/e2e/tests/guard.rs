@@ -11,22 +11,13 @@ use backout_e2e::{
     guards::{GOOD, Small, before, command, guard, is_before, pid, settled, text},
     prune, runs, snapshots,
 };
-use backout_kit::{Run, Running, ServerProtect, World, process, snapshot};
+use backout_kit::{Run, Running, ServerProtect, World, place::chattr, process, snapshot};
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::Command,
 };
-
-/// Waits until a file of the world is there.
-#[track_caller]
-fn until(run: &mut Running, file: &Path) {
-    while !file.exists() {
-        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
-        std::thread::yield_now();
-    }
-}
 
 #[test]
 fn a_good_installer_is_kept_with_what_it_pushes_late_and_undo_takes_it_back() {
@@ -36,15 +27,11 @@ fn a_good_installer_is_kept_with_what_it_pushes_late_and_undo_takes_it_back() {
     );
     let mut run = Running::start(&mut command(&world, &["--settle", "30"], &late));
     // The push waits until the installer itself is on record as ended.
-    loop {
-        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended before the push");
+    run.until(|| {
         let open = fs::read_dir(world.state.join("transactions")).ok().and_then(|mut d| d.next());
         let journal = open.and_then(|d| fs::read_to_string(d.unwrap().path().join("journal")).ok());
-        if journal.is_some_and(|j| j.contains("InstallerExited")) {
-            break;
-        }
-        std::thread::yield_now();
-    }
+        journal.is_some_and(|j| j.contains("InstallerExited"))
+    });
     fs::write(world.path().join("exited"), "").unwrap();
     let run = run.to_its_end().ends(0);
     assert_eq!((&run.json["outcome"], &run.json["changed"]), (&"done".into(), &true.into()));
@@ -156,11 +143,8 @@ exit 1
 #[test]
 fn what_the_installer_made_immutable_is_no_hindrance() {
     let (world, _) = before();
-    let chattr = |flag: &str, name: &str| {
-        let done = Command::new("chattr").arg(flag).arg(world.home.join(name)).output();
-        done.is_ok_and(|o| o.status.success())
-    };
-    if !chattr("+i", "live/b.conf") {
+    let b = world.home.join("live/b.conf");
+    if !chattr("+i", &b) {
         return;
     }
     let old = world.files();
@@ -176,8 +160,8 @@ exit 1
 "#;
     let run = guard(&world, &[], lines).ends(20);
     assert!(run.stdout.contains("BKO-5148"), "{}", run.stdout);
-    let held = !Command::new("rm").arg(world.home.join("live/b.conf")).output().unwrap().status.success();
-    assert!(held && chattr("-i", "live/b.conf"), "what was so before and was not to change still is");
+    let held = !Command::new("rm").arg(&b).output().unwrap().status.success();
+    assert!(held && chattr("-i", &b), "what was so before and was not to change still is");
     is_before(&world, &old);
 }
 
@@ -326,7 +310,7 @@ fn on_its_way(world: &World, more: &[&str], end: &str) -> Running {
         "echo half >\"$home/live/a.conf\"\necho $$ >\"$here/installer\"\nwhile [ ! -e \"$here/go\" ]; do :; done\n{end}"
     );
     let mut run = Running::start(&mut command(world, more, &lines));
-    until(&mut run, &world.path().join("installer"));
+    run.until(|| world.path().join("installer").exists());
     pid(&world.path().join("installer"));
     run
 }
@@ -375,7 +359,7 @@ while [ ! -s "$here/hidden" ]; do :; done
 "#;
     let lines = format!("{hidden}\necho $$ >\"$here/installer\"\nexec sleep 100000");
     let mut run = Running::start(&mut command(&world, &["--no-parent"], &lines));
-    until(&mut run, &world.path().join("installer"));
+    run.until(|| world.path().join("installer").exists());
     let installer = pid(&world.path().join("installer"));
     let hidden = pid(&world.path().join("hidden"));
     let Some(group) = control_group(&world) else {

@@ -28,10 +28,7 @@ fn waiting(within: &str, more: &[&str], lines: &str) -> (World, Snapshot, Runnin
 
 #[track_caller]
 fn until_it_waits(world: &World, run: &mut Running) {
-    while !journal(world).contains("AwaitingConfirm") {
-        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
-        std::thread::yield_now();
-    }
+    run.until(|| journal(world).contains("AwaitingConfirm"));
 }
 
 /// The journal of the open run, if there is one.

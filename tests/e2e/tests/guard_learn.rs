@@ -375,10 +375,7 @@ fn a_guard_that_died_is_settled_and_its_profile_written() {
     let lines =
         format!("echo $$ >\"$here/installer\"\nwhile [ ! -e \"$here/go\" ]; do :; done\n{}", with_siblings());
     let mut run = Running::start(&mut learn_command(&world, &new, &["--no-parent"], &lines));
-    while !world.path().join("installer").exists() {
-        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
-        std::thread::yield_now();
-    }
+    run.until(|| world.path().join("installer").exists());
     process::kill(run.child.id());
     fs::write(world.path().join("go"), "").unwrap();
     let recovered = world.plain(&["recover"]).ends(0);

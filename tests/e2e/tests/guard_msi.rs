@@ -61,10 +61,7 @@ fn what_windows_installer_does_is_waited_for() {
             &more,
             &format!("write $home\\live\\a.conf v3\nexit {code}"),
         ));
-        while !journal(&world).contains("InstallerExited") {
-            assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
-            std::thread::yield_now();
-        }
+        run.until(|| journal(&world).contains("InstallerExited"));
         process::kill(run.child.id());
         let busy = world.plain(&["recover", "--timeout", "0"]).ends(21);
         assert!(busy.json["error"]["message"].as_str().unwrap().contains("Windows Installer"), "{busy:?}");

@@ -134,10 +134,7 @@ echo mine >"$home/live/logs/one"
 "#;
     let more = ["--exclude", "*.log", "--confirm-within", "1h"];
     let mut run = Running::start(&mut command(&world, &more, work));
-    let waits = || world.plain(&["status"]).stdout.contains("confirm");
-    while !waits() {
-        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
-    }
+    run.until(|| world.plain(&["status"]).stdout.contains("confirm"));
     fs::write(world.home.join("live/logs/theirs"), "theirs").unwrap();
     fs::write(world.home.join("live/b.conf/svc.log"), "precious").unwrap();
     process::signal(run.child.id(), "-INT");
@@ -244,10 +241,7 @@ fn a_guard_that_is_killed_with_its_installer_is_put_back_by_recover() {
     let lines = format!("{WORK}\necho $$ >\"$here/installer\"\nwhile :; do :; done");
     let mut run = Running::start(&mut command(&world, &["--no-parent"], &lines));
     let mark = world.path().join("installer");
-    while !mark.exists() {
-        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
-        std::thread::yield_now();
-    }
+    run.until(|| mark.exists());
     let installer = pid(&mark);
     let holder = pid(&transaction(&world).join("holder"));
     for one in [run.child.id(), holder, installer] {

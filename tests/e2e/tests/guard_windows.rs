@@ -91,10 +91,7 @@ fn an_installer_that_hangs_is_ended_with_all_that_it_started() {
 fn on_its_way(world: &World, more: &[&str], end: &str) -> Running {
     let lines = format!("write $home\\live\\a.conf half\npid $here\\installer\nuntil $here\\go\n{end}");
     let mut run = Running::start(&mut command(world, more, &lines));
-    while !world.path().join("installer").exists() {
-        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
-        std::thread::yield_now();
-    }
+    run.until(|| world.path().join("installer").exists());
     run
 }
 
@@ -206,10 +203,7 @@ fn journal(world: &World) -> String {
 }
 
 fn until_it_waits(world: &World, run: &mut Running) {
-    while !journal(world).contains("AwaitingConfirm") {
-        assert!(run.child.try_wait().unwrap().is_none(), "the guard ended early");
-        std::thread::yield_now();
-    }
+    run.until(|| journal(world).contains("AwaitingConfirm"));
 }
 
 #[test]

@@ -1,5 +1,4 @@
 //! Health: what must hold after the window, or everything is put back.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use backout_e2e::{put_back, refused};
 use backout_kit::{World, write};
@@ -8,8 +7,7 @@ const SERVICES: [(&str, &str); 2] = [("First", "first"), ("Second", "second")];
 
 /// A probe that asks for the status of a service of this world.
 fn probe(world: &World, name: &str, about: Option<&str>, asks: &str) -> String {
-    let entry = world.services.entry("X", asks);
-    let status = entry.split("status: ").nth(1).unwrap().trim_end_matches(')');
+    let status = world.services.command("status", asks);
     let about = about.map_or_else(String::new, |service| format!("service: {service:?}, "));
     format!("(name: {name:?}, {about}run: {status})")
 }

@@ -60,10 +60,13 @@ fn a_run_is_on_record_step_by_step_whether_it_is_done_or_put_back() {
     assert_eq!(records(&undo(&world, &[]).ends(0)), done);
     world.services.fault("second", "refuse-stop");
     let never_armed = [&opening[..], &["Starting", "Started", "Undone", "Clean"]].concat();
-    assert_eq!(records(&world.rollback(&[]).ends(20)), never_armed, "the other one was stopped already");
+    assert_eq!(
+        records(&world.rollback(&[]).ends(20)),
+        never_armed,
+        "`First` was stopped before `Second` refused"
+    );
     world.services.mend("second", "refuse-stop");
-    let entry = world.services.entry("X", "nobody");
-    let status = entry.split("status: ").nth(1).unwrap().trim_end_matches(')');
+    let status = world.services.command("status", "nobody");
     let probe = format!("health: [(name: \"answers\", run: {status})],");
     world.write_site(&[("First", "first"), ("Second", "second")], &probe);
     let ill = [&swapped[..], &started, &["Health", "Undo", "Unswapped"], &started, &["Undone", "Clean"]];

@@ -1,7 +1,7 @@
 //! Files in use: what is told of whoever holds one, and what is not for this system.
 #![cfg(unix)]
 
-use backout_kit::World;
+use backout_kit::{World, place::chattr};
 use std::process::{Command, Stdio};
 
 #[test]
@@ -24,8 +24,7 @@ fn a_file_that_cannot_be_swapped_is_named_with_whoever_has_it_open() {
     let world = World::small();
     let before = world.files();
     let target = world.home.join("live/a.conf");
-    let immutable = |how| Command::new("chattr").arg(how).arg(&target).status().is_ok_and(|s| s.success());
-    if !immutable("+i") || !immutable("-i") {
+    if !chattr("+i", &target) || !chattr("-i", &target) {
         return;
     }
     world.services.hook("second", "stop", &format!("chattr +i '{}'", target.display()));
@@ -49,7 +48,7 @@ fn a_file_that_cannot_be_swapped_is_named_with_whoever_has_it_open() {
     let run = world.rollback(&[]);
     reader.kill().unwrap();
     reader.wait().unwrap();
-    assert!(immutable("-i"));
+    assert!(chattr("-i", &target));
     let run = run.ends(20);
     let message = run.json["error"]["message"].as_str().unwrap();
     assert!(message.contains(&format!("it is held by `tail` (process {pid})")), "{message}");

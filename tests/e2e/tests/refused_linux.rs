@@ -7,7 +7,7 @@
 )]
 
 use backout_e2e::refused;
-use backout_kit::{Run, World, write};
+use backout_kit::{Run, World, place::chattr, write};
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
@@ -68,9 +68,6 @@ fn targets_that_are_no_plain_files() {
 fn an_immutable_target_or_folder() {
     let world = World::small();
     let target = world.home.join("live/a.conf");
-    let chattr = |flag: &str, path: &std::path::Path| {
-        Command::new("chattr").arg(flag).arg(path).status().is_ok_and(|s| s.success())
-    };
     if !chattr("+i", &target) {
         return;
     }

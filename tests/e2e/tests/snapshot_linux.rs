@@ -10,7 +10,7 @@ use backout_e2e::{
     snapshots::{call, create, taken},
     staged,
 };
-use backout_kit::{Run, World, snapshot, write};
+use backout_kit::{Run, World, place::chattr, snapshot, write};
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
@@ -323,15 +323,12 @@ fn a_link_where_a_folder_was_is_refused_by_name_and_never_followed() {
 
 #[test]
 fn a_folder_with_new_rights_that_is_gone_on_the_way_back_is_let_be_and_one_that_keeps_them_needs_a_person() {
-    let immutable = |path: &Path, how: &str| {
-        Command::new("chattr").arg(how).arg(path).status().is_ok_and(|status| status.success())
-    };
     for (lines, code) in [("rmdir", 20), ("chattr +i", 22)] {
         let world = World::small();
         let folder = world.home.join("live/empty");
         fs::create_dir(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        if !immutable(&folder, "+i") || !immutable(&folder, "-i") {
+        if !chattr("+i", &folder) || !chattr("-i", &folder) {
             return;
         }
         let from = format!("snapshot:{}", taken(&world, &[]));
@@ -342,7 +339,7 @@ fn a_folder_with_new_rights_that_is_gone_on_the_way_back_is_let_be_and_one_that_
         world.services.hook("second", "start", &once);
         let run = world.rollback(&["--from", &from]);
         if code == 22 {
-            assert!(immutable(&folder, "-i"));
+            assert!(chattr("-i", &folder));
         }
         assert!(told.exists());
         let run = run.ends(code);

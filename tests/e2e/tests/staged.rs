@@ -60,9 +60,9 @@ fn what_is_staged_by_day_is_committed_by_night_and_can_be_undone() {
     );
     assert!(status.json["error"]["help"].as_str().unwrap().contains(&format!("`backout commit {id}`")));
     let dry = world.plain(&["commit", "--dry-run"]).ends(0);
-    assert_eq!(world.plain(&["recover"]).ends(0).json["counts"], dry.json["counts"]);
     assert_eq!((&dry.json["counts"]["replaced"], &dry.json["run_id"]), (&3.into(), &id.as_str().into()));
     assert!(world.files() == before && world.services.log().is_empty(), "a dry run changes nothing");
+    assert_eq!(world.plain(&["recover"]).ends(0).json["counts"], dry.json["counts"]);
     let run = world.plain(&["commit", &id]).ends(0);
     assert_eq!((&run.json["outcome"], &run.json["run_id"]), (&"done".into(), &id.as_str().into()), "{run:?}");
     assert!(run.json["window_ms"].is_u64() && run.json["changed"] == true);
@@ -265,8 +265,7 @@ fn a_commit_that_fails_in_its_window_ends_like_a_rollback() {
     assert!(snapshot::leftovers(&world.home).is_empty());
     world.services.mend("second", "refuse-stop");
     // A probe that is not content with whatever it finds.
-    let entry = world.services.entry("X", "nobody");
-    let status = entry.split("status: ").nth(1).unwrap().trim_end_matches(')');
+    let status = world.services.command("status", "nobody");
     world.write_site(&SERVICES, &format!("health: [(name: \"answers\", run: {status})],"));
     staged(&world, &[]);
     assert_eq!(world.plain(&["commit"]).ends(20).error_code(), "BKO-2008");

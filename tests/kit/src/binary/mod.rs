@@ -11,6 +11,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::OnceLock,
+    thread,
 };
 
 /// Where the built things are.
@@ -124,6 +125,15 @@ impl Running {
         let (out, err) = (sink(), sink());
         command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(err.try_clone().unwrap());
         Self { child: command.spawn().unwrap(), out, err }
+    }
+
+    /// Waits until that is so, which must be before the call ends.
+    #[track_caller]
+    pub fn until(&mut self, reached: impl Fn() -> bool) {
+        while !reached() {
+            assert!(self.child.try_wait().unwrap().is_none(), "the call ended early");
+            thread::yield_now();
+        }
     }
 
     /// Waits for its end.

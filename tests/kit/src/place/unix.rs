@@ -35,3 +35,8 @@ pub fn script(text: &str, to: &Path) {
     install.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     assert!(install.wait().unwrap().success(), "no script {}", to.display());
 }
+
+/// Sets or takes away an attribute of the file system, such as `+i`. `false`: it is not for us here.
+pub fn chattr(flag: &str, path: &Path) -> bool {
+    Command::new("chattr").arg(flag).arg(path).output().is_ok_and(|done| done.status.success())
+}

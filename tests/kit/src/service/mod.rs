@@ -32,9 +32,13 @@ impl Services {
 
     /// One entry of a site's `Commands`.
     pub fn entry(&self, display: &str, name: &str) -> String {
-        let ctl = self.dir.join(control::NAME);
-        let argv = |verb: &str| format!("[{:?}, {verb:?}, {name:?}]", ctl.to_str().unwrap());
-        format!("{display:?}: (start: {}, stop: {}, status: {})", argv("start"), argv("stop"), argv("status"))
+        let [start, stop, status] = ["start", "stop", "status"].map(|verb| self.command(verb, name));
+        format!("{display:?}: (start: {start}, stop: {stop}, status: {status})")
+    }
+
+    /// A command, as a site or a profile says it. The status of a service that nobody knows is never well.
+    pub fn command(&self, verb: &str, name: &str) -> String {
+        format!("[{:?}, {verb:?}, {name:?}]", self.dir.join(control::NAME).to_str().unwrap())
     }
 
     /// Makes a service misbehave: `refuse-stop`, `ignore-stop`, `refuse-start`, `die`, `nonsense`.
