@@ -5,7 +5,7 @@ use crate::{
     tool::{Tool, quietly},
 };
 
-const TOOL: Tool = Tool { name: "deny", package: "cargo-deny" };
+const TOOL: Tool = Tool { name: "deny", package: "cargo-deny", version: None };
 
 /// Whether `cargo deny` is here. It is not built for this: that would take longer than most suites.
 pub(crate) fn can_deny() -> Result<(), String> {

@@ -3,6 +3,7 @@
 
 use crate::programs::{self, Program};
 use std::{
+    ffi::OsStr,
     process::{Command, Stdio},
     sync::OnceLock,
 };
@@ -16,23 +17,40 @@ mount -t tmpfs tmpfs "$at" || exit
 export TMPDIR="$at"
 "$0" "$@"
 "#;
+/// The same without a world in memory. Something follows the call, or the shell would become what it calls.
+const STAYS: &str = r#""$0" "$@"; exit"#;
 
 /// As [`programs::plainly`], in memory; where that cannot be, on the disk.
 pub(crate) fn plainly(program: &Program) -> Command {
-    static CAN: OnceLock<bool> = OnceLock::new();
-    let can =
-        || apart("true").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-    if !*CAN.get_or_init(can) {
+    if !can() {
         return programs::plainly(program);
     }
-    let mut command = apart(&program.path);
+    let mut command = apart(SCRIPT, &program.path);
     command.arg("--nocapture");
     command
 }
 
-fn apart(program: impl AsRef<std::ffi::OsStr>) -> Command {
+/// The same command on the disk, with an end to whatever it leaves behind; where that cannot be, as it is.
+pub(crate) fn reaped(plain: &Command) -> Command {
+    let mut command = match can() {
+        true => apart(STAYS, plain.get_program()),
+        false => Command::new(plain.get_program()),
+    };
+    command.args(plain.get_args()).stdin(Stdio::null());
+    command
+}
+
+fn can() -> bool {
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| {
+        let mut tried = apart(SCRIPT, "true");
+        tried.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+    })
+}
+
+fn apart(script: &str, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("unshare");
-    command.args(UNSHARE).args(["sh", "-c", SCRIPT]).arg(program).stdin(Stdio::null());
+    command.args(UNSHARE).args(["sh", "-c", script]).arg(program).stdin(Stdio::null());
     command
 }
 
@@ -42,7 +60,7 @@ mod tests {
 
     #[test]
     fn what_runs_in_memory_ends_as_it_ends_and_leaves_no_folder() {
-        let said = |lines: &str| apart("sh").args(["-c", lines]).output().expect("unshare");
+        let said = |lines: &str| apart(SCRIPT, "sh").args(["-c", lines]).output().expect("unshare");
         if !said("exit 0").status.success() {
             return;
         }

@@ -8,11 +8,16 @@ pub(crate) struct Tool {
     /// As in `cargo NAME`.
     pub(crate) name: &'static str,
     pub(crate) package: &'static str,
+    /// The only one that will do, where its answers are read by us.
+    pub(crate) version: Option<&'static str>,
 }
 
 impl Tool {
     pub(crate) fn is_here(&self) -> bool {
-        quietly(&[self.name, "--version"])
+        let mut asked = cargo(&[self.name, "--version"]);
+        let Ok(said) = asked.current_dir(root()).stdin(Stdio::null()).output() else { return false };
+        let text = String::from_utf8_lossy(&said.stdout);
+        said.status.success() && self.version.is_none_or(|v| text.split_whitespace().any(|word| word == v))
     }
 
     /// Installs it if need be. `Err`: why it cannot be had here.
@@ -20,15 +25,21 @@ impl Tool {
         if self.is_here() {
             return Ok(());
         }
-        println!("installing {}", self.package);
-        if quietly(&["install", "--quiet", "--locked", self.package]) && self.is_here() {
+        let wanted = self.wanted();
+        println!("installing {wanted}");
+        if quietly(&["install", "--quiet", "--locked", &wanted]) && self.is_here() {
             return Ok(());
         }
         Err(self.missing())
     }
 
     pub(crate) fn missing(&self) -> String {
-        format!("`cargo {}` is not here (cargo install --locked {})", self.name, self.package)
+        format!("`cargo {}` is not here (cargo install --locked {})", self.name, self.wanted())
+    }
+
+    /// As cargo installs it.
+    fn wanted(&self) -> String {
+        self.version.map_or_else(|| self.package.to_owned(), |version| format!("{}@{version}", self.package))
     }
 }
 
