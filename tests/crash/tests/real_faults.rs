@@ -8,7 +8,11 @@
 )]
 
 use backout_crash::{Side, Verb, promise::broken, promised, settled, tree};
-use backout_kit::{Run, Snapshot, World, snapshot::leftovers};
+use backout_kit::{
+    Run, Snapshot, World,
+    place::{can_be_immutable, chattr},
+    snapshot::leftovers,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -85,13 +89,12 @@ fn a_target_that_is_made_immutable_in_the_window_puts_everything_back() {
     for name in ["a.conf", "sub/c.conf"] {
         let (world, old, new) = world();
         let target = world.home.join("live").join(name);
-        let target = target.to_str().unwrap();
-        if !done("chattr", &["+i", target]) || !done("chattr", &["-i", target]) {
+        if !can_be_immutable(&target) {
             return;
         }
-        in_the_window(&world, &format!("chattr +i '{target}'"));
+        in_the_window(&world, &format!("chattr +i '{}'", target.display()));
         let run = world.rollback(&[]);
-        assert!(done("chattr", &["-i", target]));
+        assert!(chattr("-i", &target));
         put_back(&world, run, &old, &new, name);
     }
 }
@@ -100,13 +103,12 @@ fn a_target_that_is_made_immutable_in_the_window_puts_everything_back() {
 fn a_folder_that_is_made_immutable_in_the_window_puts_everything_back() {
     let (world, old, new) = world();
     let folder = world.home.join("live/sub");
-    let folder = folder.to_str().unwrap();
-    if !done("chattr", &["+i", folder]) || !done("chattr", &["-i", folder]) {
+    if !can_be_immutable(&folder) {
         return;
     }
-    in_the_window(&world, &format!("chattr +i '{folder}'"));
+    in_the_window(&world, &format!("chattr +i '{}'", folder.display()));
     let run = world.rollback(&[]);
-    assert!(done("chattr", &["-i", folder]));
+    assert!(chattr("-i", &folder));
     // Its staging folder cannot be tidied up then: the run may leave that to a recovery.
     assert!(matches!(run.code, Some(20..=22)), "{run:?}");
     assert_eq!(settled(&world, &old, &new, "immutable folder"), Side::Old);

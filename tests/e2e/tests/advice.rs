@@ -8,7 +8,6 @@
 use backout_demo::TreeSpec;
 use backout_kit::{Run, ServerProtect};
 use serde_json::Value;
-use std::fs;
 
 fn told<'a>(run: &'a Run, id: &str) -> Option<&'a Value> {
     run.json["data"]["advice"].as_array().unwrap().iter().find(|t| t["id"] == id)
@@ -52,7 +51,7 @@ fn a_process_that_outlived_its_service_is_seen() {
     }
     let sp = ServerProtect::new(&TreeSpec::default());
     let image = sp.tree.home.join("elsewhere").join("EARTHAGENT.EXE");
-    fs::create_dir(image.parent().unwrap()).unwrap();
+    std::fs::create_dir(image.parent().unwrap()).unwrap();
     backout_kit::place::program(std::path::Path::new("/bin/sleep"), &image);
     let left = Left(std::process::Command::new(&image).arg("1000").spawn().unwrap());
     assert!(told(&sp.world.verb("doctor", &[]), "q1").is_none(), "its service runs");

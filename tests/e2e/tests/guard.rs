@@ -11,7 +11,11 @@ use backout_e2e::{
     guards::{GOOD, Small, before, command, guard, is_before, pid, settled, text},
     prune, runs, snapshots,
 };
-use backout_kit::{Run, Running, ServerProtect, World, place::chattr, process, snapshot};
+use backout_kit::{
+    Run, Running, ServerProtect, World,
+    place::{can_be_immutable, chattr},
+    process, snapshot,
+};
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
@@ -144,24 +148,36 @@ exit 1
 fn what_the_installer_made_immutable_is_no_hindrance() {
     let (world, _) = before();
     let b = world.home.join("live/b.conf");
-    if !chattr("+i", &b) {
+    if !can_be_immutable(&b) {
         return;
     }
+    // What is immutable and not changed is not touched, whatever lies in it.
+    let held = world.home.join("live/held");
+    fs::create_dir_all(held.join("below")).unwrap();
+    fs::write(held.join("file"), "held").unwrap();
+    symlink("file", held.join("link")).unwrap();
+    assert!(Command::new("mkfifo").arg(held.join("pipe")).status().unwrap().success());
+    assert!(chattr("+i", &b) && chattr("+i", &held));
+    // One name less is a change, whatever is left.
+    fs::create_dir(world.home.join("live/less")).unwrap();
+    fs::write(world.home.join("live/less/file"), "less").unwrap();
     let old = world.files();
     let lines = r#"
 echo v3 >"$home/live/a.conf"
 mkdir -p "$home/live/added/deep" "$home/live/sub/new"
-rm "$home/live/sub/c.conf"
+rm "$home/live/sub/c.conf" "$home/live/less/file"
 mkdir "$home/live/sub/c.conf"
 echo new | tee "$home/live/added/n.conf" "$home/live/added/deep/n.conf" "$home/live/sub/c.conf/n.conf" >/dev/null
 chattr +a "$home/live/a.conf"
-chattr -R +i "$home/live/added" "$home/live/sub" "$home/live/a.conf" "$home"
+chattr -R +i "$home/live/added" "$home/live/sub" "$home/live/less" "$home/live/a.conf" "$home"
 exit 1
 "#;
     let run = guard(&world, &[], lines).ends(20);
     assert!(run.stdout.contains("BKO-5148"), "{}", run.stdout);
-    let held = !Command::new("rm").arg(&b).output().unwrap().status.success();
-    assert!(held && chattr("-i", &b), "what was so before and was not to change still is");
+    for (left, of) in [(&b, &b), (&held.join("file"), &held)] {
+        let stays = !Command::new("rm").arg(left).output().unwrap().status.success();
+        assert!(stays && chattr("-i", of), "what was so before and was not to change still is");
+    }
     is_before(&world, &old);
 }
 

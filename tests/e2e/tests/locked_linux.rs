@@ -1,7 +1,10 @@
 //! Files in use: what is told of whoever holds one, and what is not for this system.
 #![cfg(unix)]
 
-use backout_kit::{World, place::chattr};
+use backout_kit::{
+    World,
+    place::{can_be_immutable, chattr},
+};
 use std::process::{Command, Stdio};
 
 #[test]
@@ -24,7 +27,7 @@ fn a_file_that_cannot_be_swapped_is_named_with_whoever_has_it_open() {
     let world = World::small();
     let before = world.files();
     let target = world.home.join("live/a.conf");
-    if !chattr("+i", &target) || !chattr("-i", &target) {
+    if !can_be_immutable(&target) {
         return;
     }
     world.services.hook("second", "stop", &format!("chattr +i '{}'", target.display()));

@@ -10,7 +10,11 @@ use backout_e2e::{
     snapshots::{call, create, taken},
     staged,
 };
-use backout_kit::{Run, World, place::chattr, snapshot, write};
+use backout_kit::{
+    Run, World,
+    place::{can_be_immutable, chattr},
+    snapshot, write,
+};
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
@@ -328,7 +332,7 @@ fn a_folder_with_new_rights_that_is_gone_on_the_way_back_is_let_be_and_one_that_
         let folder = world.home.join("live/empty");
         fs::create_dir(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        if !chattr("+i", &folder) || !chattr("-i", &folder) {
+        if !can_be_immutable(&folder) {
             return;
         }
         let from = format!("snapshot:{}", taken(&world, &[]));
@@ -360,14 +364,20 @@ fn an_undo_passes_over_a_folder_with_new_rights_that_is_gone_and_never_follows_w
     let world = World::small();
     let (folder, file) = (world.home.join("live/empty"), world.home.join("live/a.conf"));
     fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
     let from = format!("snapshot:{}", taken(&world, &[]));
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(&file, "later").unwrap();
     world.rollback(&["--from", &from]).ends(0);
     fs::remove_dir(&folder).unwrap();
-    symlink(world.path(), &folder).unwrap();
-    world.plain(&["undo"]).ends(10);
+    let outside = world.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::set_permissions(&outside, fs::Permissions::from_mode(0o711)).unwrap();
+    symlink(&outside, &folder).unwrap();
+    let refused = world.plain(&["undo"]).ends(10);
+    assert!(refused.json["error"]["message"].as_str().unwrap().contains("live/empty"), "{refused:?}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "patched a");
+    assert_eq!(fs::metadata(&outside).unwrap().mode() & 0o7777, 0o711);
     fs::remove_file(&folder).unwrap();
     world.plain(&["undo"]).ends(0);
     assert_eq!(fs::read_to_string(&file).unwrap(), "later");

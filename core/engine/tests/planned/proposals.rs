@@ -308,7 +308,8 @@ fn what_is_no_file_is_let_be_where_it_is_only_taken_along_and_else_a_refusal() {
             .says("c", |w| vec![w.restore("a", need, &[("c/a", Fate::Keep)])])
     };
     assert_eq!(restore(Need::Unlisted).left(), [("a".to_owned(), LeftReason::NotAFile)]);
-    assert!(restore(Need::Listed).plan().is_err());
+    let refused = restore(Need::Listed).plan();
+    assert!(matches!(refused, Err(Refusal::NotAFile { .. })), "{refused:?}");
 }
 
 #[test]

@@ -6,5 +6,5 @@ mod rights;
 
 pub use rights::program;
 #[cfg(unix)]
-pub use rights::{chattr, script};
+pub use rights::{can_be_immutable, chattr, script};
 pub(crate) use rights::{shield, worlds};

@@ -36,6 +36,16 @@ pub fn script(text: &str, to: &Path) {
     assert!(install.wait().unwrap().success(), "no script {}", to.display());
 }
 
+/// Whether that can be made immutable, and be let go again. A test that is nothing without it says so.
+#[expect(clippy::print_stderr, reason = "a test that was skipped should say so")]
+pub fn can_be_immutable(path: &Path) -> bool {
+    let can = chattr("+i", path) && chattr("-i", path);
+    if !can {
+        eprintln!("skipped: nothing can be made immutable here");
+    }
+    can
+}
+
 /// Sets or takes away an attribute of the file system, such as `+i`. `false`: it is not for us here.
 pub fn chattr(flag: &str, path: &Path) -> bool {
     Command::new("chattr").arg(flag).arg(path).output().is_ok_and(|done| done.status.success())
