@@ -1,4 +1,4 @@
-//! Build chores: `cargo xtask demo`, `cargo xtask test [SUITE…]`, `cargo xtask nightly`, `cargo xtask dist [PLATFORM…]`.
+//! Build chores: `cargo xtask demo`, `cargo xtask test [SUITE…]`, `cargo xtask nightly [SUITE…]`, `cargo xtask dist [PLATFORM…]`.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -28,9 +28,9 @@ fn main() -> ExitCode {
         Some("demo") => build::demo(&args[1..]).map(|()| true),
         Some("dist") => dist::run(&args[1..]).map(|()| true),
         Some("header") => header::run(&args[1..]).map(|()| true),
-        Some("test") => suite::run(&args[1..]),
-        Some("nightly") => suite::nightly().map(|()| true),
-        _ => Err("cargo xtask demo [FLAG…] | cargo xtask test [SUITE…] | cargo xtask nightly | \
+        Some("test") => suite::test(&args[1..]),
+        Some("nightly") => suite::nightly(&args[1..]),
+        _ => Err("cargo xtask demo [FLAG…] | cargo xtask test [SUITE…] | cargo xtask nightly [SUITE…] | \
                       cargo xtask dist [PLATFORM…] | cargo xtask header [--check]"
             .to_owned()),
     };

@@ -26,6 +26,8 @@ struct Suite {
 const STRACE: (&str, &str) = ("strace", "strace");
 /// A real service manager, booted in namespaces of its own.
 const SYSTEMD: (&str, &str) = ("systemctl", "systemd");
+/// The crash suite, by day and by night.
+const CRASH: &[(&str, &str)] = &[STRACE, SYSTEMD, ("xfs_io", "xfsprogs"), ("mkfs.btrfs", "btrfs-progs")];
 
 const SUITES: [Suite; 8] = [
     Suite { name: "fmt", needs: &[], tool: None, run: |_| call(&mut cargo(&["fmt", "--all", "--check"])) },
@@ -37,30 +39,45 @@ const SUITES: [Suite; 8] = [
         tool: None,
         run: e2e,
     },
-    Suite {
-        name: "crash",
-        needs: &[STRACE, SYSTEMD, ("xfs_io", "xfsprogs"), ("mkfs.btrfs", "btrfs-progs")],
-        tool: None,
-        run: |round| crash::test(crash::Extent::Daily, round),
-    },
+    Suite { name: "crash", needs: CRASH, tool: None, run: |round| crash::test(crash::Extent::Daily, round) },
     Suite { name: "deny", needs: &[], tool: Some(deny::can_deny), run: |_| deny::deny() },
     Suite { name: "docs", needs: &[], tool: None, run: |_| docs::check() },
     Suite { name: "windows", needs: windows::NEEDS, tool: None, run: windows::test },
 ];
 
-/// Runs the named suites, or all. Says whether none failed.
-pub(crate) fn run(names: &[String]) -> Result<bool, String> {
-    let known: Vec<&str> = SUITES.iter().map(|s| s.name).collect();
+/// What takes too long for every day: the crash suite with all that is drawn from otherwise, and mutants.
+const NIGHTS: [Suite; 2] = [
+    Suite { name: "crash", needs: CRASH, tool: None, run: |round| crash::test(crash::Extent::Whole, round) },
+    Suite {
+        name: "mutants",
+        needs: &[],
+        tool: Some(mutants::can_mutate),
+        run: |round| mutants::mutants(round.seed),
+    },
+];
+
+/// Runs the named suites of every day, or all. Says whether none failed.
+pub(crate) fn test(names: &[String]) -> Result<bool, String> {
+    run(&SUITES, names, Round::daily)
+}
+
+/// The same of those of the nights.
+pub(crate) fn nightly(names: &[String]) -> Result<bool, String> {
+    run(&NIGHTS, names, Round::nightly)
+}
+
+fn run(suites: &[Suite], names: &[String], round: fn() -> Result<Round, String>) -> Result<bool, String> {
+    let known: Vec<&str> = suites.iter().map(|s| s.name).collect();
     if let Some(unknown) = names.iter().find(|n| !known.contains(&n.as_str())) {
         return Err(format!("no suite `{unknown}`; there are: {}", known.join(", ")));
     }
-    let mut round = Round::daily()?;
+    let mut round = round()?;
     let (mut passed, mut failed, mut skipped) = (0, Vec::new(), Vec::new());
     let wanted = |s: &&Suite| match names {
         [] => true,
         names => names.iter().any(|n| n == s.name),
     };
-    for suite in SUITES.iter().filter(wanted) {
+    for suite in suites.iter().filter(wanted) {
         println!("== {}", suite.name);
         let begun = Instant::now();
         let provided = provide(suite.needs);
@@ -92,17 +109,6 @@ pub(crate) fn run(names: &[String]) -> Result<bool, String> {
     // The last line, for whoever counts.
     println!("{passed} passed, {} failed, {} skipped", failed.len(), skipped.len());
     Ok(failed.is_empty())
-}
-
-/// What takes too long for every day: the crash suite with everything that is only drawn from otherwise, and mutants.
-pub(crate) fn nightly() -> Result<(), String> {
-    let mut round = Round::nightly()?;
-    let crash = crash::test(crash::Extent::Whole, &mut round);
-    for name in &round.flaky {
-        println!("FLAKY: {name}");
-    }
-    crash?;
-    mutants::mutants(round.seed)
 }
 
 /// Why a suite did not pass.

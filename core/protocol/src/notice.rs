@@ -114,7 +114,7 @@ pub enum Notice {
     PartlyUndone {
         /// The run.
         of: RunId,
-        /// How many of its names stay as it left them.
+        /// How many of its changes stay.
         left: u64,
     },
     /// The builds that will be reached differ from each other.

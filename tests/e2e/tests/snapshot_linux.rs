@@ -402,7 +402,7 @@ fn a_folders_rights_are_taken_back_by_its_path_alone() {
     assert_eq!((mode(&folders[0]), mode(&folders[1])), (0o700, before));
     assert_eq!(fs::read_to_string(&file).unwrap(), "patched a");
     let left = undo.json["warnings"].to_string();
-    assert!(left.contains("and 2 of its files stay"), "{left}");
+    assert!(left.contains("and 2 of its changes stay"), "{left}");
     world.plain(&["undo"]).ends(0);
     assert_eq!((mode(&folders[1]), fs::read_to_string(&file).unwrap()), (0o700, "later".to_owned()));
 }

@@ -43,7 +43,7 @@ fn one_file_of_a_run_is_taken_back_with_its_backup_and_a_warning_of_the_mixed_st
         "{warning}"
     );
     assert!(
-        warning.contains("and 9 of its files stay"),
+        warning.contains("and 9 of its changes stay"),
         "a new folder comes and goes with what is in it: {warning}"
     );
     // The rest, later: the run counts as undone only now.

@@ -38,12 +38,13 @@ const MUTATED: [Mutated; 2] = [
 /// What only another system would notice: the queue of the next reboot is Windows'.
 const ELSEWHERE: &str = "**/defer.rs";
 
-/// Looks at tonight's part of each package. Where the tool cannot be installed that is said, and nothing else.
+/// Whether the tool is here or can be installed.
+pub(crate) fn can_mutate() -> Result<(), String> {
+    TOOL.provide()
+}
+
+/// Looks at tonight's part of each package.
 pub(crate) fn mutants(seed: Seed) -> Result<(), String> {
-    if let Err(why) = TOOL.provide() {
-        println!("mutants are skipped: {why}");
-        return Ok(());
-    }
     let explained = Explained::from_page();
     // Each package to its end, whatever the one before has missed.
     let missed = MUTATED.map(|mutated| mutated.look(seed, &explained));

@@ -48,7 +48,7 @@ fn said(notice: &Notice) -> (u16, String) {
         Notice::PartlyUndone { of, left } => (
             4052,
             format!(
-                "only a part of the run {of} is taken back and {left} of its files stay as it left them: the product is in a mixed state; `backout undo {of}` takes back the rest"
+                "only a part of the run {of} is taken back and {left} of its changes stay: the product is in a mixed state; `backout undo {of}` takes back the rest"
             ),
         ),
         Notice::MixedBuilds { builds } => (4003, format!("the builds that will be reached differ: {}", names(builds))),
