@@ -680,3 +680,16 @@ fn what_cannot_be_guarded_is_refused_before_anything_is_begun() {
     let now = world.files();
     assert!(now == old);
 }
+
+#[test]
+fn what_a_service_writes_as_it_stops_keeps_nobody_from_going_back() {
+    let (world, old) = before();
+    let home = world.home.display();
+    // As it stops it writes one file of the product, removes another, and makes one.
+    let lines =
+        format!("echo stopped >>'{home}/live/b.conf'; rm -f '{home}/live/pid'; echo $$ >'{home}/live/last'");
+    world.services.hook("second", "stop", &lines);
+    let lines = format!("{GOOD}\necho 1 >\"$home/live/pid\"\nexit 1");
+    guard(&world, &[], &lines).ends(20);
+    is_before(&world, &old);
+}

@@ -8,7 +8,7 @@ use crate::{
     history,
     planner::{TOOL, steps},
     preflight, quiesce,
-    quiesce::Were,
+    quiesce::{Quiesce, Were},
     refusal::{PathFlag, Refusal},
     report::{Ending, RunReport},
     rollback,
@@ -21,12 +21,14 @@ use crate::{
 };
 use backout_disk::{Error, ErrorKind, durable, staging::name_of};
 use backout_journal::{Journal, Record, Status};
+use backout_machine::service::{ServiceError, Services};
 use backout_protocol::{
     Guard as Terms, Notice, Plan, RunId, Step,
     plan::{FORMAT, OnLocked, PlanKind, PlannedService, Tie},
     snapshot::{Entry, Snapshot},
 };
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     time::{Duration, Instant},
 };
@@ -74,8 +76,63 @@ impl Guard<'_> {
         RunReport { counts, window_ms, ..self.close(ending, Some(why)) }
     }
 
-    /// The run back, where there is anything to take back.
+    /// The run back, and its commands that outlive us are marked.
     fn inner(&self) -> Result<RunReport, Box<Ending>> {
+        // Those of a way back that died are waited for: a late stop would end what is to run.
+        let patience = Duration::from_secs(self.tx.plan.site.timeouts.stop.into());
+        let held = quiesce::mark_stops(self.tx, self.services, patience);
+        let _held = held.map_err(|why| Box::new(Ending::Unfinished(why)))?;
+        let run = self.in_any_case();
+        self.services.mark_stops(None);
+        run
+    }
+
+    /// Where services write into what goes back, as they stop or all the time, it is planned once more behind their end; if we
+    /// die in there, what they were before the installer is on record.
+    fn in_any_case(&self) -> Result<RunReport, Box<Ending>> {
+        match self.run_back() {
+            Err(ending) if is_unrest(&ending) => {
+                log::warn!("run {}: something goes on writing; its services stop first", self.tx.run);
+                self.in_quiet()
+            }
+            over => over,
+        }
+    }
+
+    /// The same with all services stopped. If it fails they run on, as they did.
+    fn in_quiet(&self) -> Result<RunReport, Box<Ending>> {
+        let failed = |why| {
+            let snapshot = self.terms.snapshot.clone();
+            Box::new(Ending::Stuck {
+                after: None,
+                why: Stuck::WayBackFailed { snapshot, why: Box::new(why) },
+            })
+        };
+        let plan = &self.running().map_err(|why| failed(Failure::Service(why)))?;
+        let issued = Cell::new(false);
+        let quiesce = Quiesce { plan, cancellable: false, ..self.quiesce(&issued) };
+        let ran = quiesce.states().map_err(failed)?;
+        let run = match quiesce.stop_all(&mut Vec::new()) {
+            Ok(()) => self.run_back(),
+            Err(why) => Err(failed(why)),
+        };
+        if run.is_err()
+            && let Err(why) = quiesce.resume(quiesce::ran(&ran), |_, _| Ok(()))
+        {
+            log::warn!("run {}: {why}", self.tx.run);
+        }
+        run
+    }
+
+    /// The guard's plan with its services and their companions as they are now.
+    fn running(&self) -> Result<Plan, ServiceError> {
+        let mut plan = self.tx.plan.clone();
+        plan.services = with_companions(named(&plan, self.services)?, self.services)?;
+        Ok(plan)
+    }
+
+    /// One run back, where there is anything to take back.
+    fn run_back(&self) -> Result<RunReport, Box<Ending>> {
         let snapshot = self.terms.snapshot.clone();
         let stuck = |why| Box::new(Ending::Stuck { after: None, why });
         let refused = |why: Refusal| stuck(Stuck::WayBack { snapshot: snapshot.clone(), why: Box::new(why) });
@@ -166,13 +223,8 @@ fn changes(
         goes: Some(&ours),
     };
     let mut restored = restore::everything(snapshot, &ground)?;
-    let mut named = Vec::new();
-    for service in plan.services.iter().filter(|s| s.tie == Tie::Named) {
-        let was = services.state(&service.name).map_err(Refusal::Service)?.was();
-        named.push(PlannedService { name: service.name.clone(), was, start: was.ran(), tie: service.tie });
-    }
-    let known =
-        std::mem::replace(&mut plan.services, with_companions(named, services).map_err(Refusal::Service)?);
+    let now = named(&plan, services).and_then(|named| with_companions(named, services));
+    let known = std::mem::replace(&mut plan.services, now.map_err(Refusal::Service)?);
     if let Some(were) = were {
         as_they_were(&mut plan.services, &known, were, services).map_err(Refusal::Service)?;
     }
@@ -193,6 +245,27 @@ fn changes(
     plan.request.start_all = false;
     plan.request.on_locked = OnLocked::Fail;
     Ok(plan)
+}
+
+/// The services that a plan names, as they are now.
+fn named(plan: &Plan, services: &dyn Services) -> Result<Vec<PlannedService>, ServiceError> {
+    let now = |s: &PlannedService| {
+        let was = services.state(&s.name)?.was();
+        Ok(PlannedService { name: s.name.clone(), was, start: was.ran(), tie: s.tie })
+    };
+    plan.services.iter().filter(|s| s.tie == Tie::Named).map(now).collect()
+}
+
+/// Whether a run back could not be because files did not stay as they were planned with.
+fn is_unrest(ending: &Ending) -> bool {
+    let Ending::Stuck { why, .. } = ending else { return false };
+    match why {
+        Stuck::WayBackFailed { why, .. } => matches!(**why, Failure::Drift { .. }),
+        Stuck::WayBack { why, .. } => {
+            matches!(**why, Refusal::Changing { .. } | Refusal::BeforeStop(Failure::Drift { .. }))
+        }
+        _ => false,
+    }
 }
 
 /// Plans taking a kept installer's work back: an undo like others, by the guard's snapshot.
