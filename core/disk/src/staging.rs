@@ -87,6 +87,8 @@ impl Staging {
             .map_err(|e| Error::io("make", &id, e))?;
         file.write_all(marker).map_err(|e| Error::io("write", &id, e))?;
         barrier::sync_file(&file).map_err(|e| Error::sync(&id, e))?;
+        // Now, as the way back may have to go on a full disk.
+        Self::drift(&folder)?;
         Ok(Self { folder })
     }
 
@@ -343,7 +345,7 @@ impl Staging {
         crate::durable::remove_tree(host, &name)
     }
 
-    /// Where drifted files go; made if need be.
+    /// Where drifted files go; made where it is not there.
     pub(crate) fn drift(folder: &Folder) -> Result<Folder, Error> {
         crate::durable::ensure_folder(folder, OsStr::new(DRIFT), 0o700)
     }

@@ -14,6 +14,7 @@ use crate::{
     refusal::Refusal,
     report::{Ending, RunReport},
     rollback::conclude,
+    stage::Stagings,
     state::{Locked, OpenRun, State, plain},
     tidy,
     transaction::Transaction,
@@ -189,6 +190,10 @@ fn go_on(
     let stagings = match (remedy, tidy::reopen(tx)) {
         (Remedy::DropStaging, found) if reading.status == Status::Begun => found.unwrap_or_default(),
         (_, Ok(stagings)) => stagings,
+        // Taken away by a run that ended before it was on the medium that it had.
+        (Remedy::DropStaging | Remedy::DropStagingAndResume, Err(Ok(_))) if tidy::is_untouched(tx) => {
+            Stagings::default()
+        }
         (_, Err(Ok(folder))) => return RunReport::of(Ending::Unfinished(Failure::NotMounted { folder })),
         (_, Err(Err(e))) => {
             return RunReport::of(Ending::Unfinished(Failure::Process { why: e.to_string() }));

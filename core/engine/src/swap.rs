@@ -62,16 +62,25 @@ pub(crate) fn backward(swap: &Swap, seen: &Sighting) -> Backward {
     let something = !(seen.slot.is_absent() && seen.old.is_absent());
     match swap.turn() {
         Turn::Alike => alike_backward(swap, seen),
+        // The same bytes under the name and in the slot: it was swapped, and somebody made it anew, with other rights maybe.
+        Turn::Exchange if seen.target == swap.before && seen.slot == swap.before => Backward::SetAside,
+        Turn::Vanish
+            if seen.target == swap.before && seen.slot == swap.before && !is_placeholder(&seen.slot) =>
+        {
+            Backward::SetAside
+        }
         Turn::Exchange | Turn::Vanish if seen.target == swap.before => Backward::Done,
+        // What waits in the slot was never swapped, whatever the name holds by now.
+        Turn::Exchange if seen.slot == swap.after && !saved => Backward::Leave,
+        Turn::Exchange if seen.slot == swap.after => Backward::SetAside,
         // Turns are atomic, so whatever lies in the slot is what the name held when it was swapped: even if somebody
         // wrote to it in the instant between the last look and the swap, that is what goes back.
         Turn::Exchange if something && seen.target == swap.after => Backward::Turn,
         Turn::Exchange if saved => Backward::SetAside,
-        Turn::Exchange if seen.slot == swap.after => Backward::Leave,
         Turn::Vanish if saved && seen.target.is_absent() => Backward::Turn,
-        Turn::Vanish if saved && !is_placeholder(&seen.slot) => Backward::SetAside,
         Turn::Vanish if is_placeholder(&seen.slot) => Backward::Leave,
-        Turn::Vanish if seen.target.is_absent() && something => Backward::Turn,
+        Turn::Vanish if something && seen.target.is_absent() => Backward::Turn,
+        Turn::Vanish if something => Backward::SetAside,
         Turn::Vanish if !seen.target.is_absent() => Backward::Leave,
         Turn::Exchange | Turn::Vanish => Backward::Lost,
         Turn::Appear if seen.target.is_absent() => Backward::Done,
@@ -233,6 +242,13 @@ mod tests {
             (&vanish, seen(x, ABSENT, ABSENT), O::InDoubt, B::Leave),
             (&vanish, seen(ABSENT, ABSENT, ABSENT), O::InDoubt, B::Lost),
             (&exchange, seen(a, x, ABSENT), O::Done, B::Turn),
+            // somebody copied the new file over one that was not swapped; behind the old file's way aside
+            (&exchange, seen(a, a, ABSENT), O::Done, B::Leave),
+            (&exchange, seen(a, a, b), O::Done, B::SetAside),
+            // made anew with the same bytes behind the swap; written to in the instant before it, and made anew
+            (&exchange, seen(b, b, ABSENT), O::InDoubt, B::SetAside),
+            (&vanish, seen(b, b, ABSENT), O::Turn, B::SetAside),
+            (&vanish, seen(x, file(4), ABSENT), O::InDoubt, B::SetAside),
             // not swapped; second name made; moved away; swapped; rewritten behind and before the swap; put back by a rename
             (&alike, seen(b, b, ABSENT), O::Turn, B::Done),
             (&alike, Sighting { same: Same::Old, ..seen(b, b, b) }, O::Turn, B::Done),

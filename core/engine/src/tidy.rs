@@ -9,11 +9,11 @@ use crate::{
     stage::Stagings,
     state::{Locked, plain, unusable},
     swap::holds_before_image,
-    transaction::{PLAN, Swap, Transaction, dressed, swaps},
+    transaction::{Host, PLAN, Swap, Transaction, dressed, swaps},
 };
-use backout_disk::{Error, ErrorKind, Folder, durable, staging::Staging};
+use backout_disk::{Error, ErrorKind, Folder, durable, fingerprint::fingerprint, staging::Staging};
 use backout_journal::{Journal, Record, Status};
-use backout_protocol::{HostPath, Plan, RunId, text::from_ron};
+use backout_protocol::{Fingerprint, HostPath, Plan, RunId, text::from_ron};
 use std::ffi::OsStr;
 
 /// Tidies up every run that is over, and forgets those that never began; not while another is open.
@@ -251,9 +251,9 @@ pub(crate) fn drop_staging(tx: &Transaction) -> Result<(), Error> {
 /// `should`: what each name should hold now.
 pub(crate) fn mounted(
     tx: &Transaction,
-    host: &crate::transaction::Host,
+    host: &Host,
     folder: &Folder,
-    should: fn(&Swap) -> backout_protocol::Fingerprint,
+    should: fn(&Swap) -> Fingerprint,
 ) -> Result<(), Error> {
     let mut expected = tx.swaps.iter().filter(|s| s.host() == *host && !should(s).is_absent()).peekable();
     if expected.peek().is_none() {
@@ -270,6 +270,22 @@ pub(crate) fn mounted(
         }
     }
     Err(Error::not_found("find the staged files in", folder.path()))
+}
+
+/// Whether every file of a run is as before and its volumes are here.
+pub(crate) fn is_untouched(tx: &Transaction) -> bool {
+    let old = |swap: &Swap| match (fingerprint(&swap.target), swap.before) {
+        // One that was to go away is still full: the files in it are swaps of their own.
+        (Ok(live), Fingerprint::Folder { .. }) => matches!(live, Fingerprint::Folder { .. }),
+        (Ok(live), before) => live == before,
+        (Err(_), _) => false,
+    };
+    // Where nothing was, nothing tells a volume from the empty folder that it is mounted on.
+    let is_here = |host: Host| {
+        tx.swaps.iter().any(|s| s.host() == host && !s.before.is_absent())
+            || tx.dressings.iter().any(|d| d.host() == host && d.open().is_ok())
+    };
+    tx.swaps.iter().all(old) && tx.hosts().into_iter().all(is_here)
 }
 
 /// The staging folders of a run that had staged everything. `Err(Ok(folder))`: its marker is not there, so its volume

@@ -317,8 +317,9 @@ impl Run<'_> {
             let (run, why) = (self.tx.run.clone(), Box::new(refusal));
             return Ending::Refused(Refusal::StillStaged { run, why });
         }
+        // Where the record is in doubt, what was staged goes all the same: every file is old, and a recovery sees that.
         match self.abandon(format!("{refusal:?}")) {
-            Ok(()) => Ending::Refused(refusal),
+            Ok(_) => Ending::Refused(refusal),
             Err(why) => Ending::Stuck { after: None, why },
         }
     }
@@ -333,8 +334,10 @@ impl Run<'_> {
             // On disk: `Opening` or a start. Everything is as it was; `recover` says so durably.
             return Ending::Unfinished(failure);
         }
-        if let Err(why) = self.abandon(failure.to_string()) {
-            return Ending::Stuck { after: Some(failure), why };
+        match self.abandon(failure.to_string()) {
+            Ok(true) => {}
+            Ok(false) => return Ending::Unfinished(failure),
+            Err(why) => return Ending::Stuck { after: Some(failure), why },
         }
         if self.issued.get() {
             Ending::PutBack(failure)
@@ -364,13 +367,11 @@ impl Run<'_> {
         }
     }
 
-    /// `Undone`. The staging folders go behind it; a journal that takes nothing more leaves that to the next verb.
-    fn abandon(&mut self, why: String) -> Result<(), Stuck> {
+    /// `Undone`: whether it is durable. The staging folders go behind it.
+    fn abandon(&mut self, why: String) -> Result<bool, Stuck> {
         tidy::sacred(self.tx)?;
-        if let Err(e) = self.journal.append(Record::Undone { why }) {
-            log::warn!("run {}: {}", self.tx.run, chain(&e));
-        }
-        Ok(())
+        let undone = self.journal.append(Record::Undone { why });
+        Ok(undone.inspect_err(|e| log::warn!("run {}: {}", self.tx.run, chain(e))).is_ok())
     }
 }
 

@@ -46,6 +46,37 @@ fn a_journal_that_was_lost_is_not_taken_for_nothing_done() {
 }
 
 #[test]
+fn what_was_staged_and_is_gone_is_missed_only_where_something_was_swapped() {
+    for swapped in [false, true] {
+        let world = match swapped {
+            true => killed::in_the_window().map(|(world, _)| world),
+            false => Some(World::small()),
+        };
+        let Some(world) = world else { return };
+        let before = world.files();
+        if !swapped {
+            world.services.kills("first", "stop");
+            world.rollback(&["--no-parent"]);
+        }
+        for left in snapshot::leftovers(&world.home) {
+            let left = world.home.join(left);
+            if left.is_dir() {
+                fs::remove_dir_all(left).unwrap();
+            }
+        }
+        let recovered = world.plain(&["recover"]);
+        if swapped {
+            recovered.ends(21);
+        } else {
+            assert_eq!(recovered.ends(0).json["outcome"], "rolled-back");
+            assert_eq!(world.running(), [true, true]);
+            world.plain(&["status"]).ends(0);
+        }
+        assert_eq!(world.files(), before);
+    }
+}
+
+#[test]
 fn giving_up_lists_every_file_with_its_digests() {
     let Some((world, _)) = killed::in_the_window() else { return };
     let before = world.files();
