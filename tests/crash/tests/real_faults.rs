@@ -158,6 +158,26 @@ fn a_medium_that_is_full_in_the_window_does_not_keep_the_run_from_its_end() {
     assert_eq!(side == Side::New, run.code == Some(0), "{run:?}");
 }
 
+#[test]
+fn a_file_that_its_service_rewrote_goes_back_where_there_is_no_room_for_one_more() {
+    let (world, old, _) = world();
+    let room = format!("10m,nr_inodes={}", tree(&world.home).len() + 200);
+    let Some(_mounted) = Mounted::over(&world.home, &room) else { return };
+    let (home, told) = (world.home.display(), world.path().join("told"));
+    let lines = format!(
+        "[ -e '{0}' ] || {{ touch '{0}'; echo mine >'{home}/live/a.conf'; n=0; \
+         while : >'{home}/fill-'$n; do n=$((n+1)); done 2>/dev/null; exit 1; }}",
+        told.display()
+    );
+    world.services.hook("second", "start", &lines);
+    let run = world.rollback(&[]).ends(20);
+    assert!(run.json["warnings"].to_string().contains("a.conf"), "{run:?}");
+    let fills = tree(&world.home).into_iter().filter(|p| p.to_string_lossy().contains("/fill-"));
+    assert!(fills.map(|fill| fs::remove_file(fill).unwrap()).count() > 10, "it was full");
+    assert_eq!(world.files(), old);
+    assert_eq!(world.running(), [true, true]);
+}
+
 /// Whether there is room for one more file nobody can tell before: free bytes say nothing of it. The first run has none for
 /// any, each other for one more, until there is enough.
 #[test]
