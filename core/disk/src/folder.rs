@@ -58,6 +58,8 @@ pub struct Stat {
     pub mode: u32,
     /// When its bytes changed last, in seconds and nanoseconds since 1970.
     pub modified: (i64, u32),
+    /// When it was made, which no program can change; `None`: nobody can tell for sure.
+    pub born: Option<(i64, u32)>,
     /// May not be changed at all.
     pub immutable: bool,
     /// May only be appended to.
@@ -105,6 +107,7 @@ impl Stat {
             owner: (raw.uid, raw.gid),
             mode: raw.mode & 0o7777,
             modified: raw.mtime,
+            born: raw.born,
             immutable: raw.immutable,
             append_only: raw.append_only,
             mount_root: raw.mount_root,

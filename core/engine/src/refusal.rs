@@ -315,8 +315,13 @@ pub enum Refusal {
         /// Which.
         path: HostPath,
     },
-    /// A target is a mount point of its own.
+    /// A target is a mount point of its own, or something is mounted on a folder that was not when its snapshot was taken.
     MountPoint {
+        /// Which.
+        path: HostPath,
+    },
+    /// Nothing is mounted on a folder any more that was a volume of its own when its snapshot was taken.
+    MountGone {
         /// Which.
         path: HostPath,
     },

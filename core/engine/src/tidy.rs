@@ -253,7 +253,7 @@ pub(crate) fn mounted(
     tx: &Transaction,
     host: &Host,
     folder: &Folder,
-    should: fn(&Swap) -> Fingerprint,
+    should: impl Fn(&Swap) -> Fingerprint,
 ) -> Result<(), Error> {
     let mut expected = tx.swaps.iter().filter(|s| s.host() == *host && !should(s).is_absent()).peekable();
     if expected.peek().is_none() {

@@ -237,6 +237,12 @@ pub enum Notice {
         /// What is wrong with it.
         why: String,
     },
+    /// New names of what was there before an installer ran, elsewhere or where the snapshot does not look: nobody has a copy, so
+    /// they stay.
+    OlderStays {
+        /// Each of them; of a folder and what lies in it the folder.
+        places: Vec<HostPath>,
+    },
     /// Names that came, or were changed, after an installer had ended in folders that were watched: nobody takes them away.
     CameSince {
         /// Which.

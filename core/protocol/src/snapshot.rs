@@ -42,6 +42,9 @@ pub struct Snapshot {
     /// Keys of the registry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub registry: Vec<SavedKey>,
+    /// The folders among them, or roots, that something is mounted on; `None`: nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mounts: Option<Vec<HostPath>>,
     /// Everything below the roots, a folder before what lies in it.
     pub entries: Vec<Entry>,
 }
@@ -230,6 +233,7 @@ mod tests {
             exclude: Vec::new(),
             services: Vec::new(),
             registry: Vec::new(),
+            mounts: None,
             entries: entries.into_iter().map(entry).collect(),
         }
     }

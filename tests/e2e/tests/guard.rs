@@ -13,6 +13,7 @@ use backout_e2e::{
 };
 use backout_kit::{
     Run, Running, ServerProtect, World,
+    call::have_parts,
     place::{can_be_immutable, chattr},
     process, snapshot,
 };
@@ -692,4 +693,35 @@ fn what_a_service_writes_as_it_stops_keeps_nobody_from_going_back() {
     let lines = format!("{GOOD}\necho 1 >\"$home/live/pid\"\nexit 1");
     guard(&world, &[], &lines).ends(20);
     is_before(&world, &old);
+}
+
+#[test]
+fn what_the_installer_mounted_is_not_the_products_and_nothing_in_it_goes() {
+    struct Mounted(PathBuf);
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+        }
+    }
+    if !have_parts() {
+        return;
+    }
+    let (world, old) = before();
+    let outside = world.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("precious"), "nobody has another").unwrap();
+    fs::hard_link(outside.join("precious"), outside.join("twice")).unwrap();
+    let sub = world.home.join("live/sub");
+    let lines = format!("{GOOD}\nmount --bind '{}' \"$home/live/sub\"\nexit 1", outside.display());
+    let mounted = Mounted(sub.clone());
+    let run = guard(&world, &[], &lines).ends(22);
+    assert!(run.json["error"]["message"].as_str().unwrap().contains("live/sub"), "{run:?}");
+    assert_eq!(world.plain(&["recover"]).ends(22).error_code(), "BKO-5110");
+    for name in ["precious", "twice"] {
+        assert_eq!(fs::read_to_string(outside.join(name)).unwrap(), "nobody has another");
+    }
+    drop(mounted);
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
+    is_before(&world, &old);
+    assert_eq!(fs::metadata(outside.join("precious")).unwrap().nlink(), 2);
 }

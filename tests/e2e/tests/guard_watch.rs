@@ -430,3 +430,34 @@ fn units_of_a_real_systemd_are_put_back_with_their_files() {
     assert!(now.1 == before.1, "{}", snapshot::differences(&now.1, &before.1).join("\n"));
     assert_eq!(machine.systemctl(&["show", "--value", "--property", "NeedDaemonReload", "first"]), "no");
 }
+
+#[test]
+fn what_was_there_before_is_no_installers_whatever_name_it_has_by_now() {
+    let (world, _) = before();
+    let (home, outside) = (world.home.clone(), world.path().join("outside"));
+    for folder in [home.join("data"), outside.clone()] {
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("table"), "nobody has another").unwrap();
+    }
+    let old = world.files();
+    // Older than the clocks of any file system are behind.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let lines = format!(
+        "mv \"$home/data\" \"$home/data.old\"; mv '{}/table' \"$home/live/table\"; \
+         mv \"$home/live/a.conf\" \"$home/live/a.old\"; echo more >>\"$home/live/a.old\"; echo new >\"$home/live/a.conf\"; \
+         echo new >\"$home/data.old/new\"; exit 1",
+        outside.display()
+    );
+    let run = guard(&world, &["--exclude", "data"], &lines).ends(20);
+    let told = warning(&run, "BKO-5196");
+    assert!(told.contains("data.old") && told.contains("live/table"), "{run:?}");
+    for kept in ["data.old/table", "live/table"] {
+        assert_eq!(fs::read_to_string(home.join(kept)).unwrap(), "nobody has another", "{kept}");
+    }
+    assert!(!home.join("data.old/new").exists() && !home.join("live/a.old").exists());
+    fs::rename(home.join("data.old"), home.join("data")).unwrap();
+    fs::remove_file(home.join("live/table")).unwrap();
+    let now = world.files();
+    assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
+    assert_eq!(world.running(), [true, true]);
+}

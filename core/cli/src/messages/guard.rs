@@ -56,6 +56,14 @@ fn unwatchable(why: Unwatchable) -> &'static str {
 pub(crate) fn watched(notice: &Notice) -> (u16, String) {
     let lines = |places: &[HostPath]| places.iter().map(|p| format!("\n  `{p}`")).collect::<String>();
     match notice {
+        Notice::OlderStays { places } => (
+            5196,
+            format!(
+                "these were there before the installer ran, elsewhere or where the snapshot does not look, and are in no copy; \
+                 they stay under the names that they have now:{}",
+                lines(places)
+            ),
+        ),
         Notice::CameSince { places } => (
             5140,
             format!(

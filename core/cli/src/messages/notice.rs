@@ -132,7 +132,8 @@ fn said(notice: &Notice) -> (u16, String) {
         | Notice::LearnedNoBackups { .. }
         | Notice::LearnedNoData { .. }
         | Notice::NotLearned { .. } => super::guard::learn::warned(notice),
-        Notice::CameSince { .. }
+        Notice::OlderStays { .. }
+        | Notice::CameSince { .. }
         | Notice::CameUnknown { .. }
         | Notice::CameNotWritten { .. }
         | Notice::Parted { .. }

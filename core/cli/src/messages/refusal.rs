@@ -323,6 +323,13 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("`{path}` is a mount point of its own"),
             "unmount it, or change the file where it comes from",
         ),
+        R::MountGone { path } => Said::new(
+            5195,
+            format!(
+                "`{path}` was a volume of its own when the snapshot was taken, and nothing is mounted on it now"
+            ),
+            "mount it again",
+        ),
         R::ReadOnly { path } => {
             Said::new(1045, format!("`{path}` lies on a read-only file system"), "mount it writable")
         }

@@ -39,6 +39,7 @@ pub(crate) struct Raw {
     pub gid: u32,
     pub mtime: (i64, u32),
     pub atime: (i64, u32),
+    pub born: Option<(i64, u32)>,
     pub immutable: bool,
     pub append_only: bool,
     pub mount_root: bool,
@@ -164,7 +165,7 @@ pub(crate) fn stat_handle(at: &Handle) -> io::Result<Raw> {
 }
 
 fn statx(at: &Handle, name: &OsStr, flags: AtFlags) -> io::Result<Raw> {
-    let x = rustix::fs::statx(at, name, flags, StatxFlags::BASIC_STATS)?;
+    let x = rustix::fs::statx(at, name, flags, StatxFlags::BASIC_STATS | StatxFlags::BTIME)?;
     let has = |a| x.stx_attributes.contains(a);
     Ok(Raw {
         mode: x.stx_mode.into(),
@@ -176,6 +177,8 @@ fn statx(at: &Handle, name: &OsStr, flags: AtFlags) -> io::Result<Raw> {
         gid: x.stx_gid,
         mtime: (x.stx_mtime.tv_sec, x.stx_mtime.tv_nsec),
         atime: (x.stx_atime.tv_sec, x.stx_atime.tv_nsec),
+        born: (x.stx_mask & StatxFlags::BTIME.bits() != 0)
+            .then_some((x.stx_btime.tv_sec, x.stx_btime.tv_nsec)),
         immutable: has(StatxAttributes::IMMUTABLE),
         append_only: has(StatxAttributes::APPEND),
         mount_root: has(StatxAttributes::MOUNT_ROOT),

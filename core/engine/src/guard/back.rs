@@ -1,6 +1,6 @@
 //! The way back: a run of its own to the snapshot, planned from the guard's records alone.
 
-use super::{Guard, Side, came::Came, drop_ins, holder, inplace, reserve};
+use super::{Guard, Side, drop_ins, holder, inplace, reserve, theirs::Theirs};
 use crate::{
     companions::{as_they_were, with_companions},
     faces::{Cancel, Faces},
@@ -13,7 +13,7 @@ use crate::{
     report::{Ending, RunReport},
     rollback,
     setting::Settings,
-    snapshot::{restore, settings, store},
+    snapshot::{mounts, restore, settings, store},
     state::{Locked, State},
     tidy,
     transaction::Transaction,
@@ -140,8 +140,10 @@ impl Guard<'_> {
         let faces = Faces { cancel: &never, ..self.faces };
         let state = self.locked.state();
         let saved = store::open(state, &self.terms.snapshot).map_err(&refused)?;
-        let came = Came::of(self.tx, self.terms);
-        let freed = inplace::clear(&saved, came.as_ref(), &name_of(&self.tx.run)).map_err(&refused)?;
+        // Before anything is removed, as what is mounted since is not the product's.
+        mounts::check(&saved).map_err(&refused)?;
+        let theirs = Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?;
+        let freed = inplace::clear(&saved, &theirs, &name_of(&self.tx.run)).map_err(&refused)?;
         // Again, as what was immutable kept it from going.
         if let Err(e) = reserve::release(self.tx) {
             log::warn!("run {}: {e}", self.tx.run);
@@ -150,8 +152,8 @@ impl Guard<'_> {
         settings::make_startable(&saved, self.services);
         let mut were = self.were.clone();
         let settings = Settings { registry: faces.registry, services: self.services };
-        let mut plan = changes(state, self.tx, came.as_ref(), &saved, settings, &never, Some(&mut were))
-            .map_err(&refused)?;
+        let mut plan =
+            changes(state, self.tx, &theirs, &saved, settings, &never, Some(&mut were)).map_err(&refused)?;
         plan.kind = PlanKind::Rollback;
         plan.guard = Some(self.tx.run.clone());
         plan.request.request_id = None;
@@ -199,7 +201,7 @@ impl Guard<'_> {
 fn changes(
     state: &State,
     tx: &Transaction,
-    came: Option<&Came>,
+    theirs: &Theirs,
     snapshot: &Snapshot,
     settings: Settings<'_>,
     cancel: &Cancel,
@@ -211,7 +213,7 @@ fn changes(
         return Err(Refusal::NothingPresent { profile: plan.profile.name });
     };
     let listed = BTreeMap::new();
-    let ours = |entry: &Entry| came.is_none_or(|came| came.has(entry));
+    let goes = |entry: &Entry| theirs.has(entry);
     let ground = restore::Ground {
         state,
         cancel,
@@ -220,7 +222,7 @@ fn changes(
         otherwise: &component,
         settings,
         insists: were.is_some(),
-        goes: Some(&ours),
+        goes: Some(&goes),
     };
     let mut restored = restore::everything(snapshot, &ground)?;
     let now = named(&plan, services).and_then(|named| with_companions(named, services));
@@ -239,7 +241,7 @@ fn changes(
     plan.keep_clear = restored.keep_clear;
     plan.left_alone = restored.left_alone;
     plan.notices = restored.notices;
-    plan.notices.extend(came.and_then(|came| came.notice(restored.stay)));
+    plan.notices.extend(theirs.notices(restored.stay, snapshot));
     plan.format = FORMAT;
     plan.tool = TOOL.to_owned();
     plan.request.start_all = false;
@@ -284,9 +286,9 @@ pub(crate) fn undo(
     }
     let services = quiesce::open_trusted(&tx.plan)?;
     let snapshot = store::open(state, &terms.snapshot)?;
-    let came = Came::of(tx, terms);
+    let theirs = Theirs::of(tx, terms, &snapshot)?;
     let settings = Settings { registry: faces.registry, services: services.as_ref() };
-    let mut plan = changes(state, tx, came.as_ref(), &snapshot, settings, faces.cancel, None)?;
+    let mut plan = changes(state, tx, &theirs, &snapshot, settings, faces.cancel, None)?;
     let stopped = plan.services.iter().filter(|s| !s.was.ran() && s.tie == Tie::Named);
     let stopped = stopped
         .map(|s| Notice::FoundStopped { service: s.name.clone(), start: services.start_hint(&s.name) });

@@ -113,7 +113,7 @@ fn parsed(bytes: &[u8]) -> Came {
 }
 
 /// Every name below the snapshot's folders that it does not have, or not as what it is now.
-fn new_names(snapshot: &Snapshot) -> Result<Vec<Entry>, Refusal> {
+pub(super) fn new_names(snapshot: &Snapshot) -> Result<Vec<Entry>, Refusal> {
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
     let key = |path: &RelPath| snapshot.names.path_key(path.as_path());
     let saved: BTreeMap<(usize, String), Kind> =

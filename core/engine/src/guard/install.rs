@@ -1,6 +1,6 @@
 //! Lets the installer go, and waits for its end.
 
-use super::{Guard, OUTPUT, POLL, Side, came, holder, release, reserve, until_ready};
+use super::{Guard, OUTPUT, POLL, Side, came, holder, release, reserve, theirs, until_ready};
 use crate::{
     faces::Faces,
     failure::{Failure, Stuck},
@@ -169,7 +169,8 @@ impl Guard<'_> {
         let snapshot = store::open(locked.state(), &self.terms.snapshot).map_err(Shut::Refused)?;
         let before = |failure: Failure| Shut::Refused(Refusal::BeforeStop(failure));
         self.were = self.states().map_err(before)?;
-        came::begin(self.tx, self.terms).map_err(|e| before(Failure::Process { why: e.to_string() }))?;
+        let begun = came::begin(self.tx, self.terms).and_then(|()| theirs::begin(self.tx, &snapshot));
+        begun.map_err(|e| before(Failure::Process { why: e.to_string() }))?;
         let words = self.terms.argv.iter().take(MOST_WORDS).map(|word| encode(word.0.as_os_str()));
         let words = words.map(|word| word.chars().take(MOST_LETTERS).collect::<String>());
         let mut room = MOST_BYTES;
@@ -269,6 +270,11 @@ impl Guard<'_> {
             return self.report(Ending::Unfinished(failure), true);
         }
         if self.terms.codes.wants_a_reboot(&exit) {
+            // Hours may go by until then: what comes meanwhile is nobody's to take away. What its rest behind the reboot makes
+            // stays with that, and is named.
+            if let Err(why) = self.write_down() {
+                log::warn!("run {}: what came is not written down: {why}", self.tx.run);
+            }
             return self.report(Ending::RebootPending(Failure::Installer(exit)), true);
         }
         self.conclude(&exit)

@@ -28,6 +28,7 @@ mod judge;
 mod learn;
 mod reserve;
 mod settle;
+mod theirs;
 mod ticket;
 mod waiter;
 pub mod watch;

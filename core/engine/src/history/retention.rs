@@ -8,10 +8,10 @@ use crate::{
     refusal::Refusal,
     state::{Locked, State, plain},
     tidy,
-    transaction::{Host, Transaction},
+    transaction::{Host, Swap, Transaction},
 };
 use backout_disk::{Error, Folder, durable, staging::name_of};
-use backout_protocol::RunId;
+use backout_protocol::{Fingerprint, RunId};
 use std::ffi::OsStr;
 
 /// How the name of a run begins whose records are being removed.
@@ -45,13 +45,15 @@ pub struct Pruned {
 }
 
 impl Retention {
-    /// The runs whose time is over at `now`, oldest first. Runs that were put back are counted by themselves, so that
-    /// failed attempts push no before-images out; a run that was given up or cannot be read is nobody's to remove.
+    /// The runs whose time is over at `now`, oldest first. Runs that were put back, and the ways back of guards, are counted by
+    /// themselves, so that failed attempts push no before-images out; a run that was given up or cannot be read is nobody's to
+    /// remove.
     fn over<'a>(&self, newest_first: &'a [Entry], now: u64) -> Vec<&'a Entry> {
         let mut over = Vec::new();
         for committed in [true, false] {
+            let of_guard = |e: &Entry| e.plan.as_ref().is_some_and(|plan| plan.guard.is_some());
             let kind = newest_first.iter().filter(|e| match e.fate {
-                Fate::Committed => committed,
+                Fate::Committed => committed != of_guard(e),
                 Fate::Undone { .. } => !committed,
                 Fate::Open(_) | Fate::Abandoned | Fate::Unreadable { .. } => false,
             });
@@ -90,12 +92,13 @@ fn remove(locked: &Locked, run: &RunId) -> Result<(), Error> {
     let history = locked.state().history()?;
     let folder = history.open_below(&plain(run.as_str()))?;
     let here = folder.path().to_owned();
-    let (_, tx) = super::read(locked.state(), run)
+    let (reading, tx) = super::read(locked.state(), run)
         .ok()
         .flatten()
         .ok_or_else(|| Error::unsupported("read", &here, "its records have changed"))?;
     // All of them first: a run whose volume is away stays as it is.
-    let hosts = tx.hosts().iter().map(|host| reach(&tx, host)).collect::<Result<Vec<_>, _>>()?;
+    let should = |swap: &Swap| if reading.status.is_committed() { swap.after } else { swap.before };
+    let hosts = tx.hosts().iter().map(|host| reach(&tx, host, should)).collect::<Result<Vec<_>, _>>()?;
     for host in hosts {
         durable::remove_tree(&host, &name_of(run))?;
     }
@@ -119,10 +122,10 @@ pub(crate) fn sweep(locked: &Locked) -> Result<(), Error> {
 
 /// The folder that holds one of the run's. One that is not there may be on a volume that is away: then the run stays,
 /// as nothing of ours may ever lie anywhere without its journal.
-fn reach(tx: &Transaction, host: &Host) -> Result<Folder, Error> {
+fn reach(tx: &Transaction, host: &Host, should: impl Fn(&Swap) -> Fingerprint) -> Result<Folder, Error> {
     let folder = host.open()?;
     if folder.stat(&name_of(&tx.run))?.is_none() {
-        tidy::mounted(tx, host, &folder, |swap| swap.after)?;
+        tidy::mounted(tx, host, &folder, should)?;
     }
     Ok(folder)
 }
@@ -130,7 +133,7 @@ fn reach(tx: &Transaction, host: &Host) -> Result<Folder, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backout_protocol::HostPath;
+    use backout_protocol::{HostPath, Plan};
 
     fn run(n: u64) -> RunId {
         ulid::Ulid::from_parts(n, u128::from(n)).to_string().to_ascii_lowercase().parse().unwrap()
@@ -172,6 +175,12 @@ mod tests {
         let mut entries: Vec<Entry> = (2..12).rev().map(|n| entry(n, 99, undone())).collect();
         entries.push(entry(1, 99, Fate::Committed));
         entries.push(entry(0, 99, Fate::Abandoned));
+        assert_eq!(over(&entries, Retention::default()), [run(2), run(3), run(4), run(5), run(6)]);
+        // What the way back of a guard took away is not what anybody would go back to.
+        for entry in entries.iter_mut().filter(|e| matches!(e.fate, Fate::Undone { .. })) {
+            entry.fate = Fate::Committed;
+            entry.plan = Some(Plan { guard: Some(run(99)), ..crate::blank::plan() });
+        }
         assert_eq!(over(&entries, Retention::default()), [run(2), run(3), run(4), run(5), run(6)]);
     }
 }

@@ -53,6 +53,7 @@ fn tree(roots: &[&str], names: NameRule, files: &[(usize, &str, &str)]) -> Snaps
         exclude: vec!["*.cache".to_owned()],
         services: Vec::new(),
         registry: Vec::new(),
+        mounts: None,
         entries,
     }
 }

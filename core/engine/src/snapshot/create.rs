@@ -204,6 +204,7 @@ fn fill(
         exclude: exclude.globs().to_vec(),
         services: wish.services.clone(),
         registry: wish.registry.clone(),
+        mounts: Some(inventory.mounts),
         entries: inventory.entries,
     };
     let text = to_ron(&snapshot)

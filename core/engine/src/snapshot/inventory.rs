@@ -26,6 +26,8 @@ pub(crate) struct Inventory<'a> {
     pub hidden: Vec<(usize, RelPath)>,
     /// Folders on another file system than their root, or with something mounted on them.
     pub elsewhere: Vec<(usize, RelPath)>,
+    /// What is mounted on these, roots among them.
+    pub mounts: Vec<HostPath>,
     /// Names of which nothing is kept.
     pub contentless: Vec<Place>,
     /// Copies that do not have all that their originals have: the first, what it is, and how many there are.
@@ -51,6 +53,7 @@ impl<'a> Inventory<'a> {
             entries: Vec::new(),
             hidden: Vec::new(),
             elsewhere: Vec::new(),
+            mounts: Vec::new(),
             contentless: Vec::new(),
             poorer: None,
         }
@@ -79,7 +82,11 @@ impl<'a> Inventory<'a> {
             ErrorKind::NotFound => Refusal::FolderMissing { path: path.clone() },
             _ => look::refusal(e),
         })?;
-        let dev = folder.stat_self().map_err(look::refusal)?.identity.0;
+        let stat = folder.stat_self().map_err(look::refusal)?;
+        let dev = stat.identity.0;
+        if stat.mount_root {
+            self.mounts.push(path.clone());
+        }
         let facts = self.tree(&At { number, dev, path }, &folder, None, to)?;
         Ok(Root { path: path.clone(), facts })
     }
@@ -96,6 +103,9 @@ impl<'a> Inventory<'a> {
             let stat = folder.stat_self().map_err(look::refusal)?;
             if stat.mount_root || stat.identity.0 != at.dev {
                 self.elsewhere.push((at.number, rel.clone()));
+            }
+            if stat.mount_root {
+                self.mounts.push(HostPath(folder.path().to_owned()));
             }
         }
         for entry in folder.entries().map_err(look::refusal)? {

@@ -10,6 +10,7 @@ mod create;
 pub mod diff;
 pub mod exclude;
 pub(crate) mod inventory;
+pub(crate) mod mounts;
 pub(crate) mod restore;
 pub mod retention;
 pub mod settings;

@@ -3,7 +3,7 @@
 //! The whole of it, where the snapshot is the only source that was named: then also what came since goes away. Or the
 //! files of some components alone: those of their lists, and those that their plugins know of.
 
-use super::{diff::differing, exclude::Exclude, inventory::Inventory, store, verify};
+use super::{diff::differing, exclude::Exclude, inventory::Inventory, mounts, store, verify};
 use crate::{
     faces::Cancel,
     load::Job,
@@ -102,6 +102,7 @@ pub(crate) fn everything(snapshot: &Snapshot, ground: &Ground<'_>) -> Result<Res
     for (number, root) in snapshot.roots.iter().enumerate() {
         roots.push(inventory.take(number, &root.path, None)?);
     }
+    mounts::are_as_then(snapshot, &inventory.mounts)?;
     let saved = snapshot.entries.iter().collect();
     let reach = Reach::Everything(&inventory.hidden);
     let mut restored = restore(snapshot, &saved, &inventory.entries, &roots, reach, ground)?;

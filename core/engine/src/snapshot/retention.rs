@@ -229,6 +229,7 @@ mod tests {
             exclude: Vec::new(),
             services: Vec::new(),
             registry: Vec::new(),
+            mounts: None,
             entries: Vec::new(),
         };
         Stored { id, folder: HostPath("/s".into()), pinned, snapshot: Ok(snapshot) }

@@ -121,6 +121,8 @@ fn raw(handle: BorrowedHandle<'_>) -> io::Result<Raw> {
         uid: 0,
         gid: 0,
         mtime: moment(whole(info.ftLastWriteTime.dwHighDateTime, info.ftLastWriteTime.dwLowDateTime)),
+        // Installers and archives set it.
+        born: None,
         immutable: false,
         append_only: false,
         mount_root: false,

@@ -51,6 +51,7 @@ pub(crate) struct Raw {
     pub uid: u32,
     pub gid: u32,
     pub mtime: (i64, u32),
+    pub born: Option<(i64, u32)>,
     pub immutable: bool,
     pub append_only: bool,
     /// A volume mounted on a folder is a reparse point, and so a link.

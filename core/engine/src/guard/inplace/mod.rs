@@ -10,7 +10,7 @@
 
 mod free;
 
-use super::{came::Came, root_folder};
+use super::{root_folder, theirs::Theirs};
 use crate::{
     refusal::Refusal,
     snapshot::{Exclude, differing, store},
@@ -29,18 +29,13 @@ use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 /// What a name ends in that was in the way and moved aside, and a number.
 const ASIDE: &str = ".in-the-way-";
 
-/// Does it for everything that the snapshot covers. `came`: what is the installer's; `None`: all that is new.
-/// `reserve`: the name of the folder that holds the guard's space. Gives what a
+/// Does it for everything that the snapshot covers. `theirs`: what is the installer's. `reserve`: the name of the folder that holds the guard's space. Gives what a
 /// person should know of it.
 ///
 /// # Errors
 /// What cannot be looked at or removed.
-pub(super) fn clear(
-    snapshot: &Snapshot,
-    came: Option<&Came>,
-    reserve: &OsStr,
-) -> Result<Vec<Notice>, Refusal> {
-    let foreign = came.map(|came| came.foreign(snapshot)).transpose()?.unwrap_or_default();
+pub(super) fn clear(snapshot: &Snapshot, theirs: &Theirs, reserve: &OsStr) -> Result<Vec<Notice>, Refusal> {
+    let foreign = theirs.foreign(snapshot)?;
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
     let freed = Freed::default();
     for (number, root) in snapshot.roots.iter().enumerate() {
