@@ -104,6 +104,22 @@ fn reading_verbs_find_nothing_open_and_make_no_state_folder() {
     object(&["profile", "show", "nonsense", "--json"], 10);
 }
 
+#[test]
+fn a_dry_run_makes_no_state_folder_and_refuses_as_the_verb_does() {
+    let code =
+        |verb: &[&str]| object(&[verb, &["--dry-run", "--json"]].concat(), 10)["error"]["code"].clone();
+    assert_eq!(code(&["confirm"]), "BKO-5181");
+    assert_eq!(code(&["confirm", "nosuch"]), "BKO-5182");
+    for verb in ["pin", "unpin", "drop"] {
+        assert_eq!(code(&["snapshot", verb, "nosuch"]), "BKO-1120", "{verb}");
+    }
+    assert_eq!(code(&["plugin", "trust", "nosuch"]), "BKO-1150");
+    // Whether it could be installed here is this machine's to say.
+    for verb in ["install", "remove"] {
+        call(&["boot", verb, "--dry-run"]);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_closed_or_full_terminal_changes_nothing() {
