@@ -403,6 +403,9 @@ pub(crate) enum Verb {
     Confirm {
         /// Which run, or as much of its id's beginning as no other has [default: the one that waits].
         id: Option<String>,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Is the process that takes back what nobody confirms; it is told the rest by whoever has started it.
     #[command(name = GUARD_WAITER, hide = true)]
@@ -484,6 +487,9 @@ pub(crate) enum SnapshotVerb {
         /// With `--watch`: a key of the registry, `HKLM\SOFTWARE\Vendor\Product`; may be given more than once.
         #[arg(long, value_name = "KEY", num_args = 1.., conflicts_with = "profile")]
         registry: Vec<String>,
+        /// Only say how much would be set aside.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Lists them, newest first.
     List,
@@ -508,16 +514,25 @@ pub(crate) enum SnapshotVerb {
     Pin {
         /// Which.
         id: String,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Lets one go by the rule again.
     Unpin {
         /// Which.
         id: String,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Removes one.
     Drop {
         /// Which.
         id: String,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -525,9 +540,17 @@ pub(crate) enum SnapshotVerb {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub(crate) enum BootVerb {
     /// Makes this program settle this state folder at boot.
-    Install,
+    Install {
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Takes it away.
-    Remove,
+    Remove {
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Says whether it is there; ends 31 if it is not.
     Status,
 }
@@ -632,11 +655,17 @@ pub(crate) enum PluginVerb {
         /// The digest that it must have, as whoever made it says.
         #[arg(long, value_name = "HEX")]
         sha256: Option<String>,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Takes the pin of one away.
     Untrust {
         /// Its id, or its library.
         plugin: PathBuf,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Lets one plan on a machine in a file. Changes nothing.
     Plan(PluginPlan),
@@ -748,8 +777,15 @@ mod tests {
             "rollback p --from snapshot:01jd --from a=snapshot:01jd",
             "report ID -o FILE.html",
             "explain BKO-1001",
-            "plugin trust --sha256 00 f",
-            "plugin untrust x",
+            "plugin trust --sha256 00 f --dry-run",
+            "plugin untrust x --dry-run",
+            "boot install --dry-run",
+            "boot remove --dry-run",
+            "confirm --dry-run",
+            "snapshot create p --dry-run",
+            "snapshot pin 01jd --dry-run",
+            "snapshot unpin 01jd --dry-run",
+            "snapshot drop 01jd --dry-run",
             "plugin show x.so",
             "profile new x",
             "profile schema",

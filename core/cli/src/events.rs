@@ -19,10 +19,10 @@ pub(crate) fn wanted(verb: &Verb) -> Option<&'static str> {
         Verb::Undo { dry_run: false, .. } => Some("undo"),
         Verb::Commit { dry_run: false, .. } => Some("commit"),
         Verb::Recover { dry_run: false, .. } => Some("recover"),
-        Verb::Confirm { .. } => Some("confirm"),
+        Verb::Confirm { dry_run: false, .. } => Some("confirm"),
         Verb::Guard(wish) if !wish.dry_run => Some("guard"),
-        Verb::Boot { verb: BootVerb::Install } => Some("boot install"),
-        Verb::Boot { verb: BootVerb::Remove } => Some("boot remove"),
+        Verb::Boot { verb: BootVerb::Install { dry_run: false } } => Some("boot install"),
+        Verb::Boot { verb: BootVerb::Remove { dry_run: false } } => Some("boot remove"),
         Verb::Install { .. } => Some("install"),
         _ => None,
     }

@@ -135,7 +135,7 @@ fn misread(error: &clap::Error) -> Option<(Answer, Option<Json>)> {
         return None;
     }
     if error.kind() == K::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Some((Answer::usage(messages::usage::usage("no command is given")), None));
+        return Some((Answer::usage(messages::usage::usage("no command is given")), wants_json()));
     }
     let text = error.render().to_string();
     let text = text.split(" [subcommands:").next().unwrap_or(&text).to_owned();

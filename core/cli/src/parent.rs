@@ -15,17 +15,18 @@ use crate::{
     session::{Session, after},
     signals, terminal,
 };
-use backout_engine::{Ending, Observer, Refusal, RunReport, State, recover, window::Extent};
+use backout_engine::{Cancel, Ending, Observer, Refusal, RunReport, State, recover, window::Extent};
 use backout_protocol::{Outcome, RunId};
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader, Write},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -133,36 +134,21 @@ struct Attended {
     begun: Option<RunId>,
 }
 
-/// Shows what the worker tells until it has ended.
+/// Shows what the worker tells until it has ended, and passes on what asks us to stop.
 fn attend(session: &Session, child: &mut Child) -> Attended {
-    let mut answers = child.stdin.take();
+    let answers = child.stdin.take();
     let ended = Arc::new(AtomicBool::new(false));
     let frames = listen(child, Arc::clone(&ended));
-    let (mut passed, mut drained) = (false, None);
-    let (mut end, mut begun) = (None, None);
-    loop {
-        if session.cancel.requested().is_some() && !passed {
-            passed = true;
-            signals::interrupt(child);
-        }
-        match frames.recv_timeout(LOOK) {
-            Ok(Frame::Answer(answer)) => end = Some(End::Answered(answer)),
-            Ok(Frame::Panicked(why)) => end = Some(End::Panicked(why)),
-            Ok(Frame::Ask(question)) => reply(session, &mut answers, &question, &ended),
-            Ok(Frame::Out(line)) => terminal::out(&line),
-            Ok(Frame::Err(line)) => terminal::err(&line),
-            Ok(Frame::Log { level, target, text }) => logging::of_worker(&level, &target, &text),
-            Ok(Frame::Begun(run)) => begun = Some(run),
-            Ok(Frame::Event(event)) => session.progress.event(&event),
-            Err(RecvTimeoutError::Disconnected) => break,
-            // Something that the worker started may hold its output open after its end.
-            Err(RecvTimeoutError::Timeout) => match (child.try_wait(), drained) {
-                (Ok(Some(_)), None) => drained = after(DRAIN),
-                (Ok(Some(_)), Some(until)) if Instant::now() >= until => break,
-                _ => {}
-            },
-        }
-    }
+    let worker = Mutex::new(&mut *child);
+    let (shown, over) = mpsc::channel();
+    let (end, begun) = thread::scope(|scope| {
+        // Gone with its scope, also by a panic: then nothing is passed on any more.
+        let _shown: Sender<()> = shown;
+        let (cancel, worker) = (&session.cancel, &worker);
+        // Apart: what is shown waits for a reader that is slow or asleep.
+        scope.spawn(move || pass_on(cancel, worker, &over));
+        show(session, worker, answers, &frames, &ended)
+    });
     let end = match (end, child.wait()) {
         (Some(end), _) => end,
         (None, Ok(status)) => End::Died(status),
@@ -171,11 +157,65 @@ fn attend(session: &Session, child: &mut Child) -> Attended {
     Attended { end, begun }
 }
 
+/// The worker, for whoever looks at it.
+fn at<'a, 'c>(worker: &'a Mutex<&'c mut Child>) -> MutexGuard<'a, &'c mut Child> {
+    worker.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Passes on what asks us to stop, until `over`: that somebody asks, and that the system ends us, each once, since a worker
+/// that was asked may still have to know of its end.
+fn pass_on(cancel: &Cancel, worker: &Mutex<&mut Child>, over: &Receiver<()>) {
+    let mut passed = None;
+    while over.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+        let asked = cancel.requested().map(|_| cancel.ends_the_process());
+        if asked == passed {
+            continue;
+        }
+        passed = asked;
+        let mut worker = at(worker);
+        // The number of one that was reaped may be another's.
+        if matches!(worker.try_wait(), Ok(None)) {
+            signals::interrupt(&worker, cancel);
+        }
+    }
+}
+
+/// Shows what the worker tells until it says nothing more: its answer, if it gave one, and the run that it told of.
+fn show(
+    session: &Session,
+    worker: &Mutex<&mut Child>,
+    mut answers: Option<ChildStdin>,
+    frames: &Receiver<Frame>,
+    ended: &AtomicBool,
+) -> (Option<End>, Option<RunId>) {
+    let (mut drained, mut end, mut begun) = (None, None, None);
+    loop {
+        match frames.recv_timeout(LOOK) {
+            Ok(Frame::Answer(answer)) => end = Some(End::Answered(answer)),
+            Ok(Frame::Panicked(why)) => end = Some(End::Panicked(why)),
+            Ok(Frame::Ask(question)) => reply(session, &mut answers, &question, ended),
+            Ok(Frame::Out(line)) => terminal::out(&line),
+            Ok(Frame::Err(line)) => terminal::err(&line),
+            Ok(Frame::Log { level, target, text }) => logging::of_worker(&level, &target, &text),
+            Ok(Frame::Begun(run)) => begun = Some(run),
+            Ok(Frame::Event(event)) => session.progress.event(&event),
+            Err(RecvTimeoutError::Disconnected) => break,
+            // Something that the worker started may hold its output open after its end.
+            Err(RecvTimeoutError::Timeout) => match (at(worker).try_wait(), drained) {
+                (Ok(Some(_)), None) => drained = after(DRAIN),
+                (Ok(Some(_)), Some(until)) if Instant::now() >= until => break,
+                _ => {}
+            },
+        }
+    }
+    (end, begun)
+}
+
 /// What the worker says, as it says it. What is no frame was printed by somebody else in its process.
 fn listen(child: &mut Child, ended: Arc<AtomicBool>) -> Receiver<Frame> {
     let (sender, frames) = mpsc::channel();
     if let Some(output) = child.stdout.take() {
-        std::thread::spawn(move || {
+        thread::spawn(move || {
             let lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
             for line in lines.filter(|line| !line.is_empty()) {
                 match serde_json::from_slice(&line) {
@@ -223,7 +263,7 @@ fn settle(session: &Session, whose: &recover::Whose, how: &How, verb: &Verb) -> 
             Some(RunReport { ending: Ending::Refused(Refusal::Locked { .. }), .. })
                 if until.is_none_or(|u| Instant::now() < u) =>
             {
-                std::thread::sleep(LOOK);
+                thread::sleep(LOOK);
             }
             report => break report,
         }
@@ -360,5 +400,29 @@ mod tests {
             assert_eq!((code, outcome), (21, Outcome::Unfinished));
             assert!(error.contains(how), "{error}");
         }
+    }
+
+    /// A worker that says which signal it gets.
+    #[cfg(unix)]
+    #[test]
+    fn a_worker_that_was_asked_to_stop_still_hears_that_the_system_ends_it() {
+        let lines = "trap 'echo asked' INT; trap 'echo ended' TERM; echo ready; while :; do sleep 0.01; done";
+        let mut child = Command::new("sh").args(["-c", lines]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert_eq!(said.next().unwrap(), "ready");
+        let (asks, ends) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let cancel = Cancel::new(Arc::clone(&asks), None).ended_by(Arc::clone(&ends));
+        let (shown, over) = mpsc::channel::<()>();
+        let worker = Mutex::new(&mut child);
+        thread::scope(|scope| {
+            let (cancel, worker, _shown) = (&cancel, &worker, shown);
+            scope.spawn(move || pass_on(cancel, worker, &over));
+            for (signal, word) in [(asks, "asked"), (ends, "ended")] {
+                signal.store(true, Ordering::SeqCst);
+                assert_eq!(said.next().unwrap(), word);
+            }
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }

@@ -98,7 +98,7 @@ impl Session {
         Self {
             plugins: Plugins::new(plugin_folders(&global), global.pinning(), hosting(&global)),
             progress: Progress::new(global.json, global.quiet),
-            cancel: Cancel::new(signals::flag(), deadline),
+            cancel: Cancel::new(signals::flag(), deadline).ended_by(signals::ended()),
             state,
             global,
         }

@@ -50,7 +50,14 @@ fn what_is_not_in_this_version_says_so_in_text_and_in_json_wherever_the_flag_sta
 fn usage_errors_help_and_version_are_one_object_too() {
     for words in [
         &["--json"][..],
+        &["--json=stream"],
+        &["--json", "plugin"],
+        &["--json=stream", "profile"],
+        &["snapshot", "--json"],
+        &["boot", "--json=stream"],
         &["nonsense", "--json"],
+        &["--json", "help", "nonsense"],
+        &["help", "status", "--json"],
         &["status", "--json=nonsense"],
         &["plan", "--json"],
         &["plan", "P", "--set", "nonsense", "--json"],
@@ -62,6 +69,10 @@ fn usage_errors_help_and_version_are_one_object_too() {
         assert_eq!(object(words, 64)["error"]["code"], "BKO-9001", "{words:?}");
     }
     assert!(object(&["--version", "--json"], 0)["data"]["help"].as_str().unwrap().starts_with("backout "));
+    assert!(
+        object(&["--json", "help", "plugin"], 0)["data"]["help"].as_str().unwrap().contains("untrust"),
+        "a verb's own help"
+    );
     assert!(
         object(&["plan", "--help", "--json"], 0)["data"]["help"].as_str().unwrap().contains("--component")
     );
@@ -76,7 +87,7 @@ fn a_changing_verb_without_terminal_and_without_yes_is_refused_at_once() {
 #[test]
 fn times_beyond_all_clocks_are_no_bug() {
     let longest = u64::MAX.to_string();
-    for flag in ["--timeout", "--lock-timeout"] {
+    for flag in ["--timeout", "--lock-timeout", "--plugin-timeout"] {
         assert_eq!(object(&["status", flag, &longest, "--json"], 0)["outcome"], "done", "{flag}");
     }
     object(&["verify", "nonsense", "--watch", &longest, "--json"], 10);
@@ -91,6 +102,22 @@ fn reading_verbs_find_nothing_open_and_make_no_state_folder() {
     assert_eq!(listed["data"]["profiles"][0]["name"], "serverprotect-5.8-patch3");
     object(&["profile", "show", "serverprotect-5.8-patch3", "--json"], 0);
     object(&["profile", "show", "nonsense", "--json"], 10);
+}
+
+#[test]
+fn a_dry_run_makes_no_state_folder_and_refuses_as_the_verb_does() {
+    let code =
+        |verb: &[&str]| object(&[verb, &["--dry-run", "--json"]].concat(), 10)["error"]["code"].clone();
+    assert_eq!(code(&["confirm"]), "BKO-5181");
+    assert_eq!(code(&["confirm", "nosuch"]), "BKO-5182");
+    for verb in ["pin", "unpin", "drop"] {
+        assert_eq!(code(&["snapshot", verb, "nosuch"]), "BKO-1120", "{verb}");
+    }
+    assert_eq!(code(&["plugin", "trust", "nosuch"]), "BKO-1150");
+    // Whether it could be installed here is this machine's to say.
+    for verb in ["install", "remove"] {
+        call(&["boot", verb, "--dry-run"]);
+    }
 }
 
 #[cfg(target_os = "linux")]

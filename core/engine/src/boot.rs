@@ -82,14 +82,10 @@ pub fn status(exe: &Path, state: &Path) -> Result<BootRecovery, Refusal> {
 pub fn install(exe: &Path, state: &Path) -> Result<bool, Refusal> {
     // The units name it, and its folder must be there for them to see that there is nothing to do.
     drop(State::lock(state)?);
-    check_trust(exe, Trusted::Program)?;
-    let state = crate::hold::real(state);
-    match status(exe, &state)? {
-        BootRecovery::NoManager => return Err(no_manager()),
-        BootRecovery::Elsewhere { state } => return Err(Refusal::BootElsewhere { state }),
-        BootRecovery::Installed => return Ok(false),
-        BootRecovery::Missing | BootRecovery::Broken { .. } => {}
+    if !may_install(exe, state)? {
+        return Ok(false);
     }
+    let state = crate::hold::real(state);
     for file in files(exe, &state)? {
         write(&file)?;
     }
@@ -97,25 +93,30 @@ pub fn install(exe: &Path, state: &Path) -> Result<bool, Refusal> {
     Ok(true)
 }
 
+/// Whether [`install`] would change anything.
+///
+/// # Errors
+/// As [`install`], but for what only writing meets.
+pub fn may_install(exe: &Path, state: &Path) -> Result<bool, Refusal> {
+    State::look(state)?;
+    check_trust(exe, Trusted::Program)?;
+    match status(exe, state)? {
+        BootRecovery::NoManager => Err(no_manager()),
+        BootRecovery::Elsewhere { state } => Err(Refusal::BootElsewhere { state }),
+        BootRecovery::Installed => Ok(false),
+        BootRecovery::Missing | BootRecovery::Broken { .. } => Ok(true),
+    }
+}
+
 /// Takes the recovery at boot away. Says whether it was there.
 ///
 /// # Errors
 /// As [`install`]; [`Refusal::Unfinished`] where that would free what a run holds back.
 pub fn remove(exe: &Path, state: &Path) -> Result<bool, Refusal> {
-    match status(exe, state)? {
-        BootRecovery::NoManager => return Err(no_manager()),
-        BootRecovery::Elsewhere { state } => return Err(Refusal::BootElsewhere { state }),
-        BootRecovery::Missing => return Ok(false),
-        BootRecovery::Installed | BootRecovery::Broken { .. } => {}
+    if !may_remove(exe, state)? {
+        return Ok(false);
     }
     let files = files(exe, &crate::hold::real(state))?;
-    if startup::REMOVAL_FREES
-        && let Some(open) = State::look(state)?.map(|s| s.unfinished()).transpose()?.flatten()
-        // What is held back would come free on files of both states. A run that waits for its commit holds nothing back.
-        && !open.waits_for_its_commit()
-    {
-        return Err(Refusal::Unfinished { run: open.run });
-    }
     match startup::disable() {
         // What cannot be disabled is not there to the manager; its file goes all the same.
         Err(e) if !files.is_empty() => log::warn!("{e}"),
@@ -126,6 +127,27 @@ pub fn remove(exe: &Path, state: &Path) -> Result<bool, Refusal> {
         durable::remove_tree(&folder, name.as_os_str()).map_err(|e| unusable(&file.path, &e))?;
     }
     startup::reload().map_err(manager)?;
+    Ok(true)
+}
+
+/// Whether [`remove`] would change anything.
+///
+/// # Errors
+/// As [`remove`], but for what only writing meets.
+pub fn may_remove(exe: &Path, state: &Path) -> Result<bool, Refusal> {
+    match status(exe, state)? {
+        BootRecovery::NoManager => return Err(no_manager()),
+        BootRecovery::Elsewhere { state } => return Err(Refusal::BootElsewhere { state }),
+        BootRecovery::Missing => return Ok(false),
+        BootRecovery::Installed | BootRecovery::Broken { .. } => {}
+    }
+    if startup::REMOVAL_FREES
+        && let Some(open) = State::look(state)?.map(|s| s.unfinished()).transpose()?.flatten()
+        // What is held back would come free on files of both states. A run that waits for its commit holds nothing back.
+        && !open.waits_for_its_commit()
+    {
+        return Err(Refusal::Unfinished { run: open.run });
+    }
     Ok(true)
 }
 

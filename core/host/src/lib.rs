@@ -22,7 +22,7 @@ mod target;
 pub use child::{Spawner, serve};
 pub use error::HostError;
 pub use leave::Leave;
-pub use pins::{LOCK_FILE, Pinning};
+pub use pins::{LOCK_FILE, Pinning, Writing};
 pub use plugins::{Hosting, Plugins};
 pub use shown::{Pin, Shown, show, trust, untrust};
 pub use target::{native, target};

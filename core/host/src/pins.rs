@@ -30,6 +30,15 @@ pub enum Pinning {
     Required,
 }
 
+/// Whether a pin is really given or taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writing {
+    /// It is only looked at, and told.
+    No,
+    /// Yes.
+    Yes,
+}
+
 /// Checks the file's digest against the lock file of its folder.
 ///
 /// # Errors
@@ -54,23 +63,34 @@ pub(crate) fn of(folder: &Path, id: &str) -> Result<Option<Digest>, HostError> {
     Ok(read(folder)?.remove(id))
 }
 
+/// As [`of`], where the folder is to be trusted with more.
+fn trusted(folder: &Path, id: &str) -> Result<Option<Digest>, HostError> {
+    let path = HostPath(folder.join(LOCK_FILE));
+    backout_disk::trust::check(folder).map_err(|e| HostError::Lock { path, why: e.to_string() })?;
+    of(folder, id)
+}
+
 /// Pins a plugin to this digest, or with `None` to none, durably: if we die in here the file holds the old pins or the new
 /// ones. Says what it was pinned to before.
 ///
 /// # Errors
 /// The folder or its pins are not to be trusted, or somebody else changes them and does not end: [`HostError::Lock`];
 /// [`HostError::LockDenied`].
-pub(crate) fn set(folder: &Path, id: &str, digest: Option<Digest>) -> Result<Option<Digest>, HostError> {
+pub(crate) fn set(
+    folder: &Path,
+    id: &str,
+    digest: Option<Digest>,
+    writing: Writing,
+) -> Result<Option<Digest>, HostError> {
     let path = || HostPath(folder.join(LOCK_FILE));
     let failed = |why: String| HostError::Lock { path: path(), why };
     let refused = |e: backout_disk::Error| match e.kind {
         ErrorKind::Denied => HostError::LockDenied { path: path(), why: e.to_string() },
         _ => failed(e.to_string()),
     };
-    backout_disk::trust::check(folder).map_err(|e| failed(e.to_string()))?;
     // Whoever may change nothing there is still told that nothing is to be changed.
-    let before = read(folder)?.remove(id);
-    if before == digest {
+    let before = trusted(folder, id)?;
+    if before == digest || writing == Writing::No {
         return Ok(before);
     }
     // Links on the way to it have been judged, all of them; it is opened without any.

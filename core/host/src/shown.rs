@@ -5,7 +5,8 @@ use crate::{
     error::HostError,
     find,
     library::{Digested, LibraryFile},
-    pins, speech,
+    pins::{self, Writing},
+    speech,
 };
 use backout_protocol::{Digest, HostPath, message::Manifest};
 use std::path::Path;
@@ -38,7 +39,7 @@ pub struct Pin {
     pub lock: HostPath,
     /// The digest before.
     pub before: Option<Digest>,
-    /// And now.
+    /// And now, or as it would be.
     pub now: Option<Digest>,
 }
 
@@ -55,10 +56,10 @@ impl Plugins {
     ///
     /// # Errors
     /// As [`trust`].
-    pub fn untrust(&self, id: &str) -> Result<Option<Pin>, HostError> {
+    pub fn untrust(&self, id: &str, writing: Writing) -> Result<Option<Pin>, HostError> {
         for folder in self.folders() {
             if pins::of(folder, id)?.is_some() {
-                return pin(folder, id, None).map(Some);
+                return pin(folder, id, None, writing).map(Some);
             }
         }
         Ok(None)
@@ -78,7 +79,7 @@ pub fn show(file: &Path, pinning: Pinning) -> Result<Shown, HostError> {
 /// # Errors
 /// [`HostError::NoPlugin`]; the file or a folder above it is not to be trusted, or its digest is not `expected`: nothing is
 /// written then; [`HostError::Lock`].
-pub fn trust(file: &Path, expected: Option<Digest>) -> Result<Pin, HostError> {
+pub fn trust(file: &Path, expected: Option<Digest>, writing: Writing) -> Result<Pin, HostError> {
     let plugin = open(file)?;
     let Digested { library: LibraryFile { path, manifest, .. }, sha256, .. } = &plugin;
     let path = || HostPath(path.clone());
@@ -90,20 +91,20 @@ pub fn trust(file: &Path, expected: Option<Digest>) -> Result<Pin, HostError> {
     if plugin.has_changed() {
         return Err(HostError::Changed { path: path() });
     }
-    pin(folder_of(&path().0), &manifest.id, Some(*sha256))
+    pin(folder_of(&path().0), &manifest.id, Some(*sha256), writing)
 }
 
 /// Takes the pin of the plugin in this file.
 ///
 /// # Errors
 /// As [`trust`].
-pub fn untrust(file: &Path) -> Result<Pin, HostError> {
+pub fn untrust(file: &Path, writing: Writing) -> Result<Pin, HostError> {
     let plugin = open(file)?;
-    pin(folder_of(&plugin.library.path), &plugin.library.manifest.id, None)
+    pin(folder_of(&plugin.library.path), &plugin.library.manifest.id, None, writing)
 }
 
-fn pin(folder: &Path, id: &str, now: Option<Digest>) -> Result<Pin, HostError> {
-    let before = pins::set(folder, id, now)?;
+fn pin(folder: &Path, id: &str, now: Option<Digest>, writing: Writing) -> Result<Pin, HostError> {
+    let before = pins::set(folder, id, now, writing)?;
     Ok(Pin { id: id.to_owned(), lock: HostPath(folder.join(pins::LOCK_FILE)), before, now })
 }
 

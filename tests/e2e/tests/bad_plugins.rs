@@ -149,7 +149,11 @@ fn no_code_of_a_plugin_that_may_not_be_used_has_run() {
     refused(&world, 10, "may be written to by others", &["--in-process"]);
     mode(&world.plugins, 0o755);
 
-    plugin(&world, &["trust", library.to_str().unwrap()]).ends(0);
+    let would = plugin(&world, &["trust", library.to_str().unwrap(), "--dry-run"]).ends(0).json;
+    assert_eq!((&would["outcome"], &would["changed"]), (&"done".into(), &false.into()), "{would}");
+    assert!(!world.plugins.join("plugins.lock").exists(), "it is only told");
+    let pinned = plugin(&world, &["trust", library.to_str().unwrap()]).ends(0).json;
+    assert_eq!(pinned["data"]["now"], would["data"]["now"]);
     let mut changed = fs::read(&library).unwrap();
     changed.extend(b"one more byte");
     fs::write(&library, changed).unwrap();
@@ -159,7 +163,10 @@ fn no_code_of_a_plugin_that_may_not_be_used_has_run() {
     }
     assert!(!mark.exists(), "its constructor has not run");
 
-    plugin(&world, &["untrust", "bad"]).ends(0);
+    let would = plugin(&world, &["untrust", "bad", "--dry-run"]).ends(0).json;
+    assert_eq!((&would["data"]["before"], &would["data"]["dry_run"]), (&pinned["data"]["now"], &true.into()));
+    assert_eq!(plugin(&world, &["untrust", "bad"]).ends(0).json["changed"], true, "it was still pinned");
+    assert_eq!(plugin(&world, &["untrust", "bad", "--dry-run"]).ends(0).json["outcome"], "nothing-to-do");
     world.verb("plan", &["--in-process"]).ends(0);
     assert!(mark.exists(), "where it is loaded it does");
 }

@@ -308,6 +308,20 @@ sleep 100000
 }
 
 #[test]
+fn a_limit_beyond_all_clocks_is_none_and_the_way_back_is_gone_all_the_same() {
+    let (world, old) = before();
+    let (ever, longest) = (u64::MAX.to_string(), u32::MAX.to_string());
+    let all = format!("stop: {longest}, start: {longest}, status: {longest}, exit: {longest}, settle: 0");
+    world.write_site(&[("First", "first"), ("Second", "second")], &format!("timeouts: ({all}),"));
+    let limits = ["--timeout", &ever, "--settle", &longest];
+    let run = guard(&world, &limits, &format!("{GOOD}\nexit 3")).ends(20);
+    assert_eq!((run.error_code(), &run.json["outcome"]), ("BKO-2040", &"rolled-back".into()), "{run:?}");
+    is_before(&world, &old);
+    world.verb("plan", &["--plugin-timeout", &ever]).ends(0);
+    assert_eq!(guard(&world, &["--confirm-within", &ever], GOOD).ends(64).error_code(), "BKO-9001");
+}
+
+#[test]
 fn what_is_kept_in_spite_of_a_failure_is_said_and_can_be_undone() {
     for policy in ["keep", "ask"] {
         let (world, old) = before();

@@ -91,6 +91,11 @@ fn what_is_confirmed_stays_and_whoever_asks_meanwhile_is_told() {
     world.plain(&["recover"]).ends(11);
     world.rollback(&[]).ends(11);
     assert_eq!(world.plain(&["confirm", "nosuch"]).ends(10).error_code(), "BKO-5182");
+    assert_eq!(world.plain(&["confirm", "nosuch", "--dry-run"]).ends(10).error_code(), "BKO-5182");
+    let would = world.plain(&["confirm", "--dry-run"]).ends(0).json;
+    assert_eq!((&would["run_id"], &would["changed"]), (&id.as_str().into(), &false.into()), "{would}");
+    assert_eq!(would["data"]["dry_run"], true);
+    assert_eq!(world.plain(&["status"]).ends(11).json["data"]["under_way"]["confirm"]["decided"], false);
     let confirmed = world.plain(&["confirm", &id[..20]]).ends(0);
     assert_eq!(confirmed.json["run_id"], id.as_str());
     let run = run.to_its_end().ends(0);
@@ -103,6 +108,8 @@ fn what_is_confirmed_stays_and_whoever_asks_meanwhile_is_told() {
     // Once more changes nothing; without an id there is nothing that it could be about.
     assert_eq!(world.plain(&["confirm", &id]).ends(0).json["outcome"], "nothing-to-do");
     assert_eq!(world.plain(&["confirm"]).ends(10).error_code(), "BKO-5181");
+    assert_eq!(world.plain(&["confirm", &id, "--dry-run"]).ends(0).json["outcome"], "nothing-to-do");
+    assert_eq!(world.plain(&["confirm", "--dry-run"]).ends(10).error_code(), "BKO-5181");
     world.plain(&["undo"]).ends(0);
     assert!(world.files() == old);
 }

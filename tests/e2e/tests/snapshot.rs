@@ -210,6 +210,33 @@ fn the_last_and_a_pinned_one_stay_and_others_go() {
     assert_eq!(names_in(&world), [second, third]);
 }
 
+#[test]
+fn a_dry_run_says_what_would_become_of_one_and_changes_nothing() {
+    let world = World::small();
+    let would = create(&world, &["--dry-run"]).ends(0);
+    assert!(!world.state.exists(), "not even the state folder");
+    let first = taken(&world, &[]);
+    let shown = call(&world, &["show", &first]).ends(0);
+    for field in ["files", "bytes", "roots", "profile", "label"] {
+        assert_eq!(would.json["data"][field], shown.json["data"][field], "{field}: {would:?}");
+    }
+    assert_eq!((&would.json["changed"], &would.json["data"]["dry_run"]), (&false.into(), &true.into()));
+    assert_eq!(create(&world, &["--dry-run", "--exclude", "["]).ends(10).error_code(), "BKO-1128");
+    assert_eq!(call(&world, &["drop", &first, "--dry-run"]).ends(10).error_code(), "BKO-1124");
+    assert_eq!(call(&world, &["pin", "zzz", "--dry-run"]).ends(10).error_code(), "BKO-1121");
+    let second = taken(&world, &[]);
+    let before = snapshot(&world.state);
+    for (verb, outcome) in [("pin", "done"), ("unpin", "nothing-to-do"), ("drop", "done")] {
+        // Nobody said yes, and nobody has to.
+        let mut dry = world.command(&["snapshot", verb, &first[..], "--dry-run", "--json"]);
+        let said = Run::to_its_end(&mut dry).ends(0).json;
+        let told = (&said["outcome"], &said["changed"], &said["data"]["dry_run"]);
+        assert_eq!(told, (&outcome.into(), &false.into(), &true.into()), "{verb}: {said}");
+    }
+    assert_alike(&snapshot(&world.state), &before);
+    assert_eq!(names_in(&world), [first, second]);
+}
+
 fn names_in(world: &World) -> Vec<String> {
     let entries = fs::read_dir(world.state.join("snapshots")).unwrap();
     let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();

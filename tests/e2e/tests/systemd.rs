@@ -15,10 +15,20 @@ fn machine() -> Option<Machine> {
     machine.boot();
     machine.systemctl(&["start", "second"]);
     assert!(machine.runs("first") && machine.runs("second"));
+    told_alone(&machine, "install");
     machine.backout(&["boot", "status"]).ends(31);
     machine.backout(&["boot", "install"]).ends(0);
+    told_alone(&machine, "remove");
     machine.backout(&["boot", "status"]).ends(0);
     Some(machine)
+}
+
+/// A dry run says that this would be done.
+#[track_caller]
+fn told_alone(machine: &Machine, verb: &str) {
+    let dry = machine.backout(&["boot", verb, "--dry-run"]).ends(0).json;
+    let told = (&dry["outcome"], &dry["changed"], &dry["data"]["dry_run"]);
+    assert_eq!(told, (&"done".into(), &false.into(), &true.into()), "{dry}");
 }
 
 /// Everything that held services back is gone.

@@ -2,12 +2,13 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
-use backout_e2e::{held, put_back, worker};
+use backout_e2e::{held, put_back, until_held, worker};
 use backout_kit::{Run, World, process, strace};
 use std::{
     fs,
+    io::{self, Read, Write},
     path::PathBuf,
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
 };
 
 #[test]
@@ -113,6 +114,31 @@ fn ctrl_c_in_the_window_puts_everything_back() {
     world.services.go_on("first");
     let run = run.to_its_end().ends(20);
     assert_eq!(run.json["outcome"], "rolled-back");
+    assert_eq!(world.files(), before);
+    assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn ctrl_c_is_heard_behind_a_full_pipe_that_nobody_reads() {
+    let world = World::small();
+    let before = world.files();
+    let (mut read, mut full) = io::pipe().unwrap();
+    full.write_all(&vec![b'\n'; rustix::pipe::fcntl_getpipe_size(&full).unwrap()]).unwrap();
+    world.services.waits("first", "stop");
+    let mut rollback = world.command(&["rollback", &world.profile, "--yes", "--json=stream"]);
+    let mut parent = rollback.args(world.flags()).stdout(full).stderr(Stdio::null()).spawn().unwrap();
+    // With it goes our copy of the pipe's other end.
+    drop(rollback);
+    until_held(&world, &mut parent);
+    let heard = Heard::by(&world, worker(&world));
+    process::signal(parent.id(), "-INT");
+    heard.wait();
+    world.services.go_on("first");
+    let mut said = String::new();
+    read.read_to_string(&mut said).unwrap();
+    assert_eq!(parent.wait().unwrap().code(), Some(20), "{said}");
+    let last: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["outcome"], &last["exit_code"]), (&"rolled-back".into(), &20.into()), "{said}");
     assert_eq!(world.files(), before);
     assert_eq!(world.running(), [true, true]);
 }

@@ -18,13 +18,21 @@ use std::path::PathBuf;
 pub(crate) fn run(session: &Session, verb: BootVerb) -> Result<Answer, Stop> {
     let exe = exe()?;
     match verb {
-        BootVerb::Install => {
+        BootVerb::Install { dry_run: true } => {
+            let would = boot::may_install(&exe, &session.state).map_err(stop)?;
+            Ok(dry(would, if would { words::would_install() } else { words::installed(false) }))
+        }
+        BootVerb::Install { dry_run: false } => {
             // Waits for it as long as the call says; the installation takes it again for a moment.
             drop(session.lock()?);
             let changed = boot::install(&exe, &session.state).map_err(stop)?;
             Ok(changing(changed, words::installed(changed)))
         }
-        BootVerb::Remove => {
+        BootVerb::Remove { dry_run: true } => {
+            let would = boot::may_remove(&exe, &session.state).map_err(stop)?;
+            Ok(dry(would, if would { words::would_remove() } else { words::removed(false) }))
+        }
+        BootVerb::Remove { dry_run: false } => {
             let changed = boot::remove(&exe, &session.state).map_err(stop)?;
             Ok(changing(changed, words::removed(changed)))
         }
@@ -42,6 +50,12 @@ fn changing(changed: bool, text: String) -> Answer {
     let mut answer = Answer::plain(exit_code::DONE, outcome, text, json!(null));
     answer.result.changed = changed;
     answer
+}
+
+/// What would be done, of which nothing is.
+fn dry(would: bool, text: String) -> Answer {
+    let outcome = if would { Outcome::Done } else { Outcome::NothingToDo };
+    Answer::plain(exit_code::DONE, outcome, text, json!({ "dry_run": true }))
 }
 
 /// This program, as the next boot is to find it.

@@ -8,7 +8,7 @@ use crate::{
 };
 use backout_engine::{
     Ending, Refusal, RunReport,
-    guard::{self, Confirmed},
+    guard::{self, Confirmed, Meant},
 };
 use backout_protocol::{Outcome, RunId};
 use serde_json::{Value, json};
@@ -28,15 +28,25 @@ pub(crate) fn run(session: &Session, id: Option<&str>) -> Result<Answer, Stop> {
     let confirmed = guard::confirm(&session.state, id, &session.faces()).map_err(stop)?;
     Ok(match confirmed {
         Confirmed::Now(report) => kept(*report),
-        Confirmed::Before(run) => {
-            let nothing = (exit_code::DONE, Outcome::NothingToDo);
-            of(Answer::plain(nothing.0, nothing.1, words::before(&run), json!(null)), run)
-        }
+        Confirmed::Before(run) => before(run, Value::Null),
         Confirmed::NotYet(run) => {
             let said = words::not_yet(&run);
             of(Answer::error(exit_code::UNFINISHED, Outcome::Unfinished, said), run)
         }
     })
+}
+
+/// Says what a confirmation would do now.
+pub(crate) fn would(session: &Session, id: Option<&str>) -> Result<Answer, Stop> {
+    let dry = json!({ "dry_run": true });
+    Ok(match guard::would_confirm(&session.state, id).map_err(stop)? {
+        Meant::Keep(run) => of(Answer::read(words::would_keep(&run), dry), run),
+        Meant::Before(run) => before(run, dry),
+    })
+}
+
+fn before(run: RunId, data: Value) -> Answer {
+    of(Answer::plain(exit_code::DONE, Outcome::NothingToDo, words::before(&run), data), run)
 }
 
 fn of(mut answer: Answer, run: RunId) -> Answer {

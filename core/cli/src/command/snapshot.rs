@@ -28,20 +28,22 @@ use std::path::PathBuf;
 
 pub(crate) fn run(session: &Session, verb: SnapshotVerb) -> Result<Answer, Stop> {
     match verb {
-        SnapshotVerb::Create { profile: Some(profile), label, exclude, .. } => {
-            create(session, of_profile(session, &profile, label, exclude)?)
-        }
-        SnapshotVerb::Create { watch, label, exclude, registry, .. } => {
-            let registry = keys(&registry)?;
-            create(session, of_folders(&watch, label, exclude, registry)?)
+        SnapshotVerb::Create { profile, watch, label, exclude, registry, dry_run } => {
+            let wish = match profile {
+                Some(profile) => of_profile(session, &profile, label, exclude)?,
+                None => of_folders(&watch, label, exclude, keys(&registry)?)?,
+            };
+            if dry_run { count(session, &wish) } else { create(session, &wish) }
         }
         SnapshotVerb::List => list(session),
         SnapshotVerb::Show { id } => show(session, &id),
         SnapshotVerb::Diff { from, to } => compare(session, &from, to.as_deref()),
         SnapshotVerb::Verify { id } => check(session, id.as_deref()),
-        SnapshotVerb::Pin { id } => pin(session, &id, true),
-        SnapshotVerb::Unpin { id } => pin(session, &id, false),
-        SnapshotVerb::Drop { id } => remove(session, &id),
+        SnapshotVerb::Pin { id, dry_run: true } => would_pin(session, &id, true),
+        SnapshotVerb::Pin { id, dry_run: false } => pin(session, &id, true),
+        SnapshotVerb::Unpin { id, dry_run: true } => would_pin(session, &id, false),
+        SnapshotVerb::Unpin { id, dry_run: false } => pin(session, &id, false),
+        SnapshotVerb::Drop { id, dry_run } => remove(session, &id, dry_run),
     }
 }
 
@@ -106,10 +108,27 @@ pub(super) fn real(folders: &[PathBuf]) -> Result<Vec<HostPath>, Stop> {
     folders.iter().map(real).collect()
 }
 
-fn create(session: &Session, wish: snapshot::Wish) -> Result<Answer, Stop> {
+/// Says how much a snapshot would set aside.
+fn count(session: &Session, wish: &snapshot::Wish) -> Result<Answer, Stop> {
+    if let Some(state) = State::look(&session.state).map_err(stop)? {
+        session.nothing_changing(&state)?;
+    }
+    let counted = snapshot::count(&session.state, wish, &session.cancel).map_err(stop)?;
+    let data = json!({
+        "dry_run": true,
+        "label": wish.label,
+        "profile": wish.profile,
+        "roots": wish.roots,
+        "files": counted.files,
+        "bytes": counted.bytes,
+    });
+    Ok(Answer::read(words::would_take(wish, &counted), data).warn(&counted.notices))
+}
+
+fn create(session: &Session, wish: &snapshot::Wish) -> Result<Answer, Stop> {
     let locked = session.lock()?;
     session.nothing_changing(locked.state())?;
-    let created = snapshot::create(&locked, &wish, &session.cancel).map_err(stop)?;
+    let created = snapshot::create(&locked, wish, &session.cancel).map_err(stop)?;
     let taken = &created.snapshot;
     let text = format!(
         "snapshot {} of {}: {} files, {}\nfolder {}",
@@ -286,9 +305,23 @@ fn pin(session: &Session, id: &str, keep: bool) -> Result<Answer, Stop> {
     Ok(answer)
 }
 
-fn remove(session: &Session, id: &str) -> Result<Answer, Stop> {
-    session.may_ask(false)?;
+fn would_pin(session: &Session, id: &str, keep: bool) -> Result<Answer, Stop> {
     let (state, id) = found(session, id)?;
+    let all = snapshot::list(&state).map_err(stop)?;
+    let would = all.iter().any(|s| s.id == id && s.pinned != keep);
+    let outcome = if would { Outcome::Done } else { Outcome::NothingToDo };
+    let data = json!({ "dry_run": true, "id": id, "pinned": keep });
+    Ok(Answer::plain(exit_code::DONE, outcome, words::would_pin(&id, keep, would), data))
+}
+
+fn remove(session: &Session, id: &str, dry_run: bool) -> Result<Answer, Stop> {
+    session.may_ask(dry_run)?;
+    let (state, id) = found(session, id)?;
+    if dry_run {
+        let freed = snapshot::may_drop(&state, &id).map_err(stop)?;
+        let data = json!({ "dry_run": true, "id": id, "bytes": freed });
+        return Ok(Answer::read(format!("{id} would be removed, {}", bytes(freed)), data));
+    }
     let all = snapshot::list(&state).map_err(stop)?;
     drop(state);
     let locked = session.lock()?;

@@ -25,6 +25,16 @@ pub(crate) fn removed(changed: bool) -> String {
     }
 }
 
+pub(crate) fn would_install() -> String {
+    "the recovery at boot would be installed: an unfinished run would be settled before its services start"
+        .into()
+}
+
+pub(crate) fn would_remove() -> String {
+    "the recovery at boot would be removed: after a power cut, services would stay down until `backout recover` has run"
+        .into()
+}
+
 /// How it stands, in one word for programs.
 pub(crate) fn word(found: &BootRecovery) -> &'static str {
     match found {

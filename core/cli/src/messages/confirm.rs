@@ -55,6 +55,11 @@ pub(crate) fn data(awaited: &Awaited) -> Value {
     })
 }
 
+/// The work would stay.
+pub(crate) fn would_keep(run: &RunId) -> String {
+    format!("`backout confirm {run}` would keep the installer's work; nothing is confirmed yet")
+}
+
 /// The work stays.
 pub(crate) fn kept(run: &RunId) -> String {
     format!("confirmed: the installer's work stays\n`backout undo {run}` takes it back to the snapshot")

@@ -49,6 +49,20 @@ pub(crate) fn pinned(pin: &Pin) -> String {
     }
 }
 
+/// What would become of a pin.
+pub(crate) fn would_pin(pin: &Pin) -> String {
+    let Pin { id, lock, before, now } = pin;
+    match (before, now) {
+        (before, now) if before == now => pinned(pin),
+        (Some(before), Some(now)) => {
+            format!("`{id}` is pinned to {before} and would be pinned to {now}, in `{lock}`")
+        }
+        (None, Some(now)) => format!("`{id}` would be pinned to {now}, in `{lock}`"),
+        (Some(before), None) => format!("`{id}` would no longer be pinned to {before}, in `{lock}`"),
+        (None, None) => not_pinned(id),
+    }
+}
+
 /// There is no pin to take.
 pub(crate) fn not_pinned(id: &str) -> String {
     format!("`{id}` is not pinned; nothing was changed")

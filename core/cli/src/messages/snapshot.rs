@@ -4,7 +4,7 @@ use super::{Said, bytes, code, names};
 use crate::logging::when;
 use backout_engine::{
     Refusal,
-    snapshot::{Cannot, InUse, Stored, diff, retention::Pruned, settings::Difference, verify},
+    snapshot::{Cannot, Counted, InUse, Stored, Wish, diff, retention::Pruned, settings::Difference, verify},
 };
 use backout_machine::registry::RegistryError;
 use backout_protocol::{
@@ -158,6 +158,22 @@ pub(crate) fn line(stored: &Stored) -> String {
 pub(crate) fn of(snapshot: &Snapshot) -> String {
     let folders = || names(snapshot.roots.iter().map(|r| &r.path));
     snapshot.profile.as_deref().map_or_else(folders, clean)
+}
+
+/// What would be set aside.
+pub(crate) fn would_take(wish: &Wish, counted: &Counted) -> String {
+    let of = wish.profile.as_deref().map_or_else(|| names(&wish.roots), clean);
+    format!("a snapshot of {of} would hold {} files, {}", counted.files, bytes(counted.bytes))
+}
+
+/// What pinning, or the contrary, would do; `would`: anything at all.
+pub(crate) fn would_pin(id: &SnapshotId, keep: bool, would: bool) -> String {
+    match (keep, would) {
+        (true, true) => format!("{id} would stay until it is unpinned"),
+        (true, false) => format!("{id} is pinned already"),
+        (false, true) => format!("{id} would not be pinned any more"),
+        (false, false) => format!("{id} is not pinned"),
+    }
 }
 
 /// Text from a file, without what a terminal would take for an order.

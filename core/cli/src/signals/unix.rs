@@ -1,13 +1,11 @@
 //! Linux: SIGINT and SIGTERM ask; a hangup is taken and means nothing.
 
+use backout_engine::Cancel;
 use signal_hook::consts;
 use std::{
     os::unix::process::CommandExt,
     process::{Child, Command},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
 };
 
 pub(super) fn register(asked: &Arc<AtomicBool>, ended: &Arc<AtomicBool>) {
@@ -30,11 +28,11 @@ pub(crate) fn keep_from_terminal(worker: &mut Command) {
     worker.process_group(0);
 }
 
-/// Passes an interrupt on to a worker that has not been waited for.
-pub(crate) fn interrupt(worker: &Child) {
+/// Passes on to a worker that has not been waited for what asks us to stop.
+pub(crate) fn interrupt(worker: &Child, cancel: &Cancel) {
     let pid = rustix::process::Pid::from_child(worker);
-    let ended = super::ended().load(Ordering::SeqCst);
-    let signal = if ended { rustix::process::Signal::TERM } else { rustix::process::Signal::INT };
+    let signal =
+        if cancel.ends_the_process() { rustix::process::Signal::TERM } else { rustix::process::Signal::INT };
     if let Err(e) = rustix::process::kill_process(pid, signal) {
         log::debug!("the worker cannot be told to stop: {e}");
     }

@@ -1,5 +1,6 @@
 //! Windows: Ctrl-C and Ctrl-Break ask. A console that is closed ends the process: that is a crash, and recovered as one.
 
+use backout_engine::Cancel;
 use signal_hook::consts;
 use std::{
     process::{Child, Command},
@@ -17,4 +18,4 @@ pub(super) fn register(asked: &Arc<AtomicBool>, _ended: &Arc<AtomicBool>) {
 pub(crate) fn keep_from_terminal(_worker: &mut Command) {}
 
 /// Nothing to pass on: a worker shares its parent's console and is asked by it too.
-pub(crate) fn interrupt(_worker: &Child) {}
+pub(crate) fn interrupt(_worker: &Child, _cancel: &Cancel) {}

@@ -173,12 +173,63 @@ pub enum Confirmed {
     NotYet(RunId),
 }
 
+/// What a confirmation would do.
+#[derive(Debug)]
+pub enum Meant {
+    /// The work of this run stays.
+    Keep(RunId),
+    /// The work was confirmed before.
+    Before(RunId),
+}
+
+/// What [`confirm`] would do now, which is not done.
+///
+/// # Errors
+/// As [`confirm`].
+pub fn would_confirm(path: &Path, asked: Option<&str>) -> Result<Meant, Refusal> {
+    match waiting(path, asked)? {
+        Found::Before(run) => Ok(Meant::Before(run)),
+        Found::Waits(waits) => match ticket::word(&waits.folder).map_err(|e| unusable(path, &e))? {
+            Word::Open if !waits.late => Ok(Meant::Keep(waits.run)),
+            Word::Confirmed => Ok(Meant::Keep(waits.run)),
+            Word::Open | Word::Back => Err(Refusal::ConfirmTooLate { run: waits.run }),
+        },
+    }
+}
+
 /// Confirms the guard of this id, or of as much of its beginning as no other has, or the one that waits for it.
 ///
 /// # Errors
 /// [`Refusal::NothingAwaits`], [`Refusal::ConfirmUnknown`], [`Refusal::AwaitsNothing`], [`Refusal::ConfirmTooLate`]; those of
 /// the state folder.
 pub fn confirm(path: &Path, asked: Option<&str>, faces: &Faces<'_>) -> Result<Confirmed, Refusal> {
+    let Waits { state, run, folder, late } = match waiting(path, asked)? {
+        Found::Waits(waits) => waits,
+        Found::Before(run) => return Ok(Confirmed::Before(run)),
+    };
+    let word = if late { ticket::word(&folder) } else { ticket::decide(&folder, Word::Confirmed) };
+    match word.map_err(|e| unusable(path, &e))? {
+        Word::Confirmed => heard(path, &state, run, faces),
+        Word::Open | Word::Back => Err(Refusal::ConfirmTooLate { run }),
+    }
+}
+
+/// The guard that a confirmation is about.
+enum Found {
+    Waits(Waits),
+    Before(RunId),
+}
+
+/// One that waits.
+struct Waits {
+    state: State,
+    run: RunId,
+    folder: Folder,
+    /// Whether its time is over, and nobody was there to say so.
+    late: bool,
+}
+
+fn waiting(path: &Path, asked: Option<&str>) -> Result<Found, Refusal> {
     let none = || match asked {
         Some(asked) => Refusal::ConfirmUnknown { asked: asked.to_owned(), waiting: None },
         None => Refusal::NothingAwaits,
@@ -195,17 +246,13 @@ pub fn confirm(path: &Path, asked: Option<&str>, faces: &Faces<'_>) -> Result<Co
         (None, None) => return Err(none()),
     };
     if waiting.as_ref() != Some(&run) {
-        return over(&state, run, asked);
+        return over(&state, run, asked).map(Found::Before);
     }
     let Some(deadline) = open.as_ref().and_then(awaits) else { return Err(none()) };
-    let folder = folder(&state, &run).map_err(|e| unusable(path, &e))?;
     // Whoever waits decides when it is too late; where nobody was there to say so, what is late is late.
     let late = deadline::left(deadline).is_zero() && state.worker()?.is_none();
-    let word = if late { ticket::word(&folder) } else { ticket::decide(&folder, Word::Confirmed) };
-    match word.map_err(|e| unusable(path, &e))? {
-        Word::Confirmed => heard(path, &state, run, faces),
-        Word::Open | Word::Back => Err(Refusal::ConfirmTooLate { run }),
-    }
+    let folder = folder(&state, &run).map_err(|e| unusable(path, &e))?;
+    Ok(Found::Waits(Waits { state, run, folder, late }))
 }
 
 /// Waits until a guard that is confirmed is over; where nobody is at it, sees to that.
@@ -227,13 +274,13 @@ fn heard(path: &Path, state: &State, run: RunId, faces: &Faces<'_>) -> Result<Co
     }
 }
 
-/// What is said of a run that does not wait to be confirmed.
-fn over(state: &State, run: RunId, asked: Option<&str>) -> Result<Confirmed, Refusal> {
+/// What is said of a run that does not wait to be confirmed; itself, if it was confirmed before.
+fn over(state: &State, run: RunId, asked: Option<&str>) -> Result<RunId, Refusal> {
     let entry = history::find(state, &run)?;
     let waited = entry.as_ref().is_some_and(|e| until(e.records.iter().map(|(_, record)| record)).is_some());
     match entry.map(|entry| entry.fate) {
-        Some(Fate::Committed) if waited => Ok(Confirmed::Before(run)),
-        Some(Fate::Open(Status::Committed)) if waited => Ok(Confirmed::Before(run)),
+        Some(Fate::Committed) if waited => Ok(run),
+        Some(Fate::Open(Status::Committed)) if waited => Ok(run),
         Some(_) if waited => Err(Refusal::ConfirmTooLate { run }),
         _ if asked.is_none() => Err(Refusal::NothingAwaits),
         _ => Err(Refusal::AwaitsNothing { run }),

@@ -312,10 +312,10 @@ impl Guard<'_> {
     /// for it. A recovery waits as long as it may; a guard, which may be called off already, as long as its installer might have
     /// taken.
     pub(super) fn msi_ends(&self) -> Result<(), Failure> {
-        let until = Instant::now() + self.terms.timeout.map_or(MSI, Duration::from_secs);
+        let (begun, limit) = (Instant::now(), self.terms.timeout.map_or(MSI, Duration::from_secs));
         while msi::is_at_work() {
             let over = match self.side {
-                Side::Guard => Instant::now() >= until,
+                Side::Guard => begun.elapsed() >= limit,
                 Side::Recovery => self.faces.cancel.requested().is_some(),
             };
             if over {

@@ -35,7 +35,7 @@ pub mod watch;
 
 pub(crate) use back::undo;
 pub(crate) use confirm::awaits;
-pub use confirm::{Awaited, Confirmed, awaited, confirm};
+pub use confirm::{Awaited, Confirmed, Meant, awaited, confirm, would_confirm};
 pub(crate) use deadline::left;
 pub use holder::hold;
 pub(crate) use holder::may_have_let_go;

@@ -17,7 +17,7 @@ use crate::{
 use backout_disk::{Error, Folder, aside, durable};
 use backout_machine::service::{ServiceState, Services};
 use backout_protocol::{
-    HostPath, NameRule, Notice, ServiceName, SnapshotId,
+    Fingerprint, HostPath, NameRule, Notice, ServiceName, SnapshotId,
     configuration::Part,
     registry::SavedKey,
     snapshot::{FORMAT, SavedService, ServiceWas, Snapshot},
@@ -26,6 +26,7 @@ use backout_protocol::{
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -57,6 +58,17 @@ pub struct Created {
     pub snapshot: Snapshot,
     /// Its folder.
     pub folder: HostPath,
+    /// What a person should know.
+    pub notices: Vec<Notice>,
+}
+
+/// What a snapshot would hold.
+#[derive(Debug)]
+pub struct Counted {
+    /// How many files.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: u64,
     /// What a person should know.
     pub notices: Vec<Notice>,
 }
@@ -141,13 +153,7 @@ pub(crate) fn saved<'a>(
 /// [`Refusal::FolderMissing`], [`Refusal::Cancelled`], whatever cannot be read. Nothing of it stays.
 pub fn create(locked: &Locked, wish: &Wish, cancel: &Cancel) -> Result<Created, Refusal> {
     let state = locked.state();
-    let exclude = Exclude::new(&wish.exclude, wish.names)?;
-    for root in &wish.roots {
-        if look::below(state.path(), &apart::real(&root.0)) {
-            let (path, of) = (HostPath(state.path().to_owned()), root.clone());
-            return Err(Refusal::InTheWay { what: Trusted::State, path, of });
-        }
-    }
+    let exclude = checked(state.path(), wish)?;
     store::sweep(locked)?;
     let fail = |e: Error| unusable(state.path(), &e);
     let above = durable::ensure_folder(state.folder(), OsStr::new(SNAPSHOTS), 0o700).map_err(fail)?;
@@ -173,6 +179,36 @@ pub fn create(locked: &Locked, wish: &Wish, cancel: &Cancel) -> Result<Created, 
             Err(refusal)
         }
     }
+}
+
+/// Looks at all that a snapshot would hold, and copies nothing. `state`: the state folder, which need not be there.
+///
+/// # Errors
+/// As [`create`], but for what only writing meets.
+pub fn count(state: &Path, wish: &Wish, cancel: &Cancel) -> Result<Counted, Refusal> {
+    let exclude = checked(&apart::real(state), wish)?;
+    let mut inventory = Inventory::new(&exclude, cancel);
+    for (number, path) in wish.roots.iter().enumerate() {
+        inventory.take(number, path, None)?;
+    }
+    let files = || inventory.entries.iter().filter_map(|entry| entry.what.image());
+    let bytes = files().map(|image| match image.fingerprint {
+        Fingerprint::File { len, .. } => len,
+        Fingerprint::Absent | Fingerprint::Folder { .. } | Fingerprint::Link { .. } => 0,
+    });
+    Ok(Counted { files: files().count(), bytes: bytes.sum(), notices: inventory.notices() })
+}
+
+/// What is left out, if it can be meant and no folder holds the state folder, into which it would be copied.
+fn checked(state: &Path, wish: &Wish) -> Result<Exclude, Refusal> {
+    let exclude = Exclude::new(&wish.exclude, wish.names)?;
+    for root in &wish.roots {
+        if look::below(state, &apart::real(&root.0)) {
+            let (path, of) = (HostPath(state.to_owned()), root.clone());
+            return Err(Refusal::InTheWay { what: Trusted::State, path, of });
+        }
+    }
+    Ok(exclude)
 }
 
 fn fill(

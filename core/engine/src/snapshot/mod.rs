@@ -19,10 +19,10 @@ pub mod verify;
 
 pub use backout_protocol::snapshot::Snapshot;
 pub(crate) use create::saved;
-pub use create::{Created, Wish, create, outermost, roots, services};
+pub use create::{Counted, Created, Wish, count, create, outermost, roots, services};
 pub(crate) use diff::differing;
 pub use exclude::Exclude;
 pub use restore::Cannot;
-pub use retention::{InUse, discard, drop, due, pin, prune, unpin};
+pub use retention::{InUse, discard, drop, due, may_drop, pin, prune, unpin};
 pub use settings::{keys, no_registry};
 pub use store::{Stored, list, open, resolve};

@@ -44,6 +44,17 @@ pub struct Pruned {
 /// [`Refusal::SnapshotKept`]; the disk's: then some of it may be gone, and the next one that is taken removes the rest.
 pub fn drop(locked: &Locked, id: &SnapshotId) -> Result<u64, Refusal> {
     let state = locked.state();
+    let bytes = may_drop(state, id)?;
+    store::sweep(locked)?;
+    remove(locked, id).map_err(|e| unusable(state.path(), &e))?;
+    Ok(bytes)
+}
+
+/// Whether [`drop`] would remove a snapshot. Says how many bytes its files have.
+///
+/// # Errors
+/// [`Refusal::SnapshotKept`], [`Refusal::SnapshotUnknown`].
+pub fn may_drop(state: &State, id: &SnapshotId) -> Result<u64, Refusal> {
     let all = store::list(state)?;
     let Some(wanted) = all.iter().find(|s| s.id == *id) else {
         return Err(Refusal::SnapshotUnknown { asked: id.to_string(), known: store::ids(state)? });
@@ -51,8 +62,6 @@ pub fn drop(locked: &Locked, id: &SnapshotId) -> Result<u64, Refusal> {
     if let Some(why) = keeps(wanted, &all, &users(state)?) {
         return Err(Refusal::SnapshotKept { id: id.clone(), why });
     }
-    store::sweep(locked)?;
-    remove(locked, id).map_err(|e| unusable(state.path(), &e))?;
     Ok(wanted.snapshot.as_ref().map_or(0, Snapshot::bytes))
 }
 

@@ -131,9 +131,10 @@ fn reply(spawner: &Spawner, order: Order, held: Option<&File>) -> Result<Reply, 
 }
 
 fn listen(seen: &Receiver<Seen>, deadline: Duration, printed: &mut Printed) -> Result<Reply, Silence> {
-    let until = Instant::now() + deadline;
+    let begun = Instant::now();
     loop {
-        match seen.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        // No sum: whoever gives a plugin more time than any clock can tell means that it may take for ever.
+        match seen.recv_timeout(deadline.saturating_sub(begun.elapsed())) {
             Ok(Seen::Replied(Ok(reply))) => return Ok(reply),
             Ok(Seen::Replied(Err(e))) if e.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(Silence::Ended);
