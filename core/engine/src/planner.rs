@@ -28,6 +28,7 @@ use backout_protocol::{
     plan::{Closed, Origin, PlanKind, PlannedService, PluginRef, RestoreFrom, Tie, Was},
     profile::{Check, Component, Goes, Moment, Role, ServiceNeed},
     site::ServiceAccess,
+    step::Source,
     text::Text,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,6 +96,7 @@ pub(crate) fn planned(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Re
         known: &known_states,
     };
     let mut merged = merge(&proposers, &ground)?;
+    check_backups(&merged.files, &ground.sources)?;
     if !of_snapshots.is_empty() {
         let Some(otherwise) = selected.first().copied().or(profile.components.first()) else {
             return Err(Refusal::NothingPresent { profile: profile.name.clone() });
@@ -188,7 +190,8 @@ pub(crate) fn roots(profile: &Profile, survey: &Survey) -> Vec<HostPath> {
     survey.folders.iter().filter(|(name, _)| profile.is_folder(name)).map(|(_, at)| at.clone()).collect()
 }
 
-/// The job with each `--from dir:` as the real path of a folder that nobody else may have filled.
+/// The job with each `--from dir:` as the real path of a folder that nobody else may have filled. What is taken from below it
+/// is looked at by [`check_backups`].
 fn with_real_sources(job: &Job) -> Result<Job, Refusal> {
     let mut job = job.clone();
     for (_, source) in &mut job.ask.from {
@@ -200,6 +203,21 @@ fn with_real_sources(job: &Job) -> Result<Job, Refusal> {
         }
     }
     Ok(job)
+}
+
+/// Refuses backups that others could have put into a folder named by `--from`, or changed there.
+fn check_backups(steps: &[Step], folders: &[HostPath]) -> Result<(), Refusal> {
+    for step in steps {
+        let Step::ReplaceFile { source: Source::File(backup), .. } = step else { continue };
+        let backup = backup.path();
+        let Some(folder) = folders.iter().find(|folder| look::below(&backup, &folder.0)) else { continue };
+        backout_disk::trust::check(&backup).map_err(|e| Refusal::Distrusted {
+            what: Trusted::Backups,
+            path: folder.clone(),
+            why: e.to_string(),
+        })?;
+    }
+    Ok(())
 }
 
 /// The components to work on, in the profile's order.

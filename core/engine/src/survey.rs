@@ -239,12 +239,12 @@ pub(crate) fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
     Ok(services)
 }
 
-/// Refuses programs that others could have changed: those of the services and those of the probes.
+/// Refuses programs and scripts that others could have changed: those of the services and those of the probes.
 pub(crate) fn check_programs<'a>(
     services: &dyn Services,
     probes: impl IntoIterator<Item = &'a Probe>,
 ) -> Result<(), Refusal> {
-    let probes = probes.into_iter().filter_map(|p| p.run.first()).map(PathBuf::from);
+    let probes = probes.into_iter().flat_map(|p| backout_machine::executed(&p.run));
     services.programs().into_iter().chain(probes).try_for_each(|program| check_program(&program))
 }
 

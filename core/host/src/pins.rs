@@ -15,6 +15,8 @@ use std::{
 /// The lock file's name.
 pub const LOCK_FILE: &str = "plugins.lock";
 
+/// No lock file is longer, in bytes.
+const CAP: u64 = 1 << 20;
 /// Held by whoever changes the lock file. It stays there, empty of meaning.
 const CHANGING: &str = ".plugins.lock.changing";
 /// How long another who changes it is waited for.
@@ -132,12 +134,18 @@ fn text(pins: &BTreeMap<String, Digest>) -> Result<String, String> {
 fn read(folder: &Path) -> Result<BTreeMap<String, Digest>, HostError> {
     let path = folder.join(LOCK_FILE);
     let bad = |why: String| HostError::Lock { path: HostPath(path.clone()), why };
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
+    let real = match fs::canonicalize(&path) {
+        Ok(real) => real,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(e) => return Err(bad(e.to_string())),
     };
-    // Who can write the lock file can pin anything.
+    // Who can write the lock file can pin anything, or let a pipe or a file without end stand there.
     backout_disk::trust::check(&path).map_err(|e| bad(e.to_string()))?;
+    let (Some(whole), Some(name)) = (real.parent(), real.file_name()) else {
+        return Err(bad("it is not a regular file".to_owned()));
+    };
+    let bytes = Folder::open_root(whole).and_then(|whole| durable::read(&whole, name, CAP));
+    let Some(bytes) = bytes.map_err(|e| bad(e.to_string()))? else { return Ok(BTreeMap::new()) };
+    let text = String::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
     from_ron(LOCK_FILE, &text).map_err(|e| bad(format!("line {}, column {}: {}", e.line, e.column, e.why)))
 }

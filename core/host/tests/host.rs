@@ -179,6 +179,31 @@ fn a_pin_binds_where_there_is_one() {
 }
 
 #[test]
+fn a_lock_file_is_only_read_if_it_is_one() {
+    let dir = folder(&[("backout_file_set", "a")]);
+    let lock = dir.path().join(LOCK_FILE);
+    let plugins = plugins(&[&dir]);
+    let says = |words: &str| {
+        let error = plugins.find("file-set").unwrap_err();
+        assert!(matches!(error, HostError::Lock { .. }) && error.to_string().contains(words), "{error}");
+    };
+    // Neither waited for nor filled from: a pipe nobody writes to, a device without end.
+    rustix::fs::mkfifoat(rustix::fs::CWD, &lock, rustix::fs::Mode::RUSR).unwrap();
+    says("not a regular file");
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &lock).unwrap();
+    says("/dev/zero");
+    fs::remove_file(&lock).unwrap();
+    let file = fs::File::create(&lock).unwrap();
+    file.set_len(1 << 40).unwrap();
+    says("longer than it can be");
+    file.set_permissions(fs::Permissions::from_mode(0o666)).unwrap();
+    says("may be written to by others");
+    fs::remove_file(&lock).unwrap();
+    assert!(plugins.find("file-set").is_ok());
+}
+
+#[test]
 fn two_files_with_one_id_are_an_error_in_one_folder_and_an_order_in_two() {
     let both = folder(&[("backout_file_set", "a"), ("backout_file_set", "b")]);
     let error = plugins(&[&both]).find("file-set").unwrap_err();

@@ -14,7 +14,8 @@ use backout_kit::{
 };
 use std::{
     fs,
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::{PermissionsExt, chown, symlink},
+    path::Path,
     process::Command,
 };
 
@@ -168,6 +169,80 @@ fn whoever_could_have_changed_what_we_run() {
         open(&entry.unwrap().path(), 0o666);
     }
     refused(&world, 10, "file_set", &[]);
+}
+
+/// A site whose probe runs this.
+fn probing(world: &World, run: &[&str]) {
+    let health = format!("health: [(name: \"answers\", run: {run:?})]");
+    world.write_site(&[("First", "first"), ("Second", "second")], &health);
+}
+
+#[test]
+fn whoever_could_have_changed_the_script_of_a_probe() {
+    let world = World::small();
+    let script = world.path().join("answers.sh");
+    write(&script, "exit 0");
+    let theirs = world.path().join("theirs");
+    write(&theirs, "data");
+    chown(&theirs, Some(12345), None).unwrap();
+    let (script, theirs) = (script.to_str().unwrap(), theirs.to_str().unwrap());
+    let split = format!("sh {script}");
+    let ways: [&[&str]; 7] = [
+        &["/bin/sh", script],
+        &["/bin/sh", "-eu", script, theirs],
+        &["/usr/bin/env", "-i", "A=b", "sh", script, theirs],
+        &["/usr/bin/nice", "-n", "1", script],
+        &["/usr/bin/timeout", "-k", "5", "60", "/bin/sh", script, theirs],
+        &["/usr/bin/env", "-S", &split],
+        &["/usr/bin/setsid", "--wait", "/bin/sh", script],
+    ];
+    for run in ways {
+        chown(script, Some(12345), None).unwrap();
+        probing(&world, run);
+        let answer = refused(&world, 10, "answers.sh", &[]);
+        assert_eq!(answer.error_code(), "BKO-1005", "{run:?}: {answer:?}");
+        chown(script, Some(0), None).unwrap();
+        world.verb("plan", &[]).ends(0);
+    }
+    probing(&world, &["/bin/bash", "--rcfile", theirs, script]);
+    assert_eq!(refused(&world, 10, "theirs", &[]).error_code(), "BKO-1005");
+}
+
+#[test]
+fn whoever_could_have_put_something_among_the_backups_that_were_set_aside() {
+    let world = World::small();
+    let aside = world.path().join("aside");
+    fs::rename(world.home.join("backup"), &aside).unwrap();
+    let from = format!("dir:{}", aside.display());
+    let plan = || world.verb("plan", &["--from", &from]);
+    let is_refused = |culprit: &Path| {
+        let run = refused(&world, 10, culprit.to_str().unwrap(), &["--from", &from]);
+        assert_eq!(run.error_code(), "BKO-1005", "{run:?}");
+        assert!(run.json["error"].to_string().contains("the folder of backups"), "{run:?}");
+        assert_eq!(plan().ends(10).error_code(), "BKO-1005");
+    };
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    plan().ends(0);
+    let file = aside.join("a.conf");
+    chown(&file, Some(12345), None).unwrap();
+    is_refused(&file);
+    chown(&file, Some(0), None).unwrap();
+    mode(&file, 0o666);
+    is_refused(&file);
+    mode(&file, 0o644);
+    let folder = aside.join("sub");
+    mode(&folder, 0o777);
+    is_refused(&folder);
+    mode(&folder, 0o755);
+    chown(&folder, Some(12345), None).unwrap();
+    is_refused(&folder);
+    chown(&folder, Some(0), None).unwrap();
+    // What nobody takes may be anybody's.
+    let other = aside.join("notes");
+    write(&other, "theirs");
+    chown(&other, Some(12345), None).unwrap();
+    world.rollback(&["--from", &from]).ends(0);
+    assert_eq!(fs::read(world.home.join("live/a.conf")).unwrap(), b"old a");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Package managers as commands: which one a command line runs, also behind `sudo`, `env` and the like.
 
+use crate::runner;
 use backout_protocol::{HostPath, path::encode};
 use std::path::Path;
 
@@ -45,25 +46,6 @@ const MANAGERS: &[(&[&str], &str, &str)] = &[
     ),
 ];
 
-/// Programs that run another: which of their options take a word of its own, and how many words stand before the program.
-const RUNNERS: &[(&str, &str, usize)] = &[
-    ("sudo", "ugpCcDhRrtTU", 0),
-    ("doas", "uC", 0),
-    ("env", "uC", 0),
-    ("nice", "n", 0),
-    ("ionice", "cnpP", 0),
-    ("nohup", "", 0),
-    ("setsid", "", 0),
-    ("time", "fo", 0),
-    ("timeout", "ks", 1),
-    ("stdbuf", "ioe", 0),
-    ("chrt", "TPD", 1),
-    ("taskset", "", 1),
-    ("flock", "wE", 1),
-    ("systemd-inhibit", "", 0),
-    ("systemd-run", "puHM", 0),
-    ("busybox", "", 0),
-];
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
 /// Who runs what runs what… ends somewhere.
 const DEPTH: usize = 8;
@@ -89,10 +71,8 @@ pub fn program_of(argv: &[HostPath]) -> HostPath {
         if SHELLS.contains(&name) {
             return in_shell(rest).unwrap_or_else(|| word(argv, at));
         }
-        let Some(skip) = RUNNERS.iter().find(|(runner, ..)| *runner == name).and_then(|r| behind(rest, r))
-        else {
-            break;
-        };
+        let behind = runner::of(rest[0].as_ref()).map(|runner| runner.behind(rest).at);
+        let Some(skip) = behind.filter(|skip| *skip < rest.len()) else { break };
         at += skip;
     }
     word(argv, at)
@@ -104,30 +84,6 @@ fn word(argv: &[HostPath], at: usize) -> HostPath {
 
 fn base(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
-}
-
-/// How many words stand before the program that a runner runs; `None`: it runs none.
-fn behind(words: &[String], (name, valued, positional): &(&str, &str, usize)) -> Option<usize> {
-    let (mut at, mut left) = (1, *positional);
-    while let Some(word) = words.get(at) {
-        let takes_value = |letter: char| valued.contains(letter);
-        at += match word.as_str() {
-            "--" => 1,
-            // The value of a long option that is not behind `=` looks like a program; those of these runners are few and odd.
-            long if long.starts_with("--") => 1,
-            short if short.starts_with('-') && short.len() > 1 => {
-                1 + usize::from(short.len() == 2 && short.ends_with(takes_value))
-            }
-            set if *name == "env" && set.contains('=') => 1,
-            set if *name == "sudo" && set.contains('=') => 1,
-            _ if left > 0 => {
-                left -= 1;
-                1
-            }
-            _ => return Some(at),
-        };
-    }
-    None
 }
 
 /// The package manager that a shell's `-c` text runs: at its beginning or behind `;`, `&&`, `||`, `|`.

@@ -116,8 +116,8 @@ fn arguments(folder: &Path) -> Vec<OsString> {
 fn scripts<'a>(executable: &Path, arguments: &'a [OsString], comm: &[u8]) -> Vec<&'a OsStr> {
     let rest = arguments.get(1..).unwrap_or_default();
     // One program may be many interpreters (busybox); then its first argument says which.
-    let told = executable.file_name().and_then(|name| interpreter::script_run_by(name, rest));
-    let told = told.or_else(|| interpreter::script(arguments));
+    let told = executable.file_name().and_then(|name| interpreter::script_run_by(name, arguments));
+    let told = told.or_else(|| interpreter::script_run_by(arguments.first()?, arguments));
     let named = rest.iter().map(OsString::as_os_str).find(|argument| {
         let name = Path::new(argument).file_name().unwrap_or_default().as_bytes();
         !name.is_empty() && &name[..name.len().min(COMM)] == comm

@@ -4,7 +4,7 @@ use super::{ServiceError, ServiceState, Services, Verb};
 use crate::{
     Patience,
     command::{self, Ended, Reach},
-    interpreter,
+    executed,
     patience::{Look, Wait},
 };
 use backout_protocol::{ServiceName, profile::Timeouts, site::CommandSet};
@@ -191,11 +191,7 @@ impl Services for Commands {
 
     fn programs(&self) -> Vec<PathBuf> {
         let commands = self.sets.values().flat_map(|set| [&set.start, &set.stop, &set.status]);
-        let programs = commands.flat_map(|argv| {
-            // What a relative script is found from.
-            let script = interpreter::script(argv).map(|script| command::root().join(script));
-            argv.first().map(PathBuf::from).into_iter().chain(script)
-        });
+        let programs = commands.flat_map(|argv| executed(argv));
         programs.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
