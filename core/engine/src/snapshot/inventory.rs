@@ -277,3 +277,35 @@ impl<'a> Inventory<'a> {
         (!self.passed.is_empty()).then(|| Notice::NotLookedAt { places: std::mem::take(&mut self.passed) })
     }
 }
+
+#[cfg(all(test, windows))]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+mod tests {
+    use super::*;
+    use backout_protocol::NameRule;
+
+    #[test]
+    fn a_name_that_programs_take_for_another_is_refused_or_on_a_way_back_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        // By a path that nothing rewrites.
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("new")).unwrap();
+        for name in ["new/f", "new/x."] {
+            std::fs::write(root.join(name.replace('/', r"\")), "x").unwrap();
+        }
+        let (exclude, cancel) = (Exclude::new(&[], NameRule::Folded).unwrap(), Cancel::default());
+        let root = HostPath(root);
+        assert!(Inventory::new(&exclude, &cancel).take(0, &root, None).is_err());
+        let mut passing = Inventory::passing(&exclude, &cancel);
+        passing.take(0, &root, None).unwrap();
+        assert_eq!(passing.entries.len(), 2);
+        assert_eq!(passing.odd, [(0, RelPath::new("new").unwrap())]);
+        let named = Notice::NotLookedAt { places: vec![HostPath(root.0.join(r"new\x."))] };
+        assert_eq!(passing.passed_over(), Some(named));
+        std::fs::remove_file(root.0.join(r"new\x.")).unwrap();
+    }
+}
