@@ -13,7 +13,7 @@ fn rule() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("backout-pe", &["backout-protocol"]),
         ("backout-machine", &["backout-protocol", "backout-pe"]),
         ("backout-engine", &["backout-protocol", "backout-disk", "backout-journal", "backout-machine"]),
-        ("backout-host", &["backout-protocol", "backout-disk", "backout-engine"]),
+        ("backout-host", &["backout-protocol", "backout-disk", "backout-machine", "backout-engine"]),
         ("backout-demo", &["backout-protocol"]),
         (
             "backout",

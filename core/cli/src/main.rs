@@ -24,7 +24,7 @@ mod terminal;
 mod worker;
 
 use answer::Answer;
-use args::{Asking, Cli, Json};
+use args::{Asking, Cli, Json, Verb};
 use clap::Parser;
 use frame::Frame;
 use std::{
@@ -48,6 +48,10 @@ fn main() -> ExitCode {
     let (answer, how) = match Cli::try_parse() {
         Ok(cli) => {
             start_log(&cli);
+            // What runs in a plugin's process, or is the demo's service, is a program that was started.
+            if !matches!(cli.verb, Verb::PluginHost | Verb::DemoService { .. }) {
+                backout_machine::open_files::raise();
+            }
             msi = cli.global.msi_codes;
             let how = cli.global.json.or_else(wants_json);
             if let Some(asking) = cli.global.worker {

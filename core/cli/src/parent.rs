@@ -124,7 +124,7 @@ fn spawn(asking: Asking) -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(asking).args(std::env::args_os().skip(1));
     signals::keep_from_terminal(&mut command);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()
+    backout_machine::open_files::spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()))
 }
 
 /// What a parent has seen of its worker.

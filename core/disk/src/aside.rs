@@ -4,7 +4,7 @@
 use crate::{
     copy::From,
     error::{Error, ErrorKind},
-    fingerprint::{below, digest_file},
+    fingerprint::digest_file,
     folder::{Folder, Kind, Stat},
     metadata::{self, Metadata, Wear},
     os,
@@ -113,7 +113,8 @@ pub fn file_facts(place: &backout_protocol::Place) -> Result<Facts, Error> {
 pub fn make_folder(to: &Folder, name: &OsStr) -> Result<Folder, Error> {
     let path = to.path().join(name);
     os::make_folder(&to.handle, name, 0o700).map_err(|e| Error::io("make the folder", &path, e))?;
-    below(to, name)
+    // It lies deeper than its original, whose walk has an end.
+    to.open_anew(name)
 }
 
 /// Gives a copied folder everything that the original has; once all that lies in it is there, as that changes its time.
@@ -171,7 +172,7 @@ pub fn dress_link(to: &Folder, name: &OsStr, from: &Folder) -> Result<(), Error>
 }
 
 /// Makes everything below `folder`, and its own names, durable: the bytes by one sync of the file system, then the
-/// folders, inner ones first.
+/// folders, inner ones first. It is no deeper than what was walked to copy it.
 ///
 /// # Errors
 /// [`ErrorKind::Sync`]; not to be tried again.
@@ -182,30 +183,30 @@ pub fn sync(folder: &Folder) -> Result<(), Error> {
 
 fn sync_folders(folder: &Folder) -> Result<(), Error> {
     for entry in folder.entries()?.into_iter().filter(|e| e.kind == Kind::Folder) {
-        sync_folders(&below(folder, &entry.name)?)?;
+        sync_folders(&folder.open_anew(&entry.name)?)?;
     }
     folder.sync()
 }
 
-/// Removes `name` and everything below it, never following a link, also what its rights would keep us from removing.
+/// Removes `name` and everything below it, never following a link, also what its rights would keep us from removing: the
+/// folders of the original may be closed to their owner.
 ///
 /// # Errors
 /// The system's.
 pub fn remove(parent: &Folder, name: &OsStr) -> Result<(), Error> {
-    if parent.stat(name)?.is_some_and(|s| s.kind == Kind::Folder) {
-        open_up(&below(parent, name)?)?;
-    }
-    crate::durable::remove_tree(parent, name)
+    crate::durable::remove_freed(parent, name, &mut |folder, name| {
+        if folder.stat(name)?.is_some_and(|s| s.kind == Kind::Folder) {
+            open_up(&folder.open_anew(name)?)?;
+        }
+        Ok(())
+    })
 }
 
-/// Lets us into every folder of a copied tree: those of the original may be closed to their owner.
+/// Lets us into a folder.
 fn open_up(folder: &Folder) -> Result<(), Error> {
-    if !folder.writable()? {
-        let file = folder.handle.try_clone().map(File::from);
-        file.and_then(|f| os::let_in(&f)).map_err(|e| Error::io("open", folder.path(), e))?;
+    if folder.writable()? {
+        return Ok(());
     }
-    for entry in folder.entries()?.into_iter().filter(|e| e.kind == Kind::Folder) {
-        open_up(&below(folder, &entry.name)?)?;
-    }
-    Ok(())
+    let file = folder.handle.try_clone().map(File::from);
+    file.and_then(|f| os::let_in(&f)).map_err(|e| Error::io("open", folder.path(), e))
 }

@@ -174,39 +174,97 @@ pub fn rename(from: &Folder, name: &OsStr, to: &Folder, to_name: &OsStr) -> Resu
     from.sync()
 }
 
-/// Removes `name` and everything below it, never following a link, and syncs the folder. What is not there is removed.
+/// Removes `name` and everything below it, however deep, never following a link, and syncs the folder. What is not there is
+/// removed. If we die in here some of it is gone, and the rest may have moved up to lie directly in the folder `name`.
 ///
 /// # Errors
 /// The system's.
 pub fn remove_tree(parent: &Folder, name: &OsStr) -> Result<(), Error> {
+    remove_freed(parent, name, &mut |_, _| Ok(()))
+}
+
+/// As [`remove_tree`]; `free` is called for each name, also for `name`, before anything is done with it or looked for in it.
+///
+/// # Errors
+/// The system's; those of `free`.
+pub fn remove_freed(parent: &Folder, name: &OsStr, free: Free<'_>) -> Result<(), Error> {
     if parent.stat(name)?.is_none() {
         return Ok(());
     }
-    remove(parent, name)?;
+    remove(parent, name, free)?;
     parent.sync()
 }
 
-fn remove(parent: &Folder, name: &OsStr) -> Result<(), Error> {
-    let path = parent.path().join(name);
-    let gone = |e: std::io::Error| match os::kind_of(&e) {
-        ErrorKind::NotFound => Ok(()),
-        _ => Err(Error::io("remove", &path, e)),
-    };
-    let Some(stat) = parent.stat(name)? else { return Ok(()) };
-    if stat.kind != Kind::Folder {
-        return os::remove_file(&parent.handle, name).or_else(gone);
-    }
-    if stat.mount_root {
-        // What is mounted here is not what was made here.
-        return Err(Error::own(ErrorKind::Busy, "remove", &path));
-    }
-    let folder = below(parent, name)?;
-    for entry in folder.entries()? {
-        remove(&folder, &entry.name)?;
+/// Lets a name in a folder be removed, and what is directly in it, if it is a folder.
+pub type Free<'a> = &'a mut dyn FnMut(&Folder, &OsStr) -> Result<(), Error>;
+
+fn remove(parent: &Folder, name: &OsStr, free: Free<'_>) -> Result<(), Error> {
+    let Some(Kind::Folder) = ready(parent, name, free)? else { return unlink(parent, name) };
+    let top = parent.open_anew(name)?;
+    let mut lifted = 0;
+    loop {
+        let before = lifted;
+        empty(&top, &top, &mut lifted, free)?;
+        if lifted == before {
+            break;
+        }
     }
     // Where an open folder keeps its name, the name goes with the last handle.
-    drop(folder);
-    os::remove_folder(&parent.handle, name).or_else(gone)
+    drop(top);
+    os::remove_folder(&parent.handle, name).or_else(|e| unless_gone(parent, name, e))
+}
+
+/// Removes what is in a folder below `top`. What lies too deep to be walked to is lifted: it lies directly in `top` then.
+fn empty(top: &Folder, folder: &Folder, lifted: &mut u64, free: Free<'_>) -> Result<(), Error> {
+    for entry in folder.entries()? {
+        let name = &entry.name;
+        match ready(folder, name, free)? {
+            Some(Kind::Folder) => match folder.step(name.as_ref()) {
+                Ok(inner) => {
+                    empty(top, &inner, lifted, free)?;
+                    drop(inner);
+                    os::remove_folder(&folder.handle, name).or_else(|e| unless_gone(folder, name, e))?;
+                }
+                Err(e) if e.kind == ErrorKind::TooDeep => lift(folder, name, top, lifted)?,
+                Err(e) => return Err(e),
+            },
+            _ => unlink(folder, name)?,
+        }
+    }
+    Ok(())
+}
+
+/// What is to be removed, once it can be; `None`: it is gone.
+fn ready(folder: &Folder, name: &OsStr, free: Free<'_>) -> Result<Option<Kind>, Error> {
+    let Some(stat) = folder.stat(name)? else { return Ok(None) };
+    if stat.mount_root {
+        // What is mounted here is not what was made here.
+        return Err(Error::own(ErrorKind::Busy, "remove", &folder.path().join(name)));
+    }
+    free(folder, name)?;
+    Ok(Some(stat.kind))
+}
+
+/// Under a name that nothing there has.
+fn lift(folder: &Folder, name: &OsStr, top: &Folder, lifted: &mut u64) -> Result<(), Error> {
+    loop {
+        *lifted += 1;
+        match os::rename_new(&folder.handle, name, &top.handle, OsStr::new(&lifted.to_string())) {
+            Err(e) if os::kind_of(&e) == ErrorKind::Exists => {}
+            done => return done.map_err(|e| Error::io("move up", &folder.path().join(name), e)),
+        }
+    }
+}
+
+fn unlink(folder: &Folder, name: &OsStr) -> Result<(), Error> {
+    os::remove_file(&folder.handle, name).or_else(|e| unless_gone(folder, name, e))
+}
+
+fn unless_gone(folder: &Folder, name: &OsStr, e: std::io::Error) -> Result<(), Error> {
+    match os::kind_of(&e) {
+        ErrorKind::NotFound => Ok(()),
+        _ => Err(Error::io("remove", &folder.path().join(name), e)),
+    }
 }
 
 /// Takes `len` bytes of the folder's file system by a file that holds nothing, so that somebody who removes it has them.

@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Busy,
     /// Two file systems.
     CrossDevice,
+    /// Deeper below other folders than anything walks.
+    TooDeep,
     /// The system or file system cannot do this.
     Unsupported,
     /// A sync failed: what is on the medium is unknown.
@@ -71,6 +73,7 @@ impl Error {
             ErrorKind::NotAFolder => Some("it is not a folder"),
             ErrorKind::NotFound => Some("it is not there"),
             ErrorKind::Exists => Some("the name is taken"),
+            ErrorKind::TooDeep => Some("folders are nested too deep here"),
             _ => None,
         };
         let cause = text.map(|t| Box::new(io::Error::other(t)));

@@ -40,7 +40,7 @@ impl ReadFailure {
 /// A symbolic link is what it holds and is never followed.
 ///
 /// # Errors
-/// A symbolic link on the way, or something that is neither file, folder nor link.
+/// A symbolic link on the way, or something that is neither file, folder nor link; [`ErrorKind::TooDeep`].
 pub fn fingerprint(place: &Place) -> Result<Fingerprint, Error> {
     // A root that is not there may be a volume that is not mounted: that says nothing about the names on it.
     let root = Folder::open_root(&place.root.0)?;
@@ -70,7 +70,7 @@ pub fn fingerprint_in(folder: &Folder, name: &OsStr) -> Result<Fingerprint, Erro
         }
         Kind::Folder => {
             let mut hash = Sha256::new();
-            list(&below(folder, name)?, "", &mut hash)?;
+            list(&folder.open_anew(name)?, "", &mut hash)?;
             Ok(Fingerprint::Folder { sha256: Digest(hash.finalize().into()) })
         }
         Kind::Symlink => Ok(of_link(&folder.read_link(name)?)),
@@ -83,12 +83,6 @@ pub fn empty_folder() -> Fingerprint {
     Fingerprint::Folder { sha256: digest_bytes(b"") }
 }
 
-pub(crate) fn below(folder: &Folder, name: &OsStr) -> Result<Folder, Error> {
-    let rel = backout_protocol::RelPath::new(name)
-        .map_err(|e| Error::unsupported("open", &folder.path().join(name), &e.to_string()))?;
-    folder.open_below(&rel)
-}
-
 /// Feeds `kind name length digest` (a link has no length) of everything below `folder`, sorted, one line each.
 fn list(folder: &Folder, prefix: &str, hash: &mut Sha256) -> Result<(), Error> {
     for entry in folder.entries()? {
@@ -99,7 +93,7 @@ fn list(folder: &Folder, prefix: &str, hash: &mut Sha256) -> Result<(), Error> {
         match entry.kind {
             Kind::Folder => {
                 hash.update(format!("folder {name}\n"));
-                list(&below(folder, &entry.name)?, &format!("{name}/"), hash)?;
+                list(&folder.step(entry.name.as_ref())?, &format!("{name}/"), hash)?;
             }
             _ => match fingerprint_in(folder, &entry.name)? {
                 Fingerprint::File { len, sha256 } => hash.update(format!("file {name} {len} {sha256}\n")),

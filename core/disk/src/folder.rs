@@ -12,11 +12,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// No walk goes deeper than so many folders below the one that it began with: each of them takes a handle and some of the
+/// stack, and whoever makes a tree may make it of any depth.
+pub const DEEPEST: usize = 256;
+
 /// A folder held open.
 #[derive(Debug)]
 pub struct Folder {
     pub(crate) handle: os::Handle,
     path: PathBuf,
+    /// How many folders were opened, each below the one before, to come here.
+    depth: usize,
 }
 
 /// What sort of thing a name is.
@@ -125,18 +131,37 @@ impl Folder {
             return Err(Error::unsupported("open", path, "it is not an absolute path"));
         }
         let handle = os::open_root(path).map_err(|e| Error::io("open the folder", path, e))?;
-        Ok(Self { handle, path: path.to_owned() })
+        Ok(Self { handle, path: path.to_owned(), depth: 0 })
     }
 
-    /// Opens a folder below this one.
+    /// Opens a folder below this one: one step of a walk, however long `rel` is.
+    ///
+    /// # Errors
+    /// As [`Folder::open_root`]; [`ErrorKind::TooDeep`] behind [`DEEPEST`] steps.
+    pub fn open_below(&self, rel: &RelPath) -> Result<Self, Error> {
+        self.step(rel.as_path())
+    }
+
+    /// Opens a folder in this one, whatever its name is, where a walk of its own begins.
     ///
     /// # Errors
     /// As [`Folder::open_root`].
-    pub fn open_below(&self, rel: &RelPath) -> Result<Self, Error> {
-        let path = self.path.join(rel.as_path());
-        let handle = os::open_below(&self.handle, rel.as_path())
-            .map_err(|e| Error::io("open the folder", &path, e))?;
-        Ok(Self { handle, path })
+    pub fn open_anew(&self, name: &OsStr) -> Result<Self, Error> {
+        self.open(Path::new(name), 0)
+    }
+
+    /// One step of a walk to whatever name a folder has.
+    pub(crate) fn step(&self, rel: &Path) -> Result<Self, Error> {
+        match self.depth {
+            DEEPEST.. => Err(Error::own(ErrorKind::TooDeep, "open the folder", &self.path.join(rel))),
+            depth => self.open(rel, depth + 1),
+        }
+    }
+
+    fn open(&self, rel: &Path, depth: usize) -> Result<Self, Error> {
+        let path = self.path.join(rel);
+        let handle = os::open_below(&self.handle, rel).map_err(|e| Error::io("open the folder", &path, e))?;
+        Ok(Self { handle, path, depth })
     }
 
     /// Opens the folder that holds `place`, beneath its root.
@@ -157,7 +182,7 @@ impl Folder {
     /// The system's: no more handles.
     pub fn try_clone(&self) -> Result<Self, Error> {
         let handle = self.handle.try_clone().map_err(|e| Error::io("open the folder", &self.path, e))?;
-        Ok(Self { handle, path: self.path.clone() })
+        Ok(Self { handle, path: self.path.clone(), depth: self.depth })
     }
 
     /// Its path when it was opened, for messages.

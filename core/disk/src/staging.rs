@@ -351,9 +351,10 @@ impl Staging {
     }
 }
 
+/// It is no deeper than what was walked to stage it.
 fn sync_tree(folder: &Folder) -> Result<(), Error> {
     for entry in folder.entries()?.into_iter().filter(|e| e.kind == Kind::Folder) {
-        sync_tree(&folder.open_below(&plain(folder, &entry.name)?)?)?;
+        sync_tree(&folder.open_anew(&entry.name)?)?;
     }
     folder.sync()
 }

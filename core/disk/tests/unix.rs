@@ -7,9 +7,9 @@
 )]
 
 use backout_disk::{
-    ErrorKind, Folder,
+    ErrorKind, Folder, aside, durable,
     fingerprint::fingerprint,
-    folder::{Kind, open_place},
+    folder::{DEEPEST, Kind, open_place},
     locate::locate,
     staging::{Dress, Side, Staging},
     swap::{Pair, Same, Turn},
@@ -297,4 +297,62 @@ fn whoever_could_have_changed_a_file_makes_it_distrusted() {
         assert!(trust::check(&file).is_err());
     }
     assert!(trust::check(&world.root.join("missing")).is_err());
+}
+
+/// Folders in each other, so many below `root`, with one more of another name in the innermost, while few handles may be open.
+fn nested(root: &Path, levels: usize) {
+    use rustix::{
+        fs::{Mode, OFlags},
+        process::{Resource, Rlimit, getrlimit, setrlimit},
+    };
+    let limit = Rlimit { current: Some(600), ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let mut at = rustix::fs::open(root, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    for _ in 0..levels {
+        rustix::fs::mkdirat(&at, "d", Mode::RWXU).unwrap();
+        at = rustix::fs::openat(&at, "d", OFlags::DIRECTORY, Mode::empty()).unwrap();
+    }
+    rustix::fs::mkdirat(&at, "f", Mode::RWXU).unwrap();
+}
+
+#[test]
+fn a_tree_of_any_depth_is_removed_with_few_handles() {
+    for (ours, levels) in [(false, 3000), (true, 700)] {
+        let by = if ours { aside::remove } else { durable::remove_tree };
+        let world = World::new();
+        nested(&world.root, levels);
+        // What is lifted out of the depth finds its names taken.
+        world.put("d/1/2/f", "x");
+        world.put("d/2", "x");
+        symlink("/etc", world.root.join("d/etc")).unwrap();
+        by(&world.folder(), "d".as_ref()).unwrap();
+        assert_eq!(world.folder().entries().unwrap(), []);
+    }
+}
+
+#[test]
+fn a_walk_ends_where_folders_are_nested_too_deep() {
+    let world = World::new();
+    nested(&world.root, DEEPEST + 2);
+    let mut at = world.folder();
+    for _ in 0..DEEPEST {
+        at = at.open_below(&rel("d")).unwrap();
+    }
+    let refused = at.open_below(&rel("d")).unwrap_err();
+    assert_eq!((refused.kind, &refused.path), (ErrorKind::TooDeep, &at.path().join("d")));
+    assert!(at.open_anew("d".as_ref()).unwrap().open_below(&rel("d/f")).is_ok());
+    assert_eq!(fingerprint(&world.place("d")).unwrap_err().kind, ErrorKind::TooDeep);
+}
+
+#[test]
+fn a_place_is_found_by_a_path_that_the_system_takes_no_more() {
+    let world = World::new();
+    let long = "n".repeat(255);
+    let mut at = world.folder();
+    for _ in 0..40 {
+        at = durable::make_folder(&at, long.as_ref(), 0o700).unwrap();
+    }
+    durable::write(&at, "f".as_ref(), b"x", 0o600).unwrap();
+    let place = world.place(vec![long.as_str(); 40].join("/") + "/f");
+    assert!(place.path().as_os_str().len() > 4096 && open_place(&place).is_ok());
 }

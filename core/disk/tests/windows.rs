@@ -275,3 +275,18 @@ fn a_file_of_our_own_is_trusted_and_a_missing_one_is_not() {
     assert!(checked.is_ok(), "{checked:?}");
     assert!(trust::check(&world.root.join("missing")).is_err());
 }
+
+#[test]
+fn a_stream_that_is_longer_than_any_mark_is_named_and_not_copied() {
+    let world = World::new();
+    let file = world.put("f", "x");
+    for (name, len) in [("mark", 3), ("store", (16 << 20) + 1)] {
+        fs::write(format!("{}:{name}", file.display()), vec![7; len]).unwrap();
+    }
+    fs::create_dir(world.root.join("to")).unwrap();
+    let to = Folder::open_root(&world.root.join("to")).unwrap();
+    let from = Folder::open_root(&world.root).unwrap();
+    let taken = backout_disk::aside::copy(&from, "f".as_ref(), &to).unwrap();
+    assert_eq!(taken.notes, ["stream :store:$DATA"]);
+    assert_eq!(fs::read(format!("{}:mark", world.root.join(r"to\f").display())).unwrap(), [7; 3]);
+}

@@ -1,7 +1,11 @@
 //! Looks at files: fingerprint, version, machine type.
 
 use crate::{failure::Holders, refusal::Refusal};
-use backout_disk::{Error, ErrorKind, Folder, fingerprint::digest_file, folder::open_place};
+use backout_disk::{
+    Error, ErrorKind, Folder,
+    fingerprint::digest_file,
+    folder::{DEEPEST, open_place},
+};
 use backout_machine::PeInfo;
 use backout_protocol::{Fingerprint, HostPath, Image, Place, RelPath, message::Reject};
 use std::{
@@ -83,6 +87,7 @@ pub(crate) fn refusal(error: Error) -> Refusal {
         ErrorKind::NotAFile | ErrorKind::NotAFolder => Refusal::NotAFile { path: path() },
         ErrorKind::Denied => Refusal::NoRights { path: path() },
         ErrorKind::Busy => Refusal::InUse { holders: Holders::of(&error.path), path: path() },
+        ErrorKind::TooDeep => Refusal::TooDeep { path: path(), most: DEEPEST },
         _ => Refusal::Look(error),
     }
 }

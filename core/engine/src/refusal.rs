@@ -430,6 +430,13 @@ pub enum Refusal {
         /// Who, as far as the system tells.
         holders: Holders,
     },
+    /// Folders are nested so deep that nothing walks to the end.
+    TooDeep {
+        /// The first that is not walked to.
+        path: HostPath,
+        /// So many lie above it, without the one that the walk began with.
+        most: usize,
+    },
     /// A file cannot be looked at.
     Look(backout_disk::Error),
     /// The operator stopped it before the first service was touched.

@@ -15,6 +15,7 @@ pub mod group;
 pub mod holders;
 mod interpreter;
 pub mod msi;
+pub mod open_files;
 pub mod packages;
 pub mod patience;
 pub mod probe;

@@ -281,6 +281,12 @@ pub enum Notice {
         /// How many.
         folders: u64,
     },
+    /// Names that a guard's way back leaves as they are with all that lies in them: their names are none that anything speaks of,
+    /// or they lie too deep.
+    NotLookedAt {
+        /// Which.
+        places: Vec<HostPath>,
+    },
     /// A watched folder that holds more than one product, as a rule.
     WatchedWide {
         /// Which.

@@ -8,7 +8,7 @@
 
 use backout_demo::TreeSpec;
 use backout_e2e::{
-    guards::{GOOD, Small, before, command, guard, is_before, pid, settled, text},
+    guards::{GOOD, Small, before, command, guard, is_before, nested, pid, settled, text, with_open_files},
     prune, runs, snapshots,
 };
 use backout_kit::{
@@ -232,6 +232,86 @@ fn the_products_folder_is_made_again_where_the_installer_removed_it_or_put_somet
         let home = world.home.symlink_metadata().unwrap();
         assert!(home.is_dir() && home.permissions().mode() & 0o7777 == 0o750, "{work}");
     }
+}
+
+#[test]
+fn folders_that_the_installer_nested_however_deep_are_removed() {
+    for levels in [257, 2000] {
+        let Some(small) = Small::of("64m") else { return };
+        let world = World::without_services_in(small.path());
+        let old = world.files();
+        // Also where something of the product's was.
+        let lines = format!(
+            "echo new >\"$home/live/b.conf\"\nrm \"$home/live/a.conf\"\nmkdir \"$home/live/a.conf\"\n{}{}exit 1",
+            nested("live", levels),
+            nested("live/a.conf", levels)
+        );
+        let mut call = with_open_files(&command(&world, &[], &lines), 1024, 1024);
+        Run::to_its_end(&mut call).ends(20);
+        is_before(&world, &old);
+        drop(world);
+    }
+}
+
+#[test]
+fn folders_that_are_nested_too_deep_are_refused_where_nothing_was_begun() {
+    let (world, _) = before();
+    let good = guard(&world, &["--settle", "1"], &nested("live", 300)).ends(0);
+    assert_eq!(good.json["outcome"], "done");
+    for call in [world.plain(&["undo"]), guard(&world, &[], "touch \"$here/ran\"")] {
+        let said = call.ends(10);
+        let message = said.json["error"]["message"].as_str().unwrap();
+        let named = message.contains(&vec!["d"; 256].join("/")) && message.contains("nothing was touched");
+        assert!(said.error_code() == "BKO-5194" && named, "{message}");
+    }
+    assert!(!world.path().join("ran").exists());
+    fs::remove_dir_all(world.home.join("live/d")).unwrap();
+    settled(&world);
+}
+
+#[test]
+fn folders_whose_path_is_longer_than_the_system_takes_are_taken_away() {
+    let Some(small) = Small::of("64m") else { return };
+    let world = World::without_services_in(small.path());
+    let old = world.files();
+    let piece = vec!["n".repeat(60); 20].join("/");
+    let lines = format!(
+        "cd \"$home/live\"\nmkdir all\necho x >all/f\nfor n in 1 2 3 4 5 6 7 8 9 10\ndo\nmkdir -p next/{piece}\nmv all next/{piece}/\n\
+         mv next all\ndone\nexit 1"
+    );
+    guard(&world, &[], &lines).ends(20);
+    is_before(&world, &old);
+    drop(world);
+}
+
+#[test]
+fn whoever_is_started_may_have_as_many_files_open_as_whoever_started_us() {
+    let (world, _) = before();
+    let lines = "ulimit -Sn >\"$here/own\"\ngrep 'open files' /proc/$PPID/limits >\"$here/above\"\nexit 1";
+    let mut call = with_open_files(&command(&world, &[], lines), 512, 1024);
+    Run::to_its_end(&mut call).ends(20);
+    let said = |name| fs::read_to_string(world.path().join(name)).unwrap();
+    assert_eq!(said("own"), "512\n");
+    let above = said("above");
+    assert_eq!(above.split_whitespace().nth(3), Some("1024"), "{above}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_of_any_bytes_that_the_installer_made_go_away() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let (world, old) = before();
+    let mut lines = "mkdir \"$home/live/odd\"\ncd \"$home/live/odd\"\n".to_owned();
+    let mut bytes: Vec<u8> = (1..=255).filter(|b| *b != b'/').collect();
+    bytes.truncate(255);
+    fs::write(world.path().join("all"), &bytes).unwrap();
+    lines.push_str("for name in 'a\\b' 'x.' nul.txt 'a:b' \"$(cat \"$here/all\")\"\ndo\nmkdir \"$name\"\ntouch \"$name/$name\"\ndone\n");
+    guard(&world, &[], &format!("{lines}ls | wc -l >\"$here/made\"\nexit 1")).ends(20);
+    assert!(
+        OsStr::from_bytes(&bytes).len() == 254
+            && fs::read_to_string(world.path().join("made")).unwrap().trim() != "0"
+    );
+    is_before(&world, &old);
 }
 
 #[test]

@@ -8,7 +8,7 @@
 )]
 
 use backout_e2e::{
-    guards::{Small, installer, is_before, pid, settled},
+    guards::{Small, installer, is_before, nested, pid, settled},
     runs, snapshots, transaction,
 };
 use backout_kit::{Machine, Run, Running, Snapshot, World, place, process, snapshot};
@@ -101,6 +101,25 @@ fn a_failing_installer_is_put_back_whole_without_a_profile() {
     let listed = snapshots::call(&world, &["list"]).ends(0);
     assert_eq!(listed.json["data"]["snapshots"][0]["roots"], serde_json::json!([home]));
     assert_eq!(world.plain(&["undo"]).ends(10).error_code(), "BKO-1062");
+}
+
+#[test]
+fn folders_that_the_installer_nested_however_deep_go_unless_they_may_hold_what_is_left_out() {
+    let Some(small) = Small::of("64m") else { return };
+    let world = World::without_services_in(small.path());
+    let old = world.files();
+    let failing = |more: &[&str], levels| {
+        let lines = format!("echo v3 >\"$home/live/a.conf\"\n{}exit 1", nested("live", levels));
+        Run::to_its_end(watching(&world, more).arg("--").arg(installer(&world, &lines))).ends(20)
+    };
+    failing(&[], 2000);
+    is_before(&world, &old);
+    let warned = warning(&failing(&["--exclude", "*.log"], 300), "BKO-5150");
+    let deep = world.home.join("live").join(vec!["d"; 256].join("/"));
+    assert!(warned.contains(deep.to_str().unwrap()) && deep.join("d").exists(), "{warned}");
+    fs::remove_dir_all(world.home.join("live/d")).unwrap();
+    is_before(&world, &old);
+    drop(world);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 use backout_e2e::{
+    guards::Small,
     snapshots::{call, create, taken},
     staged,
 };
@@ -42,6 +43,36 @@ fn links_are_links_and_are_never_followed() {
     symlink("b.conf", kept.join("live/same")).unwrap();
     let named = call(&world, &["verify", id]).ends(31);
     assert!(named.json["error"]["message"].as_str().unwrap().contains("live/same"));
+}
+
+#[test]
+fn folders_are_taken_to_a_depth_and_deeper_ones_are_refused_unless_they_are_left_out() {
+    let Some(small) = Small::of("64m") else { return };
+    let world = World::without_services_in(small.path());
+    // Beside `live`, so that one in the last lies below 256 others.
+    let within = world.home.join(vec!["d"; 256].join("/"));
+    fs::create_dir_all(&within).unwrap();
+    write(&within.join("f"), "deep");
+    let id = taken(&world, &[]);
+    let from = format!("snapshot:{id}");
+    call(&world, &["verify", &id]).ends(0);
+    let other = taken(&world, &[]);
+    call(&world, &["drop", &other]).ends(0);
+    assert!(!world.state.join("snapshots").join(&other).exists());
+    fs::remove_dir_all(world.home.join("d")).unwrap();
+    world.rollback(&["--from", &from]).ends(0);
+    assert_eq!(fs::read_to_string(within.join("f")).unwrap(), "deep");
+    let deeper = within.join("d");
+    fs::create_dir(&deeper).unwrap();
+    for run in [create(&world, &[]), call(&world, &["diff", &id]), world.rollback(&["--from", &from])] {
+        let refused = run.ends(10);
+        let message = refused.json["error"]["message"].as_str().unwrap();
+        let named = message.contains(deeper.to_str().unwrap()) && message.contains("touched");
+        assert!(refused.error_code() == "BKO-5194" && named, "{message}");
+    }
+    assert_eq!(fs::read_dir(world.state.join("snapshots")).unwrap().count(), 1);
+    taken(&world, &["--exclude", "d"]);
+    drop(world);
 }
 
 #[test]

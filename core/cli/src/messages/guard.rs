@@ -109,6 +109,14 @@ pub(crate) fn watched(notice: &Notice) -> (u16, String) {
                 "{folders} folders that hold what went back were gone, the outermost `{first}`; they are made anew with the mode 0755, as what they had is not known"
             ),
         ),
+        Notice::NotLookedAt { places } => (
+            5150,
+            format!(
+                "these are new and stay, with all that lies in them, as they are nested too deep or nothing here can name them; look at \
+                 them and remove them by hand:{}",
+                lines(places)
+            ),
+        ),
         other => (5146, format!("{other:?}")),
     }
 }

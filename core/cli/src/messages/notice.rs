@@ -139,6 +139,7 @@ fn said(notice: &Notice) -> (u16, String) {
         | Notice::Parted { .. }
         | Notice::Unlocked { .. }
         | Notice::AboveMade { .. }
+        | Notice::NotLookedAt { .. }
         | Notice::WatchedWide { .. } => super::guard::watched(notice),
         other => super::delicate::noticed(other).unwrap_or_else(|| (4099, format!("{other:?}"))),
     }

@@ -445,6 +445,11 @@ pub(crate) fn why(refusal: &Refusal) -> Said {
             format!("`{path}` is in use, and nobody else may read it{}", failure::held(holders)),
             "end that program or stop its service, and run it again",
         ),
+        R::TooDeep { path, most } => Said::new(
+            5194,
+            format!("`{path}` lies below more than {most} folders, and nothing here goes deeper"),
+            "move what lies so deep elsewhere, or leave it out (`--exclude GLOB` where a snapshot is taken); then run it again",
+        ),
         R::Look(e) => Said::new(1055, e.to_string(), "look at that file and its permissions"),
         R::Cancelled(why) => Said::new(
             1056,

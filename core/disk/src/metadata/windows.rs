@@ -2,18 +2,18 @@
 
 use super::Wear;
 use crate::{
-    fingerprint::digest_bytes,
+    fingerprint::{ReadFailure, digest_bytes, digest_file},
     os::{
         self,
         security::{Descriptor, Parts},
         streams,
     },
 };
-use backout_protocol::{path::encode, snapshot::Facts};
+use backout_protocol::{Digest, path::encode, snapshot::Facts};
 use std::{
     ffi::OsString,
     fs::File,
-    io,
+    io::{self, Read},
     os::windows::io::{AsHandle, OwnedHandle},
 };
 use windows_sys::Win32::Storage::FileSystem::{
@@ -30,13 +30,36 @@ const SETTABLE: u32 = FILE_ATTRIBUTE_READONLY
     | FILE_ATTRIBUTE_ARCHIVE
     | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED;
 /// Beyond this a stream is no mark on a file but a store of its own.
-const LONGEST_STREAM: usize = 16 << 20;
+const LONGEST_STREAM: u64 = 16 << 20;
 
 /// Metadata of one file.
 pub(crate) struct Metadata {
     descriptor: Descriptor,
     basic: FILE_BASIC_INFO,
-    streams: Vec<(OsString, Vec<u8>)>,
+    streams: Vec<Stream>,
+}
+
+/// A named stream of a file.
+struct Stream {
+    name: OsString,
+    digest: Digest,
+    /// `None`: it is longer than [`LONGEST_STREAM`].
+    bytes: Option<Vec<u8>>,
+}
+
+impl Stream {
+    /// Whoever made the file chose how long its streams are: no more of one is in memory than is kept.
+    fn read(file: &File, name: OsString) -> io::Result<Self> {
+        let mut stream = streams::open_one(file, &name)?;
+        let (len, digest) = digest_file(&mut stream).map_err(ReadFailure::cause)?;
+        if len > LONGEST_STREAM {
+            return Ok(Self { name, digest, bytes: None });
+        }
+        let mut bytes = Vec::new();
+        stream.take(LONGEST_STREAM).read_to_end(&mut bytes)?;
+        // Of these bytes: it may have changed meanwhile.
+        Ok(Self { name, digest: digest_bytes(&bytes), bytes: Some(bytes) })
+    }
 }
 
 impl Metadata {
@@ -48,8 +71,7 @@ impl Metadata {
         let mut found = Vec::new();
         if basic.FileAttributes & FILE_ATTRIBUTE_DIRECTORY == 0 {
             for name in streams::list(file)? {
-                let bytes = streams::read(file, &name)?;
-                found.push((name, bytes));
+                found.push(Stream::read(file, name)?);
             }
         }
         Ok(Self { descriptor, basic, streams: found })
@@ -65,7 +87,7 @@ impl Metadata {
     pub(crate) fn facts(&self) -> Facts {
         let grants = self.descriptor.grants().ok().flatten();
         let access = ("access list".to_owned(), digest_bytes(format!("{grants:?}").as_bytes()));
-        let streams = self.streams.iter().map(|(name, bytes)| (encode(name), digest_bytes(bytes)));
+        let streams = self.streams.iter().map(|stream| (encode(&stream.name), stream.digest));
         // Steps of 100 ns since 1601.
         let steps = u64::try_from(self.basic.LastWriteTime).unwrap_or_default();
         let seconds = i64::try_from(steps / 10_000_000).unwrap_or(i64::MAX) - 11_644_473_600;
@@ -89,8 +111,8 @@ pub(crate) fn dress(
     wear: Wear<'_>,
 ) -> io::Result<Vec<String>> {
     let mut notes = Vec::new();
-    for (name, bytes) in &rest.streams {
-        if bytes.len() > LONGEST_STREAM || streams::write(file, name, bytes).is_err() {
+    for Stream { name, bytes, .. } in &rest.streams {
+        if bytes.as_ref().is_none_or(|bytes| streams::write(file, name, bytes).is_err()) {
             notes.push(format!("stream {}", name.to_string_lossy()));
         }
     }

@@ -18,7 +18,7 @@ use std::{
         unix::ffi::OsStrExt,
         unix::fs::FileExt,
     },
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// An open folder.
@@ -93,8 +93,26 @@ pub(crate) fn open_root(path: &Path) -> io::Result<Handle> {
     }
 }
 
-/// Opens a folder beneath another.
+/// The system takes no longer path at once.
+const LONGEST_PATH: usize = 4095;
+
+/// Opens a folder beneath another, however long the way there is.
 pub(crate) fn open_below(at: &Handle, path: &Path) -> io::Result<Handle> {
+    if path.as_os_str().len() <= LONGEST_PATH {
+        return beneath(at, path);
+    }
+    let (mut at, mut piece) = (at.try_clone()?, PathBuf::new());
+    for name in path {
+        if piece.as_os_str().len() + 1 + name.len() > LONGEST_PATH {
+            at = beneath(&at, &piece)?;
+            piece = PathBuf::new();
+        }
+        piece.push(name);
+    }
+    beneath(&at, &piece)
+}
+
+fn beneath(at: &Handle, path: &Path) -> io::Result<Handle> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     match rustix::fs::openat2(at, path, FOLDER, Mode::empty(), resolve) {
         Err(Errno::NOSYS | Errno::PERM) => walk(at.try_clone()?, path),

@@ -20,10 +20,16 @@ pub(crate) struct Inventory<'a> {
     /// Which names are known already: they are not looked at, and folders among them only walked. Of a file
     /// that changes while it is read only the name is written down then.
     known: Option<&'a Known<'a>>,
+    /// Whether what nothing of ours speaks of or walks to is passed over, instead of refused.
+    passes: bool,
     /// Everything found, a folder before what lies in it.
     pub entries: Vec<Entry>,
     /// Names that were not looked at.
     pub hidden: Vec<(usize, RelPath)>,
+    /// Folders that hold a name which nothing of ours speaks of.
+    pub odd: Vec<(usize, RelPath)>,
+    /// What was passed over.
+    passed: Vec<HostPath>,
     /// Folders on another file system than their root, or with something mounted on them.
     pub elsewhere: Vec<(usize, RelPath)>,
     /// What is mounted on these, roots among them.
@@ -50,8 +56,11 @@ impl<'a> Inventory<'a> {
             exclude,
             cancel,
             known: None,
+            passes: false,
             entries: Vec::new(),
             hidden: Vec::new(),
+            odd: Vec::new(),
+            passed: Vec::new(),
             elsewhere: Vec::new(),
             mounts: Vec::new(),
             contentless: Vec::new(),
@@ -59,9 +68,15 @@ impl<'a> Inventory<'a> {
         }
     }
 
-    /// Of what is not known already.
+    /// Of what is not known already. It passes over what no snapshot can have; a folder that is too deep to be walked to is
+    /// written down without what lies in it.
     pub(crate) fn of_new(exclude: &'a Exclude, cancel: &'a Cancel, known: &'a Known<'a>) -> Self {
-        Self { known: Some(known), ..Self::new(exclude, cancel) }
+        Self { known: Some(known), ..Self::passing(exclude, cancel) }
+    }
+
+    /// Of what is there, without what nothing of ours speaks of or walks to: where there is no other way than on.
+    pub(crate) fn passing(exclude: &'a Exclude, cancel: &'a Cancel) -> Self {
+        Self { passes: true, ..Self::new(exclude, cancel) }
     }
 
     fn knows(&self, at: &At<'_>, path: &RelPath, kind: Kind) -> bool {
@@ -112,9 +127,18 @@ impl<'a> Inventory<'a> {
             if let Some(why) = self.cancel.requested() {
                 return Err(Refusal::Cancelled(why));
             }
-            let name = RelPath::new(&entry.name).map_err(|e| {
-                look::refusal(Error::unsupported("read", &folder.path().join(&entry.name), &e.to_string()))
-            })?;
+            let name = match RelPath::new(&entry.name) {
+                Ok(name) => name,
+                Err(_) if self.passes => {
+                    self.odd.extend(rel.map(|rel| (at.number, rel.clone())));
+                    self.passed.push(HostPath(folder.path().join(&entry.name)));
+                    continue;
+                }
+                Err(e) => {
+                    let path = folder.path().join(&entry.name);
+                    return Err(look::refusal(Error::unsupported("read", &path, &e.to_string())));
+                }
+            };
             let path = rel.map_or_else(|| name.clone(), |rel| rel.join(&name));
             if is_ours(&entry.name) || self.exclude.leaves_out(&path) {
                 self.hidden.push((at.number, path));
@@ -151,6 +175,15 @@ impl<'a> Inventory<'a> {
         let folder = match above.open_below(&name) {
             Ok(folder) => folder,
             Err(e) if e.kind == ErrorKind::NotFound => return Ok(()),
+            Err(e) if e.kind == ErrorKind::TooDeep && self.known.is_some() => {
+                self.note(at, path.clone(), What::Folder, None);
+                return Ok(());
+            }
+            Err(e) if e.kind == ErrorKind::TooDeep && self.passes => {
+                self.hidden.push((at.number, path.clone()));
+                self.passed.push(HostPath(e.path));
+                return Ok(());
+            }
             Err(e) => return Err(look::refusal(e)),
         };
         let copy = to.map(|to| aside::make_folder(to, path.name())).transpose();
@@ -247,5 +280,42 @@ impl<'a> Inventory<'a> {
         let poorer = self.poorer.take();
         let poorer = poorer.map(|(first, what, files)| Notice::KeptWithout { first, what, files });
         nothing.into_iter().chain(poorer).collect()
+    }
+
+    /// Names what was passed over.
+    pub(crate) fn passed_over(&mut self) -> Option<Notice> {
+        (!self.passed.is_empty()).then(|| Notice::NotLookedAt { places: std::mem::take(&mut self.passed) })
+    }
+}
+
+#[cfg(all(test, windows))]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+mod tests {
+    use super::*;
+    use backout_protocol::NameRule;
+
+    #[test]
+    fn a_name_that_programs_take_for_another_is_refused_or_on_a_way_back_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        // By a path that nothing rewrites.
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("new")).unwrap();
+        for name in ["new/f", "new/x."] {
+            std::fs::write(root.join(name.replace('/', r"\")), "x").unwrap();
+        }
+        let (exclude, cancel) = (Exclude::new(&[], NameRule::Folded).unwrap(), Cancel::default());
+        let root = HostPath(root);
+        assert!(Inventory::new(&exclude, &cancel).take(0, &root, None).is_err());
+        let mut passing = Inventory::passing(&exclude, &cancel);
+        passing.take(0, &root, None).unwrap();
+        assert_eq!(passing.entries.len(), 2);
+        assert_eq!(passing.odd, [(0, RelPath::new("new").unwrap())]);
+        let named = Notice::NotLookedAt { places: vec![HostPath(root.0.join(r"new\x."))] };
+        assert_eq!(passing.passed_over(), Some(named));
+        std::fs::remove_file(root.0.join(r"new\x.")).unwrap();
     }
 }

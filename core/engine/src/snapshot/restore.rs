@@ -97,14 +97,17 @@ pub(crate) fn open(
 /// [`Refusal::SnapshotCannot`], [`Refusal::SnapshotDamaged`], [`Refusal::NamesFoldAlike`], whatever cannot be read.
 pub(crate) fn everything(snapshot: &Snapshot, ground: &Ground<'_>) -> Result<Restored, Refusal> {
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
-    let mut inventory = Inventory::new(&exclude, ground.cancel);
+    let mut inventory = match ground.insists {
+        true => Inventory::passing(&exclude, ground.cancel),
+        false => Inventory::new(&exclude, ground.cancel),
+    };
     let mut roots = Vec::new();
     for (number, root) in snapshot.roots.iter().enumerate() {
         roots.push(inventory.take(number, &root.path, None)?);
     }
     mounts::are_as_then(snapshot, &inventory.mounts)?;
     let saved = snapshot.entries.iter().collect();
-    let reach = Reach::Everything(&inventory.hidden);
+    let reach = Reach::Everything { hidden: &inventory.hidden, odd: &inventory.odd };
     let mut restored = restore(snapshot, &saved, &inventory.entries, &roots, reach, ground)?;
     let top = inventory.entries.iter().filter(|e| e.what == What::Folder && e.path.parent().is_none());
     // Names are exchanged within one file system.
@@ -117,6 +120,7 @@ pub(crate) fn everything(snapshot: &Snapshot, ground: &Ground<'_>) -> Result<Res
     restored.settings = steps;
     restored.notices.extend(notices);
     restored.keep_clear = top.filter(within).filter_map(|e| snapshot.place(e)).collect();
+    restored.notices.extend(inventory.passed_over());
     Ok(restored)
 }
 
@@ -195,7 +199,11 @@ fn look_at(number: usize, root: &HostPath, rel: &RelPath, names: NameRule) -> Re
 #[derive(Clone, Copy)]
 enum Reach<'a> {
     /// Everything below the roots but these names, which are not looked at.
-    Everything(&'a [(usize, RelPath)]),
+    Everything {
+        hidden: &'a [(usize, RelPath)],
+        /// Folders that hold another such name, which cannot be told.
+        odd: &'a [(usize, RelPath)],
+    },
     /// Some files.
     Files,
 }
@@ -362,24 +370,27 @@ impl<'a> Work<'a> {
     fn take_away(&mut self, live: &[Entry], saved: &ByName<'_>, reach: Reach<'_>) {
         let names = self.ground.names;
         let mut stays: BTreeMap<String, Place> = BTreeMap::new();
-        let mut stay = |root: usize, path: &RelPath, place: Place| {
-            let mut at = path.parent();
+        let mut stay = |root: usize, folder: Option<RelPath>, place: Place| {
+            let mut at = folder;
             while let Some(above) = at {
                 stays.entry(key(names, root, above.as_path())).or_insert_with(|| place.clone());
                 at = above.parent();
             }
         };
-        if let Reach::Everything(hidden) = reach {
-            for (root, path) in hidden {
+        if let Reach::Everything { hidden, odd } = reach {
+            let hidden = hidden.iter().map(|(root, path)| (root, path.parent(), path));
+            for (root, folder, path) in
+                hidden.chain(odd.iter().map(|(root, rel)| (root, Some(rel.clone()), rel)))
+            {
                 let place = self.snapshot.roots.get(*root).map(|r| r.path.clone());
                 if let Some(root_path) = place {
-                    stay(*root, path, Place { root: root_path, rel: path.clone() });
+                    stay(*root, folder, Place { root: root_path, rel: path.clone() });
                 }
             }
         }
         for entry in live.iter().filter(|e| e.what == What::Other) {
             if let Some(place) = self.snapshot.place(entry) {
-                stay(entry.root, &entry.path, place);
+                stay(entry.root, entry.path.parent(), place);
             }
         }
         // A folder that is not the snapshot's stays with all that lies in it.
@@ -394,7 +405,7 @@ impl<'a> Work<'a> {
                 }
                 left.insert((entry.root, &entry.path));
                 if let Some(place) = self.snapshot.place(entry).filter(|_| !within) {
-                    stay(entry.root, &entry.path, place.clone());
+                    stay(entry.root, parent, place.clone());
                     self.out.stay.push(place);
                 }
             }
@@ -410,7 +421,7 @@ impl<'a> Work<'a> {
                     self.see(&target, *before, Image::ABSENT);
                     self.out.files.push(Step::RemoveFile { target, before: *before });
                 }
-                (What::Folder, Reach::Everything(_)) => match stays.get(&key) {
+                (What::Folder, Reach::Everything { .. }) => match stays.get(&key) {
                     None => self.out.files.push(Step::RemoveFolder { target }),
                     Some(holds) => {
                         let holds = holds.clone();

@@ -1,6 +1,7 @@
 //! Process groups.
 
 use super::Reach;
+use crate::open_files;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     fs::File,
@@ -26,7 +27,7 @@ pub(super) fn root() -> PathBuf {
 }
 
 pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Group)> {
-    Ok((command.process_group(0).spawn()?, Group))
+    Ok((open_files::spawn(command.process_group(0))?, Group))
 }
 
 pub(super) fn kill(child: &mut Child, _: &Group, reach: Reach) -> io::Result<()> {

@@ -35,6 +35,24 @@ pub fn command(world: &World, more: &[&str], lines: &str) -> Command {
     command
 }
 
+/// The same call by a process that may have so many files open, and may allow itself so many.
+pub fn with_open_files(call: &Command, soft: u32, hard: u32) -> Command {
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--nofile={soft}:{hard}")).arg(call.get_program()).args(call.get_args());
+    for (name, value) in call.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited
+}
+
+/// The lines of an installer that make so many folders, at most 2000, each in the one before, in this one of the product's.
+pub fn nested(folder: &str, levels: usize) -> String {
+    format!("( cd \"$home/{folder}\" && mkdir -p {} )\n", vec!["d"; levels].join("/"))
+}
+
 /// A file system in memory that goes with this.
 #[derive(Debug)]
 pub struct Small(tempfile::TempDir);

@@ -6,7 +6,7 @@ use super::{
     open::{open_below, open_or_create},
     sync::sync_folder,
 };
-use crate::error::ErrorKind;
+use crate::{error::ErrorKind, folder::DEEPEST};
 use std::{
     ffi::OsString,
     fs::File,
@@ -18,9 +18,9 @@ use windows_sys::Win32::Storage::FileSystem::{GetFinalPathNameByHandleW, VOLUME_
 
 /// Everything below the folder: the whole volume at once, which only administrators may ask for, or each file.
 pub(crate) fn sync_written(at: &Handle) -> io::Result<()> {
-    let Ok(volume) = volume(at) else { return each(at) };
+    let Ok(volume) = volume(at) else { return each(at, 0) };
     match volume.sync_all() {
-        Err(e) if kind_of(&e) == ErrorKind::Unsupported => each(at),
+        Err(e) if kind_of(&e) == ErrorKind::Unsupported => each(at, 0),
         // Never tried again: what is on the medium is not known.
         synced => synced,
     }
@@ -41,14 +41,19 @@ fn volume(at: &Handle) -> io::Result<File> {
     File::options().write(true).open(OsString::from_wide(&name[..end]))
 }
 
-/// One that runs, or that nobody may write to, cannot be flushed; it is left to the system.
-fn each(at: &Handle) -> io::Result<()> {
+/// One that runs, or that nobody may write to, cannot be flushed; it is left to the system, as is what lies too deep to be walked to.
+fn each(at: &Handle, depth: usize) -> io::Result<()> {
     for name in names(at)? {
         match stat(at, &name)?.map(|raw| raw.mode) {
-            Some(0o040_000) => match open_below(at, Path::new(&name)).and_then(|below| each(&below)) {
-                Err(e) if may_be(&e) => log::debug!("`{}` is not flushed: {e}", name.display()),
-                flushed => flushed?,
-            },
+            Some(0o040_000) if depth >= DEEPEST => {
+                log::debug!("`{}` is not flushed: it lies too deep", name.display())
+            }
+            Some(0o040_000) => {
+                match open_below(at, Path::new(&name)).and_then(|below| each(&below, depth + 1)) {
+                    Err(e) if may_be(&e) => log::debug!("`{}` is not flushed: {e}", name.display()),
+                    flushed => flushed?,
+                }
+            }
             Some(0o100_000) => match open_or_create(at, &name, false) {
                 Ok(file) => file.sync_all()?,
                 Err(e) if may_be(&e) => log::debug!("`{}` is not flushed: {e}", name.display()),

@@ -9,7 +9,7 @@ use crate::error::ErrorKind;
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Write},
     mem::offset_of,
     os::windows::io::{AsHandle, AsRawHandle},
 };
@@ -70,11 +70,9 @@ fn names(records: &[u8]) -> Vec<OsString> {
     }
 }
 
-/// All of one stream.
-pub(crate) fn read(file: &File, name: &OsStr) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    of(file, name, FILE_GENERIC_READ, FILE_OPEN)?.read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// One stream, for reading.
+pub(crate) fn open_one(file: &File, name: &OsStr) -> io::Result<File> {
+    of(file, name, FILE_GENERIC_READ, FILE_OPEN)
 }
 
 /// Makes or replaces one stream, durably.

@@ -51,8 +51,7 @@ impl Freed {
 
     /// Removes a name with all that lies in it.
     pub(super) fn remove(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
-        self.unlock_all(folder, name)?;
-        durable::remove_tree(folder, name)
+        durable::remove_freed(folder, name, &mut |folder, name| self.unlock_name(folder, name))
     }
 
     /// Lets a name change; what lies in it stays as it is.
@@ -60,19 +59,23 @@ impl Freed {
         let locked = folder.stat(name)?.filter(Stat::is_locked);
         match locked.map(|stat| stat.kind) {
             Some(Kind::File) => self.unlock_file(folder, name),
-            Some(Kind::Folder) => below(folder, name)?.map_or(Ok(()), |folder| self.unlock(&folder)),
+            Some(Kind::Folder) => self.unlock(&folder.open_anew(name)?),
             _ => Ok(()),
         }
     }
 
-    /// Lets a name change, with all that lies in it.
+    /// Lets a name change, with all that lies in it and can be walked to.
     pub(super) fn unlock_all(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
         let Some(stat) = folder.stat(name)?.filter(|stat| !stat.mount_root) else { return Ok(()) };
         self.unlock_name(folder, name)?;
         if stat.kind != Kind::Folder {
             return Ok(());
         }
-        let Some(below) = below(folder, name)? else { return Ok(()) };
+        let below = match below(folder, name) {
+            Ok(Some(below)) => below,
+            Err(e) if e.kind != ErrorKind::TooDeep => return Err(e),
+            Ok(None) | Err(_) => return Ok(()),
+        };
         below.entries()?.iter().try_for_each(|entry| self.unlock_all(&below, &entry.name))
     }
 

@@ -46,7 +46,8 @@ pub(super) fn clear(snapshot: &Snapshot, theirs: &Theirs, reserve: &OsStr) -> Re
         let saved: BTreeMap<String, &Saved> =
             entries.map(|e| (names.path_key(e.path.as_path()), e)).collect();
         let foreign = foreign.iter().filter(|(root, _)| *root == number).map(|(_, path)| path).collect();
-        let here = Here { saved, names, exclude: &exclude, foreign, freed: &freed };
+        let all_new_goes = came.is_none();
+        let here = Here { saved, names, exclude: &exclude, foreign, all_new_goes, freed: &freed };
         // What is staged for the way back, and was reserved for it, lies in there.
         freed.unlock_all(&live, reserve).map_err(Refusal::Look)?;
         here.clear(&live, None).and_then(|()| live.sync_file_system()).map_err(Refusal::Look)?;
@@ -86,6 +87,8 @@ struct Here<'a> {
     names: NameRule,
     exclude: &'a Exclude,
     foreign: Vec<&'a RelPath>,
+    /// Whether whatever is new is the installer's.
+    all_new_goes: bool,
     freed: &'a Freed,
 }
 
@@ -106,7 +109,11 @@ impl Here<'_> {
             return Ok(false);
         }
         let Ok(name) = RelPath::new(&entry.name) else { return Ok(true) };
-        let below = folder.open_below(&name)?;
+        let below = match folder.open_below(&name) {
+            // What lies in there is not looked at.
+            Err(e) if e.kind == ErrorKind::TooDeep => return Ok(!self.exclude.globs().is_empty()),
+            below => below?,
+        };
         for entry in below.entries()? {
             // A name that cannot be told of is nobody's that we know.
             let Ok(name) = RelPath::new(&entry.name) else { return Ok(true) };
@@ -134,6 +141,15 @@ impl Here<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Removes a name that no snapshot has, and nothing of ours speaks of or walks to: what is neither wholly the installer's
+    /// nor sure to hold nothing that the snapshot leaves out stays, and is named.
+    fn unspoken(&self, folder: &Folder, name: &OsStr, installers: bool) -> Result<(), Error> {
+        match installers && !store::is_ours(name) && self.exclude.globs().is_empty() {
+            true => self.freed.remove(folder, name),
+            false => Ok(()),
+        }
     }
 
     /// Whether a name is one that nothing is done with.
@@ -184,7 +200,10 @@ impl Here<'_> {
             self.freed.unlock(folder)?;
         }
         for entry in folder.entries()? {
-            let Ok(name) = RelPath::new(&entry.name) else { continue };
+            let Ok(name) = RelPath::new(&entry.name) else {
+                self.unspoken(folder, &entry.name, self.all_new_goes)?;
+                continue;
+            };
             let path = rel.map_or_else(|| name.clone(), |rel| rel.join(&name));
             if self.leaves_out(&entry.name, &path) {
                 continue;
@@ -205,9 +224,12 @@ impl Here<'_> {
                     }
                 }
                 (None, Kind::File) if self.may_go(&path) => self.freed.new_file(folder, &entry.name)?,
-                (None | Some(What::Folder), Kind::Folder) => {
-                    self.clear(&folder.open_below(&name)?, Some(&path))?;
-                }
+                (None | Some(What::Folder), Kind::Folder) => match folder.open_below(&name) {
+                    Err(e) if e.kind == ErrorKind::TooDeep => {
+                        self.unspoken(folder, &entry.name, self.may_go(&path))?;
+                    }
+                    below => self.clear(&below?, Some(&path))?,
+                },
                 _ => {}
             }
         }

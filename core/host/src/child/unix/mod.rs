@@ -9,6 +9,7 @@ mod linux;
 pub(super) use confine::confine;
 pub(super) use keeper::isolate;
 
+use backout_machine::open_files;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::dup,
@@ -55,7 +56,7 @@ impl Group {
 
 pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Group)> {
     // The terminal's keys are for those who can go back.
-    let child = command.process_group(0).spawn()?;
+    let child = open_files::spawn(command.process_group(0))?;
     let group = Pid::from_child(&child);
     Ok((child, Group(Some(group))))
 }

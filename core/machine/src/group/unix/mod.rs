@@ -3,7 +3,10 @@
 mod scope;
 
 use super::{Member, Reaped, Start};
-use crate::process::{self, Process};
+use crate::{
+    open_files,
+    process::{self, Process},
+};
 use rustix::{
     io::Errno,
     process::{
@@ -39,7 +42,7 @@ pub(super) fn start_holder(start: &Start<'_>) -> io::Result<Child> {
     if let Some(holder) = scope::start(&group, start)? {
         return Ok(holder);
     }
-    let holder = start.plain()?.spawn()?;
+    let holder = open_files::spawn(&mut start.plain()?)?;
     // It is told nothing before: all that it starts is in the group.
     scope::adopt(&group, holder.id());
     Ok(holder)
@@ -49,7 +52,7 @@ pub(super) fn start_holder(start: &Start<'_>) -> io::Result<Child> {
 pub(super) fn start_apart(start: &Start<'_>) -> io::Result<Child> {
     match scope::start(&format!("backout-waiter-{}", start.run), start)? {
         Some(apart) => Ok(apart),
-        None => start.plain()?.spawn(),
+        None => open_files::spawn(&mut start.plain()?),
     }
 }
 
@@ -85,7 +88,7 @@ impl Lead {
     pub(super) fn spawn(&mut self, installer: &mut Command) -> io::Result<u32> {
         // The holder's, if it is in a scope: what finds it takes itself for a service.
         installer.env_remove("INVOCATION_ID");
-        Ok(installer.process_group(0).spawn()?.id())
+        Ok(open_files::spawn(installer.process_group(0))?.id())
     }
 
     /// Looks, without waiting, whether a child of ours, or an orphan that came to us, has ended.

@@ -8,6 +8,7 @@ use crate::{
     command,
     control_group::{self, PROCESSES},
     group::Start,
+    open_files,
     patience::{Look, Patience},
     service::systemd_runs,
 };
@@ -51,7 +52,7 @@ pub(super) fn start(name: &str, start: &Start<'_>) -> io::Result<Option<Child>> 
     command.arg("--").arg(program).args(arguments);
     // It asks for the scope with itself in it, and becomes the program: the number stays.
     dress(&mut command)?;
-    let mut child = command.spawn()?;
+    let mut child = open_files::spawn(&mut command)?;
     let mut wait = Patience::firm(MADE).begin(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         if let Some(status) = child.try_wait()? {
