@@ -109,6 +109,11 @@ impl Theirs {
         Ok(Self { came: Came::of(tx, terms), older })
     }
 
+    /// Whether whatever is new is theirs, also what has a name that nothing of ours speaks of.
+    pub(super) fn are_all_new(&self) -> bool {
+        self.came.is_none() && self.older.is_empty()
+    }
+
     /// Whether a new name goes with the installer's work.
     pub(super) fn has(&self, entry: &Entry) -> bool {
         self.came.as_ref().is_none_or(|came| came.has(entry))

@@ -46,7 +46,7 @@ pub(super) fn clear(snapshot: &Snapshot, theirs: &Theirs, reserve: &OsStr) -> Re
         let saved: BTreeMap<String, &Saved> =
             entries.map(|e| (names.path_key(e.path.as_path()), e)).collect();
         let foreign = foreign.iter().filter(|(root, _)| *root == number).map(|(_, path)| path).collect();
-        let all_new_goes = came.is_none();
+        let all_new_goes = theirs.are_all_new();
         let here = Here { saved, names, exclude: &exclude, foreign, all_new_goes, freed: &freed };
         // What is staged for the way back, and was reserved for it, lies in there.
         freed.unlock_all(&live, reserve).map_err(Refusal::Look)?;
