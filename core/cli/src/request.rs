@@ -76,7 +76,9 @@ pub(crate) fn answered(session: &Session, state: &State, aim: Aim<'_>) -> Result
     if !entry.as_ref().and_then(|e| e.plan.as_ref()).is_some_and(|plan| aim.is(plan)) {
         return Err(used(id, &run));
     }
-    let mut answer = match printed(state, &run)? {
+    // What was open then is settled now: only the records tell how.
+    let settled = |result: &RunResult| !matches!(result.outcome, Outcome::Unfinished | Outcome::Stuck);
+    let mut answer = match printed(state, &run)?.filter(settled) {
         Some(result) => Answer::of_result(result),
         None => match history::report(state, &run).map_err(stop)? {
             Some(report) => from_records(report),

@@ -163,6 +163,13 @@ impl Session {
         }
     }
 
+    /// What is open in a state folder that is only looked at: left over, or just under way.
+    pub(crate) fn open_run(&self, state: &State) -> Result<Option<Refusal>, Stop> {
+        let Some(open) = state.unfinished().map_err(stop)? else { return Ok(None) };
+        let worker = state.worker().map_err(stop)?;
+        Ok(Some(worker.map_or_else(|| open.refusal(), |pid| Refusal::Locked { pid: Some(pid) })))
+    }
+
     /// What is checked before a plan is carried out or shown, and warned of.
     pub(crate) fn preflight(&self, plan: &Plan) -> Result<Vec<Notice>, Stop> {
         let notices = preflight::check(plan, &self.state, &self.faces()).map_err(stop)?;

@@ -413,8 +413,12 @@ impl Transaction {
 
 /// Writes a value as RON, durably; returns the digest of its bytes.
 pub(crate) fn write<T: Serialize>(folder: &Folder, name: &str, value: &T) -> Result<Digest, Error> {
-    let text =
-        to_ron(value).map_err(|e| Error::unsupported("write", &folder.path().join(name), &e.to_string()))?;
+    let fail = |why: &str| Error::unsupported("write", &folder.path().join(name), why);
+    let text = to_ron(value).map_err(|e| fail(&e.to_string()))?;
+    // No recovery would read it.
+    if text.len() as u64 > CAP {
+        return Err(fail("it would be longer than a recovery reads"));
+    }
     durable::write(folder, OsStr::new(name), text.as_bytes(), 0o600)?;
     Ok(fingerprint::digest_bytes(text.as_bytes()))
 }

@@ -54,6 +54,24 @@ static const char *member(const char *object, const char *end, const char *name,
     return NULL;
 }
 
+/* Whether every string, object and array that begins also ends, and the last of them at `end`. */
+static int is_whole(const char *at, const char *end) {
+    int depth = 0, text = 0;
+    for (; at < end; at++) {
+        if (text) {
+            if (*at == '\\' && at + 1 < end) at++;
+            else if (*at == '"') text = 0;
+        } else if (*at == '"') {
+            text = 1;
+        } else if (*at == '{' || *at == '[') {
+            depth++;
+        } else if (*at == '}' || *at == ']') {
+            depth--;
+        }
+    }
+    return !text && depth == 0;
+}
+
 struct out {
     BackoutSinkFn sink;
     void *context;
@@ -84,17 +102,22 @@ static void propose(struct out *out, const char *home, size_t len) {
 static int32_t call(const uint8_t *request, size_t len, BackoutSinkFn sink, void *context) {
     struct out out = {sink, context, 0};
     const char *at = (const char *)request, *end = at + len;
-    const char *stop = end, *folders_stop = end, *home_stop = end;
+    const char *stop = end, *config_stop = end, *folders_stop = end, *home_stop = end;
     const char *plan = member(at, end, "plan", &stop);
     const char *record = member(plan, end, "record", &stop);
+    const char *config = member(plan, end, "config", &config_stop);
     const char *folders = member(plan, end, "folders", &folders_stop);
     const char *home = member(folders, end, "home", &home_stop);
-    if (is(at, end, "\"describe\"")) {
+    if (!is_whole(at, end)) {
+        say(&out, "{\"failed\":{\"message\":\"the request is cut short\"}}");
+    } else if (is(at, end, "\"describe\"")) {
         say(&out, "{\"manifest\":" MANIFEST "}");
     } else if (is(at, end, "\"schema\"")) {
         say(&out, "{\"schema\":\"{\\\"type\\\":\\\"null\\\"}\"}");
     } else if (is(at, end, "\"examples\"")) {
         say(&out, EXAMPLES);
+    } else if (config && !(config_stop - config == 4 && is(config, end, "\"()\""))) {
+        say(&out, "{\"failed\":{\"message\":\"there is nothing to say but `()`\",\"at\":[1,1]}}");
     } else if (!home) {
         say(&out, plan ? "{\"failed\":{\"message\":\"variable `home` has no value here\"}}"
                        : "{\"failed\":{\"message\":\"this plugin only plans\"}}");

@@ -30,6 +30,7 @@ fn the_guides_plugin_in_c_compiles_without_a_warning_and_plans_what_its_rust_twi
     let made = cc.arg("-o").arg(&library).arg(repository("docs/src/plugins/hello.c")).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     fs::set_permissions(&library, fs::Permissions::from_mode(0o644)).unwrap();
+    Run::to_its_end(world.command(&["plugin", "check", "--json"]).arg(&library)).ends(0);
 
     let machine = world.path().join("machine.ron");
     let plan = |home: &str, code: i32| {

@@ -212,6 +212,11 @@ fn the_inventory_names_the_product_its_builds_and_the_ways_back() {
     assert!(product["from"]["vendor"]["counts"]["replaced"].as_u64().unwrap() > 20);
     assert_eq!(product["from"]["undo"], serde_json::json!([]));
 
+    let mut people = sp.world.command(&["inventory"]);
+    let shown = Run::to_its_end(people.args(sp.world.flags())).ends(0).stdout;
+    let state = sp.world.state.display().to_string();
+    assert!(shown.lines().any(|l| l.contains("`backout rollback") && l.contains(&state)), "{shown}");
+
     let run = sp.world.rollback(&[]).ends(0);
     let after = take();
     assert_eq!(after["products"][0]["from"]["undo"][0], run.json["run_id"]);

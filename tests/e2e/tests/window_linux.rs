@@ -176,10 +176,14 @@ fn a_killed_run_is_open_until_recover_settles_it() {
     let world = World::small();
     let before = world.files();
     let mut run = held(&world, &["--no-parent"]);
+    world.verb("plan", &[]).ends(11);
     process::kill(run.child.id());
     run.child.wait().unwrap();
     world.services.go_on("first");
     world.plain(&["status"]).ends(21);
+    world.verb("plan", &[]).ends(21);
+    let doctor = world.verb("doctor", &[]).ends(31);
+    assert!(doctor.json["data"]["problems"].to_string().contains("BKO-3001"), "{doctor:?}");
     let refused = world.rollback(&[]).ends(21);
     assert_eq!(refused.json["outcome"], "unfinished");
     let run = world.plain(&["recover"]).ends(0);

@@ -67,6 +67,9 @@ pub(crate) fn run(session: &Session, wish: &Wish) -> Result<Answer, Stop> {
     }
     let mut problems: Vec<String> = seen.problems.iter().map(problem).collect();
     problems.extend(unusable.iter().map(refused));
+    if let Some(open) = state.as_ref().map(|state| session.open_run(state)).transpose()?.flatten() {
+        problems.push(refused(&open));
+    }
     if let Err(misplaced @ Refusal::InTheWay { .. }) = apart::state(&job, &session.state) {
         problems.push(refused(&misplaced));
     }

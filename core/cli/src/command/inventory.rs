@@ -1,6 +1,7 @@
 //! `backout inventory`: which products are here, and from where they can be taken back. Names no profile.
 
 use crate::{
+    again,
     answer::Answer,
     args::Wish,
     command::profile::known,
@@ -43,7 +44,11 @@ pub(crate) fn run(session: &Session) -> Result<Answer, Stop> {
             .collect::<Vec<_>>(),
         "kept": kept.iter().map(|k| json!({ "run": k.run, "bytes": k.bytes })).collect::<Vec<_>>(),
     });
-    Ok(Answer::read(words::all(&products, &unclear), data))
+    let call = |verb: &str, what: &str| {
+        let wish = Wish { profile: Some(what.to_owned()), ..Wish::default() };
+        again::command(verb, &session.global, &wish, &[])
+    };
+    Ok(Answer::read(words::all(&products, &unclear, &call), data))
 }
 
 fn product(product: &Product) -> Value {

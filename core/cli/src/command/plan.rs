@@ -70,7 +70,7 @@ pub(crate) fn run(
 pub(crate) fn look(session: &Session) -> Result<Option<State>, Stop> {
     let state = State::look(&session.state).map_err(stop)?;
     if let Some(state) = &state {
-        session.nothing_open(state)?;
+        session.open_run(state)?.map_or(Ok(()), |refusal| Err(stop(refusal)))?;
     }
     Ok(state)
 }

@@ -6,9 +6,13 @@ use backout_engine::{
     inventory::{Part, Product, Way},
 };
 
-/// Everything that was found.
-pub(crate) fn all(products: &[Product], unclear: &[(String, Refusal)]) -> String {
-    let mut lines: Vec<String> = products.iter().flat_map(product).collect();
+/// Everything that was found. `call`: the command that does this verb with that, as it is typed here.
+pub(crate) fn all(
+    products: &[Product],
+    unclear: &[(String, Refusal)],
+    call: &dyn Fn(&str, &str) -> String,
+) -> String {
+    let mut lines: Vec<String> = products.iter().flat_map(|one| product(one, call)).collect();
     if products.is_empty() {
         lines.push(
             "no product of a known profile was found; `--set` and `--site` say where one is".to_owned(),
@@ -20,7 +24,7 @@ pub(crate) fn all(products: &[Product], unclear: &[(String, Refusal)]) -> String
     lines.join("\n")
 }
 
-fn product(product: &Product) -> Vec<String> {
+fn product(product: &Product, call: &dyn Fn(&str, &str) -> String) -> Vec<String> {
     let profile = &product.profile.profile;
     let mut lines = vec![format!("{} ({})", text(&profile.title), profile.name)];
     lines.extend(product.components.iter().map(part));
@@ -32,7 +36,7 @@ fn product(product: &Product) -> Vec<String> {
             let to: Vec<String> = builds.iter().map(ToString::to_string).collect();
             let to = if to.is_empty() { String::new() } else { format!(", to {}", to.join(", ")) };
             lines.push(format!("  back from the product's own backups: {}{to}", counted(counts)));
-            lines.push(format!("    `backout rollback {}`", profile.name));
+            lines.push(format!("    `{}`", call("rollback", &profile.name)));
         }
         Way::Closed(why) => {
             let said = refusal::why(why);
@@ -44,7 +48,8 @@ fn product(product: &Product) -> Vec<String> {
         }
     }
     for run in &product.undoable {
-        lines.push(format!("  what the run {run} rolled back can be put in again: `backout undo {run}`"));
+        let undo = call("undo", run.as_str());
+        lines.push(format!("  what the run {run} rolled back can be put in again: `{undo}`"));
     }
     lines
 }
