@@ -258,7 +258,6 @@ fn removing_a_staging_folder_follows_nothing_and_keeps_drift() {
     staging.placeholder(&rel("0000-f"), Kind::File).unwrap();
     staging.placeholder(&rel("0001-d"), Kind::Folder).unwrap();
     symlink(world.root.join("outside"), path.join("0002-link")).unwrap();
-    fs::create_dir(path.join("drift")).unwrap();
     fs::write(path.join("drift/f"), "kept").unwrap();
     staging.remove_but_drift(&host).unwrap();
     assert_eq!(fs::read_to_string(path.join("drift/f")).unwrap(), "kept");

@@ -17,6 +17,7 @@ use std::{
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
     process::Command,
+    time::Duration,
 };
 
 /// `guard` on the world's folder with these flags, and no installer yet.
@@ -458,22 +459,34 @@ fn what_was_there_before_is_no_installers_whatever_name_it_has_by_now() {
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("table"), "nobody has another").unwrap();
     }
+    fs::write(home.join("data/second"), "nobody has another").unwrap();
+    fs::write(outside.join("store"), "has another name").unwrap();
     let old = world.files();
+    let made = fs::metadata(home.join("data/table")).unwrap();
+    if made.created().is_err() {
+        return;
+    }
     // Older than the clocks of any file system are behind.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    while made.modified().unwrap().elapsed().unwrap_or_default() < Duration::from_secs(3) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
     let lines = format!(
-        "mv \"$home/data\" \"$home/data.old\"; mv '{}/table' \"$home/live/table\"; \
+        "mv \"$home/data\" \"$home/data.old\"; mv '{0}/table' \"$home/live/table\"; \
          mv \"$home/live/a.conf\" \"$home/live/a.old\"; echo more >>\"$home/live/a.old\"; echo new >\"$home/live/a.conf\"; \
+         mv \"$home/data.old/second\" \"$home/live/b.conf\"; ln '{0}/store' \"$home/live/linked\"; \
          echo new >\"$home/data.old/new\"; exit 1",
         outside.display()
     );
     let run = guard(&world, &["--exclude", "data"], &lines).ends(20);
     let told = warning(&run, "BKO-5196");
     assert!(told.contains("data.old") && told.contains("live/table"), "{run:?}");
-    for kept in ["data.old/table", "live/table"] {
+    for kept in ["data.old/table", "live/table", "live/b.conf.in-the-way-0"] {
         assert_eq!(fs::read_to_string(home.join(kept)).unwrap(), "nobody has another", "{kept}");
     }
-    assert!(!home.join("data.old/new").exists() && !home.join("live/a.old").exists());
+    for gone in ["data.old/new", "live/a.old", "live/linked"] {
+        assert!(!home.join(gone).exists(), "{gone}");
+    }
+    fs::rename(home.join("live/b.conf.in-the-way-0"), home.join("data.old/second")).unwrap();
     fs::rename(home.join("data.old"), home.join("data")).unwrap();
     fs::remove_file(home.join("live/table")).unwrap();
     let now = world.files();

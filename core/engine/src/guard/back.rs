@@ -116,7 +116,11 @@ impl Guard<'_> {
             Ok(()) => self.run_back(),
             Err(why) => Err(failed(why)),
         };
-        if run.is_err()
+        // What is stuck or unfinished in the run back itself keeps its services down.
+        let untouched = |ending: &Ending| {
+            matches!(ending, Ending::Stuck { why: Stuck::WayBack { .. } | Stuck::WayBackFailed { .. }, .. })
+        };
+        if run.as_ref().is_err_and(|ending| untouched(ending))
             && let Err(why) = quiesce.resume(quiesce::ran(&ran), |_, _| Ok(()))
         {
             log::warn!("run {}: {why}", self.tx.run);
@@ -144,6 +148,8 @@ impl Guard<'_> {
         mounts::check(&saved).map_err(&refused)?;
         let theirs = Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?;
         let freed = inplace::clear(&saved, &theirs, &name_of(&self.tx.run)).map_err(&refused)?;
+        // Under the names that things have now.
+        let theirs = Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?;
         // Again, as what was immutable kept it from going.
         if let Err(e) = reserve::release(self.tx) {
             log::warn!("run {}: {e}", self.tx.run);
@@ -264,7 +270,14 @@ fn is_unrest(ending: &Ending) -> bool {
     match why {
         Stuck::WayBackFailed { why, .. } => matches!(**why, Failure::Drift { .. }),
         Stuck::WayBack { why, .. } => {
-            matches!(**why, Refusal::Changing { .. } | Refusal::BeforeStop(Failure::Drift { .. }))
+            // Services may mount something, too.
+            matches!(
+                **why,
+                Refusal::Changing { .. }
+                    | Refusal::BeforeStop(Failure::Drift { .. })
+                    | Refusal::MountPoint { .. }
+                    | Refusal::MountGone { .. }
+            )
         }
         _ => false,
     }

@@ -80,8 +80,18 @@ pub(super) fn write_down(state: &State, tx: &Transaction, terms: &Terms) -> Resu
         log::warn!("run {}: {failure}", tx.run);
     }
     let text = to_ron(&record).map_err(|e| Refusal::JournalFailed { why: e.to_string() })?;
-    let text = format!("{}\n{text}", digest_bytes(text.as_bytes()));
-    durable::write(&tx.folder, OsStr::new(CAME), text.as_bytes(), 0o600).map_err(Refusal::Look)
+    durable::write(&tx.folder, OsStr::new(CAME), sealed(&text).as_bytes(), 0o600).map_err(Refusal::Look)
+}
+
+/// A record behind a line with its digest.
+pub(super) fn sealed(text: &str) -> String {
+    format!("{}\n{text}", digest_bytes(text.as_bytes()))
+}
+
+/// The record; `None`: it is damaged.
+pub(super) fn unsealed(bytes: &[u8]) -> Option<&str> {
+    let (digest, text) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
+    (digest == digest_bytes(text.as_bytes()).to_string()).then_some(text)
 }
 
 /// The record as it lies there.
@@ -97,11 +107,7 @@ fn parsed(bytes: &[u8]) -> Came {
     if bytes == BLANK {
         return Came::Blank;
     }
-    let text = std::str::from_utf8(bytes).unwrap_or_default();
-    let (digest, text) = text.split_once('\n').unwrap_or_default();
-    if digest != digest_bytes(text.as_bytes()).to_string() {
-        return Came::Lost("the record is damaged".to_owned());
-    }
+    let Some(text) = unsealed(bytes) else { return Came::Lost("the record is damaged".to_owned()) };
     match from_ron::<Record>(CAME, text) {
         Ok(record) if record.format.0 == FORMAT.0 => {
             let named = |entry: Entry| ((entry.root, entry.path), (entry.what, entry.facts));

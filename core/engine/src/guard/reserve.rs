@@ -8,11 +8,10 @@ use super::root_folder;
 use crate::{failure::Failure, look, refusal::Refusal, state::Locked, transaction::Transaction};
 use backout_disk::{
     Error, ErrorKind, Folder, durable,
-    folder::Kind,
     staging::{Staging, name_of},
 };
-use backout_protocol::{Fingerprint, HostPath, RelPath, snapshot::Snapshot, text::to_ron};
-use std::{collections::BTreeMap, ffi::OsStr, path::Path};
+use backout_protocol::{Fingerprint, HostPath, snapshot::Snapshot, text::to_ron};
+use std::{collections::BTreeMap, ffi::OsStr};
 
 /// The file's name, in either folder.
 const RESERVE: &str = "reserve";
@@ -93,26 +92,11 @@ pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
     let Some(terms) = tx.plan.guards() else { return Ok(()) };
     // First, as it tells that nothing was given up yet.
     durable::remove_tree(&tx.folder, OsStr::new(RESERVE))?;
-    let name = name_of(&tx.run);
     for root in &terms.roots {
-        match root_folder(&root.0)? {
-            Some(folder) if folder.stat(&name)?.is_some() => durable::remove_tree(&folder, &name)?,
-            // It is gone with the folder, or in it under the name that an installer gave that.
-            _ => release_beside(&root.0, &name),
+        // With one that is gone the reserve is gone too.
+        if let Some(folder) = root_folder(&root.0)? {
+            durable::remove_tree(&folder, &name_of(&tx.run))?;
         }
     }
     Ok(())
-}
-
-/// Gives up what lies in a folder beside the root, if it does. One that cannot be looked at is not ours.
-fn release_beside(root: &Path, name: &OsStr) {
-    let Some(above) = root.parent().and_then(|above| Folder::open_root(above).ok()) else { return };
-    let folders = above.entries().unwrap_or_default().into_iter().filter(|entry| entry.kind == Kind::Folder);
-    for folder in folders.filter_map(|entry| above.open_below(&RelPath::new(&entry.name).ok()?).ok()) {
-        if matches!(folder.stat(name), Ok(Some(_)))
-            && let Err(e) = durable::remove_tree(&folder, name)
-        {
-            log::warn!("`{}` stays: {e}", folder.path().join(name).display());
-        }
-    }
 }

@@ -5,9 +5,13 @@
 //! snapshot's own, and may go under other names, is told by their numbers, written down before the installer is let go. Where a
 //! system cannot tell, all that is new is the installer's.
 
-use super::came::{Came, new_names};
+use super::came::{Came, new_names, sealed, unsealed};
 use crate::{refusal::Refusal, transaction::Transaction};
-use backout_disk::{Error, Folder, durable};
+use backout_disk::{
+    Error, Folder, durable,
+    folder::{Kind, Stat},
+};
+use backout_machine::{boot_id, since_boot};
 use backout_protocol::{
     Guard as Terms, HostPath, Notice, Place, RelPath,
     snapshot::{Entry, Snapshot, What},
@@ -15,9 +19,9 @@ use backout_protocol::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// The record's name in the guard's folder.
@@ -26,18 +30,38 @@ const BEFORE: &str = "before";
 const FORMAT: (u16, u16) = (1, 0);
 /// No record is longer.
 const CAP: u64 = 256 * 1024 * 1024;
-/// Clocks of file systems lag behind the system's own by less.
-const LAG: Duration = Duration::from_secs(2);
+/// Clocks of file systems lag behind the system's own by less: seconds.
+const LAG: i64 = 2;
+
+/// A file: the first of the snapshot's roots on its volume, and its number there.
+type Number = (usize, u64);
 
 /// What there was before the installer.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Before {
     format: (u16, u16),
-    /// What was made later is the installer's: seconds since 1970.
+    /// What was made later is the installer's: seconds since 1970, by the clock as it stood then.
     until: i64,
-    /// The number of each file that the snapshot has, and of its root.
-    files: BTreeSet<(usize, u64)>,
+    /// Which boot that was, and when it began by the same clock.
+    boot: String,
+    booted: i64,
+    /// Every file that the snapshot has.
+    files: BTreeSet<Number>,
+}
+
+/// What is known of it.
+enum Known {
+    Before(Before),
+    /// The guard was begun by a backout that kept no such record.
+    Nothing,
+    Damaged,
+}
+
+/// Seconds since 1970, and when this boot began.
+fn clock() -> (i64, i64) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() as i64;
+    (now, now - since_boot().unwrap_or_default().as_secs() as i64)
 }
 
 /// Writes down what there is, before the installer is let go. If we die before that nobody asks for it.
@@ -45,40 +69,71 @@ struct Before {
 /// # Errors
 /// The disk's.
 pub(super) fn begin(tx: &Transaction, snapshot: &Snapshot) -> Result<(), Error> {
-    let until = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(LAG);
-    let mut before = Before { format: FORMAT, until: until.as_secs() as i64, files: BTreeSet::new() };
-    // What lies in one folder comes one behind the other.
-    let mut last: Option<(usize, Option<RelPath>, Option<Folder>)> = None;
-    for entry in snapshot.entries.iter().filter(|e| matches!(e.what, What::File(_))) {
-        let (root, above) = (entry.root, entry.path.parent());
-        if last.as_ref().is_none_or(|(r, a, _)| (*r, a) != (root, &above)) {
-            let folder = snapshot.place(entry).and_then(|place| Folder::open_parent_of(&place).ok());
-            last = Some((root, above, folder));
-        }
-        // One that is gone since has no other name either.
-        let folder = last.as_ref().and_then(|(.., folder)| folder.as_ref());
-        if let Some(Ok(Some(stat))) = folder.map(|folder| folder.stat(entry.path.name())) {
-            before.files.insert((root, stat.identity.1));
-        }
-    }
+    let (now, booted) = clock();
+    let volumes = Volumes::of(snapshot);
+    let saved = snapshot.entries.iter().filter(|e| matches!(e.what, What::File(_)));
+    let files = stats(snapshot, saved).filter_map(|(_, stat)| volumes.number(&stat)).collect();
+    let boot = boot_id().unwrap_or_default();
+    let before = Before { format: FORMAT, until: now - LAG, boot, booted, files };
     let text = to_ron(&before)
         .map_err(|e| Error::unsupported("write", &tx.folder.path().join(BEFORE), &e.to_string()))?;
-    durable::write(&tx.folder, OsStr::new(BEFORE), text.as_bytes(), 0o600)
+    durable::write(&tx.folder, OsStr::new(BEFORE), sealed(&text).as_bytes(), 0o600)
 }
 
-/// The record; an empty one, by which nothing was there before, where it is gone or damaged: then all that is new goes, as of a
-/// guard that an older backout began.
-fn read(tx: &Transaction) -> Before {
-    let bytes = durable::read(&tx.folder, OsStr::new(BEFORE), CAP);
-    let text = bytes.map(|bytes| String::from_utf8(bytes.unwrap_or_default()).unwrap_or_default());
-    let before = text.map(|text| from_ron::<Before>(BEFORE, &text));
-    match before {
-        Ok(Ok(before)) if before.format.0 == FORMAT.0 => before,
-        other => {
-            log::warn!("run {}: what was there before the installer is not known: {other:?}", tx.run);
-            Before::default()
+fn read(tx: &Transaction) -> Known {
+    match durable::read(&tx.folder, OsStr::new(BEFORE), CAP) {
+        Ok(None) => Known::Nothing,
+        Ok(Some(bytes)) => match unsealed(&bytes).map(|text| from_ron::<Before>(BEFORE, text)) {
+            Some(Ok(before)) if before.format.0 == FORMAT.0 => Known::Before(before),
+            _ => Known::Damaged,
+        },
+        Err(_) => Known::Damaged,
+    }
+}
+
+impl Before {
+    /// What was made before this moment was there, by the clock as it stands now: one that was set back since made what is new look
+    /// older.
+    fn limit(&self) -> i64 {
+        let (now, booted) = clock();
+        match boot_id() {
+            Ok(boot) if boot == self.boot => self.until - (self.booted - booted).max(0),
+            _ if now < self.until => i64::MIN,
+            _ => self.until,
         }
     }
+}
+
+/// The volumes of a snapshot's roots.
+struct Volumes(Vec<Option<u64>>);
+
+impl Volumes {
+    fn of(snapshot: &Snapshot) -> Self {
+        let dev = |path: &HostPath| Some(Folder::open_root(&path.0).ok()?.stat_self().ok()?.identity.0);
+        Self(snapshot.roots.iter().map(|root| dev(&root.path)).collect())
+    }
+
+    /// `None`: it lies on none of them.
+    fn number(&self, stat: &Stat) -> Option<Number> {
+        let (dev, number) = stat.identity;
+        Some((self.0.iter().position(|d| *d == Some(dev))?, number))
+    }
+}
+
+/// What each of these is now, as far as it is there. What lies in one folder comes one behind the other.
+fn stats<'a>(
+    snapshot: &'a Snapshot,
+    entries: impl Iterator<Item = &'a Entry> + 'a,
+) -> impl Iterator<Item = (&'a Entry, Stat)> + 'a {
+    let (mut above, mut folder) = (None, None);
+    entries.filter_map(move |entry| {
+        let at = Some((entry.root, entry.path.parent()));
+        if above != at {
+            folder = snapshot.place(entry).and_then(|place| Folder::open_parent_of(&place).ok());
+            above = at;
+        }
+        Some((entry, folder.as_ref()?.stat(entry.path.name()).ok()??))
+    })
 }
 
 /// What is the installer's.
@@ -86,7 +141,7 @@ fn read(tx: &Transaction) -> Before {
 pub(super) struct Theirs {
     /// What came while it ran; `None`: all that is new goes, as the folders are a product's own.
     came: Option<Came>,
-    /// New names of what was there before.
+    /// Where something is that was there before, under a new name or in the place of what the snapshot has.
     older: BTreeSet<(usize, RelPath)>,
 }
 
@@ -96,17 +151,32 @@ impl Theirs {
     /// # Errors
     /// What cannot be read.
     pub(super) fn of(tx: &Transaction, terms: &Terms, snapshot: &Snapshot) -> Result<Self, Refusal> {
-        let before = read(tx);
-        let mut older = BTreeSet::new();
-        for entry in new_names(snapshot)?.into_iter().filter(|e| matches!(e.what, What::File(_))) {
-            let folder = snapshot.place(&entry).and_then(|place| Folder::open_parent_of(&place).ok());
-            let Some(Ok(Some(stat))) = folder.map(|folder| folder.stat(entry.path.name())) else { continue };
-            let is_older = stat.born.is_some_and(|(seconds, _)| seconds < before.until);
-            if is_older && !before.files.contains(&(entry.root, stat.identity.1)) {
-                older.insert((entry.root, entry.path));
+        let came = Came::of(tx, terms);
+        let new = new_names(snapshot)?;
+        let at = |entry: &Entry| (entry.root, entry.path.clone());
+        let files = |(_, stat): &(&Entry, Stat)| stat.kind == Kind::File;
+        let older = match read(tx) {
+            Known::Nothing => BTreeSet::new(),
+            // Whose a new name is nobody knows.
+            Known::Damaged => stats(snapshot, new.iter()).filter(files).map(|(entry, _)| at(entry)).collect(),
+            Known::Before(before) => {
+                let (limit, volumes) = (before.limit(), Volumes::of(snapshot));
+                let saved =
+                    snapshot.entries.iter().filter(|e| matches!(e.what, What::File(_) | What::Link(_)));
+                let mut found: BTreeMap<Number, (u64, Vec<(usize, RelPath)>)> = BTreeMap::new();
+                for (entry, stat) in stats(snapshot, new.iter().chain(saved)).filter(files) {
+                    let is_older = stat.born.is_some_and(|(seconds, _)| seconds < limit);
+                    let number = volumes.number(&stat).filter(|number| !before.files.contains(number));
+                    if let Some(number) = number.filter(|_| is_older) {
+                        found.entry(number).or_insert((stat.nlink, Vec::new())).1.push(at(entry));
+                    }
+                }
+                // One that has a name elsewhere too is not lost with these.
+                let last = found.into_values().filter(|(names, here)| *names <= here.len() as u64);
+                last.flat_map(|(_, here)| here).collect()
             }
-        }
-        Ok(Self { came: Came::of(tx, terms), older })
+        };
+        Ok(Self { came, older })
     }
 
     /// Whether whatever is new is theirs, also what has a name that nothing of ours speaks of.
@@ -120,7 +190,7 @@ impl Theirs {
             && !self.older.contains(&(entry.root, entry.path.clone()))
     }
 
-    /// What is new, or another kind of thing than the snapshot has, and is not the installer's.
+    /// What is new, or something else than the snapshot has, and is not the installer's.
     ///
     /// # Errors
     /// What cannot be read.

@@ -32,7 +32,17 @@ pub(super) fn are_as_then(snapshot: &Snapshot, now: &[HostPath]) -> Result<(), R
     if let Some(path) = now.iter().find(|path| !then.contains(path)) {
         return Err(Refusal::MountPoint { path: path.clone() });
     }
-    match then.iter().find(|path| !now.contains(path)) {
+    // Where nothing was and nothing is, nothing is missed.
+    let missed = |path: &&HostPath| {
+        !now.contains(path)
+            && (snapshot
+                .entries
+                .iter()
+                .filter_map(|e| snapshot.place(e))
+                .any(|p| p.path().parent() == Some(&path.0))
+                || Folder::open_root(&path.0).and_then(|f| f.entries()).is_ok_and(|found| !found.is_empty()))
+    };
+    match then.iter().find(missed) {
         Some(path) => Err(Refusal::MountGone { path: path.clone() }),
         None => Ok(()),
     }

@@ -218,6 +218,9 @@ impl Here<'_> {
                         self.move_aside(folder, &entry.name)?;
                     }
                 }
+                (Some(What::File(_) | What::Link(_)), Kind::File) if !self.may_go(&path) => {
+                    self.move_aside(folder, &entry.name)?;
+                }
                 (Some(What::File(_) | What::Link(_)), Kind::File) => {
                     if let Some(saved) = saved {
                         self.freed.file(folder, &entry.name, saved)?;
