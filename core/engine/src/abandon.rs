@@ -133,7 +133,7 @@ pub fn abandon(path: &Path) -> Result<Option<Abandonment>, Refusal> {
 /// What the run's services were and are. Programs that others could have changed are not run for it.
 fn left_services(tx: &Transaction, open: &OpenRun) -> Vec<LeftService> {
     let were = open.reading.as_ref().map(were).unwrap_or_default();
-    let asked = quiesce::open(&tx.plan).ok().filter(|s| check_programs(s.as_ref(), &[]).is_ok());
+    let asked = quiesce::open(&tx.plan).ok().filter(|s| check_programs(s.as_ref()).is_ok());
     let left = |service: &PlannedService| LeftService {
         name: service.name.clone(),
         was: were.iter().find(|(name, _)| *name == service.name).map_or(service.was, |(_, was)| *was),

@@ -4,7 +4,7 @@
 //! A process that runs from what was set aside is none of them: it was started from the old file and never ended.
 
 use crate::{failure::Failure, preflight::is_ours, quiesce::Quiesce};
-use backout_machine::{process, service::ServiceState};
+use backout_machine::{executed, process, service::ServiceState};
 use backout_protocol::{Event, ServiceName, profile::Probe, report::Phase};
 use std::{
     path::{Path, PathBuf},
@@ -54,8 +54,11 @@ impl Quiesce<'_> {
             })
         };
         for probe in self.plan.site.health.iter().filter(concerns) {
-            backout_machine::probe(probe, limit)
-                .map_err(|e| Failure::Probe { name: probe.name.clone(), why: e.to_string() })?;
+            let ill = |why: String| Failure::Probe { name: probe.name.clone(), why };
+            for file in executed(&probe.run) {
+                backout_disk::trust::check(&file).map_err(|e| ill(e.to_string()))?;
+            }
+            backout_machine::probe(probe, limit).map_err(|e| ill(e.to_string()))?;
         }
         Ok(())
     }

@@ -211,7 +211,7 @@ fn check_backups(steps: &[Step], folders: &[HostPath]) -> Result<(), Refusal> {
         let Step::ReplaceFile { source: Source::File(backup), .. } = step else { continue };
         let backup = backup.path();
         let Some(folder) = folders.iter().find(|folder| look::below(&backup, &folder.0)) else { continue };
-        backout_disk::trust::check(&backup).map_err(|e| Refusal::Distrusted {
+        backout_disk::trust::check_within(&folder.0, &backup).map_err(|e| Refusal::Distrusted {
             what: Trusted::Backups,
             path: folder.clone(),
             why: e.to_string(),

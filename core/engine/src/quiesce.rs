@@ -257,13 +257,14 @@ pub(crate) fn open(plan: &Plan) -> Result<Box<dyn Services>, ServiceError> {
 }
 
 /// The same, where the plan is about to be carried out, taken back or settled: its commands run as whoever does that, and
-/// what they name must not have been changed by others meanwhile.
+/// what they name must not have been changed by others meanwhile. What a probe runs is looked at when it is run: it may be what is to go
+/// back.
 ///
 /// # Errors
 /// [`Refusal::Service`], [`Refusal::Distrusted`].
 pub(crate) fn open_trusted(plan: &Plan) -> Result<Box<dyn Services>, Refusal> {
     let services = open(plan).map_err(Refusal::Service)?;
-    check_programs(services.as_ref(), &plan.site.health)?;
+    check_programs(services.as_ref())?;
     Ok(services)
 }
 

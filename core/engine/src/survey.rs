@@ -11,7 +11,7 @@ use crate::{
 };
 use backout_disk::locate::locate;
 use backout_machine::{
-    Patience,
+    Patience, executed,
     service::{self, Companion, Hold, Needs, ServiceError, ServiceState, Services},
 };
 use backout_protocol::{
@@ -235,17 +235,26 @@ pub(crate) fn open_services(job: &Job) -> Result<Box<dyn Services>, Refusal> {
         service::open(&job.site.services, &job.site.units, &job.site.timeouts.over(profile.timeouts))
             .map_err(Refusal::Service)?
     };
-    check_programs(services.as_ref(), profile.health.iter().chain(&job.site.health))?;
+    check_programs(services.as_ref())?;
+    check_probes(profile.health.iter().chain(&job.site.health))?;
     Ok(services)
 }
 
-/// Refuses programs and scripts that others could have changed: those of the services and those of the probes.
-pub(crate) fn check_programs<'a>(
-    services: &dyn Services,
-    probes: impl IntoIterator<Item = &'a Probe>,
-) -> Result<(), Refusal> {
-    let probes = probes.into_iter().flat_map(|p| backout_machine::executed(&p.run));
-    services.programs().into_iter().chain(probes).try_for_each(|program| check_program(&program))
+/// Refuses what probes run where others could have changed it. A script that is not there yet, as a patch may bring it, is looked at
+/// when it is run.
+pub(crate) fn check_probes<'a>(probes: impl IntoIterator<Item = &'a Probe>) -> Result<(), Refusal> {
+    for probe in probes {
+        let program = probe.run.first().map(PathBuf::from);
+        let files = executed(&probe.run).into_iter();
+        let mut here = files.filter(|file| program.as_ref() == Some(file) || file.exists());
+        here.try_for_each(|file| check_program(&file))?;
+    }
+    Ok(())
+}
+
+/// Refuses programs and scripts of services that others could have changed.
+pub(crate) fn check_programs(services: &dyn Services) -> Result<(), Refusal> {
+    services.programs().iter().try_for_each(|program| check_program(program))
 }
 
 fn check_program(program: &Path) -> Result<(), Refusal> {

@@ -103,7 +103,7 @@ mod tests {
             &["/bin/bash", "--rcfile", "/srv/ctl", "/bin/true"],
             &["/usr/bin/node", "-r/srv/ctl", "/bin/true"],
             &["/usr/bin/node", "--new=x", "--newer", "x", "/srv/ctl"],
-            &["/usr/sbin/runuser", "-u", "root", "--", "/srv/ctl"],
+            &["/usr/sbin/runuser", "root", "-c", "/srv/ctl start"],
         ] {
             let (_, perhaps) = seen(argv);
             assert!(

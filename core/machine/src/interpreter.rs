@@ -114,7 +114,7 @@ const FAMILIES: [Family; 9] = [
         names: &["ruby", "rubyw"],
         options: Options::Letters(Letters {
             code: "e",
-            valued: "rICEX",
+            valued: "rIE",
             attached: "FiKTWx0",
             plain: "aclhnpsSUvwy",
             ..LETTERS

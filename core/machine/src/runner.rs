@@ -14,11 +14,11 @@ pub(crate) struct Runner {
 }
 
 const RUNNERS: [Runner; 18] = [
-    runner("sudo", "ugpCcDhRrtTU", "", 0),
+    runner("sudo", "ugpCchrtTU", "DR", 0),
     runner("doas", "uC", "", 0),
-    runner("runuser", "", "cgGlmpPsTuw", 1),
+    runner("runuser", "ugGw", "clmpPsT", 1),
     runner("su", "", "cgGlmpPsTw", 1),
-    runner("env", "uCa", "S", 0),
+    runner("env", "ua", "SC", 0),
     runner("nice", "n", "", 0),
     runner("ionice", "cnpPu", "", 0),
     runner("nohup", "", "", 0),
@@ -32,6 +32,23 @@ const RUNNERS: [Runner; 18] = [
     runner("systemd-inhibit", "", "", 0),
     runner("systemd-run", "puHME", "", 0),
     runner("busybox", "", "", 0),
+];
+
+/// Long options that take no word and change nothing of what is run.
+const PLAIN: [&str; 13] = [
+    "--collect",
+    "--ctty",
+    "--foreground",
+    "--fork",
+    "--ignore-environment",
+    "--no-block",
+    "--non-interactive",
+    "--pipe",
+    "--preserve-status",
+    "--quiet",
+    "--scope",
+    "--verbose",
+    "--wait",
 ];
 
 const fn runner(name: &'static str, valued: &'static str, odd: &'static str, before: usize) -> Runner {
@@ -63,23 +80,31 @@ pub(crate) fn of(program: &OsStr) -> Option<&'static Runner> {
 impl Runner {
     /// Where in `argv`, which begins with the runner, the program stands.
     pub(crate) fn behind<S: AsRef<OsStr>>(&self, argv: &[S]) -> Behind {
-        let (mut at, mut left, mut sure) = (1, self.before, true);
+        let (mut at, mut left, mut sure, mut options) = (1, self.before, true, true);
         while let Some(word) = argv.get(at) {
             let word = word.as_ref().to_string_lossy();
             at += match &*word {
-                "--" => 1,
+                "--" if options => {
+                    options = false;
+                    1
+                }
                 "-" => {
                     sure = false;
                     1
                 }
-                long if long.starts_with("--") => {
+                plain if options && PLAIN.contains(&plain) => 1,
+                long if options && long.starts_with("--") => {
                     // The value of one that is not behind `=` looks like a program.
                     let odd = |letter: char| self.odd.to_ascii_lowercase().contains(letter);
                     sure &= long.contains('=') && !long[2..].starts_with(odd);
                     1
                 }
-                short if short.starts_with('-') => {
+                short if options && short.starts_with('-') => {
                     let (words, plain) = self.letters(&short[1..]);
+                    // Then no word names the user, and the rest is a command.
+                    if self.name == "runuser" && short.contains('u') {
+                        left = 0;
+                    }
                     sure &= plain;
                     1 + words
                 }
@@ -120,11 +145,15 @@ mod tests {
             (&["env", "-uHOME", "bash"], Some(2)),
             (&["env", "-S", "bash /srv/ctl"], None),
             (&["env", "--split-string=bash /srv/ctl"], None),
-            (&["env", "--chdir=/srv", "bash"], Some(2)),
+            (&["env", "--chdir=/srv", "bash"], None),
+            (&["env", "-C", "/srv/app", "./ctl", "start"], None),
             (&["sudo", "-nu", "root", "/srv/ctl"], Some(3)),
             (&["sudo", "--user", "root", "/srv/ctl"], None),
             (&["timeout", "-k", "5", "600", "sh", "/srv/ctl"], Some(4)),
-            (&["runuser", "-u", "root", "--", "/srv/ctl"], None),
+            (&["runuser", "-u", "root", "--", "/srv/ctl"], Some(4)),
+            (&["runuser", "root", "-c", "/srv/ctl start"], None),
+            (&["timeout", "--foreground", "--", "600", "/srv/ctl"], Some(4)),
+            (&["systemd-run", "--wait", "--scope", "/srv/ctl"], Some(3)),
             (&["flock", "/run/lock/x", "-c", "/srv/ctl start"], None),
             (&["nice"], Some(1)),
         ] {

@@ -3,6 +3,11 @@
 use super::{Fault, Part};
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
+/// Nobody else gets into the folder, and the file has no name elsewhere.
+pub(super) fn is_private(folder: &fs::Metadata, file: &fs::Metadata) -> bool {
+    folder.mode() & 0o077 == 0 && file.nlink() == 1
+}
+
 pub(super) fn fault(_: &Path, meta: &fs::Metadata, part: Part) -> io::Result<Option<Fault>> {
     if meta.uid() != 0 && meta.uid() != crate::os::effective_uid() {
         return Ok(Some(Fault::Owner(meta.uid())));

@@ -29,6 +29,11 @@ const ABOVE: u32 = DELETE | FILE_DELETE_CHILD | WRITE_DAC | WRITE_OWNER;
 /// Whoever may do this to a file can change it; to a folder, also put a library beside one that is loaded.
 const ITSELF: u32 = ABOVE | FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY | FILE_WRITE_EA | FILE_WRITE_ATTRIBUTES;
 
+/// Who gets into a folder does not tell here who gets at what lies in it.
+pub(super) fn is_private(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    false
+}
+
 pub(super) fn fault(path: &Path, _: &fs::Metadata, part: Part) -> io::Result<Option<Fault>> {
     let descriptor = Descriptor::of(open(path)?.as_handle())?;
     let us = security::user()?;

@@ -17,7 +17,7 @@ use crate::{
     setting::Settings,
     snapshot::{self, outermost, restore, store},
     state::State,
-    survey::check_programs,
+    survey::{check_probes, check_programs},
 };
 use backout_disk::fingerprint::digest_bytes;
 use backout_machine::service::{self, Services};
@@ -187,7 +187,8 @@ fn open(site: &Site, named: &[ServiceName]) -> Result<Box<dyn Services>, Refusal
         _ => service::open(&site.services, &site.units, &site.timeouts.over(Timeouts::default()))
             .map_err(Refusal::Service)?,
     };
-    check_programs(services.as_ref(), &site.health)?;
+    check_programs(services.as_ref())?;
+    check_probes(&site.health)?;
     Ok(services)
 }
 

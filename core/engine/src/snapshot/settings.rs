@@ -83,7 +83,7 @@ pub fn now(snapshot: &Snapshot, registry: &dyn Registry) -> Result<Settings, Ref
             snapshot.services.iter().filter_map(|s| Some((s.name.clone(), s.unit.clone()?))).collect();
         let asked = service::open(&ServiceAccess::System, &units, &Timeouts::default());
         let asked = asked.map_err(Refusal::Service)?;
-        check_programs(asked.as_ref(), &[])?;
+        check_programs(asked.as_ref())?;
         now.services = configured(asked.as_ref(), &then.services)?;
     }
     for saved in &then.registry {
