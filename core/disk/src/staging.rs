@@ -87,8 +87,10 @@ impl Staging {
             .map_err(|e| Error::io("make", &id, e))?;
         file.write_all(marker).map_err(|e| Error::io("write", &id, e))?;
         barrier::sync_file(&file).map_err(|e| Error::sync(&id, e))?;
-        // Now, as the way back may have to go on a full disk.
-        Self::drift(&folder)?;
+        // Now, as the way back may have to go on a full disk. It is synced with all that is staged.
+        let drift = path.join(DRIFT);
+        os::make_folder(&folder.handle, OsStr::new(DRIFT), 0o700)
+            .map_err(|e| Error::io("make the folder", &drift, e))?;
         Ok(Self { folder })
     }
 

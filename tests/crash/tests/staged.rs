@@ -9,7 +9,7 @@
 
 use backout_crash::{Side, calls, damage::transaction, drawn, have_strace, promised, settled, shard, tally};
 use backout_kit::{Snapshot, World, snapshot::leftovers, strace};
-use std::{fs, process::Command};
+use std::{collections::BTreeSet, fs, process::Command};
 
 /// Every record is written by the one and made durable by the other.
 const CALLS: [&str; 2] = ["pwrite64", "fsync"];
@@ -62,7 +62,10 @@ fn sweep(what: &str, before: fn() -> World, call: fn(&World) -> Command, new: &S
     let world = before();
     let counts = calls(&call(&world), world.path());
     let points = CALLS.iter().flat_map(|call| (1..=counts[call]).map(move |n| (*call, n))).collect();
-    let ends = shard::over(drawn(points, POINTS), |(name, n)| {
+    // The last of each, whatever is drawn: behind some of them it waits.
+    let last = CALLS.iter().map(|call| (*call, counts[call])).filter(|(_, n)| *n > 0);
+    let points: BTreeSet<_> = drawn(points, POINTS).into_iter().chain(last).collect();
+    let ends = shard::over(points.into_iter().collect(), |(name, n)| {
         let world = before();
         let old = world.files();
         let at = format!("{what} killed at {name} no. {n}");
