@@ -283,6 +283,10 @@ fn a_stream_that_is_longer_than_any_mark_is_named_and_not_copied() {
     for (name, len) in [("mark", 3), ("store", (16 << 20) + 1)] {
         fs::write(format!("{}:{name}", file.display()), vec![7; len]).unwrap();
     }
+    // Where a volume has no streams each of them is a file of its own: Wine's.
+    if fs::read_dir(&world.root).unwrap().count() > 1 {
+        return;
+    }
     fs::create_dir(world.root.join("to")).unwrap();
     let to = Folder::open_root(&world.root.join("to")).unwrap();
     let from = Folder::open_root(&world.root).unwrap();
