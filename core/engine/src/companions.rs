@@ -27,6 +27,21 @@ pub(crate) fn joined(
     Ok(None)
 }
 
+/// The services that a run names, as they are now: those that run start again.
+///
+/// # Errors
+/// One of them cannot be asked.
+pub(crate) fn named(
+    planned: &[PlannedService],
+    services: &dyn Services,
+) -> Result<Vec<PlannedService>, ServiceError> {
+    let now = |s: &PlannedService| {
+        let was = services.state(&s.name)?.was();
+        Ok(PlannedService { name: s.name.clone(), was, start: was.ran(), tie: s.tie })
+    };
+    planned.iter().filter(|s| s.tie == Tie::Named).map(now).collect()
+}
+
 /// The run's services with their companions that run now, in stop order: what could start a service goes down first,
 /// then what needs it, then it.
 pub(crate) fn with_companions(

@@ -21,7 +21,7 @@ use crate::{
     undo,
 };
 use backout_disk::{folder::Kind, locate::locate};
-use backout_machine::service::ServiceState;
+use backout_machine::service::{ServiceState, Services};
 use backout_protocol::{
     ComponentId, HostPath, Image, Notice, Place, Plan, Profile, ServiceName, SnapshotId, Step,
     message::{BackupSource, Need, PlanRequest, Proposal, Proposed},
@@ -153,7 +153,7 @@ pub(crate) fn planned(job: &Job, state: Option<&State>, faces: &Faces<'_>) -> Re
     }
     let services = planned_services(job, &survey, &merged.stops, &merged.starts)?;
     let mut notices = std::mem::take(&mut merged.notices);
-    notices.extend(found_stopped(&services, &survey));
+    notices.extend(found_stopped(&services, survey.services.as_ref()));
     let components = planned_components(profile, &survey, &selected, &merged.seen);
     notices.extend(build_notices(profile, &components, &merged.seen));
     notices.extend(stays_patched(profile, &survey, &changes)?);
@@ -510,14 +510,15 @@ pub(crate) fn steps(services: &[PlannedService], waits: Vec<Step>, changes: Vec<
     stops.chain(waits).chain(changes).chain(starts).collect()
 }
 
-fn found_stopped<'a>(
+/// Says of each service that was found stopped and stays so how it is started.
+pub(crate) fn found_stopped<'a>(
     services: &'a [PlannedService],
-    survey: &'a Survey,
+    manager: &'a dyn Services,
 ) -> impl Iterator<Item = Notice> + 'a {
     services
         .iter()
         .filter(|s| s.was == Was::Stopped && !s.start)
-        .map(|s| Notice::FoundStopped { service: s.name.clone(), start: survey.services.start_hint(&s.name) })
+        .map(|s| Notice::FoundStopped { service: s.name.clone(), start: manager.start_hint(&s.name) })
 }
 
 fn reminders(profile: &Profile, selected: &[&Component], when: Moment) -> Vec<Text> {

@@ -3,12 +3,12 @@
 
 use crate::{
     action::{Asking, Side},
-    companions::with_companions,
+    companions::{named, with_companions},
     faces::Faces,
     guard,
     history::{self, Entry, Fate},
     look,
-    planner::{TOOL, steps},
+    planner::{TOOL, found_stopped, steps},
     preflight, quiesce,
     refusal::{NotUndoable, Refusal},
     setting::{self, Settings},
@@ -25,7 +25,7 @@ use backout_disk::{
 use backout_machine::service::Services;
 use backout_protocol::{
     ComponentId, Fingerprint, HostPath, Image, Notice, Place, Plan, RelPath, RunId, Step,
-    plan::{FORMAT, OnLocked, Operator, PlanKind, PlannedService, Tie},
+    plan::{FORMAT, OnLocked, Operator, PlanKind},
     step::{Source, Way},
 };
 use std::{cell::OnceCell, collections::BTreeSet};
@@ -73,16 +73,8 @@ pub fn plan(state: &State, asked: &Asked<'_>, faces: &Faces<'_>) -> Result<Plan,
         changes.extend(taken_back(&tx, faces)?);
     }
     preflight::closed_now(&tx.plan.closed)?;
-    let mut planned = Vec::new();
-    for service in tx.plan.services.iter().filter(|s| s.tie == Tie::Named) {
-        let was = services.state(&service.name).map_err(Refusal::Service)?.was();
-        let running = was.ran();
-        if !running {
-            let start = services.start_hint(&service.name);
-            notices.push(Notice::FoundStopped { service: service.name.clone(), start });
-        }
-        planned.push(PlannedService { name: service.name.clone(), was, start: running, tie: service.tie });
-    }
+    let planned = named(&tx.plan.services, services.as_ref()).map_err(Refusal::Service)?;
+    notices.extend(found_stopped(&planned, services.as_ref()));
     let planned = with_companions(planned, services.as_ref()).map_err(Refusal::Service)?;
     // What a snapshot brings back it brings with its own rights, so there nothing is to be told from them.
     let saved: BTreeSet<&Place> = tx.plan.steps.iter().filter_map(from_a_snapshot).collect();

@@ -2,11 +2,11 @@
 
 use super::{Guard, Side, drop_ins, holder, inplace, reserve, theirs::Theirs};
 use crate::{
-    companions::{as_they_were, with_companions},
+    companions::{as_they_were, named, with_companions},
     faces::{Cancel, Faces},
     failure::{Failure, Stuck},
     history,
-    planner::{TOOL, steps},
+    planner::{TOOL, found_stopped, steps},
     preflight, quiesce,
     quiesce::{Quiesce, Were},
     refusal::{PathFlag, Refusal},
@@ -21,10 +21,10 @@ use crate::{
 };
 use backout_disk::{Error, ErrorKind, durable, staging::name_of};
 use backout_journal::{Journal, Record, Status};
-use backout_machine::service::{ServiceError, Services};
+use backout_machine::service::ServiceError;
 use backout_protocol::{
-    Guard as Terms, Notice, Plan, RunId, Step,
-    plan::{FORMAT, OnLocked, PlanKind, PlannedService, Tie},
+    Guard as Terms, Plan, RunId, Step,
+    plan::{FORMAT, OnLocked, PlanKind},
     snapshot::{Entry, Snapshot},
 };
 use std::{
@@ -101,13 +101,7 @@ impl Guard<'_> {
 
     /// The same with all services stopped. If it fails they run on, as they did.
     fn in_quiet(&self) -> Result<RunReport, Box<Ending>> {
-        let failed = |why| {
-            let snapshot = self.terms.snapshot.clone();
-            Box::new(Ending::Stuck {
-                after: None,
-                why: Stuck::WayBackFailed { snapshot, why: Box::new(why) },
-            })
-        };
+        let failed = |why| self.failed_back(why);
         let plan = &self.running().map_err(|why| failed(Failure::Service(why)))?;
         let issued = Cell::new(false);
         let quiesce = Quiesce { plan, cancellable: false, ..self.quiesce(&issued) };
@@ -131,15 +125,16 @@ impl Guard<'_> {
     /// The guard's plan with its services and their companions as they are now.
     fn running(&self) -> Result<Plan, ServiceError> {
         let mut plan = self.tx.plan.clone();
-        plan.services = with_companions(named(&plan, self.services)?, self.services)?;
+        plan.services = with_companions(named(&plan.services, self.services)?, self.services)?;
         Ok(plan)
     }
 
     /// One run back, where there is anything to take back.
     fn run_back(&self) -> Result<RunReport, Box<Ending>> {
-        let snapshot = self.terms.snapshot.clone();
-        let stuck = |why| Box::new(Ending::Stuck { after: None, why });
-        let refused = |why: Refusal| stuck(Stuck::WayBack { snapshot: snapshot.clone(), why: Box::new(why) });
+        let refused = |why: Refusal| {
+            let why = Stuck::WayBack { snapshot: self.terms.snapshot.clone(), why: Box::new(why) };
+            Box::new(Ending::Stuck { after: None, why })
+        };
         let never = Cancel::default();
         let faces = Faces { cancel: &never, ..self.faces };
         let state = self.locked.state();
@@ -148,8 +143,10 @@ impl Guard<'_> {
         mounts::check(&saved).map_err(&refused)?;
         let theirs = Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?;
         let freed = inplace::clear(&saved, &theirs, &name_of(&self.tx.run)).map_err(&refused)?;
-        // Under the names that things have now.
-        let theirs = Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?;
+        let theirs = match theirs.are_older() {
+            true => Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?,
+            false => theirs,
+        };
         // Again, as what was immutable kept it from going.
         if let Err(e) = reserve::release(self.tx) {
             log::warn!("run {}: {e}", self.tx.run);
@@ -182,15 +179,19 @@ impl Guard<'_> {
         match report.ending {
             Ending::Done | Ending::Completed | Ending::NothingToDo => Ok(report),
             Ending::Refused(why) => Err(refused(why)),
-            Ending::PutBack(why) | Ending::RolledBack(why) => {
-                Err(stuck(Stuck::WayBackFailed { snapshot: snapshot.clone(), why: Box::new(why) }))
-            }
+            Ending::PutBack(why) | Ending::RolledBack(why) => Err(self.failed_back(why)),
             Ending::Unfinished(_)
             | Ending::Stuck { .. }
             | Ending::RebootPending(_)
             | Ending::Staged
             | Ending::FilesSettled => Err(Box::new(report.ending)),
         }
+    }
+
+    /// Nothing has gone back, and everything is as the installer left it.
+    fn failed_back(&self, why: Failure) -> Box<Ending> {
+        let why = Stuck::WayBackFailed { snapshot: self.terms.snapshot.clone(), why: Box::new(why) };
+        Box::new(Ending::Stuck { after: None, why })
     }
 
     /// Waits for the end of a holder below which nothing lives any more, or that was told to go.
@@ -231,7 +232,7 @@ fn changes(
         goes: Some(&goes),
     };
     let mut restored = restore::everything(snapshot, &ground)?;
-    let now = named(&plan, services).and_then(|named| with_companions(named, services));
+    let now = named(&plan.services, services).and_then(|named| with_companions(named, services));
     let known = std::mem::replace(&mut plan.services, now.map_err(Refusal::Service)?);
     if let Some(were) = were {
         as_they_were(&mut plan.services, &known, were, services).map_err(Refusal::Service)?;
@@ -253,15 +254,6 @@ fn changes(
     plan.request.start_all = false;
     plan.request.on_locked = OnLocked::Fail;
     Ok(plan)
-}
-
-/// The services that a plan names, as they are now.
-fn named(plan: &Plan, services: &dyn Services) -> Result<Vec<PlannedService>, ServiceError> {
-    let now = |s: &PlannedService| {
-        let was = services.state(&s.name)?.was();
-        Ok(PlannedService { name: s.name.clone(), was, start: was.ran(), tie: s.tie })
-    };
-    plan.services.iter().filter(|s| s.tie == Tie::Named).map(now).collect()
 }
 
 /// Whether a run back could not be because files did not stay as they were planned with.
@@ -302,10 +294,7 @@ pub(crate) fn undo(
     let theirs = Theirs::of(tx, terms, &snapshot)?;
     let settings = Settings { registry: faces.registry, services: services.as_ref() };
     let mut plan = changes(state, tx, &theirs, &snapshot, settings, faces.cancel, None)?;
-    let stopped = plan.services.iter().filter(|s| !s.was.ran() && s.tie == Tie::Named);
-    let stopped = stopped
-        .map(|s| Notice::FoundStopped { service: s.name.clone(), start: services.start_hint(&s.name) });
-    plan.notices.extend(stopped.collect::<Vec<_>>());
+    plan.notices.extend(found_stopped(&plan.services, services.as_ref()));
     plan.kind = PlanKind::Undo { of: tx.run.clone() };
     plan.request.by.clone_from(&asked.by);
     plan.request.request_id.clone_from(&asked.request_id);

@@ -160,15 +160,6 @@ impl Came {
         *what == entry.what && beside.is_none_or(|(a, b)| differing(a, b, *what == What::Folder).is_empty())
     }
 
-    /// What is new, or another kind of thing than the snapshot has, and did not come so while the installer ran.
-    ///
-    /// # Errors
-    /// What cannot be read.
-    pub(super) fn foreign(&self, snapshot: &Snapshot) -> Result<Vec<(usize, RelPath)>, Refusal> {
-        let foreign = new_names(snapshot)?.into_iter().filter(|entry| !self.has(entry));
-        Ok(foreign.map(|entry| (entry.root, entry.path)).collect())
-    }
-
     /// What is to be said of that which stays.
     pub(super) fn notice(&self, stay: Vec<Place>) -> Option<Notice> {
         let places: Vec<HostPath> = stay.iter().map(|place| HostPath(place.path())).collect();

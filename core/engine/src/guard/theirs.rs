@@ -143,6 +143,8 @@ pub(super) struct Theirs {
     came: Option<Came>,
     /// Where something is that was there before, under a new name or in the place of what the snapshot has.
     older: BTreeSet<(usize, RelPath)>,
+    /// What is new, or something else than the snapshot has, and did not come so while the installer ran or is older.
+    foreign: BTreeSet<(usize, RelPath)>,
 }
 
 impl Theirs {
@@ -155,7 +157,7 @@ impl Theirs {
         let new = new_names(snapshot)?;
         let at = |entry: &Entry| (entry.root, entry.path.clone());
         let files = |(_, stat): &(&Entry, Stat)| stat.kind == Kind::File;
-        let older = match read(tx) {
+        let older: BTreeSet<_> = match read(tx) {
             Known::Nothing => BTreeSet::new(),
             // Whose a new name is nobody knows.
             Known::Damaged => stats(snapshot, new.iter()).filter(files).map(|(entry, _)| at(entry)).collect(),
@@ -176,12 +178,19 @@ impl Theirs {
                 last.flat_map(|(_, here)| here).collect()
             }
         };
-        Ok(Self { came, older })
+        let since = new.iter().filter(|entry| came.as_ref().is_some_and(|came| !came.has(entry)));
+        let foreign = since.map(at).chain(older.iter().cloned()).collect();
+        Ok(Self { came, older, foreign })
+    }
+
+    /// Whether some of what there is was there before: where it is in the way it moves, and is to be looked for again.
+    pub(super) fn are_older(&self) -> bool {
+        !self.older.is_empty()
     }
 
     /// Whether whatever is new is theirs, also what has a name that nothing of ours speaks of.
     pub(super) fn are_all_new(&self) -> bool {
-        self.came.is_none() && self.older.is_empty()
+        self.came.is_none() && !self.are_older()
     }
 
     /// Whether a new name goes with the installer's work.
@@ -190,13 +199,9 @@ impl Theirs {
             && !self.older.contains(&(entry.root, entry.path.clone()))
     }
 
-    /// What is new, or something else than the snapshot has, and is not the installer's.
-    ///
-    /// # Errors
-    /// What cannot be read.
-    pub(super) fn foreign(&self, snapshot: &Snapshot) -> Result<Vec<(usize, RelPath)>, Refusal> {
-        let came = self.came.as_ref().map(|came| came.foreign(snapshot)).transpose()?;
-        Ok(came.unwrap_or_default().into_iter().chain(self.older.iter().cloned()).collect())
+    /// What of it is not the installer's.
+    pub(super) fn foreign(&self) -> &BTreeSet<(usize, RelPath)> {
+        &self.foreign
     }
 
     /// What is to be said of that which stays. Of a folder and what lies in it only the folder is named.

@@ -29,13 +29,12 @@ use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 /// What a name ends in that was in the way and moved aside, and a number.
 const ASIDE: &str = ".in-the-way-";
 
-/// Does it for everything that the snapshot covers. `theirs`: what is the installer's. `reserve`: the name of the folder that holds the guard's space. Gives what a
-/// person should know of it.
+/// Does it for everything that the snapshot covers. `theirs`: what is the installer's. `reserve`: the name of the folder that
+/// holds the guard's space. Gives what a person should know of it.
 ///
 /// # Errors
 /// What cannot be looked at or removed.
 pub(super) fn clear(snapshot: &Snapshot, theirs: &Theirs, reserve: &OsStr) -> Result<Vec<Notice>, Refusal> {
-    let foreign = theirs.foreign(snapshot)?;
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
     let freed = Freed::default();
     for (number, root) in snapshot.roots.iter().enumerate() {
@@ -45,7 +44,8 @@ pub(super) fn clear(snapshot: &Snapshot, theirs: &Theirs, reserve: &OsStr) -> Re
         let names = snapshot.names;
         let saved: BTreeMap<String, &Saved> =
             entries.map(|e| (names.path_key(e.path.as_path()), e)).collect();
-        let foreign = foreign.iter().filter(|(root, _)| *root == number).map(|(_, path)| path).collect();
+        let foreign =
+            theirs.foreign().iter().filter(|(root, _)| *root == number).map(|(_, path)| path).collect();
         let all_new_goes = theirs.are_all_new();
         let here = Here { saved, names, exclude: &exclude, foreign, all_new_goes, freed: &freed };
         // What is staged for the way back, and was reserved for it, lies in there.
