@@ -8,9 +8,6 @@ use crate::{
 };
 use std::{collections::BTreeSet, path::PathBuf};
 
-/// Who runs what runs what… ends somewhere.
-const DEPTH: usize = 8;
-
 /// The files that others must not be able to change where `argv` is run: its program as it stands there; what else is known
 /// to be run, as it is found from where commands run; and, where options may decide what is run, every file that they or the
 /// words behind them name.
@@ -28,7 +25,7 @@ fn look(argv: &[String]) -> (Vec<&String>, &[String]) {
     let mut known = Vec::new();
     // From here on it is not told yet what each word is.
     let mut rest = argv;
-    for _ in 0..DEPTH {
+    for _ in 0..runner::DEEPEST {
         let Some(program) = rest.first() else { return (known, rest) };
         // A bare name is looked for along our own PATH.
         if rest.len() < argv.len() && program.contains(['/', '\\']) {

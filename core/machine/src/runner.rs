@@ -2,6 +2,9 @@
 
 use std::ffi::OsStr;
 
+/// Who runs what runs what… ends somewhere.
+pub(crate) const DEEPEST: usize = 8;
+
 /// A program that runs another.
 pub(crate) struct Runner {
     name: &'static str,

@@ -47,8 +47,6 @@ const MANAGERS: &[(&[&str], &str, &str)] = &[
 ];
 
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "ash", "ksh", "zsh"];
-/// Who runs what runs what… ends somewhere.
-const DEPTH: usize = 8;
 
 /// The package manager that a program is, by its name or by that of the file it is a link to.
 pub fn manager_of(program: &Path) -> Option<Manager> {
@@ -65,7 +63,7 @@ pub fn manager_of(program: &Path) -> Option<Manager> {
 pub fn program_of(argv: &[HostPath]) -> HostPath {
     let words: Vec<String> = argv.iter().map(|word| encode(word.0.as_os_str())).collect();
     let mut at = 0;
-    for _ in 0..DEPTH {
+    for _ in 0..runner::DEEPEST {
         let Some(rest) = words.get(at..).filter(|rest| !rest.is_empty()) else { break };
         let name = base(&rest[0]);
         if SHELLS.contains(&name) {
