@@ -9,7 +9,11 @@ use crate::{
     refusal::{Claim, Refusal, Wanting},
     safe,
 };
-use backout_disk::{ErrorKind, Folder, fingerprint::digest_bytes, locate::locate};
+use backout_disk::{
+    ErrorKind, Folder,
+    fingerprint::digest_bytes,
+    locate::{Located, locate},
+};
 use backout_protocol::{
     ComponentId, FileVersion, Fingerprint, HostPath, Image, MachineType, NameRule, Notice, Place, RelPath,
     ServiceName, Step,
@@ -200,7 +204,7 @@ fn is_unlisted(kind: &Kind) -> bool {
 fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> Result<Vec<Wish>, Refusal> {
     let mut wishes: Vec<Wish> = Vec::new();
     let mut index: BTreeMap<String, usize> = BTreeMap::new();
-    let mut looked_in = BTreeSet::new();
+    let (mut looked_in, mut fresh) = (BTreeSet::new(), BTreeMap::new());
     for proposer in proposers {
         for step in &proposer.proposal.steps {
             let (target, kind) = match step {
@@ -244,7 +248,7 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
                 Proposed::RemoveFolder { target } => (target, Kind::RemoveFolder),
             };
             within(proposer, target, ground.roots.iter())?;
-            let found = match locate(&target.root.0, &target.rel, ground.names) {
+            let mut found = match locate(&target.root.0, &target.rel, ground.names) {
                 Ok(found) => found,
                 Err(e) if e.kind == ErrorKind::NotFound => {
                     return Err(Refusal::FolderMissing { path: target.root.clone() });
@@ -254,6 +258,7 @@ fn gather(proposers: &[Proposer], ground: &Ground<'_>, merged: &mut Merged) -> R
             if !found.twins.is_empty() {
                 return Err(Refusal::NamesFoldAlike { names: found.twins });
             }
+            one_spelling(&mut found, ground.names, &mut fresh);
             let key = ground.names.path_key(&found.place.path());
             match index.get(&key) {
                 None => {
@@ -413,6 +418,36 @@ fn remove(wish: &Wish, component: &ComponentId, expect: Expect, live: &Image, me
         merged.seen.push((component.clone(), *live, Image::ABSENT));
     } else {
         merged.left_alone.push(LeftAlone { place: target, reason: LeftReason::NotExpected });
+    }
+}
+
+/// Gives a name in folders that are not there yet the place that those were named with first: by another case, or from another
+/// root, it is the same folder once it is made.
+fn one_spelling(found: &mut Located, names: NameRule, fresh: &mut BTreeMap<String, Place>) {
+    let Some(first) = found.missing_from.clone() else { return };
+    let depth = |rel: &RelPath| rel.as_path().components().count();
+    let missing = |place: &Place, first: &RelPath| {
+        let above = std::iter::successors(place.rel.parent(), RelPath::parent);
+        let there = depth(first);
+        let folders = above.take_while(|rel| depth(rel) >= there);
+        folders.map(|rel| Place { root: place.root.clone(), rel }).collect::<Vec<_>>()
+    };
+    let key = |folder: &Place| names.path_key(&folder.path());
+    // The innermost first: what is known of it holds for all above it.
+    let folders = missing(&found.place, &first);
+    let known = folders.iter().find_map(|folder| Some((folder, fresh.get(&key(folder))?.clone())));
+    if let Some((folder, known)) = known
+        && let Ok(below) = found.place.rel.as_path().strip_prefix(folder.rel.as_path())
+        && let Ok(below) = RelPath::new(below)
+    {
+        let up = depth(&folder.rel) - depth(&first);
+        let first = std::iter::successors(Some(known.rel.clone()), RelPath::parent).nth(up);
+        found.missing_from = first.or(Some(known.rel.clone()));
+        found.place = Place { rel: known.rel.join(&below), root: known.root };
+    }
+    let first = found.missing_from.clone().unwrap_or(first);
+    for folder in missing(&found.place, &first) {
+        fresh.entry(key(&folder)).or_insert(folder);
     }
 }
 

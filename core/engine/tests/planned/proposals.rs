@@ -243,6 +243,57 @@ fn the_folders_that_new_files_need_are_made_once_each_before_what_lies_in_them()
 }
 
 #[test]
+fn a_new_folder_is_made_once_however_its_name_is_spelled_where_case_does_not_count() {
+    let spelled = |names| {
+        let mut world = World::new(&[("There/x", "")])
+            .says("c", |w| {
+                vec![
+                    w.put("there/New/deep/a", "a"),
+                    w.put("THERE/NEW/b", "b"),
+                    w.put("there/new/Deep/E/c", "c"),
+                ]
+            })
+            .says("d", |w| vec![w.put("there/neW/DEEP/e/d", "d"), w.put("there/new/DEEP/A", "a")]);
+        world.names = names;
+        world
+    };
+    let steps = [
+        "make There/New",
+        "make There/New/deep",
+        "There/New/deep/a is a",
+        "There/New/b is b",
+        "make There/New/deep/E",
+        "There/New/deep/E/c is c",
+        "There/New/deep/E/d is d",
+    ];
+    assert_eq!(spelled("Folded").steps(), steps);
+    let made = |steps: Vec<String>| steps.iter().filter(|step| step.starts_with("make ")).count();
+    assert_eq!(made(spelled("Exact").steps()), 12, "where case counts, each is a folder of its own");
+}
+
+#[test]
+fn a_new_folder_is_made_once_also_where_two_roots_lead_to_it() {
+    let below = |w: &World, name: &str| Place { root: w.data(), rel: RelPath::new(name).unwrap() };
+    let world = World::new(&[("data/x", "")]).says("c", |w| {
+        let inner = Proposed::WriteFile { target: below(w, "new/deep/b"), bytes: "b".into() };
+        vec![w.put("data/new/a", "a"), inner, w.put("data/new/deep/c", "c")]
+    });
+    let steps = [
+        "make data/new",
+        "data/new/a is a",
+        "make data/new/deep",
+        "data/new/deep/b is b",
+        "data/new/deep/c is c",
+    ];
+    assert_eq!(world.steps(), steps);
+    let world = World::new(&[("data/x", "")]).says("c", |w| {
+        let outer = w.put("data/new/deep/b", "b");
+        vec![Proposed::WriteFile { target: below(w, "new/a"), bytes: "a".into() }, outer]
+    });
+    assert_eq!(world.steps(), ["make new", "new/a is a", "make new/deep", "new/deep/b is b"]);
+}
+
+#[test]
 fn a_file_that_has_its_text_is_held() {
     let world = World::new(&[("a", "text"), ("b", "texts")])
         .says("c", |w| vec![w.put("a", "text"), w.put("b", "text")]);
