@@ -14,7 +14,7 @@ use crate::{
     failure::{Failure, Stuck},
     history::{self, Fate},
     hold::{self, UNSETTLED},
-    quiesce,
+    proof, quiesce,
     recover::{self, load},
     refusal::{NotCommittable, Refusal},
     report::{Ending, RunReport, counts},
@@ -231,7 +231,7 @@ impl Waiting {
         let stays = |why: Refusal| Box::new(Ending::Refused(self.still(why)));
         let services = quiesce::open_trusted(&tx.plan).map_err(stays)?;
         let stagings = self.stagings().map_err(|why| Box::new(Ending::Refused(why)))?;
-        tidy::sacred(tx).map_err(|why| Box::new(Ending::Stuck { after: None, why }))?;
+        proof::sacred(tx).map_err(|why| Box::new(Ending::Stuck { after: None, why }))?;
         let notices = self.dress_again(&stagings).map_err(|e| stays(Refusal::Look(e)))?;
         let patience = Duration::from_secs(tx.plan.site.timeouts.stop.into());
         let held = quiesce::mark_stops(tx, services.as_ref(), patience)
@@ -348,7 +348,7 @@ fn take_away(locked: &Locked, tx: &Transaction, reading: &Reading) -> Ending {
         Err(Ok(folder)) => return still(tx, Refusal::BeforeStop(Failure::NotMounted { folder })),
         Err(Err(e)) => return still(tx, Refusal::Look(e)),
     }
-    if let Err(why) = tidy::sacred(tx) {
+    if let Err(why) = proof::sacred(tx) {
         return Ending::Stuck { after: None, why };
     }
     let undone = Record::Undone { why: CALLED_OFF.to_owned() };

@@ -11,6 +11,7 @@
 
 use crate::{
     failure::{Failure, Stuck},
+    proof,
     recover::recorded,
     refusal::Refusal,
     report::Ending,
@@ -155,7 +156,7 @@ pub(crate) fn call_off(locked: &Locked, tx: &Transaction, reading: &Reading) -> 
     if let Err(failure) = take_out(tx) {
         return Ending::Unfinished(failure);
     }
-    if let Err(why) = tidy::sacred(tx) {
+    if let Err(why) = proof::sacred(tx) {
         return Ending::Stuck { after: None, why };
     }
     let failed = |e| Ending::Unfinished(Failure::Journal { why: chain(&e) });

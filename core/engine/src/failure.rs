@@ -241,6 +241,11 @@ pub enum Stuck {
         /// Where it lies.
         at: HostPath,
     },
+    /// Something is as the run was to make it although no record says that it had begun to: a record was lost.
+    ArmedLost {
+        /// What, in words.
+        what: String,
+    },
     /// The journal or its companions cannot be acted on.
     Journal {
         /// Which file.

@@ -42,6 +42,7 @@ pub mod outlook;
 pub mod planner;
 pub mod preflight;
 pub mod presence;
+mod proof;
 mod quiesce;
 pub mod recover;
 pub mod refusal;

@@ -9,11 +9,12 @@ use crate::{
     commit, defer,
     faces::Faces,
     failure::{Failure, Stuck},
-    guard, history,
+    guard, history, proof,
     quiesce::{self, Were, never},
     refusal::Refusal,
     report::{Ending, RunReport},
     rollback::conclude,
+    setting::Settings,
     stage::Stagings,
     state::{Locked, OpenRun, State, plain},
     tidy,
@@ -208,7 +209,7 @@ fn go_on(
     };
     if (matches!(remedy, Remedy::DropStaging | Remedy::DropStagingAndResume)
         || behind == Some(defer::Behind::Nothing))
-        && let Err(why) = tidy::sacred(tx)
+        && let Err(why) = proof::sacred(tx)
     {
         return RunReport::of(Ending::Stuck { after: None, why });
     }
@@ -231,6 +232,12 @@ fn go_on(
     let opening = opening.map(|services| Record::Opening { services });
     let added = opening.into_iter().chain([Record::Recovering { direction }]);
     let journal = match Journal::take_over(&tx.folder, &tx.run, reading, added) {
+    if reading.is_armed_in_doubt() {
+        let settings = Settings { registry: faces.registry, services: services.as_ref() };
+        if let Err(why) = proof::in_doubt(tx, &stagings, settings) {
+            return RunReport::of(Ending::Stuck { after: None, why });
+        }
+    }
         Ok(journal) => journal,
         Err(e) => return RunReport::of(Ending::Unfinished(Failure::Journal { why: chain(&e) })),
     };

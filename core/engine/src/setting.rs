@@ -81,6 +81,17 @@ impl Settings<'_> {
         }
     }
 
+    /// Whether any part of a step that is a setting is as it is to be.
+    pub(crate) fn is_begun(&self, step: &Step) -> Result<bool, String> {
+        let size = |step: &Step| match step {
+            Step::SetKey { edits, .. } => edits.len(),
+            Step::Configure { parts, .. } => parts.len(),
+            _ => 0,
+        };
+        let left = self.left(step)?;
+        Ok(left.step.as_ref().map_or(0, size) + left.drifted.len() < size(step))
+    }
+
     fn configuration(
         &self,
         service: &ServiceName,

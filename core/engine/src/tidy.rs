@@ -3,12 +3,10 @@
 use crate::{
     action::{ACTIONS, PLUGINS},
     archive::{ASIDE, archive},
-    failure::Stuck,
-    guard, history, hold,
+    guard, history, hold, proof,
     refusal::Refusal,
     stage::Stagings,
     state::{Locked, plain, unusable},
-    swap::holds_before_image,
     transaction::{Host, PLAN, Swap, Transaction, dressed, swaps},
 };
 use backout_disk::{Error, ErrorKind, Folder, durable, fingerprint::fingerprint, staging::Staging};
@@ -120,8 +118,8 @@ pub(crate) fn close(locked: &Locked, tx: &Transaction, journal: Option<Journal>)
 /// Removes a transaction without a whole record, with whatever its plan may have begun to stage.
 fn forget(locked: &Locked, run: &RunId, folder: &Folder) -> Result<(), Error> {
     if let Some(tx) = by_plan_alone(run, folder)? {
-        if let Some((_, at)) = first_before_image(&tx)? {
-            log::warn!("run {run} has no record, but `{at}` holds a before-image; it is left as it is");
+        if let Some(trace) = proof::first(&tx)? {
+            log::warn!("run {run} has no record, but it has swapped: {trace:?}; it is left as it is");
             return Ok(());
         }
         drop_staging(&tx)?;
@@ -151,7 +149,7 @@ pub(crate) fn lost_its_journal(run: &RunId, folder: &Folder) -> bool {
     if guard::may_have_let_go(folder) {
         return true;
     }
-    let held = by_plan_alone(run, folder).map(|tx| tx.map(|tx| first_before_image(&tx)));
+    let held = by_plan_alone(run, folder).map(|tx| tx.map(|tx| proof::first(&tx)));
     // What cannot be looked at is not taken for nothing.
     !matches!(held, Ok(None | Some(Ok(None))))
 }
@@ -191,40 +189,6 @@ fn sweep(locked: &Locked) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// The first slot that holds its target's before-image while the target does not, if any.
-pub(crate) fn first_before_image(
-    tx: &Transaction,
-) -> Result<Option<(backout_protocol::Place, HostPath)>, Error> {
-    for swap in &tx.swaps {
-        let Some(staging) = open_staging(tx, swap)? else { continue };
-        let pair = match swap.pair(&staging) {
-            Ok(pair) => pair,
-            Err(e) if e.kind == ErrorKind::NotFound => continue,
-            Err(e) => return Err(e),
-        };
-        let seen = match pair.sight() {
-            Ok(seen) => seen,
-            // Something that is no file under one of the names: no before-image of ours.
-            Err(e) if matches!(e.kind, ErrorKind::Symlink | ErrorKind::NotAFile) => continue,
-            Err(e) => return Err(e),
-        };
-        if holds_before_image(swap, &seen) {
-            let [slot, second] = swap.slot_paths(&tx.run);
-            let kept = if seen.slot == swap.before { slot } else { second };
-            return Ok(Some((swap.target.clone(), HostPath(kept))));
-        }
-    }
-    Ok(None)
-}
-
-fn open_staging(tx: &Transaction, swap: &Swap) -> Result<Option<Staging>, Error> {
-    match swap.host().open() {
-        Ok(folder) => Staging::open(&folder, &tx.run),
-        Err(e) if e.kind == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e),
-    }
 }
 
 /// Removes every staging folder of a run that is, or will be, in the old state, and what its actions were for; what
@@ -311,19 +275,4 @@ pub(crate) fn reopen(tx: &Transaction) -> Result<Stagings, Result<HostPath, Erro
         stagings.insert(host, staging);
     }
     Ok(stagings)
-}
-
-/// The proof of a lost record as the reason to stop.
-pub(crate) fn sacred(tx: &Transaction) -> Result<(), Stuck> {
-    match first_before_image(tx) {
-        Ok(None) => Ok(()),
-        Ok(Some((target, at))) => Err(Stuck::RecordLost { target, at }),
-        Err(error) => {
-            let target = tx.swaps.first().map(|s| s.target.clone());
-            match target {
-                Some(target) => Err(Stuck::target(&target, error)),
-                None => Ok(()),
-            }
-        }
-    }
 }

@@ -12,7 +12,7 @@ use crate::{
     companions::joined,
     faces::Faces,
     failure::{Failure, Stuck},
-    preflight,
+    preflight, proof,
     quiesce::{Quiesce, Were, ran, stayed_up},
     refusal::Refusal,
     report::Ending,
@@ -369,7 +369,7 @@ impl Run<'_> {
 
     /// `Undone`: whether it is durable. The staging folders go behind it.
     fn abandon(&mut self, why: String) -> Result<bool, Stuck> {
-        tidy::sacred(self.tx)?;
+        proof::sacred(self.tx)?;
         let undone = self.journal.append(Record::Undone { why });
         Ok(undone.inspect_err(|e| log::warn!("run {}: {}", self.tx.run, chain(e))).is_ok())
     }

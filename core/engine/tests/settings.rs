@@ -9,7 +9,7 @@
 
 use backout_engine::{
     Cancel, Ending, Faces, Failure, HostError, Job, Listed, LoadedProfile, Observer, PluginHost, RunReport,
-    State, planner, recover, rollback,
+    State, Stuck, planner, recover, rollback,
     snapshot::{self, Wish, settings},
     undo,
     window::Extent,
@@ -25,8 +25,9 @@ use backout_protocol::{
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::PermissionsExt,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 struct TestHost;
@@ -76,12 +77,19 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::made(|_| {}, |home| fs::write(home.join("marker"), "new").unwrap())
+    }
+
+    /// With more in the product's folder before the snapshot, and what the installer does there.
+    fn made(before: impl FnOnce(&Path), installer: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("home")).unwrap();
         let key: KeyPath = r"HKLM\SOFTWARE\Vendor\製品".parse().unwrap();
         let id = "01jd0000000000000000000000".parse().unwrap();
         let mut world = Self { dir, registry: FakeRegistry::default(), views: key.views(), id };
-        world.set("old", [old(), KeyTree::default()]);
+        fs::write(world.home().join("marker"), "old").unwrap();
+        world.set([old(), KeyTree::default()]);
+        before(&world.home());
         let wish = Wish {
             label: None,
             profile: None,
@@ -93,7 +101,8 @@ impl World {
         };
         let locked = State::lock(&world.state()).unwrap();
         world.id = snapshot::create(&locked, &wish, &Cancel::default()).unwrap().snapshot.id;
-        world.set("new", [new(), new()]);
+        world.set([new(), new()]);
+        installer(&world.home());
         world
     }
 
@@ -105,8 +114,7 @@ impl World {
         self.dir.path().canonicalize().unwrap().join("state")
     }
 
-    fn set(&self, file: &str, trees: [KeyTree; 2]) {
-        fs::write(self.home().join("marker"), file).unwrap();
+    fn set(&self, trees: [KeyTree; 2]) {
         self.views.iter().zip(&trees).for_each(|(key, tree)| self.registry.put(key, tree));
     }
 
@@ -236,6 +244,182 @@ fn whatever_change_an_undo_dies_at_a_recovery_makes_all_of_it_old_or_new() {
     };
     let cuts = cut_off_everywhere(rolled_back, World::undo);
     assert!(cuts > 16, "{cuts}");
+}
+
+/// Everything that a recovery might touch: the product with its staging folders, and the keys.
+fn everything(world: &World) -> (Vec<(PathBuf, u32, Vec<u8>)>, Vec<KeyTree>) {
+    let mut files = Vec::new();
+    let mut folders = vec![world.home()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            let text = if path.is_dir() { Vec::new() } else { fs::read(&path).unwrap() };
+            folders.extend(path.is_dir().then(|| path.clone()));
+            files.push((path.strip_prefix(world.home()).unwrap().to_owned(), mode, text));
+        }
+    }
+    files.sort();
+    (files, world.is().1)
+}
+
+/// The same without what is the run's own.
+fn product(world: &World) -> (Vec<(PathBuf, u32, Vec<u8>)>, Vec<KeyTree>) {
+    let (files, keys) = everything(world);
+    let own =
+        |path: &Path| path.components().any(|c| c.as_os_str().to_string_lossy().starts_with(".backout-"));
+    (files.into_iter().filter(|(path, ..)| !own(path)).collect(), keys)
+}
+
+/// What becomes of the last line of a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    Flipped,
+    Blanked,
+}
+
+/// A run dies at this change of the registry, behind all names and rights; its last record, `Armed`, is damaged. A recovery
+/// sees that something is swapped, and touches nothing; with the journal mended it settles the run.
+fn armed_is_damaged(
+    made: impl Fn() -> World,
+    run: fn(&World) -> RunReport,
+    died: (usize, Mishap),
+    damage: Damage,
+) {
+    let new = {
+        let world = made();
+        assert!(matches!(run(&world).ending, Ending::Done));
+        product(&world)
+    };
+    let world = &made();
+    let old = product(world);
+    assert!(old != new);
+    let (journal, whole) = dies_behind_armed(world, run, died, damage);
+    let before = everything(world);
+    let report = world.recover();
+    let lost = matches!(
+        report.ending,
+        Ending::Stuck { why: Stuck::ArmedLost { .. } | Stuck::RecordLost { .. }, .. }
+    );
+    assert!(lost, "{damage:?}: {report:?}");
+    assert!(everything(world) == before, "{damage:?}: something was touched");
+    fs::write(&journal, whole).unwrap();
+    let report = world.recover();
+    let side = match report.ending {
+        Ending::Completed => new,
+        Ending::RolledBack(_) => old,
+        _ => panic!("{damage:?}: {report:?}"),
+    };
+    assert!(product(world) == side, "{damage:?}: {report:?}");
+}
+
+/// The journal, and what it was before its last line, `Armed`, was damaged.
+fn dies_behind_armed(
+    world: &World,
+    run: fn(&World) -> RunReport,
+    died: (usize, Mishap),
+    damage: Damage,
+) -> (PathBuf, Vec<u8>) {
+    world.registry.at(Some(died));
+    catch_unwind(AssertUnwindSafe(|| run(world))).unwrap_err();
+    world.registry.at(None);
+    let id = fs::read_dir(world.state().join("transactions")).unwrap().next().unwrap().unwrap();
+    let journal = id.path().join("journal");
+    let whole = fs::read(&journal).unwrap();
+    let end = whole.iter().rposition(|b| !b.is_ascii_whitespace()).unwrap();
+    let line = whole[..end].iter().rposition(|b| *b == b'\n').unwrap() + 1..=end;
+    assert!(String::from_utf8_lossy(&whole[line.clone()]).contains("record:Armed"));
+    let mut damaged = whole.clone();
+    match damage {
+        Damage::Flipped => damaged[end - 5] ^= 4,
+        Damage::Blanked => damaged[line].fill(b' '),
+    }
+    fs::write(&journal, damaged).unwrap();
+    (journal, whole)
+}
+
+/// As [`armed_is_damaged`], with each damage that something on disk speaks against.
+fn armed_is_damaged_behind_the_names(
+    made: impl Fn() -> World,
+    run: fn(&World) -> RunReport,
+    damages: &[Damage],
+) {
+    damages.iter().for_each(|damage| armed_is_damaged(&made, run, (0, Mishap::DiesBefore), *damage));
+}
+
+const BOTH: &[Damage] = &[Damage::Flipped, Damage::Blanked];
+
+#[test]
+fn a_run_that_only_makes_files_is_not_taken_for_one_that_swapped_nothing() {
+    let file = || {
+        World::made(
+            |home| fs::write(home.join("made"), "text").unwrap(),
+            |home| fs::remove_file(home.join("made")).unwrap(),
+        )
+    };
+    armed_is_damaged_behind_the_names(file, World::rollback, BOTH);
+    armed_is_damaged_behind_the_names(folder_goes, World::rollback, BOTH);
+}
+
+/// The installer removes a folder with a file in it.
+fn folder_goes() -> World {
+    World::made(
+        |home| {
+            fs::create_dir(home.join("sub")).unwrap();
+            fs::write(home.join("sub/file"), "text").unwrap();
+        },
+        |home| fs::remove_dir_all(home.join("sub")).unwrap(),
+    )
+}
+
+fn rolled_back(world: World) -> World {
+    assert!(matches!(world.rollback().ending, Ending::Done));
+    world
+}
+
+#[test]
+fn a_run_that_only_takes_away_a_folder_is_not_taken_for_one_that_swapped_nothing() {
+    armed_is_damaged_behind_the_names(|| rolled_back(folder_goes()), World::undo, BOTH);
+    // What is empty looks like what was staged in its place, so nothing but the torn line speaks of it.
+    let empty = || {
+        let made = |home: &Path| fs::write(home.join("empty"), "").unwrap();
+        rolled_back(World::made(made, |home| fs::remove_file(home.join("empty")).unwrap()))
+    };
+    armed_is_damaged_behind_the_names(empty, World::undo, &[Damage::Flipped]);
+    let hollow = || {
+        let made = |home: &Path| fs::create_dir(home.join("hollow")).unwrap();
+        rolled_back(World::made(made, |home| fs::remove_dir(home.join("hollow")).unwrap()))
+    };
+    armed_is_damaged_behind_the_names(hollow, World::undo, &[Damage::Flipped]);
+}
+
+#[test]
+fn a_run_that_only_gives_a_folder_other_rights_is_not_taken_for_one_that_swapped_nothing() {
+    let mode = |home: &Path, mode| {
+        fs::create_dir_all(home.join("sub")).unwrap();
+        fs::set_permissions(home.join("sub"), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let made = || World::made(|home| mode(home, 0o750), |home| mode(home, 0o700));
+    armed_is_damaged_behind_the_names(made, World::rollback, &[Damage::Flipped]);
+    armed_is_damaged_behind_the_names(|| rolled_back(made()), World::undo, &[Damage::Flipped]);
+}
+
+#[test]
+fn a_run_that_only_sets_keys_is_not_taken_for_one_that_set_nothing() {
+    let made = || World::made(|_| {}, |_| {});
+    for number in 0..10 {
+        armed_is_damaged(made, World::rollback, (number, Mishap::DiesBehind), Damage::Flipped);
+    }
+}
+
+#[test]
+fn where_the_line_was_torn_and_nothing_is_swapped_the_run_ends_as_it_was() {
+    let world = World::made(|_| {}, |_| {});
+    let old = product(&world);
+    dies_behind_armed(&world, World::rollback, (0, Mishap::DiesBefore), Damage::Flipped);
+    let report = world.recover();
+    assert!(matches!(report.ending, Ending::RolledBack(_)), "{report:?}");
+    assert!(product(&world) == old);
 }
 
 #[test]

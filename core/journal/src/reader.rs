@@ -66,6 +66,12 @@ impl Reading {
             && matches!(self.tail, Tail::Torn { .. })
     }
 
+    /// Whether the line that cannot be read may be an `Armed` that was whole once and is damaged since: then files may be
+    /// swapped. A torn one looks the same, and none was touched.
+    pub fn is_armed_in_doubt(&self) -> bool {
+        self.status == Status::Opening && matches!(self.tail, Tail::Torn { .. })
+    }
+
     /// What a recovery has to do.
     pub fn remedy(&self) -> Remedy {
         if self.is_opening_in_doubt() { Remedy::DropStagingAndResume } else { self.status.remedy() }

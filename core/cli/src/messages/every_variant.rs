@@ -295,6 +295,7 @@ fn stucks() -> Vec<Stuck> {
         S::Action { component: component(), action: "a".into(), why: why() },
         S::BeforeImageLost { target: place() },
         S::RecordLost { target: place(), at: path() },
+        S::ArmedLost { what: "w".into() },
         S::Journal { path: path(), why: Unreadable::TooNew { found: (9, 0) } },
         S::Companion { path: path(), why: why() },
         S::NotDurable { why: why() },

@@ -60,6 +60,12 @@ fn plain(why: &Stuck) -> Said {
             "compare the two and decide; `backout recover --abandon` gives the run up and lists every file",
         )
         .at("recover"),
+        Stuck::ArmedLost { what } => Said::new(
+            3022,
+            format!("{what}, but no record says that the run had begun to swap; nothing was changed"),
+            "look whether the run or somebody else did that; `backout recover --abandon` gives the run up and lists every file",
+        )
+        .at("recover"),
         Stuck::Journal { path, why } => Said::new(
             3015,
             format!("`{path}`: {why}; nothing was changed"),

@@ -1,0 +1,188 @@
+//! Proof: what lies on disk tells that a run swapped something although no record says so. Then a record was lost, and
+//! nothing may be done: what looks staged may be the only before-image.
+//!
+//! What was looked at proves, or does not; nothing is guessed from names alone. Where no line is in doubt, only what no run
+//! without `Armed` can look like is proof. Where the last line may have been an `Armed`, whatever may be the run's own work is.
+
+use crate::{
+    failure::Stuck,
+    setting::Settings,
+    snapshot::diff::differing,
+    stage::Stagings,
+    swap::{holds_before_image, is_placeholder},
+    transaction::{Dressing, STAGED, Swap, Transaction},
+};
+use backout_disk::{
+    Error, ErrorKind, aside,
+    fingerprint::fingerprint_in,
+    staging::{Side, Staging},
+    swap::{Same, Sighting, Turn, old_name},
+};
+use backout_protocol::{Fingerprint, HostPath, Place};
+use std::ffi::OsStr;
+
+/// What shows that something was swapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trace {
+    /// A slot holds its target's before-image, and the target does not.
+    BeforeImage {
+        /// Whose.
+        target: Place,
+        /// Where it lies.
+        at: HostPath,
+    },
+    /// Something has what it was to have, or has lost what it was to lose.
+    New {
+        /// What, in words.
+        what: String,
+    },
+}
+
+impl From<Trace> for Stuck {
+    fn from(trace: Trace) -> Self {
+        match trace {
+            Trace::BeforeImage { target, at } => Stuck::RecordLost { target, at },
+            Trace::New { what } => Stuck::ArmedLost { what },
+        }
+    }
+}
+
+/// The proof of a lost record as the reason to stop.
+pub(crate) fn sacred(tx: &Transaction) -> Result<(), Stuck> {
+    match first(tx) {
+        Ok(None) => Ok(()),
+        Ok(Some(trace)) => Err(trace.into()),
+        Err(error) => unseen(tx, error),
+    }
+}
+
+/// What cannot be looked at is not taken for untouched.
+fn unseen(tx: &Transaction, error: Error) -> Result<(), Stuck> {
+    match tx.swaps.first() {
+        Some(swap) => Err(Stuck::target(&swap.target, error)),
+        None => Ok(()),
+    }
+}
+
+/// The first name that a run without `Armed` cannot have left so, if any.
+pub(crate) fn first(tx: &Transaction) -> Result<Option<Trace>, Error> {
+    // Written behind the sync of all that is staged: until then a slot may well be empty. A run that is given up removes
+    // its slots, but makes no target.
+    let sealed = tx.folder.stat(OsStr::new(STAGED))?.is_some();
+    for swap in &tx.swaps {
+        let Some(seen) = sight(tx, swap)? else { continue };
+        if holds_before_image(swap, &seen) {
+            let [slot, second] = swap.slot_paths(&tx.run);
+            let kept = if seen.slot == swap.before { slot } else { second };
+            return Ok(Some(Trace::BeforeImage { target: swap.target.clone(), at: HostPath(kept) }));
+        }
+        if sealed && has_appeared(swap, &seen) {
+            let what = format!("`{}` is there, and what was staged for it has left its slot", swap.target);
+            return Ok(Some(Trace::New { what }));
+        }
+    }
+    Ok(None)
+}
+
+/// Where the last line may have been an `Armed`: whether anything may be the run's own work that proves nothing elsewhere, as
+/// somebody else may have done it.
+pub(crate) fn in_doubt(tx: &Transaction, stagings: &Stagings, settings: Settings<'_>) -> Result<(), Stuck> {
+    match first_in_doubt(tx, stagings) {
+        Ok(None) => {}
+        Ok(Some(trace)) => return Err(trace.into()),
+        Err(error) => unseen(tx, error)?,
+    }
+    // A guard's way back is planned again behind this one, from what is there then.
+    let own = tx.plan.settings().filter(|_| tx.plan.guard.is_none());
+    for step in own {
+        let setting = step.setting().unwrap_or_default();
+        match settings.is_begun(step) {
+            Ok(false) => {}
+            Ok(true) => {
+                return Err(Stuck::ArmedLost { what: format!("`{setting}` is as it was to be made") });
+            }
+            Err(why) => {
+                return Err(Stuck::ArmedLost { what: format!("`{setting}` cannot be looked at ({why})") });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn first_in_doubt(tx: &Transaction, stagings: &Stagings) -> Result<Option<Trace>, Error> {
+    for swap in &tx.swaps {
+        let Some(seen) = sight(tx, swap)? else { continue };
+        if has_vanished(swap, &seen) {
+            let [at, _] = swap.slot_paths(&tx.run);
+            let what = format!("`{}` is gone, and `{}` may be what it was", swap.target, HostPath(at));
+            return Ok(Some(Trace::New { what }));
+        }
+    }
+    for dressing in &tx.dressings {
+        if is_dressed(dressing, stagings)? {
+            let what = format!("`{}` has rights that it was to be given", dressing.place());
+            return Ok(Some(Trace::New { what }));
+        }
+    }
+    Ok(None)
+}
+
+/// A new name holds something, and its slot nothing: a swap moves the one to the other.
+fn has_appeared(swap: &Swap, seen: &Sighting) -> bool {
+    swap.turn() == Turn::Appear && !seen.target.is_absent() && seen.slot.is_absent() && seen.old.is_absent()
+}
+
+/// What was empty is gone, and its slot holds what may be its placeholder or itself.
+fn has_vanished(swap: &Swap, seen: &Sighting) -> bool {
+    swap.turn() == Turn::Vanish
+        && is_placeholder(&swap.before)
+        && seen.target.is_absent()
+        && seen.slot == swap.before
+}
+
+/// Whether a folder's rights are nearer to the new ones than the old ones are: they are set one by one.
+fn is_dressed(dressing: &Dressing, stagings: &Stagings) -> Result<bool, Error> {
+    let Some(staging) = stagings.get(&dressing.host()) else { return Ok(false) };
+    let folder = match dressing.open() {
+        Ok(folder) => folder,
+        // Somebody else's doing: rights take no name away.
+        Err(e) if e.kind == ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    let (now, new) = (aside::facts(&folder)?, aside::facts(&staging.rights(&dressing.slot, Side::New)?)?);
+    let old = aside::facts(&staging.rights(&dressing.slot, Side::Old)?)?;
+    Ok(differing(&new, &now, true).len() < differing(&new, &old, true).len())
+}
+
+/// What lies under a name and in its slots; `None`: it has no staging folder.
+fn sight(tx: &Transaction, swap: &Swap) -> Result<Option<Sighting>, Error> {
+    let staging = match swap.host().open() {
+        Ok(folder) => Staging::open(&folder, &tx.run)?,
+        Err(e) if e.kind == ErrorKind::NotFound => None,
+        Err(e) => return Err(e),
+    };
+    let Some(staging) = staging else { return Ok(None) };
+    let seen = match swap.pair(&staging) {
+        Ok(pair) => pair.sight(),
+        // Its folder is gone, in this very run maybe. What lay in it is in the slots.
+        Err(e) if e.kind == ErrorKind::NotFound => return slots(&staging, swap).map(Some),
+        Err(e) => return Err(e),
+    };
+    match seen {
+        // Something that is no file has one of the names. Under the target's it is somebody else's.
+        Err(e) if matches!(e.kind, ErrorKind::Symlink | ErrorKind::NotAFile) => {
+            slots(&staging, swap).map(Some)
+        }
+        seen => seen.map(Some),
+    }
+}
+
+/// What lies in the slots of a name that holds nothing of ours.
+fn slots(staging: &Staging, swap: &Swap) -> Result<Sighting, Error> {
+    let at = |name: &OsStr| match fingerprint_in(staging.folder(), name) {
+        Err(e) if matches!(e.kind, ErrorKind::Symlink | ErrorKind::NotAFile) => Ok(Fingerprint::Absent),
+        found => found,
+    };
+    let (slot, old) = (at(swap.slot.name())?, at(&old_name(swap.slot.name()))?);
+    Ok(Sighting { target: Fingerprint::Absent, slot, old, same: Same::None })
+}
