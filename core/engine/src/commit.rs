@@ -298,7 +298,7 @@ pub fn run(locked: &Locked, waiting: &Waiting, faces: &Faces<'_>) -> RunReport {
             let (ending, run) = run.forwards();
             conclude(locked, ending, run)
         }
-        Err(ending) => RunReport { run: Some(tx.run.clone()), ..RunReport::of(*ending) },
+        Err(ending) => RunReport { run: Some(tx.run.clone()), ..RunReport::left(*ending, &waiting.reading) },
     }
 }
 
@@ -327,14 +327,14 @@ fn cancel(locked: &Locked, open: OpenRun, faces: &Faces<'_>) -> RunReport {
         return Refusal::NoCommitPending { run: open.run }.into();
     }
     faces.observer.event(&Event::Phase { phase: Phase::Recover });
-    let ending = match load(locked.state(), &open) {
+    let report = match load(locked.state(), &open) {
         Ok((tx, reading)) => {
             faces.observer.begun(&tx.run, tx.log());
-            take_away(locked, &tx, &reading)
+            RunReport::left(take_away(locked, &tx, &reading), &reading)
         }
-        Err(why) => Ending::Stuck { after: None, why },
+        Err(why) => recover::unread(&open, why),
     };
-    RunReport { run: Some(open.run), ..RunReport::of(ending) }
+    RunReport { run: Some(open.run), ..report }
 }
 
 fn still(tx: &Transaction, why: Refusal) -> Ending {

@@ -127,9 +127,10 @@ fn first_in_doubt(tx: &Transaction, stagings: &Stagings) -> Result<Option<Trace>
     Ok(None)
 }
 
-/// A new name holds something, and its slot nothing: a swap moves the one to the other.
+/// A new name holds something, and its slot nothing, or the very same file: a swap moves the one to the other.
 fn has_appeared(swap: &Swap, seen: &Sighting) -> bool {
-    swap.turn() == Turn::Appear && !seen.target.is_absent() && seen.slot.is_absent() && seen.old.is_absent()
+    let left = seen.slot.is_absent() && seen.old.is_absent();
+    swap.turn() == Turn::Appear && !seen.target.is_absent() && (left || seen.same == Same::Slot)
 }
 
 /// What was empty is gone, and its slot holds what may be its placeholder or itself.
@@ -185,4 +186,59 @@ fn slots(staging: &Staging, swap: &Swap) -> Result<Sighting, Error> {
     };
     let (slot, old) = (at(swap.slot.name())?, at(&old_name(swap.slot.name()))?);
     Ok(Sighting { target: Fingerprint::Absent, slot, old, same: Same::None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_disk::fingerprint::{digest_bytes, empty_folder};
+    use backout_protocol::{Digest, RelPath};
+
+    const ABSENT: Fingerprint = Fingerprint::Absent;
+
+    fn file(byte: u8) -> Fingerprint {
+        Fingerprint::File { len: 3, sha256: Digest([byte; 32]) }
+    }
+
+    fn swap(before: Fingerprint, after: Fingerprint) -> Swap {
+        let rel = RelPath::new("f").unwrap();
+        let target = Place { root: HostPath("/r".into()), rel: rel.clone() };
+        Swap { target, host: None, slot: rel, before, after }
+    }
+
+    fn seen(target: Fingerprint, slot: Fingerprint, old: Fingerprint) -> Sighting {
+        Sighting { target, slot, old, same: Same::None }
+    }
+
+    #[test]
+    fn a_new_name_that_holds_something_while_its_slot_is_empty_was_swapped() {
+        let (a, x, appear) = (file(2), file(3), swap(ABSENT, file(2)));
+        for (sighting, was) in [
+            (seen(a, ABSENT, ABSENT), true),
+            (seen(x, ABSENT, ABSENT), true),
+            (Sighting { same: Same::Slot, ..seen(a, a, ABSENT) }, true),
+            // Never swapped, whatever somebody put there; and what a run that is given up has removed.
+            (seen(ABSENT, a, ABSENT), false),
+            (seen(a, a, ABSENT), false),
+            (seen(x, a, ABSENT), false),
+            (seen(ABSENT, ABSENT, ABSENT), false),
+        ] {
+            assert_eq!(has_appeared(&appear, &sighting), was, "{sighting:?}");
+        }
+        assert!(!has_appeared(&swap(file(1), a), &seen(a, ABSENT, ABSENT)));
+    }
+
+    #[test]
+    fn what_is_empty_and_gone_may_have_been_swapped_if_it_was_to_go() {
+        let empty = Fingerprint::File { len: 0, sha256: digest_bytes(b"") };
+        for hollow in [empty, empty_folder()] {
+            let vanish = swap(hollow, ABSENT);
+            assert!(has_vanished(&vanish, &seen(ABSENT, hollow, ABSENT)));
+            assert!(!has_vanished(&vanish, &seen(hollow, hollow, ABSENT)), "it is still there");
+            assert!(!has_vanished(&vanish, &seen(file(3), hollow, ABSENT)), "somebody else's is there");
+            assert!(!has_vanished(&vanish, &seen(ABSENT, ABSENT, ABSENT)), "there is nothing to put back");
+        }
+        // That one proves by itself: see `holds_before_image`.
+        assert!(!has_vanished(&swap(file(1), ABSENT), &seen(ABSENT, file(1), ABSENT)));
+    }
 }

@@ -12,14 +12,14 @@ use crate::{
     guard, history, proof,
     quiesce::{self, Were, never},
     refusal::Refusal,
-    report::{Ending, RunReport},
+    report::{self, Ending, RunReport},
     rollback::conclude,
     setting::Settings,
     stage::Stagings,
     state::{Locked, OpenRun, State, plain},
     tidy,
     transaction::Transaction,
-    window::{Extent, Look, Run, chain},
+    window::{Extent, Look, Machine, Run, chain},
 };
 use backout_journal::{Direction, Journal, JournalError, Reading, Record, Remedy, Status};
 use backout_protocol::{Event, HostPath, RunId, ServiceName, report::Phase};
@@ -122,10 +122,19 @@ pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Fac
             faces.observer.begun(&tx.run, tx.log());
             go_on(locked, &tx, &reading, extent, faces)
         }
-        Err(why) => RunReport::of(Ending::Stuck { after: None, why }),
+        Err(why) => unread(&open, why),
     };
     report.run = Some(open.run);
     report
+}
+
+/// A run is left as it is, as what it wrote down of itself cannot be acted on.
+pub(crate) fn unread(open: &OpenRun, why: Stuck) -> RunReport {
+    let ending = Ending::Stuck { after: None, why };
+    match &open.reading {
+        Ok(reading) => RunReport::left(ending, reading),
+        Err(_) => RunReport { changed: true, ..RunReport::of(ending) },
+    }
 }
 
 /// The transaction as its journal speaks of it.
@@ -183,6 +192,7 @@ fn go_on(
     faces: &Faces<'_>,
 ) -> RunReport {
     let remedy = reading.remedy();
+    let left = |ending| RunReport::left(ending, reading);
     if remedy == Remedy::AwaitCommit {
         return commit::leave_be(locked, tx, reading);
     }
@@ -195,15 +205,20 @@ fn go_on(
         (Remedy::DropStaging | Remedy::DropStagingAndResume, Err(Ok(_))) if tidy::is_untouched(tx) => {
             Stagings::default()
         }
-        (_, Err(Ok(folder))) => return RunReport::of(Ending::Unfinished(Failure::NotMounted { folder })),
+        (_, Err(Ok(folder))) => return left(Ending::Unfinished(Failure::NotMounted { folder })),
         (_, Err(Err(e))) => {
-            return RunReport::of(Ending::Unfinished(Failure::Process { why: e.to_string() }));
+            return left(Ending::Unfinished(Failure::Process { why: e.to_string() }));
         }
     };
     let behind = match remedy {
         Remedy::AwaitReboot => match defer::await_reboot(tx, reading, &stagings) {
             Ok(behind) => Some(behind),
-            Err(ending) => return RunReport::of(*ending),
+            Err(ending) => {
+                // In the same boot the moves are still to be made.
+                let same = defer::is_same_boot(reading).unwrap_or(false);
+                let changed = ending.is_change(|| !same);
+                return RunReport { changed, ..RunReport::of(*ending) };
+            }
         },
         _ => None,
     };
@@ -211,16 +226,22 @@ fn go_on(
         || behind == Some(defer::Behind::Nothing))
         && let Err(why) = proof::sacred(tx)
     {
-        return RunReport::of(Ending::Stuck { after: None, why });
+        return left(Ending::Stuck { after: None, why });
     }
     let services = match quiesce::open_trusted(&tx.plan) {
         Ok(services) => services,
-        Err(refusal) => return RunReport::of(Ending::Stuck { after: None, why: unusable(refusal, tx) }),
+        Err(refusal) => return left(Ending::Stuck { after: None, why: unusable(refusal, tx) }),
     };
+    if reading.is_armed_in_doubt() {
+        let settings = Settings { registry: faces.registry, services: services.as_ref() };
+        if let Err(why) = proof::in_doubt(tx, &stagings, settings) {
+            return left(Ending::Stuck { after: None, why });
+        }
+    }
     let patience = Duration::from_secs(tx.plan.site.timeouts.stop.into());
     let held = match quiesce::mark_stops(tx, services.as_ref(), patience) {
         Ok(held) => held,
-        Err(failure) => return RunReport::of(Ending::Unfinished(failure)),
+        Err(failure) => return left(Ending::Unfinished(failure)),
     };
     let direction = match remedy {
         Remedy::SwapOn | Remedy::ResumeForwards => Direction::Forwards,
@@ -232,14 +253,8 @@ fn go_on(
     let opening = opening.map(|services| Record::Opening { services });
     let added = opening.into_iter().chain([Record::Recovering { direction }]);
     let journal = match Journal::take_over(&tx.folder, &tx.run, reading, added) {
-    if reading.is_armed_in_doubt() {
-        let settings = Settings { registry: faces.registry, services: services.as_ref() };
-        if let Err(why) = proof::in_doubt(tx, &stagings, settings) {
-            return RunReport::of(Ending::Stuck { after: None, why });
-        }
-    }
         Ok(journal) => journal,
-        Err(e) => return RunReport::of(Ending::Unfinished(Failure::Journal { why: chain(&e) })),
+        Err(e) => return left(Ending::Unfinished(Failure::Journal { why: chain(&e) })),
     };
     let never = never();
     let mut run = Run {
@@ -253,6 +268,10 @@ fn go_on(
         actions: Progress::of(reading),
         were,
         extent,
+        machine: match behind {
+            Some(defer::Behind::Nothing) => Machine::AsBefore,
+            Some(defer::Behind::Some) | None => report::machine(reading.status),
+        },
         cancellable: false,
         issued: Cell::new(false),
         under_way: start_under_way(reading),
@@ -313,14 +332,17 @@ fn call_off(locked: &Locked, open: OpenRun, faces: &Faces<'_>) -> RunReport {
     }
     let (tx, reading) = match load(locked.state(), &open) {
         Ok(loaded) => loaded,
-        Err(why) => return RunReport::of(Ending::Stuck { after: None, why }),
+        Err(why) => return unread(&open, why),
     };
     match defer::is_same_boot(&reading) {
         Ok(true) => {}
         Ok(false) => return settle(locked, open, Extent::Whole, faces),
-        Err(failure) => return RunReport::of(Ending::Unfinished(failure)),
+        Err(failure) => return RunReport::left(Ending::Unfinished(failure), &reading),
     }
-    let mut report = RunReport::of(defer::call_off(locked, &tx, &reading));
+    // In this boot the moves are still to be made.
+    let ending = defer::call_off(locked, &tx, &reading);
+    let changed = ending.is_change(|| false);
+    let mut report = RunReport { changed, ..RunReport::of(ending) };
     report.run = Some(open.run);
     report
 }

@@ -3,8 +3,12 @@
 use crate::{
     failure::{Failure, Stuck},
     learn::Written,
+    recover::were,
     refusal::Refusal,
+    transaction::Transaction,
+    window::Machine,
 };
+use backout_journal::{Reading, Status};
 use backout_protocol::{Counts, Notice, RunId, Step, plan::Plan, text::Text};
 
 /// How a command ended, for whoever renders it.
@@ -14,7 +18,7 @@ pub struct RunReport {
     pub run: Option<RunId>,
     /// How it ended.
     pub ending: Ending,
-    /// Whether files or services are other than before.
+    /// Whether files or services are other than before the run, or may be.
     pub changed: bool,
     /// How many of what was done.
     pub counts: Counts,
@@ -61,6 +65,11 @@ pub enum Ending {
 }
 
 impl RunReport {
+    /// A report on an ending that leaves a run as these records have it.
+    pub(crate) fn left(ending: Ending, reading: &Reading) -> Self {
+        Self { changed: ending.is_change(|| may_differ(reading)), ..Self::of(ending) }
+    }
+
     /// A report on nothing but an ending.
     pub fn of(ending: Ending) -> Self {
         Self {
@@ -76,10 +85,76 @@ impl RunReport {
     }
 }
 
+/// Whether files, or what else a run changes, may be other than before it, where these are its last records.
+pub(crate) fn machine(status: Status) -> Machine {
+    match status {
+        Status::Nothing
+        | Status::Begun
+        | Status::Staged
+        | Status::CommitPending
+        | Status::Opening
+        | Status::Reopening
+        | Status::Unswapped
+        | Status::Deferred
+        | Status::Guarding
+        | Status::Undone
+        | Status::UndoneClean => Machine::AsBefore,
+        Status::Armed
+        | Status::Applying(_)
+        | Status::Applied(_)
+        | Status::Swapped
+        | Status::Committed
+        | Status::CommittedClean
+        | Status::Undoing
+        | Status::Deferring
+        // The system may have made its moves.
+        | Status::RebootPending
+        | Status::Installing
+        | Status::Judging
+        | Status::AwaitingConfirm
+        | Status::GoingBack => Machine::Touched,
+    }
+}
+
+/// Whether files or services may be other than before a run that is left as these records have it.
+pub(crate) fn may_differ(reading: &Reading) -> bool {
+    let down = match reading.status {
+        Status::Opening | Status::Reopening | Status::Unswapped | Status::Deferred => {
+            were(reading).iter().any(|(_, was)| was.ran())
+        }
+        _ => reading.is_opening_in_doubt(),
+    };
+    down || machine(reading.status) == Machine::Touched
+}
+
+impl Ending {
+    /// Whether files or services are other than before, or may be, where the run has come to this. `left`: whether they may
+    /// where it is left open.
+    pub(crate) fn is_change(&self, left: impl FnOnce() -> bool) -> bool {
+        match self {
+            Ending::Done | Ending::Completed => true,
+            // A record was lost: the run got further than it says.
+            Ending::Stuck { why: Stuck::RecordLost { .. } | Stuck::ArmedLost { .. }, .. } => true,
+            Ending::FilesSettled | Ending::Unfinished(_) | Ending::Stuck { .. } => left(),
+            Ending::NothingToDo
+            | Ending::Staged
+            | Ending::RolledBack(_)
+            | Ending::RebootPending(_)
+            | Ending::PutBack(_)
+            | Ending::Refused(_) => false,
+        }
+    }
+}
+
 impl From<Refusal> for RunReport {
     fn from(refusal: Refusal) -> Self {
         Self::of(Ending::Refused(refusal))
     }
+}
+
+/// What a run amounts to whose staging is known: a folder whose rights could not be kept is not given others.
+pub(crate) fn counts_of(tx: &Transaction) -> Counts {
+    Counts { dressed: tx.dressings.len() as u64, ..counts(&tx.plan) }
 }
 
 /// What a plan amounts to.

@@ -8,12 +8,12 @@ use crate::{
     hold,
     quiesce::{self, mark_stops},
     refusal::Refusal,
-    report::{Ending, RunReport, counts},
+    report::{Ending, RunReport, counts_of},
     stage::{self, Stagings},
     state::{Locked, unusable},
     tidy,
     transaction::{PLAN, Transaction, dressed, swaps, write},
-    window::{Run, chain},
+    window::{Machine, Run, chain},
 };
 use backout_disk::{Error, durable};
 use backout_journal::{Journal, Record, format};
@@ -132,6 +132,14 @@ fn carry_out(
         Ok(stagings) => stagings,
         Err(refusal) => return give_up(locked, &tx, journal, refusal),
     };
+    // Of none of the folders that were to be given other rights could those be kept. A guard's way back starts services too.
+    let idle = tx.is_empty() && !dressed(&tx.plan).is_empty();
+    if idle && tx.plan.guard.is_none() && !tx.plan.request.start_all {
+        drop(stagings);
+        let mut report = nothing_to_do(locked, &tx, journal);
+        report.notices.append(&mut notices);
+        return report;
+    }
     if until == Until::Staged {
         drop(stagings);
         return match leave(&mut journal, faces) {
@@ -158,12 +166,12 @@ fn leave(journal: &mut Journal, faces: &Faces<'_>) -> Result<(), Refusal> {
     journal.append(Record::CommitPending).map_err(|e| Refusal::JournalFailed { why: chain(&e) })
 }
 
-/// Every plugin finds done what it is to do, and no file changes: no service goes down for that, and nothing stays that
+/// Every plugin finds done what it is to do, or no folder can be given what it is to have, and no file changes: no service goes down for that, and nothing stays that
 /// `undo` would take for a run.
 fn nothing_to_do(locked: &Locked, tx: &Transaction, journal: Journal) -> RunReport {
     let mut report = RunReport::of(Ending::NothingToDo);
     report.notices.clone_from(&tx.plan.notices);
-    report.counts = Counts { actions: 0, services: 0, ..counts(&tx.plan) };
+    report.counts = Counts { actions: 0, services: 0, ..counts_of(tx) };
     void(locked, tx, journal, "there was nothing to do");
     report
 }
@@ -206,6 +214,11 @@ pub(crate) fn retain(locked: &Locked) {
 /// Tidies up behind a run and reports it.
 pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> RunReport {
     let tx = run.tx;
+    let changed = match tx.is_empty() {
+        // Only services were stopped and started.
+        true => run.services_differ(),
+        false => ending.is_change(|| run.machine == Machine::Touched || run.services_differ()),
+    };
     let staged: Stagings = std::mem::take(&mut run.stagings);
     drop(staged);
     // Where open files keep their names, their folders keep theirs.
@@ -243,20 +256,12 @@ pub(crate) fn conclude(locked: &Locked, ending: Ending, mut run: Run<'_>) -> Run
     if matches!(ending, Ending::Done | Ending::Completed) {
         retain(locked);
     }
-    let changed = matches!(
-        ending,
-        Ending::Done
-            | Ending::Completed
-            | Ending::FilesSettled
-            | Ending::Unfinished(_)
-            | Ending::Stuck { .. }
-    );
     let mut notices: Vec<Notice> = tx.plan.notices.clone();
     notices.append(&mut run.notices);
     RunReport {
         run: Some(tx.run.clone()),
         changed,
-        counts: counts(&tx.plan),
+        counts: counts_of(tx),
         window_ms: run.window_ms,
         notices,
         reminders: if changed { tx.plan.reminders.clone() } else { Vec::new() },

@@ -81,8 +81,8 @@ pub(crate) fn stage(
         let Some(staging) = stagings.get(&dressing.host()) else { continue };
         match keep_rights(staging, &dressing, &like).map_err(fail)? {
             None => dressed.push(dressing),
-            // What cannot be kept could not be put back either: the folder stays as it is.
-            Some(what) => notices.push(Notice::MetadataDiffers { target: dressing.place(), what }),
+            // What cannot be kept could not be put back either: the folder stays as it is, and is counted by nobody.
+            Some(what) => notices.push(Notice::NotDressed { folder: dressing.place(), what }),
         }
     }
     sync(&stagings, &folders).map_err(fail)?;

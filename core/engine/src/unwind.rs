@@ -5,7 +5,7 @@ use crate::{
     failure::{Failure, Stuck},
     report::Ending,
     swap::{Back, put_back},
-    window::{Extent, Run, chain, stuck},
+    window::{Extent, Machine, Run, chain, stuck},
 };
 use backout_disk::{ErrorKind, staging::Side};
 use backout_journal::{Journal, Record, Status};
@@ -93,6 +93,7 @@ impl Run<'_> {
         self.stop_running().and_then(|()| self.wait_exit()).map_err(stuck)?;
         // On disk: `Undo`. A recovery tries the actions and settings again; it finds the files old.
         actions.and(settings)?;
+        self.machine = Machine::AsBefore;
         let unswapped = self.journal.append(Record::Unswapped);
         unswapped.map_err(|e| Stuck::NotDurable { why: chain(&e) })
     }

@@ -18,7 +18,6 @@ use crate::{
     report::Ending,
     stage::Stagings,
     state::State,
-    tidy,
     transaction::Transaction,
 };
 use backout_journal::{Journal, Record, Status, Verdict};
@@ -46,6 +45,8 @@ pub(crate) struct Run<'a> {
     pub were: Were,
     /// How far this goes.
     pub extent: Extent,
+    /// Whether what it changes may be other than before it.
+    pub machine: Machine,
     /// Whether the operator may still stop it.
     pub cancellable: bool,
     /// Whether any service was told to stop.
@@ -66,6 +67,15 @@ pub enum Extent {
     Whole,
     /// Until every file is settled; no service is started. At boot, before the managed services.
     Files,
+}
+
+/// Whether names, rights, settings and what actions change are as before the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Machine {
+    /// All of it.
+    AsBefore,
+    /// Some of it may be as behind the run, or in between.
+    Touched,
 }
 
 /// Whether each name is looked at before it is swapped.
@@ -99,6 +109,7 @@ impl<'a> Run<'a> {
             actions: Progress::default(),
             were: Vec::new(),
             extent: Extent::Whole,
+            machine: Machine::AsBefore,
             cancellable: true,
             issued: Cell::new(false),
             under_way: None,
@@ -175,6 +186,7 @@ impl Run<'_> {
 
     /// From `Armed` on: swap, start, look, commit; or back.
     pub(crate) fn swap_on(&mut self, look: Look) -> Ending {
+        self.machine = Machine::Touched;
         // Services that cannot be held back may have been started while names were swapped: nothing that has seen files
         // of both states goes on.
         let swapped = self.swap_all(look).and_then(|()| self.stop_running());
@@ -291,6 +303,15 @@ impl Run<'_> {
 
     pub(crate) fn wait_exit(&mut self) -> Result<(), Failure> {
         self.noting(|quiesce, notices| quiesce.wait_exit(notices))
+    }
+
+    /// Whether a service that ran before is down, one that did not runs, or nobody can say.
+    pub(crate) fn services_differ(&self) -> bool {
+        let differs = |(name, was): &(ServiceName, Was)| match self.services.state(name) {
+            Ok(now) => now.was().ran() != was.ran(),
+            Err(_) => true,
+        };
+        self.were.iter().any(differs)
     }
 
     fn noting(

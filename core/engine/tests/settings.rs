@@ -246,8 +246,11 @@ fn whatever_change_an_undo_dies_at_a_recovery_makes_all_of_it_old_or_new() {
     assert!(cuts > 16, "{cuts}");
 }
 
+/// Each path with its mode and text, and the keys.
+type Everything = (Vec<(PathBuf, u32, Vec<u8>)>, Vec<KeyTree>);
+
 /// Everything that a recovery might touch: the product with its staging folders, and the keys.
-fn everything(world: &World) -> (Vec<(PathBuf, u32, Vec<u8>)>, Vec<KeyTree>) {
+fn everything(world: &World) -> Everything {
     let mut files = Vec::new();
     let mut folders = vec![world.home()];
     while let Some(folder) = folders.pop() {
@@ -264,7 +267,7 @@ fn everything(world: &World) -> (Vec<(PathBuf, u32, Vec<u8>)>, Vec<KeyTree>) {
 }
 
 /// The same without what is the run's own.
-fn product(world: &World) -> (Vec<(PathBuf, u32, Vec<u8>)>, Vec<KeyTree>) {
+fn product(world: &World) -> Everything {
     let (files, keys) = everything(world);
     let own =
         |path: &Path| path.components().any(|c| c.as_os_str().to_string_lossy().starts_with(".backout-"));
@@ -301,7 +304,7 @@ fn armed_is_damaged(
         report.ending,
         Ending::Stuck { why: Stuck::ArmedLost { .. } | Stuck::RecordLost { .. }, .. }
     );
-    assert!(lost, "{damage:?}: {report:?}");
+    assert!(lost && report.changed, "{damage:?}: {report:?}");
     assert!(everything(world) == before, "{damage:?}: something was touched");
     fs::write(&journal, whole).unwrap();
     let report = world.recover();
@@ -418,7 +421,7 @@ fn where_the_line_was_torn_and_nothing_is_swapped_the_run_ends_as_it_was() {
     let old = product(&world);
     dies_behind_armed(&world, World::rollback, (0, Mishap::DiesBefore), Damage::Flipped);
     let report = world.recover();
-    assert!(matches!(report.ending, Ending::RolledBack(_)), "{report:?}");
+    assert!(matches!(report.ending, Ending::RolledBack(_)) && !report.changed, "{report:?}");
     assert!(product(&world) == old);
 }
 

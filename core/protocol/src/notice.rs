@@ -171,6 +171,13 @@ pub enum Notice {
         /// What.
         what: String,
     },
+    /// A folder stays as it is, as not all that it has, or is to have, can be kept.
+    NotDressed {
+        /// The folder.
+        folder: Place,
+        /// What cannot.
+        what: String,
+    },
     /// A file was rewritten meanwhile; what was found is kept here.
     DriftKept {
         /// The file.

@@ -15,6 +15,7 @@ fn a_damaged_journal_is_left_alone_and_can_be_given_up() {
     let before = world.files();
     let run = world.plain(&["recover"]).ends(22);
     assert!(run.json["error"].to_string().contains("journal"), "{run:?}");
+    assert_eq!(run.json["changed"], true, "nobody can say that nothing is");
     assert_eq!(world.files(), before);
     assert_eq!(world.running(), [false, false]);
     world.plain(&["status"]).ends(21);

@@ -437,3 +437,52 @@ fn a_folders_rights_are_taken_back_by_its_path_alone() {
     world.plain(&["undo"]).ends(0);
     assert_eq!((mode(&folders[1]), fs::read_to_string(&file).unwrap()), (0o700, "later".to_owned()));
 }
+
+#[test]
+fn a_folder_whose_owner_cannot_be_kept_stays_as_it_is_and_nobody_is_told_that_it_went_back() {
+    let world = World::small();
+    let folder = world.home.join("live/sub");
+    owner(&folder, 4321, 4321);
+    if fs::metadata(&folder).unwrap().uid() != 4321 {
+        return;
+    }
+    let from = format!("snapshot:{}", taken(&world, &[]));
+    owner(&folder, 0, 0);
+    // Root that may not give files away, as in some containers.
+    let rollback = |more: &[&str]| {
+        let command = world.verb_command("rollback", &[&["--from", &from][..], more].concat());
+        let mut without = Command::new("setpriv");
+        without.arg("--bounding-set=-chown").arg(command.get_program()).args(command.get_args());
+        without.env_remove("BACKOUT_STATE_DIR");
+        Run::to_its_end(&mut without)
+    };
+    let told = |run: &Run| {
+        let warning = run.json["warnings"].to_string();
+        assert!(warning.contains("BKO-4059") && warning.contains("live/sub"), "{run:?}");
+        assert_eq!(run.json["counts"]["dressed"], 0, "{run:?}");
+        let now = fs::metadata(&folder).unwrap();
+        assert_eq!((now.uid(), now.gid()), (0, 0));
+    };
+    world.services.clear_log();
+    let run = rollback(&[]).ends(0);
+    assert_eq!(
+        (&run.json["outcome"], &run.json["changed"]),
+        (&"nothing-to-do".into(), &false.into()),
+        "{run:?}"
+    );
+    told(&run);
+    assert!(
+        !world.services.log().iter().any(|did| did.starts_with("stop")),
+        "no service goes down for nothing"
+    );
+    // What else there is to do is done.
+    write(&world.home.join("live/a.conf"), "other");
+    let run = rollback(&[]).ends(0);
+    assert_eq!((&run.json["outcome"], &run.json["changed"]), (&"done".into(), &true.into()), "{run:?}");
+    told(&run);
+    assert_eq!(fs::read_to_string(world.home.join("live/a.conf")).unwrap(), "patched a");
+    // Where it may be given away, it goes back.
+    let run = world.rollback(&["--from", &from]).ends(0);
+    assert_eq!(run.json["counts"]["dressed"], 1);
+    assert_eq!(fs::metadata(&folder).unwrap().uid(), 4321);
+}

@@ -330,6 +330,7 @@ fn notices() -> Vec<Notice> {
         },
         N::UnknownLeftover { folder: path(), run: run() },
         N::MetadataDiffers { target: place(), what: "its owner".into() },
+        N::NotDressed { folder: place(), what: "its owner".into() },
         N::RightsChanged { target: place(), what: "its owner was changed".into() },
         N::DriftKept { target: place(), kept: Some(path()) },
         N::DriftKept { target: place(), kept: None },

@@ -72,6 +72,13 @@ fn said(notice: &Notice) -> (u16, String) {
             (4007, format!("`{folder}` was left by the run {run}, which its state folder does not know; it is not touched"))
         }
         Notice::MetadataDiffers { target, what } => (4008, format!("`{target}`: {what} could not be carried over")),
+        Notice::NotDressed { folder, what } => (
+            4059,
+            format!(
+                "`{folder}` was not given the owner, rights and attributes that it had before: {what} could not be kept, so \
+                 they could not have been put back; it stays as it is, and what is in it is done"
+            ),
+        ),
         Notice::RightsChanged { target, what } => {
             (4014, format!("`{target}`: {what} since the run; it will be as it was before that"))
         }

@@ -5,7 +5,7 @@ use crate::{
     faces::Faces,
     failure::Failure,
     quiesce,
-    recover::{load, unusable},
+    recover::{load, unread, unusable},
     report::{Ending, RunReport},
     state::{Locked, OpenRun, State},
     transaction::Transaction,
@@ -32,20 +32,20 @@ pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Fac
 }
 
 fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport {
-    let stuck = |why| RunReport::of(Ending::Stuck { after: None, why });
     let (tx, reading) = match load(locked.state(), open) {
         Ok(loaded) => loaded,
-        Err(why) => return stuck(why),
+        Err(why) => return unread(open, why),
     };
+    let left = |ending| RunReport::left(ending, &reading);
     faces.observer.begun(&tx.run, tx.log());
     let Some(terms) = tx.plan.guards() else { return RunReport::of(Ending::NothingToDo) };
     let services = match quiesce::open_trusted(&tx.plan) {
         Ok(services) => services,
-        Err(refusal) => return stuck(unusable(refusal, &tx)),
+        Err(refusal) => return left(Ending::Stuck { after: None, why: unusable(refusal, &tx) }),
     };
     let doubt = match in_doubt(&tx, terms.on_failure, &reading) {
         Ok(doubt) => doubt,
-        Err(failure) => return RunReport::of(Ending::Unfinished(failure)),
+        Err(failure) => return left(Ending::Unfinished(failure)),
     };
     let status = doubt.iter().try_fold(reading.status, next).unwrap_or(reading.status);
     let going_back = why(reading.records().chain(&doubt));
@@ -55,7 +55,7 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
     let added = doubt.into_iter().chain([Record::Recovering { direction }]);
     let journal = match Journal::take_over(&tx.folder, &tx.run, &reading, added) {
         Ok(journal) => journal,
-        Err(e) => return RunReport::of(Ending::Unfinished(Failure::Journal { why: chain(&e) })),
+        Err(e) => return left(Ending::Unfinished(Failure::Journal { why: chain(&e) })),
     };
     let (were, group) = back::were(&reading);
     let guard = Guard {

@@ -9,7 +9,7 @@ pub use retention::{Pruned, Retention, due, prune};
 use crate::{
     failure::Failure,
     refusal::Refusal,
-    report::{Ending, RunReport, counts},
+    report::{Ending, RunReport, counts_of},
     state::{self, Locked, State, plain, unusable},
     tidy::{by_plan_alone, digests},
     transaction::{Swap, Transaction},
@@ -303,7 +303,7 @@ pub fn report(state: &State, run: &RunId) -> Result<Option<RunReport>, Refusal> 
         run: Some(run.clone()),
         ending,
         changed,
-        counts: counts(&tx.plan),
+        counts: counts_of(&tx),
         window_ms: window(&reading),
         notices: tx.plan.notices.iter().cloned().chain(ill).collect(),
         reminders: if changed { tx.plan.reminders } else { Vec::new() },
