@@ -149,6 +149,11 @@ pub enum Failure {
         /// Which.
         folder: HostPath,
     },
+    /// A folder that the run works in cannot be opened: it is a link by now, or the system refuses. Nothing was changed.
+    OutOfReach {
+        /// Which, and why.
+        error: Error,
+    },
     /// An installer did not end well.
     Installer(Exit),
     /// An installer ended well, and files of the product are not as the profile says that the patch leaves them.
@@ -339,6 +344,7 @@ impl fmt::Display for Failure {
             Failure::ActionInDoubt { component, action } => {
                 write!(f, "action `{action}` of `{component}` is half done")
             }
+            Failure::OutOfReach { error } => write!(f, "{error}"),
             Failure::NotMounted { folder } => write!(f, "`{folder}` is not there"),
             Failure::Joined { service } => {
                 write!(f, "the service `{service}` has come up since the plan was made")

@@ -207,7 +207,7 @@ fn go_on(
         }
         (_, Err(Ok(folder))) => return left(Ending::Unfinished(Failure::NotMounted { folder })),
         (_, Err(Err(e))) => {
-            return left(Ending::Unfinished(Failure::Process { why: e.to_string() }));
+            return left(Ending::Unfinished(Failure::OutOfReach { error: e }));
         }
     };
     let behind = match remedy {

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests make files")]
 
 use backout_e2e::transaction;
-use backout_kit::{World, killed, snapshot};
+use backout_kit::{World, killed, snapshot, strace};
 use std::fs;
 
 #[test]
@@ -86,4 +86,52 @@ fn giving_up_says_of_each_service_what_it_was() {
     let were: Vec<_> =
         services.map(|s| (s["service"].as_str().unwrap(), s["was"].as_str().unwrap())).collect();
     assert_eq!(were, [("First", "running"), ("Second", "stopped")]);
+}
+
+/// A folder of an open run is a symbolic link that leads out of the product. Each recovery says what to do, and nothing comes
+/// of it; with the folder back the run is settled.
+fn waits_for_its_folder(world: &World, folder: &str, code: i32) {
+    let (there, away) = (world.home.join(folder), world.home.join("away"));
+    fs::rename(&there, &away).unwrap();
+    let outside = world.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("e.conf"), "not the product's").unwrap();
+    std::os::unix::fs::symlink(&outside, &there).unwrap();
+    for _ in 0..2 {
+        let run = world.plain(&["recover"]).ends(code);
+        let said = |part: &str| run.json["error"][part].as_str().unwrap().to_owned();
+        let (message, help) = (said("message"), said("help"));
+        assert!(message.contains(folder) && message.contains("symbolic link"), "{message}");
+        assert!(message.contains("lost"), "{message}");
+        assert!(help.contains(&format!("{folder}`")) && help.contains("take the link away"), "{help}");
+        assert!(help.contains("`backout recover`"), "{help}");
+        assert_eq!(run.json["changed"], true);
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        assert_eq!(fs::read_to_string(outside.join("e.conf")).unwrap(), "not the product's");
+    }
+    fs::remove_file(&there).unwrap();
+    fs::rename(&away, &there).unwrap();
+    world.plain(&["recover"]).ends(0);
+    assert_eq!(world.running(), [true, true]);
+    world.plain(&["status"]).ends(0);
+}
+
+#[test]
+fn a_folder_that_became_a_link_is_named_with_what_to_do_and_nothing_is_lost() {
+    let Some((world, _)) = killed::in_the_swap(3) else { return };
+    waits_for_its_folder(&world, "live/sub", 21);
+}
+
+#[test]
+fn so_is_one_that_goes_away_and_holds_no_staged_files_of_its_own() {
+    let world = World::small();
+    world.rollback(&["--no-parent"]).ends(0);
+    let old = world.files();
+    let undo = world.command(&["undo", "--yes", "--json", "--no-parent"]);
+    if !strace::works() {
+        return;
+    }
+    assert!(!strace::injected(&undo, "renameat2", "signal=KILL", 1).output().unwrap().status.success());
+    waits_for_its_folder(&world, "live/new", 22);
+    assert!(snapshot::differences(&old, &world.files()).is_empty(), "it went back");
 }

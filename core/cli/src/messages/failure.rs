@@ -82,6 +82,12 @@ pub(crate) fn said(failure: &Failure) -> Said {
             "mount it, then run `backout recover`",
         )
         .at("recover"),
+        Failure::OutOfReach { error } => Said::new(
+            2052,
+            format!("{error}; the run works in that folder, and what it keeps there is not lost; nothing was changed"),
+            super::stuck::way_to(error).unwrap_or_else(|| "mend that, then run `backout recover`".to_owned()),
+        )
+        .at("recover"),
         Failure::Hold { why } => Said::new(
             2021,
             format!("the services cannot be held back while files are swapped: {why}"),
@@ -218,6 +224,7 @@ pub(crate) fn unfinished(failure: &Failure) -> Said {
     let help = match failure {
         // Recovering alone would end here again.
         Failure::NotMounted { .. }
+        | Failure::OutOfReach { .. }
         | Failure::StopGoesOn
         | Failure::InstallerRuns { .. }
         | Failure::MsiRuns => inner.help,

@@ -5,7 +5,9 @@ use super::{
     failure::{self, held},
     guard, whole,
 };
+use backout_disk::{Error, ErrorKind};
 use backout_engine::{Failure, Stuck};
+use backout_protocol::path::encode;
 
 /// What is said of a run that is stuck; `after`: why it went back in the first place.
 pub(crate) fn said(after: Option<&Failure>, why: &Stuck) -> Said {
@@ -14,6 +16,17 @@ pub(crate) fn said(after: Option<&Failure>, why: &Stuck) -> Said {
         said.message = format!("{}; going back from that: {}", failure::said(after).message, said.message);
     }
     said
+}
+
+/// What to do where a folder on the way to a file of a run has become a symbolic link, which is never followed.
+pub(super) fn way_to(error: &Error) -> Option<String> {
+    let path = encode(error.path.as_os_str());
+    (error.kind == ErrorKind::Symlink).then(|| {
+        format!(
+            "`{path}`, or a folder above it, has become a symbolic link, which is never followed: take the link away, move the \
+             folder that was there back to its place, then run `backout recover`; it goes on and closes the run"
+        )
+    })
 }
 
 fn plain(why: &Stuck) -> Said {
@@ -28,7 +41,10 @@ fn plain(why: &Stuck) -> Said {
         .at("service"),
         Stuck::Process { why } => Said::new(3011, format!("{why}; files are not put back under something that runs"), AGAIN).at("quiesce"),
         Stuck::Target { target, error, holders } => {
-            Said::new(3012, format!("`{target}` could not be put back: {error}{}; services are left stopped", held(holders)), AGAIN).at("unwind")
+            let link = way_to(error);
+            let kept = if link.is_some() { "; what it was is kept beside it, and nothing is lost" } else { "" };
+            let message = format!("`{target}` could not be put back: {error}{}{kept}; services are left stopped", held(holders));
+            Said::new(3012, message, link.unwrap_or_else(|| AGAIN.to_owned())).at("unwind")
         }
         Stuck::Setting { setting, why } => Said::new(
             3021,
