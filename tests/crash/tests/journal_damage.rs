@@ -7,12 +7,13 @@
 )]
 
 use backout_crash::{
-    Verb,
+    Verb, calls,
     damage::{Verdict, recovered, transaction},
     drawn, have_strace, promised, tally,
 };
 use backout_journal::{Tail, reader};
-use std::fs;
+use backout_kit::{World, strace};
+use std::{fs, process::Command};
 
 /// How often a run writes to its journal: the first makes room, each other is a record.
 fn writes() -> u64 {
@@ -60,6 +61,85 @@ fn every_byte_flipped_at_every_stage_is_torn_refused_or_right() {
         right + torn + refused
     );
     assert!(torn > 0 && refused > 0);
+}
+
+/// Runs that leave no before-image where a file was, so that nothing in a slot tells of them.
+#[derive(Debug, Clone, Copy)]
+enum Lonely {
+    /// Files, and folders with files in them, come.
+    Makes,
+    /// The same go.
+    TakesAway,
+}
+
+impl Lonely {
+    /// A world in the state before the run.
+    fn before(self) -> World {
+        let world = World::small();
+        let profile = fs::read_to_string(&world.profile).unwrap();
+        fs::write(&world.profile, profile.replace("consume: true", "consume: false")).unwrap();
+        for name in ["a.conf", "b.conf", "sub/c.conf"] {
+            fs::remove_file(world.home.join("backup").join(name)).unwrap();
+        }
+        if matches!(self, Lonely::TakesAway) {
+            world.rollback(&["--no-parent"]).ends(0);
+        }
+        world
+    }
+
+    fn command(self, world: &World) -> Command {
+        match self {
+            Lonely::Makes => Verb::Rollback.command(world),
+            Lonely::TakesAway => Verb::Undo.command(world),
+        }
+    }
+
+    /// Kills the run at each of its records and swaps, damages the last line, and recovers.
+    fn killed_and_damaged(self) {
+        let whole = self.before();
+        let made = calls(&self.command(&whole), whole.path());
+        let new = whole.files();
+        let points = ["pwrite64", "renameat2"].into_iter().flat_map(|call| {
+            let most = made.get(call).copied().unwrap_or(0);
+            (1..=most).map(move |n| (call, n))
+        });
+        let (mut settled, mut refused) = (0, 0);
+        for (call, n) in points {
+            let world = self.before();
+            let old = world.files();
+            assert!(old != new, "{self:?}: it changes something");
+            let run = strace::injected(&self.command(&world), call, "signal=KILL", n).output().unwrap();
+            assert!(!run.status.success());
+            let Some(folder) = transaction(&world).filter(|folder| folder.join("journal").is_file()) else {
+                continue;
+            };
+            let whole = fs::read(folder.join("journal")).unwrap();
+            let Some(end) = whole.iter().rposition(|b| *b != b'\n' && *b != b' ') else { continue };
+            let mut damaged = whole.clone();
+            damaged[end - 4] ^= 4;
+            fs::write(folder.join("journal"), damaged).unwrap();
+            match recovered(&world, &old, &new, &whole, &format!("{self:?}: {call} no. {n}")) {
+                Verdict::Settled => settled += 1,
+                Verdict::Refused => refused += 1,
+            }
+        }
+        eprintln!("{self:?}: {settled} settled, {refused} refused with nothing touched, 0 violations");
+        assert!(settled > 0 && refused > 0, "{self:?}: {settled} {refused}");
+    }
+}
+
+#[test]
+fn a_run_that_only_makes_files_is_settled_or_not_touched_whatever_its_last_line_was() {
+    if have_strace() {
+        Lonely::Makes.killed_and_damaged();
+    }
+}
+
+#[test]
+fn a_run_that_only_takes_files_away_is_settled_or_not_touched_whatever_its_last_line_was() {
+    if have_strace() {
+        Lonely::TakesAway.killed_and_damaged();
+    }
 }
 
 #[test]
