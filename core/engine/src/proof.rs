@@ -87,10 +87,16 @@ pub(crate) fn first(tx: &Transaction) -> Result<Option<Trace>, Error> {
 /// Where the last line may have been an `Armed`: whether anything may be the run's own work that proves nothing elsewhere, as
 /// somebody else may have done it.
 pub(crate) fn in_doubt(tx: &Transaction, stagings: &Stagings, settings: Settings<'_>) -> Result<(), Stuck> {
-    match first_in_doubt(tx, stagings) {
+    match first_in_doubt(tx) {
         Ok(None) => {}
         Ok(Some(trace)) => return Err(trace.into()),
         Err(error) => unseen(tx, error)?,
+    }
+    for dressing in &tx.dressings {
+        let place = dressing.place();
+        if is_dressed(dressing, stagings).map_err(|e| Stuck::target(&place, e))? {
+            return Err(Stuck::ArmedLost { what: format!("`{place}` has rights that it was to be given") });
+        }
     }
     // A guard's way back is planned again behind this one, from what is there then.
     let own = tx.plan.settings().filter(|_| tx.plan.guard.is_none());
@@ -109,18 +115,12 @@ pub(crate) fn in_doubt(tx: &Transaction, stagings: &Stagings, settings: Settings
     Ok(())
 }
 
-fn first_in_doubt(tx: &Transaction, stagings: &Stagings) -> Result<Option<Trace>, Error> {
+fn first_in_doubt(tx: &Transaction) -> Result<Option<Trace>, Error> {
     for swap in &tx.swaps {
         let Some(seen) = sight(tx, swap)? else { continue };
         if has_vanished(swap, &seen) {
             let [at, _] = swap.slot_paths(&tx.run);
             let what = format!("`{}` is gone, and `{}` may be what it was", swap.target, HostPath(at));
-            return Ok(Some(Trace::New { what }));
-        }
-    }
-    for dressing in &tx.dressings {
-        if is_dressed(dressing, stagings)? {
-            let what = format!("`{}` has rights that it was to be given", dressing.place());
             return Ok(Some(Trace::New { what }));
         }
     }
@@ -144,14 +144,17 @@ fn has_vanished(swap: &Swap, seen: &Sighting) -> bool {
 /// Whether a folder's rights are nearer to the new ones than the old ones are: they are set one by one.
 fn is_dressed(dressing: &Dressing, stagings: &Stagings) -> Result<bool, Error> {
     let Some(staging) = stagings.get(&dressing.host()) else { return Ok(false) };
-    let folder = match dressing.open() {
-        Ok(folder) => folder,
-        // Somebody else's doing: rights take no name away.
+    let kept = |side| staging.rights(&dressing.slot, side).and_then(|folder| aside::facts(&folder));
+    let facts = || {
+        Ok::<_, Error>((dressing.open().and_then(|f| aside::facts(&f))?, kept(Side::Old)?, kept(Side::New)?))
+    };
+    let (now, old, new) = match facts() {
+        Ok(facts) => facts,
+        // The folder is gone: somebody else's doing, as rights take no name away. Or what was kept is: it goes only with a run
+        // that is given up, whose `Undone` is the line that cannot be read.
         Err(e) if e.kind == ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(e),
     };
-    let (now, new) = (aside::facts(&folder)?, aside::facts(&staging.rights(&dressing.slot, Side::New)?)?);
-    let old = aside::facts(&staging.rights(&dressing.slot, Side::Old)?)?;
     Ok(differing(&new, &now, true).len() < differing(&new, &old, true).len())
 }
 

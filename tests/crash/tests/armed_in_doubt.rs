@@ -9,7 +9,7 @@
 )]
 
 use backout_crash::{Side, Verb, calls, damage::transaction, have_strace, promised, recover, settled};
-use backout_kit::{Snapshot, World, strace};
+use backout_kit::{Run, Snapshot, World, strace};
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 /// Calls between which a recovery can die before and behind its new journal.
@@ -38,6 +38,7 @@ fn in_doubt(nth: u64) -> (World, Snapshot) {
     assert_eq!(run.status.code(), Some(21), "{}", String::from_utf8_lossy(&run.stdout));
     assert!(world.files() == old, "nothing was swapped");
     assert_eq!(world.running(), [true, true], "services run on the old files");
+    assert_eq!(Run::of(&run).json["changed"], false);
     assert!(fs::read_to_string(journal(&world)).unwrap().contains("record:Armed"));
     (world, old)
 }
