@@ -1,5 +1,5 @@
 //! `changed` is what is true of the machine: wherever a run was killed, and however far a recovery went.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::disallowed_methods, reason = "a test moves folders")]
 
 use backout_crash::{Verb, damage::transaction, have_strace, promised};
 use backout_kit::World;

@@ -2,6 +2,7 @@
 //! refused; a recovery never does the wrong thing, never loses a before-image and never panics.
 #![expect(
     clippy::disallowed_methods,
+    clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a test damages files, stops at the first surprise and prints its figures"
 )]

@@ -1,6 +1,10 @@
 //! Recovery of runs that were killed at a system call, and what takes mode bits.
 #![cfg(unix)]
-#![expect(clippy::disallowed_methods, reason = "tests make files")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
 
 use backout_e2e::transaction;
 use backout_kit::{World, killed, snapshot, strace};
