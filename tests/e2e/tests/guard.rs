@@ -576,6 +576,53 @@ exit 1
 }
 
 #[test]
+fn a_damaged_copy_is_seen_before_anything_is_removed() {
+    // Names with others, and folders and files in each other's place, are what goes before the run back.
+    let lines = r#"
+ln "$home/live/a.conf" "$here/more.conf"
+echo v3 >"$home/live/a.conf"
+rm "$home/live/b.conf"
+mkdir "$home/live/b.conf"
+echo v3 >"$home/live/b.conf/file"
+"#;
+    let as_installed = |world: &World| {
+        assert_eq!(text(world, "live/a.conf"), "v3\n");
+        assert_eq!(fs::metadata(world.home.join("live/a.conf")).unwrap().nlink(), 2);
+        assert_eq!(text(world, "live/b.conf/file"), "v3\n");
+    };
+    let (bytes, gone, kind) = ("echo spoilt >\"$copy\"", "rm \"$copy\"", "rm \"$copy\"; mkdir \"$copy\"");
+    for (copy, damage, more) in [
+        ("a.conf", bytes, ""),
+        ("b.conf", gone, ""),
+        ("sub/c.conf", bytes, "echo v3 >\"$home/live/sub/c.conf\""),
+        ("sub/c.conf", kind, "rm -r \"$home/live/sub\""),
+        ("sub/c.conf", bytes, "rm -r \"$home/live/sub\"; ln -s .. \"$home/live/sub\""),
+        ("sub/c.conf", gone, "mv \"$home/live/sub/c.conf\" \"$home/live/sub/C\""),
+    ] {
+        let (world, old) = before();
+        let spoil = format!(
+            "copy=$(echo \"$here\"/state/snapshots/*/files/0/live/{copy})\ncp -p \"$copy\" \"$here/aside\"\n{damage}\nexit 1\n"
+        );
+        let run = guard(&world, &[], &format!("{lines}{more}\n{spoil}")).ends(22);
+        assert!(run.json["error"]["message"].as_str().unwrap().contains(copy), "{run:?}");
+        as_installed(&world);
+        world.plain(&["recover"]).ends(22);
+        as_installed(&world);
+        let copies = fs::read_dir(world.state.join("snapshots")).unwrap().next().unwrap().unwrap().path();
+        let copy = copies.join("files/0/live").join(copy);
+        let _ = fs::remove_dir(&copy);
+        fs::rename(world.path().join("aside"), copy).unwrap();
+        assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
+        is_before(&world, &old);
+    }
+    // One that nothing is taken from is no hindrance.
+    let (world, old) = before();
+    let spoil = "echo spoilt >\"$(echo \"$here\"/state/snapshots/*/files/0/live/sub/c.conf)\"\nexit 1";
+    guard(&world, &[], &format!("{lines}{spoil}")).ends(20);
+    is_before(&world, &old);
+}
+
+#[test]
 fn a_guard_that_is_given_up_leaves_what_is_there_and_holds_no_space() {
     let (world, _) = before();
     let run = on_its_way(&world, &["--no-parent"], "");

@@ -1,6 +1,6 @@
 //! The way back: a run of its own to the snapshot, planned from the guard's records alone.
 
-use super::{Guard, Side, drop_ins, holder, inplace, reserve, theirs::Theirs};
+use super::{Guard, Side, copies::Copies, drop_ins, holder, inplace, reserve, theirs::Theirs};
 use crate::{
     companions::{as_they_were, named, with_companions},
     faces::{Cancel, Faces},
@@ -142,17 +142,18 @@ impl Guard<'_> {
         // Before anything is removed, as what is mounted since is not the product's.
         mounts::check(&saved).map_err(&refused)?;
         let theirs = Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?;
-        let freed = inplace::clear(&saved, &theirs, &name_of(&self.tx.run)).map_err(&refused)?;
-        let theirs = match theirs.are_older() {
-            true => Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?,
-            false => theirs,
-        };
+        let copies = Copies::of(state, &saved, &theirs);
+        let freed = inplace::clear(&saved, &theirs, &copies, &name_of(&self.tx.run)).map_err(&refused)?;
         // Again, as what was immutable kept it from going.
         if let Err(e) = reserve::release(self.tx) {
             log::warn!("run {}: {e}", self.tx.run);
         }
-        drop_ins::make(&saved, &self.tx.plan, self.services, state.path()).map_err(&refused)?;
-        settings::make_startable(&saved, self.services);
+        drop_ins::make(&saved, &self.tx.plan, self.services, state.path(), &copies).map_err(&refused)?;
+        settings::make_startable(&saved, self.services, &|| copies.are_whole()).map_err(&refused)?;
+        let theirs = match theirs.are_older() {
+            true => Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?,
+            false => theirs,
+        };
         let mut were = self.were.clone();
         let settings = Settings { registry: faces.registry, services: self.services };
         let mut plan =

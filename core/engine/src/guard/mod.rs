@@ -18,6 +18,7 @@
 mod back;
 mod came;
 mod confirm;
+mod copies;
 mod deadline;
 pub mod delicate;
 mod drop_ins;
