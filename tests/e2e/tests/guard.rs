@@ -628,9 +628,16 @@ fn a_guard_that_is_given_up_leaves_what_is_there_and_holds_no_space() {
     let run = on_its_way(&world, &["--no-parent"], "");
     process::kill(run.child.id());
     process::kill(pid(&world.path().join("installer")));
-    assert_eq!(snapshot::leftovers(&world.home).len(), 1);
+    let run = backout_e2e::transaction(&world);
+    assert!(run.join("space").exists() && run.join("reserve").exists());
     world.plain(&["recover", "--abandon"]).ends(0);
     assert_eq!(text(&world, "live/a.conf"), "half\n");
+    assert!(
+        !fs::read_dir(world.state.join("history"))
+            .unwrap()
+            .flatten()
+            .any(|run| { run.path().join("space").exists() || run.path().join("reserve").exists() })
+    );
     settled(&world);
 }
 
