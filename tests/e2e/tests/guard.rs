@@ -11,6 +11,7 @@ use backout_e2e::{
     guards::{GOOD, Small, before, command, guard, is_before, nested, pid, settled, text, with_open_files},
     prune, runs, snapshots,
 };
+use backout_journal::{Record, format};
 use backout_kit::{
     Run, Running, ServerProtect, World,
     call::have_parts,
@@ -513,6 +514,30 @@ fn an_installer_that_outlives_its_guard_is_waited_for_and_judged() {
             is_before(&world, &old);
         }
     }
+}
+
+#[test]
+fn a_clock_that_is_set_ends_no_installer_early() {
+    let (world, _) = before();
+    let run = on_its_way(&world, &["--no-parent", "--timeout", "3600"], GOOD);
+    process::kill(run.child.id());
+    // As if the clock were set forward by two hours since.
+    let journal = backout_e2e::transaction(&world).join("journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    let written = bytes.iter().rposition(|b| *b != b'\n').unwrap() + 1;
+    let begin = bytes[..written].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    let (mut line, _) = format::decode(&bytes[begin..written]).unwrap();
+    assert_eq!(line.record, Record::LetGo);
+    line.at -= 2 * 3600 * 1000;
+    let (earlier, _) = format::encode(&line).unwrap();
+    bytes[begin..begin + earlier.len()].copy_from_slice(&earlier);
+    fs::write(&journal, bytes).unwrap();
+    let busy = world.plain(&["recover", "--timeout", "0"]).ends(21);
+    assert!(busy.json["error"]["message"].as_str().unwrap().contains("the installer goes on"), "{busy:?}");
+    assert_eq!(text(&world, "live/a.conf"), "half\n");
+    fs::write(world.path().join("go"), "").unwrap();
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "completed");
+    settled(&world);
 }
 
 #[test]
