@@ -7,8 +7,8 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_e2e::guards::{Small, guard, is_before, settled, text};
-use backout_kit::{World, snapshot};
+use backout_e2e::guards::{Small, guard, installer, is_before, settled, text};
+use backout_kit::{Run, World, snapshot};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -102,6 +102,62 @@ fn the_space_of_a_guard_is_found_on_another_volume_whatever_becomes_of_the_produ
         }
         holds_none(&world, volume.path(), product);
         fs::remove_dir_all(&world.state).unwrap();
+        drop(world);
+    }
+}
+
+/// An installer that makes more new files than the records of a way back have room for, and fills the disk to the last byte.
+const MANY: &str = r#"
+mkdir "$home/live/many"
+for n in 1 2 3 4; do
+    seq 4000 | split -a 4 -l 1 - "$home/live/many/a-file-with-a-name-of-some-length-$n-"
+done
+rm "$home/live/b.conf"
+echo v3 >"$home/live/a.conf"
+cat /dev/zero >"$home/live/fill"
+cat /dev/zero >"$home/rest"
+echo full >"$home/live/sub/c.conf"
+exit 1
+"#;
+
+/// The guard of a profile, and of watched folders.
+fn either(world: &World, watched: bool, lines: &str) -> Run {
+    if !watched {
+        return guard(world, &[], lines);
+    }
+    let mut command = world.command(&["guard"]);
+    command.arg("--watch").arg(&world.home).args(["--yes", "--json", "--"]).arg(installer(world, lines));
+    Run::to_its_end(&mut command)
+}
+
+#[test]
+fn thousands_of_new_files_on_a_disk_that_is_full_to_the_last_byte_keep_nobody_from_going_back() {
+    for watched in [false, true] {
+        let Some(small) = Small::of("256m") else { return };
+        let world = World::without_services_in(small.path());
+        let old = world.files();
+        let run = either(&world, watched, MANY).ends(20);
+        assert!(run.json["counts"]["removed"].as_u64().unwrap() > 16_000, "{}", run.json["counts"]);
+        assert!(!run.stdout.contains("BKO-5141"), "what came is known all the same");
+        is_before(&world, &old);
+        drop(world);
+    }
+}
+
+#[test]
+fn a_disk_that_takes_no_more_files_keeps_nobody_from_going_back() {
+    let Some(small) = Small::of("256m,nr_inodes=4000") else { return };
+    for watched in [false, true] {
+        let world = World::without_services_in(small.path());
+        let old = world.files();
+        let lines = r#"
+rm "$home/live/b.conf"
+echo v3 >"$home/live/a.conf"
+seq 8000 | split -a 4 -l 1 - "$home/live/new-" 2>/dev/null
+exit 1
+"#;
+        either(&world, watched, lines).ends(20);
+        is_before(&world, &old);
         drop(world);
     }
 }

@@ -70,6 +70,7 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         ask: &|_| false,
         side: Side::Recovery,
         notices: Vec::new(),
+        came: None,
         learned: None,
     };
     match status {
