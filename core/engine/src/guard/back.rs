@@ -1,7 +1,7 @@
 //! The way back: a run of its own to the snapshot, planned from the guard's records alone.
 
 use super::{
-    Guard, Side, came, copies::Copies, drop_ins, holder, inplace, reserve, root_folder, theirs::Theirs,
+    Guard, Side, came, copies::Copies, drop_ins, holder, inplace, judge, reserve, root_folder, theirs::Theirs,
 };
 use crate::{
     companions::{as_they_were, named, with_companions},
@@ -68,7 +68,8 @@ impl Guard<'_> {
         match came::write_or_hold(self.locked.state(), self.tx, self.terms) {
             Ok(held) => self.came = held,
             Err(why) => {
-                log::warn!("run {}: what came is not written down, and stays: {why:?}", self.tx.run);
+                let why = judge::told(why);
+                log::warn!("run {}: what came is not written down, and stays: {why}", self.tx.run);
             }
         }
         let mut inner = match self.inner() {
