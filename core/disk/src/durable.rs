@@ -183,6 +183,20 @@ pub fn remove_tree(parent: &Folder, name: &OsStr) -> Result<(), Error> {
     remove_freed(parent, name, &mut |_, _| Ok(()))
 }
 
+/// Removes a file, a link, or a folder that is empty. What is not there is removed. Not durable until the file system is synced.
+///
+/// # Errors
+/// The system's.
+pub fn remove_one(parent: &Folder, name: &OsStr) -> Result<(), Error> {
+    match parent.stat(name)?.map(|stat| stat.kind) {
+        None => Ok(()),
+        Some(Kind::Folder) => {
+            os::remove_folder(&parent.handle, name).or_else(|e| unless_gone(parent, name, e))
+        }
+        Some(_) => unlink(parent, name),
+    }
+}
+
 /// As [`remove_tree`]; `free` is called for each name, also for `name`, before anything is done with it or looked for in it.
 ///
 /// # Errors

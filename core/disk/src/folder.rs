@@ -83,6 +83,8 @@ pub struct FileSystem {
     pub kind: String,
     /// Bytes free for this user.
     pub available: u64,
+    /// Bytes that it holds at most; in a folder with a quota of its own what that says, where the file system tells.
+    pub total: u64,
     /// Mounted read-only.
     pub read_only: bool,
     /// Whether a rename survives a power cut whole.

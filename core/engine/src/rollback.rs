@@ -15,8 +15,8 @@ use crate::{
     transaction::{PLAN, Transaction, dressed, swaps, write},
     window::{Machine, Run, chain},
 };
-use backout_disk::{Error, durable};
-use backout_journal::{Journal, Record, format};
+use backout_disk::{Error, ErrorKind, durable};
+use backout_journal::{Journal, JournalError, Record, format};
 use backout_machine::service::Services;
 use backout_protocol::{Counts, Digest, Notice, RunId, plan::Plan};
 use std::{
@@ -81,7 +81,10 @@ fn begin_in(
     format: (u16, u16),
 ) -> Result<(Transaction, Journal), Refusal> {
     let state = locked.state();
-    let fail = |e: Error| unusable(state.path(), &e);
+    let fail = |e: Error| match e.kind {
+        ErrorKind::NoSpace => Refusal::StageFailed(e),
+        _ => unusable(state.path(), &e),
+    };
     let transactions = state.transactions().map_err(fail)?;
     let folder = durable::make_folder(&transactions, OsStr::new(run.as_str()), 0o700).map_err(fail)?;
     let digest: Digest = write(&folder, PLAN, plan).map_err(fail)?;
@@ -96,7 +99,10 @@ fn begin_in(
         actions: Vec::new(),
         actions_digest: None,
     };
-    let failed = |e| Refusal::JournalFailed { why: chain(&e) };
+    let failed = |e| match e {
+        JournalError::Disk(e) if e.kind == ErrorKind::NoSpace => Refusal::StageFailed(e),
+        e => Refusal::JournalFailed { why: chain(&e) },
+    };
     let mut journal = Journal::create(&tx.folder, run).map_err(failed)?;
     let first = Record::Begin {
         format,

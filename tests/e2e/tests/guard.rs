@@ -11,6 +11,7 @@ use backout_e2e::{
     guards::{GOOD, Small, before, command, guard, is_before, nested, pid, settled, text, with_open_files},
     prune, runs, snapshots,
 };
+use backout_journal::{Record, format};
 use backout_kit::{
     Run, Running, ServerProtect, World,
     call::have_parts,
@@ -516,6 +517,30 @@ fn an_installer_that_outlives_its_guard_is_waited_for_and_judged() {
 }
 
 #[test]
+fn a_clock_that_is_set_ends_no_installer_early() {
+    let (world, _) = before();
+    let run = on_its_way(&world, &["--no-parent", "--timeout", "3600"], GOOD);
+    process::kill(run.child.id());
+    // As if the clock were set forward by two hours since.
+    let journal = backout_e2e::transaction(&world).join("journal");
+    let mut bytes = fs::read(&journal).unwrap();
+    let written = bytes.iter().rposition(|b| *b != b'\n').unwrap() + 1;
+    let begin = bytes[..written].iter().rposition(|b| *b == b'\n').unwrap() + 1;
+    let (mut line, _) = format::decode(&bytes[begin..written]).unwrap();
+    assert_eq!(line.record, Record::LetGo);
+    line.at -= 2 * 3600 * 1000;
+    let (earlier, _) = format::encode(&line).unwrap();
+    bytes[begin..begin + earlier.len()].copy_from_slice(&earlier);
+    fs::write(&journal, bytes).unwrap();
+    let busy = world.plain(&["recover", "--timeout", "0"]).ends(21);
+    assert!(busy.json["error"]["message"].as_str().unwrap().contains("the installer goes on"), "{busy:?}");
+    assert_eq!(text(&world, "live/a.conf"), "half\n");
+    fs::write(world.path().join("go"), "").unwrap();
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "completed");
+    settled(&world);
+}
+
+#[test]
 fn the_parent_of_a_guard_that_dies_waits_for_the_installer_and_tells_the_end() {
     for (end, code) in [(GOOD.to_owned(), 0), (format!("{GOOD}\nexit 1"), 20)] {
         let (world, old) = before();
@@ -576,14 +601,68 @@ exit 1
 }
 
 #[test]
+fn a_damaged_copy_is_seen_before_anything_is_removed() {
+    // Names with others, and folders and files in each other's place, are what goes before the run back.
+    let lines = r#"
+ln "$home/live/a.conf" "$here/more.conf"
+echo v3 >"$home/live/a.conf"
+rm "$home/live/b.conf"
+mkdir "$home/live/b.conf"
+echo v3 >"$home/live/b.conf/file"
+"#;
+    let as_installed = |world: &World| {
+        assert_eq!(text(world, "live/a.conf"), "v3\n");
+        assert_eq!(fs::metadata(world.home.join("live/a.conf")).unwrap().nlink(), 2);
+        assert_eq!(text(world, "live/b.conf/file"), "v3\n");
+    };
+    let (bytes, gone, kind) = ("echo spoilt >\"$copy\"", "rm \"$copy\"", "rm \"$copy\"; mkdir \"$copy\"");
+    for (copy, damage, more) in [
+        ("a.conf", bytes, ""),
+        ("b.conf", gone, ""),
+        ("sub/c.conf", bytes, "echo v3 >\"$home/live/sub/c.conf\""),
+        ("sub/c.conf", kind, "rm -r \"$home/live/sub\""),
+        ("sub/c.conf", bytes, "rm -r \"$home/live/sub\"; ln -s .. \"$home/live/sub\""),
+        ("sub/c.conf", gone, "mv \"$home/live/sub/c.conf\" \"$home/live/sub/C\""),
+    ] {
+        let (world, old) = before();
+        let spoil = format!(
+            "copy=$(echo \"$here\"/state/snapshots/*/files/0/live/{copy})\ncp -p \"$copy\" \"$here/aside\"\n{damage}\nexit 1\n"
+        );
+        let run = guard(&world, &[], &format!("{lines}{more}\n{spoil}")).ends(22);
+        assert!(run.json["error"]["message"].as_str().unwrap().contains(copy), "{run:?}");
+        as_installed(&world);
+        world.plain(&["recover"]).ends(22);
+        as_installed(&world);
+        let copies = fs::read_dir(world.state.join("snapshots")).unwrap().next().unwrap().unwrap().path();
+        let copy = copies.join("files/0/live").join(copy);
+        let _ = fs::remove_dir(&copy);
+        fs::rename(world.path().join("aside"), copy).unwrap();
+        assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
+        is_before(&world, &old);
+    }
+    // One that nothing is taken from is no hindrance.
+    let (world, old) = before();
+    let spoil = "echo spoilt >\"$(echo \"$here\"/state/snapshots/*/files/0/live/sub/c.conf)\"\nexit 1";
+    guard(&world, &[], &format!("{lines}{spoil}")).ends(20);
+    is_before(&world, &old);
+}
+
+#[test]
 fn a_guard_that_is_given_up_leaves_what_is_there_and_holds_no_space() {
     let (world, _) = before();
     let run = on_its_way(&world, &["--no-parent"], "");
     process::kill(run.child.id());
     process::kill(pid(&world.path().join("installer")));
-    assert_eq!(snapshot::leftovers(&world.home).len(), 1);
+    let run = backout_e2e::transaction(&world);
+    assert!(run.join("space").exists() && run.join("reserve").exists());
     world.plain(&["recover", "--abandon"]).ends(0);
     assert_eq!(text(&world, "live/a.conf"), "half\n");
+    assert!(
+        !fs::read_dir(world.state.join("history"))
+            .unwrap()
+            .flatten()
+            .any(|run| { run.path().join("space").exists() || run.path().join("reserve").exists() })
+    );
     settled(&world);
 }
 

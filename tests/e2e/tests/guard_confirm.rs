@@ -225,6 +225,24 @@ fn a_guard_that_is_killed_is_backed_out_at_the_deadline_with_nobody_at_the_keybo
 }
 
 #[test]
+fn a_way_back_that_is_stuck_with_nobody_at_the_keyboard_is_tried_again() {
+    let (world, old, run) = waiting("4s", &[], GOOD);
+    killed(&world, &run);
+    let copies = fs::read_dir(world.state.join("snapshots")).unwrap().next().unwrap().unwrap().path();
+    let (copy, aside) = (copies.join("files/0/live/a.conf"), world.path().join("aside"));
+    fs::rename(&copy, &aside).unwrap();
+    assert!(journal(&world).contains("AwaitingConfirm"), "the test was too slow");
+    let log = transaction(&world).join("log");
+    while !fs::read_to_string(&log).unwrap_or_default().contains("it is tried again in 10 s") {
+        std::thread::yield_now();
+    }
+    assert_eq!(fs::read_to_string(world.home.join("live/a.conf")).unwrap(), "v3\n");
+    fs::rename(&aside, &copy).unwrap();
+    until_over(&world);
+    is_before(&world, &old);
+}
+
+#[test]
 fn a_guard_that_is_killed_with_its_installer_under_way_is_judged_and_waits() {
     let (world, _) = before();
     let lines = format!("echo $$ >\"$here/installer\"\nwhile [ ! -e \"$here/go\" ]; do :; done\n{GOOD}");

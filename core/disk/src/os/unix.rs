@@ -430,21 +430,22 @@ pub(crate) fn may_write(at: &Handle) -> io::Result<bool> {
 /// The file system a folder lies on.
 pub(crate) fn file_system(at: &Handle) -> io::Result<FileSystem> {
     let dev = stat_handle(at)?.dev;
-    let (available, read_only) = space(at)?;
+    let (available, total, read_only) = space(at)?;
     let kind = file_system_type(dev).unwrap_or_else(|| "unknown".to_owned());
     let atomic_rename = match kind.as_str() {
         "ext2" | "vfat" | "msdos" | "exfat" => false,
         "ext4" => has_journal(dev),
         _ => true,
     };
-    Ok(FileSystem { dev, kind, available, read_only, atomic_rename })
+    Ok(FileSystem { dev, kind, available, total, read_only, atomic_rename })
 }
 
-/// Free bytes for this user, and whether it is read-only.
-fn space(at: &Handle) -> io::Result<(u64, bool)> {
+/// Free bytes for this user, all bytes, and whether it is read-only.
+fn space(at: &Handle) -> io::Result<(u64, u64, bool)> {
     let v = rustix::fs::fstatvfs(at)?;
     let free = if effective_uid() == 0 { v.f_bfree } else { v.f_bavail };
-    Ok((free.saturating_mul(v.f_frsize), v.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY)))
+    let bytes = |blocks: u64| blocks.saturating_mul(v.f_frsize);
+    Ok((bytes(free), bytes(v.f_blocks), v.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY)))
 }
 
 pub(crate) fn effective_uid() -> u32 {

@@ -1,6 +1,8 @@
 //! The way back: a run of its own to the snapshot, planned from the guard's records alone.
 
-use super::{Guard, Side, drop_ins, holder, inplace, reserve, theirs::Theirs};
+use super::{
+    Guard, Side, came, copies::Copies, drop_ins, holder, inplace, judge, reserve, root_folder, theirs::Theirs,
+};
 use crate::{
     companions::{as_they_were, named, with_companions},
     faces::{Cancel, Faces},
@@ -14,16 +16,16 @@ use crate::{
     rollback,
     setting::Settings,
     snapshot::{mounts, restore, settings, store},
-    state::{Locked, State},
+    state::{Locked, State, plain},
     tidy,
     transaction::Transaction,
     undo::Asked,
 };
-use backout_disk::{Error, ErrorKind, durable, staging::name_of};
+use backout_disk::{Error, ErrorKind, Folder, durable, fingerprint::fingerprint_in, staging::name_of};
 use backout_journal::{Journal, Record, Status};
 use backout_machine::service::ServiceError;
 use backout_protocol::{
-    Guard as Terms, Plan, RunId, Step,
+    Counts, Guard as Terms, Plan, RunId, Step,
     plan::{FORMAT, OnLocked, PlanKind},
     snapshot::{Entry, Snapshot},
 };
@@ -32,6 +34,15 @@ use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
+
+/// When all that is new and the installer's goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum New {
+    /// With the run back, which keeps it until the old files are there.
+    GoesWithIt,
+    /// Before it, as there is no room to keep it.
+    GoesFirst,
+}
 
 /// How long a holder whose installer is gone may take to be gone too.
 const HOLDER: Duration = Duration::from_secs(5);
@@ -54,8 +65,12 @@ impl Guard<'_> {
             log::warn!("run {}: {e}", self.tx.run);
         }
         // Only now, as the disk may have been full. If we die before it is written, whoever goes on writes it.
-        if let Err(why) = self.write_down() {
-            log::warn!("run {}: what came is not written down, and stays: {why}", self.tx.run);
+        match came::write_or_hold(self.locked.state(), self.tx, self.terms) {
+            Ok(held) => self.came = held,
+            Err(why) => {
+                let why = judge::told(why);
+                log::warn!("run {}: what came is not written down, and stays: {why}", self.tx.run);
+            }
         }
         let mut inner = match self.inner() {
             Ok(inner) => inner,
@@ -88,26 +103,34 @@ impl Guard<'_> {
     }
 
     /// Where services write into what goes back, as they stop or all the time, it is planned once more behind their end; if we
-    /// die in there, what they were before the installer is on record.
+    /// die in there, what they were before the installer is on record. Where the disk is too full for the records of a run that
+    /// takes away all that is new, that goes before the run.
     fn in_any_case(&self) -> Result<RunReport, Box<Ending>> {
-        match self.run_back() {
+        let over = match self.run_back(New::GoesWithIt) {
             Err(ending) if is_unrest(&ending) => {
                 log::warn!("run {}: something goes on writing; its services stop first", self.tx.run);
-                self.in_quiet()
+                self.in_quiet(New::GoesWithIt)
+            }
+            over => over,
+        };
+        match over {
+            Err(ending) if is_full(&ending) => {
+                log::warn!("run {}: the disk is full; what is new goes first", self.tx.run);
+                self.in_quiet(New::GoesFirst)
             }
             over => over,
         }
     }
 
     /// The same with all services stopped. If it fails they run on, as they did.
-    fn in_quiet(&self) -> Result<RunReport, Box<Ending>> {
+    fn in_quiet(&self, new: New) -> Result<RunReport, Box<Ending>> {
         let failed = |why| self.failed_back(why);
         let plan = &self.running().map_err(|why| failed(Failure::Service(why)))?;
         let issued = Cell::new(false);
         let quiesce = Quiesce { plan, cancellable: false, ..self.quiesce(&issued) };
         let ran = quiesce.states().map_err(failed)?;
         let run = match quiesce.stop_all(&mut Vec::new()) {
-            Ok(()) => self.run_back(),
+            Ok(()) => self.run_back(new),
             Err(why) => Err(failed(why)),
         };
         // What is stuck or unfinished in the run back itself keeps its services down.
@@ -122,6 +145,36 @@ impl Guard<'_> {
         run
     }
 
+    /// Takes away what the plan would, all that is new and the installer's, and out of the plan: so its records are no longer than
+    /// what was taken for them before the installer ran. Only where there is room for these; nothing is removed else. Says how
+    /// many names went. If we die in here, what is left of them is new all the same, and the way back is planned once more.
+    fn take_new_away(&self, plan: &mut Plan, faces: &Faces<'_>) -> Result<u64, Refusal> {
+        // Of a change to these the services' manager is told by the run.
+        let goes = |step: &Step| match step {
+            Step::RemoveFile { target, .. } => !self.services.is_configuration(&target.path()),
+            Step::RemoveFolder { .. } => true,
+            _ => false,
+        };
+        let mut lean = plan.clone();
+        lean.steps.retain(|step| !goes(step));
+        preflight::check(&lean, self.locked.state().path(), faces)?;
+        let (mut kept, mut removed) = (Vec::new(), 0);
+        for step in std::mem::take(&mut plan.steps) {
+            if goes(&step) && is_removed(&step).map_err(Refusal::Look)? {
+                removed += 1;
+            } else {
+                kept.push(step);
+            }
+        }
+        plan.steps = kept;
+        for root in &self.terms.roots {
+            if let Some(folder) = root_folder(&root.0).map_err(Refusal::Look)? {
+                folder.sync_file_system().map_err(Refusal::Look)?;
+            }
+        }
+        Ok(removed)
+    }
+
     /// The guard's plan with its services and their companions as they are now.
     fn running(&self) -> Result<Plan, ServiceError> {
         let mut plan = self.tx.plan.clone();
@@ -130,7 +183,7 @@ impl Guard<'_> {
     }
 
     /// One run back, where there is anything to take back.
-    fn run_back(&self) -> Result<RunReport, Box<Ending>> {
+    fn run_back(&self, new: New) -> Result<RunReport, Box<Ending>> {
         let refused = |why: Refusal| {
             let why = Stuck::WayBack { snapshot: self.terms.snapshot.clone(), why: Box::new(why) };
             Box::new(Ending::Stuck { after: None, why })
@@ -141,18 +194,19 @@ impl Guard<'_> {
         let saved = store::open(state, &self.terms.snapshot).map_err(&refused)?;
         // Before anything is removed, as what is mounted since is not the product's.
         mounts::check(&saved).map_err(&refused)?;
-        let theirs = Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?;
-        let freed = inplace::clear(&saved, &theirs, &name_of(&self.tx.run)).map_err(&refused)?;
-        let theirs = match theirs.are_older() {
-            true => Theirs::of(self.tx, self.terms, &saved).map_err(&refused)?,
-            false => theirs,
-        };
+        let theirs = Theirs::of(self.tx, self.terms, &saved, self.came.as_ref()).map_err(&refused)?;
+        let copies = Copies::of(state, &saved, &theirs);
+        let freed = inplace::clear(&saved, &theirs, &copies, &name_of(&self.tx.run)).map_err(&refused)?;
         // Again, as what was immutable kept it from going.
         if let Err(e) = reserve::release(self.tx) {
             log::warn!("run {}: {e}", self.tx.run);
         }
-        drop_ins::make(&saved, &self.tx.plan, self.services, state.path()).map_err(&refused)?;
-        settings::make_startable(&saved, self.services);
+        drop_ins::make(&saved, &self.tx.plan, self.services, state.path(), &copies).map_err(&refused)?;
+        settings::make_startable(&saved, self.services, &|| copies.are_whole()).map_err(&refused)?;
+        let theirs = match theirs.are_older() {
+            true => Theirs::of(self.tx, self.terms, &saved, self.came.as_ref()).map_err(&refused)?,
+            false => theirs,
+        };
         let mut were = self.were.clone();
         let settings = Settings { registry: faces.registry, services: self.services };
         let mut plan =
@@ -171,11 +225,17 @@ impl Guard<'_> {
             .iter()
             .any(|s| were.iter().any(|(name, was)| *name == s.name && was.ran() != s.was.ran()));
         plan.notices.extend(freed);
+        let removed = match new {
+            New::GoesWithIt => 0,
+            New::GoesFirst => self.take_new_away(&mut plan, &faces).map_err(&refused)?,
+        };
         if plan.is_empty() && !differs {
-            return Ok(RunReport { notices: plan.notices, ..RunReport::of(Ending::NothingToDo) });
+            let counts = Counts { removed, ..Counts::default() };
+            return Ok(RunReport { counts, notices: plan.notices, ..RunReport::of(Ending::NothingToDo) });
         }
         plan.notices.extend(preflight::check(&plan, state.path(), &faces).map_err(&refused)?);
-        let report = rollback::run(self.locked, &plan, &faces);
+        let mut report = rollback::run(self.locked, &plan, &faces);
+        report.counts.removed += removed;
         match report.ending {
             Ending::Done | Ending::Completed | Ending::NothingToDo => Ok(report),
             Ending::Refused(why) => Err(refused(why)),
@@ -275,6 +335,31 @@ fn is_unrest(ending: &Ending) -> bool {
     }
 }
 
+/// Whether a run back could not be for want of space, and nothing has gone back.
+fn is_full(ending: &Ending) -> bool {
+    let Ending::Stuck { why: Stuck::WayBack { why, .. }, .. } = ending else { return false };
+    match &**why {
+        Refusal::NoSpace { .. } => true,
+        Refusal::Look(e) | Refusal::StageFailed(e) => e.kind == ErrorKind::NoSpace,
+        _ => false,
+    }
+}
+
+/// Removes what the step would, if that is still what was planned with. Not durable yet.
+fn is_removed(step: &Step) -> Result<bool, Error> {
+    let Some(target) = step.target() else { return Ok(false) };
+    let (folder, name) = (Folder::open_parent_of(target)?, target.rel.name());
+    let is_as_planned = match step {
+        Step::RemoveFile { before, .. } => fingerprint_in(&folder, name)? == before.fingerprint,
+        // Something may have come since, or stays.
+        _ => folder.open_below(&plain(name))?.entries()?.is_empty(),
+    };
+    if is_as_planned {
+        durable::remove_one(&folder, name)?;
+    }
+    Ok(is_as_planned)
+}
+
 /// Plans taking a kept installer's work back: an undo like others, by the guard's snapshot.
 ///
 /// # Errors
@@ -291,7 +376,7 @@ pub(crate) fn undo(
     }
     let services = quiesce::open_trusted(&tx.plan)?;
     let snapshot = store::open(state, &terms.snapshot)?;
-    let theirs = Theirs::of(tx, terms, &snapshot)?;
+    let theirs = Theirs::of(tx, terms, &snapshot, None)?;
     let settings = Settings { registry: faces.registry, services: services.as_ref() };
     let mut plan = changes(state, tx, &theirs, &snapshot, settings, faces.cancel, None)?;
     plan.notices.extend(found_stopped(&plan.services, services.as_ref()));

@@ -12,7 +12,7 @@ use crate::{
     state::State,
     transaction::Transaction,
 };
-use backout_disk::{Error, durable, fingerprint::digest_bytes, folder::Kind};
+use backout_disk::{Error, ErrorKind, durable, fingerprint::digest_bytes, folder::Kind};
 use backout_protocol::{
     Guard as Terms, HostPath, Notice, Place, RelPath,
     snapshot::{Entry, Facts, Snapshot, What},
@@ -39,7 +39,7 @@ struct Record {
 }
 
 /// What is known of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Came {
     /// The installer has not ended yet, or nobody wrote down what came.
     Blank,
@@ -70,16 +70,43 @@ pub(super) fn begin(tx: &Transaction, terms: &Terms) -> Result<(), Error> {
 /// # Errors
 /// What cannot be read; the disk's. The record is as it was.
 pub(super) fn write_down(state: &State, tx: &Transaction, terms: &Terms) -> Result<(), Refusal> {
+    match found(state, tx, terms)? {
+        Some(record) => write(tx, terms, &record),
+        None => Ok(()),
+    }
+}
+
+/// As [`write_down`]. Where the disk is full and cannot take the record this gives what it would say, for as long as we live: if we die
+/// it is blank, and what is still there then is found once more.
+///
+/// # Errors
+/// As [`write_down`].
+pub(super) fn write_or_hold(state: &State, tx: &Transaction, terms: &Terms) -> Result<Option<Came>, Refusal> {
+    let Some(record) = found(state, tx, terms)? else { return Ok(None) };
+    match write(tx, terms, &record) {
+        Err(Refusal::Look(e)) if e.kind == ErrorKind::NoSpace => {
+            log::warn!("run {}: {e}; what came is known without it", tx.run);
+            Ok(Some(Came::of_record(record)))
+        }
+        written => written.map(|()| None),
+    }
+}
+
+/// What is to be written down; `None`: nothing.
+fn found(state: &State, tx: &Transaction, terms: &Terms) -> Result<Option<Record>, Refusal> {
     if !kept(terms) || !matches!(read(tx), Came::Blank) {
-        return Ok(());
+        return Ok(None);
     }
     let snapshot = store::open(state, &terms.snapshot)?;
-    let record = Record { format: FORMAT, entries: new_names(&snapshot)? };
+    Ok(Some(Record { format: FORMAT, entries: new_names(&snapshot)? }))
+}
+
+fn write(tx: &Transaction, terms: &Terms, record: &Record) -> Result<(), Refusal> {
     // First: behind a power cut what it speaks of would be another file, and stay. That is all that is lost by a failure.
     if let Err(failure) = make_durable(&terms.roots) {
         log::warn!("run {}: {failure}", tx.run);
     }
-    let text = to_ron(&record).map_err(|e| Refusal::JournalFailed { why: e.to_string() })?;
+    let text = to_ron(record).map_err(|e| Refusal::JournalFailed { why: e.to_string() })?;
     durable::write(&tx.folder, OsStr::new(CAME), sealed(&text).as_bytes(), 0o600).map_err(Refusal::Look)
 }
 
@@ -109,10 +136,7 @@ fn parsed(bytes: &[u8]) -> Came {
     }
     let Some(text) = unsealed(bytes) else { return Came::Lost("the record is damaged".to_owned()) };
     match from_ron::<Record>(CAME, text) {
-        Ok(record) if record.format.0 == FORMAT.0 => {
-            let named = |entry: Entry| ((entry.root, entry.path), (entry.what, entry.facts));
-            Came::Known(record.entries.into_iter().map(named).collect())
-        }
+        Ok(record) if record.format.0 == FORMAT.0 => Came::of_record(record),
         Ok(_) => Came::Lost("the record is of a newer backout".to_owned()),
         Err(e) => Came::Lost(e.to_string()),
     }
@@ -147,6 +171,11 @@ fn kind(what: &What) -> Kind {
 }
 
 impl Came {
+    fn of_record(record: Record) -> Self {
+        let named = |entry: Entry| ((entry.root, entry.path), (entry.what, entry.facts));
+        Came::Known(record.entries.into_iter().map(named).collect())
+    }
+
     /// What the guard's folder tells; `None`: all that is new goes, as the folders are a product's own.
     pub(super) fn of(tx: &Transaction, terms: &Terms) -> Option<Self> {
         kept(terms).then(|| read(tx))

@@ -1,14 +1,45 @@
-//! How much of the time to confirm a guard is left.
+//! How much of the time to confirm a guard is left, and how long its installer runs.
 //!
-//! In the boot in which the wait began a clock tells that nobody sets. Behind a reboot there is only the machine's own clock,
+//! In the boot in which the wait began, or the installer, a clock tells that nobody sets. Behind a reboot there is only the machine's own clock,
 //! which may be wrong there: then it may end the wait early, and never makes it longer than it was from the start.
 
 use backout_machine::{boot_id, since_boot};
 use backout_protocol::guard::Deadline;
+use serde::{Deserialize, Serialize};
 use std::{
     io,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+/// A moment by the clock that nobody sets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Moment {
+    /// Which boot.
+    boot: String,
+    /// Milliseconds behind its begin.
+    up: u64,
+}
+
+impl Moment {
+    /// This one; `None`: the system does not tell.
+    pub(super) fn now() -> Option<Self> {
+        Some(Self { boot: boot_id().ok()?, up: ms(since_boot().ok()?) })
+    }
+
+    /// How long ago it was; `None`: it was in another boot, or nothing tells.
+    pub(super) fn passed(&self) -> Option<Duration> {
+        Self::now().and_then(|now| self.until(&now))
+    }
+
+    fn until(&self, now: &Self) -> Option<Duration> {
+        (self.boot == now.boot).then(|| Duration::from_millis(now.up.saturating_sub(self.up)))
+    }
+}
+
+/// How long ago this was, in milliseconds since 1970, as far as the clock that people set can tell.
+pub(super) fn since(at: u64) -> Duration {
+    Duration::from_millis(wall().saturating_sub(at))
+}
 
 /// What the clocks say.
 struct Now {
@@ -69,6 +100,15 @@ fn ms(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_passed_is_told_within_one_boot_alone() {
+        let moment = |boot: &str, up| Moment { boot: boot.into(), up };
+        assert_eq!(moment("a", 3).until(&moment("a", 10)), Some(Duration::from_millis(7)));
+        assert_eq!(moment("a", 10).until(&moment("a", 3)), Some(Duration::ZERO));
+        assert_eq!(moment("a", 3).until(&moment("b", 10)), None);
+        assert!(Moment::now().unwrap().passed().unwrap() < Duration::from_secs(60));
+    }
 
     #[test]
     fn a_clock_that_is_set_changes_nothing_and_behind_a_reboot_it_makes_no_wait_longer() {

@@ -2,6 +2,7 @@
 //! that the installer made, and goes, or one that it removed, and comes back. Neither may be moved with the hold in it: the
 //! manager would then start the service on files of both states.
 
+use super::copies::Copies;
 use crate::{hold, refusal::Refusal};
 use backout_disk::{Folder, durable};
 use backout_machine::service::Services;
@@ -25,12 +26,13 @@ fn folders(plan: &Plan, services: &dyn Services, state: &Path) -> Vec<PathBuf> {
 /// what was in them. If we die here, an empty folder is there, which the same makes nothing of when it is done again.
 ///
 /// # Errors
-/// The disk's.
+/// The disk's; as [`Copies::are_whole`].
 pub(super) fn make(
     snapshot: &Snapshot,
     plan: &Plan,
     services: &dyn Services,
     state: &Path,
+    copies: &Copies<'_>,
 ) -> Result<(), Refusal> {
     let folders = folders(plan, services, state);
     let saved = snapshot.entries.iter().filter(|entry| matches!(entry.what, What::Folder));
@@ -39,6 +41,7 @@ pub(super) fn make(
         if !folders.contains(&folder) || !above.is_dir() || folder.symlink_metadata().is_ok() {
             continue;
         }
+        copies.are_whole()?;
         let above = Folder::open_root(above).map_err(Refusal::Look)?;
         durable::ensure_folder(&above, name, 0o755).map_err(Refusal::Look)?;
     }

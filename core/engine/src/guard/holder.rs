@@ -1,9 +1,10 @@
 //! The holder: a process that outlives the guard, runs the installer once it is told to, and writes down how that ended.
 //!
 //! What it writes goes to one small file in the guard's folder that was filled before, so that a full disk cannot keep it
-//! from being written: in its first block that the installer is let go, in its second how it ended. Whether the holder lives
+//! from being written: in its first block that the installer is let go, and when, in its second how it ended. Whether the holder lives
 //! is told by a lock, which goes with it however it ends.
 
+use super::deadline::Moment;
 use crate::{faces::Cancel, failure::Failure, tidy};
 use backout_disk::{Error, Folder, durable, durable::Preallocated, lock::Lock};
 use backout_journal::format;
@@ -24,7 +25,7 @@ const BLOCK: usize = 4096;
 const CAP: u64 = 64 * 1024;
 /// What the guard says to let the installer go.
 pub(super) const GO: &str = "go";
-/// What is written down before the installer is let go.
+/// What is written down before the installer is let go; behind it, where the system tells, the moment.
 const LET_GO: &[u8] = b"the installer is let go\n";
 /// A reason is cut to this many characters: it has to fit its block.
 const MAX_WHY: usize = 400;
@@ -34,6 +35,8 @@ const MAX_WHY: usize = 400;
 pub(super) struct Word {
     /// Whether the installer may have run; also where the file is gone or damaged.
     pub let_go: bool,
+    /// When that was; `None`: an older backout wrote it, or it is damaged.
+    pub since: Option<Moment>,
     /// How it ended.
     pub exit: Option<Exit>,
 }
@@ -72,7 +75,7 @@ pub fn hold(folder: &Path, cancel: &Cancel) -> Result<(), Failure> {
         word.write_at(at as u64, bytes).and_then(|()| word.sync()).map_err(disk)
     };
     // If we die behind this and before the next line, the installer counts as let go and did nothing.
-    write(0, LET_GO)?;
+    write(0, &let_go(Moment::now().as_ref()))?;
     let ended = |exit: &Exit| {
         let text = ron::to_string(exit).map_err(|e| fail(e.to_string()))?;
         write(BLOCK, &format::seal(&text).0)
@@ -109,6 +112,12 @@ pub fn hold(folder: &Path, cancel: &Cancel) -> Result<(), Failure> {
     }
 }
 
+/// What the first block says of an installer that is let go at this moment.
+fn let_go(at: Option<&Moment>) -> Vec<u8> {
+    let at = at.and_then(|at| ron::to_string(at).ok()).map(|text| format::seal(&text).0);
+    [LET_GO, &at.unwrap_or_default()].concat()
+}
+
 /// Whether the holder lives.
 pub(super) fn lives(folder: &Folder) -> Result<bool, Failure> {
     Lock::is_held(folder, OsStr::new(LOCK)).map_err(|e| Failure::Process { why: e.to_string() })
@@ -136,7 +145,8 @@ fn read(bytes: &[u8]) -> Word {
     let blank = first.len() == BLOCK && first.iter().all(|b| *b == b'\n');
     // Half of a line, or a damaged one, is as good as none: how it ended is not on record.
     let exit: Option<Exit> = format::first(second);
-    Word { let_go: !blank || exit.is_some(), exit }
+    let since = first.strip_prefix(LET_GO).and_then(format::first);
+    Word { let_go: !blank || exit.is_some(), since, exit }
 }
 
 #[cfg(test)]
@@ -148,19 +158,32 @@ mod tests {
         let mut file = vec![b'\n'; 2 * BLOCK];
         assert_eq!(read(&file), Word::default());
         for damaged in [&[][..], &file[..100], &[0; 2 * BLOCK]] {
-            assert_eq!(read(damaged), Word { let_go: true, exit: None });
+            assert_eq!(read(damaged), Word { let_go: true, since: None, exit: None });
         }
         file[..3].copy_from_slice(b"the");
-        assert_eq!(read(&file), Word { let_go: true, exit: None });
+        assert_eq!(read(&file), Word { let_go: true, since: None, exit: None });
         file[BLOCK..BLOCK + 4].copy_from_slice(b"Code");
-        assert_eq!(read(&file), Word { let_go: true, exit: None });
+        assert_eq!(read(&file), Word { let_go: true, since: None, exit: None });
         let (word, _) = format::seal("Code(3)");
         file[BLOCK..BLOCK + word.len()].copy_from_slice(&word);
-        assert_eq!(read(&file), Word { let_go: true, exit: Some(Exit::Code(3)) });
+        assert_eq!(read(&file), Word { let_go: true, since: None, exit: Some(Exit::Code(3)) });
         for at in 0..word.len() - 1 {
             file[BLOCK + at] ^= 1;
-            assert_eq!(read(&file), Word { let_go: true, exit: None });
+            assert_eq!(read(&file), Word { let_go: true, since: None, exit: None });
             file[BLOCK + at] ^= 1;
         }
+    }
+
+    #[test]
+    fn when_it_was_let_go_is_told_where_its_line_is_whole() {
+        let mut file = vec![b'\n'; 2 * BLOCK];
+        let (moment, whole) = (Moment::now(), let_go(Moment::now().as_ref()));
+        let older = let_go(None);
+        file[..older.len()].copy_from_slice(&older);
+        assert_eq!(read(&file), Word { let_go: true, since: None, exit: None });
+        file[..whole.len()].copy_from_slice(&whole);
+        assert!(moment.is_some() && read(&file).since.is_some_and(|since| since.passed().is_some()));
+        file[LET_GO.len() + 12] ^= 1;
+        assert_eq!(read(&file), Word { let_go: true, since: None, exit: None });
     }
 }

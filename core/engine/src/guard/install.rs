@@ -93,6 +93,7 @@ pub fn run(
         ask,
         side: Side::Guard,
         notices: Vec::new(),
+        came: None,
         learned: None,
     };
     let mut child = match guard.start_holder(program) {

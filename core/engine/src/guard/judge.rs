@@ -22,6 +22,14 @@ use std::{
 /// How often the product is looked at while it settles.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Why what came is not written down.
+pub(super) fn told(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::Look(e) => e.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
 impl Guard<'_> {
     /// Judges the installer's work, and keeps it or goes back.
     pub(super) fn conclude(self, exit: &Exit) -> RunReport {
@@ -85,10 +93,7 @@ impl Guard<'_> {
 
     /// Writes down what came while the installer ran, if nobody did yet. Says why it cannot be.
     pub(super) fn write_down(&self) -> Result<(), String> {
-        came::write_down(self.locked.state(), self.tx, self.terms).map_err(|refusal| match refusal {
-            Refusal::Look(e) => e.to_string(),
-            other => format!("{other:?}"),
-        })
+        came::write_down(self.locked.state(), self.tx, self.terms).map_err(told)
     }
 
     fn judge(&self, exit: &Exit) -> Result<(), Failure> {

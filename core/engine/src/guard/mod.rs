@@ -18,6 +18,7 @@
 mod back;
 mod came;
 mod confirm;
+mod copies;
 mod deadline;
 pub mod delicate;
 mod drop_ins;
@@ -163,6 +164,8 @@ struct Guard<'a> {
     ask: &'a dyn Fn(&Failure) -> bool,
     side: Side,
     notices: Vec<Notice>,
+    /// What came while the installer ran, where a full disk did not take it.
+    came: Option<came::Came>,
     /// The profile that was learned.
     learned: Option<Written>,
 }

@@ -1,8 +1,10 @@
 //! The space that a way back needs, taken before the installer is let go and given up when the way back begins: so a disk
 //! that the installer fills cannot refuse it.
 //!
-//! On each volume of the product it lies in a folder `.backout-<guard>` with the guard's marker, as staging folders are, so
-//! that scans leave it out and whoever finds it knows whose it is; for the records of the way back in the guard's own folder.
+//! It lies where no installer has any business, as it may rename the product's own folders: in the guard's folder, where that
+//! lies on the product's volume; on others in a folder `.backout-<guard>` with the guard's marker, as staging folders are, so that
+//! scans leave it out and whoever finds it knows whose it is, and as high on the volume as we may write. There it is found by the
+//! path of the product's folder, whatever became of that. For the records of the way back it lies in the guard's folder, too.
 
 use super::root_folder;
 use crate::{failure::Failure, look, refusal::Refusal, state::Locked, transaction::Transaction};
@@ -15,12 +17,16 @@ use std::{collections::BTreeMap, ffi::OsStr};
 
 /// The file's name, in either folder.
 const RESERVE: &str = "reserve";
+/// The name of that for the product's files in the guard's folder.
+const SPACE: &str = "space";
 /// What a small file or folder takes on a file system, rounded up.
 const BLOCK: u64 = 4096;
 /// What the way back takes beside its files: on each volume, and in the state folder.
 const BESIDE: u64 = 256 * 1024;
-/// What one name takes in the records of the way back: in its plan, in its list of swaps.
+/// What one name takes in the records of the way back, in its plan and in its list of swaps: beside its path, and how often that
+/// is written there at most.
 const RECORD: u64 = 2048;
+const PATHS: u64 = 8;
 
 /// Takes it.
 ///
@@ -40,29 +46,71 @@ fn take_all(locked: &Locked, tx: &Transaction, snapshot: &Snapshot) -> Result<()
     let marker = to_ron(&tx.marker(locked.state().path()));
     let marker = marker.map_err(|e| Refusal::JournalFailed { why: e.to_string() })?;
     for (folder, bytes) in needed(snapshot)?.into_values() {
-        let staging = Staging::create(&folder, &tx.run, marker.as_bytes()).map_err(look::refusal)?;
-        reserve(staging.folder(), bytes)?;
-        folder.sync().map_err(look::refusal)?;
+        let is_free = tx.folder.stat(OsStr::new(SPACE)).map_err(look::refusal)?.is_none();
+        if is_free && shares_space(&folder, &tx.folder).map_err(look::refusal)? {
+            reserve(&tx.folder, SPACE, bytes, &folder)?;
+            continue;
+        }
+        let (above, staging) = outermost(&folder, tx, marker.as_bytes()).map_err(look::refusal)?;
+        reserve(staging.folder(), RESERVE, bytes, &folder)?;
+        above.sync().map_err(look::refusal)?;
     }
-    reserve(&tx.folder, BESIDE * 4 + RECORD * snapshot.entries.len() as u64)
+    let paths = snapshot.entries.iter().filter_map(|e| snapshot.place(e));
+    let paths: u64 = paths.map(|place| place.path().as_os_str().len() as u64).sum();
+    let records = BESIDE * 4 + RECORD * snapshot.entries.len() as u64 + PATHS * paths;
+    reserve(&tx.folder, RESERVE, records, &tx.folder)
 }
 
-fn reserve(folder: &Folder, bytes: u64) -> Result<(), Refusal> {
-    durable::reserve(folder, OsStr::new(RESERVE), bytes).map_err(|e| match e.kind {
+/// Whether what is free for one of these folders is free for the other: a folder may have a quota of its own.
+fn shares_space(a: &Folder, b: &Folder) -> Result<bool, Error> {
+    let (a, b) = (a.file_system()?, b.file_system()?);
+    Ok((a.dev, a.total) == (b.dev, b.total))
+}
+
+/// Makes the guard's folder beside or above a root, in the outermost that shares its space and may be written to: the top of its
+/// volume nobody renames.
+fn outermost(root: &Folder, tx: &Transaction, marker: &[u8]) -> Result<(Folder, Staging), Error> {
+    let mut folders = vec![root.try_clone()?];
+    while let Some(last) = folders.last()
+        && !last.stat_self()?.mount_root
+        && let Some(above) = last.path().parent()
+        && let Ok(above) = Folder::open_root(above)
+        && shares_space(root, &above)?
+    {
+        folders.push(above);
+    }
+    let mut refused = None;
+    for folder in folders.into_iter().rev() {
+        match Staging::create(&folder, &tx.run, marker) {
+            Ok(staging) => return Ok((folder, staging)),
+            Err(e) if e.kind == ErrorKind::NoSpace => return Err(e),
+            // No rights; read-only; or that of another root lies there, whose space was another a moment ago.
+            Err(e) => refused = Some(e),
+        }
+    }
+    Err(refused.unwrap_or_else(|| Error::unsupported("reserve space in", root.path(), "there is no folder")))
+}
+
+/// Takes so many bytes for what lies in `of`.
+fn reserve(folder: &Folder, name: &str, bytes: u64, of: &Folder) -> Result<(), Refusal> {
+    durable::reserve(folder, OsStr::new(name), bytes).map_err(|e| match e.kind {
         ErrorKind::NoSpace => {
             let available = folder.file_system().map_or(0, |system| system.available);
-            Refusal::NoSpace { folder: HostPath(folder.path().to_owned()), needed: bytes, available }
+            Refusal::NoSpace { folder: HostPath(of.path().to_owned()), needed: bytes, available }
         }
         _ => look::refusal(e),
     })
 }
 
+/// By a volume's number and its size: a folder on it, and bytes.
+type Needed = BTreeMap<(u64, u64), (Folder, u64)>;
+
 /// The bytes that the way back may need at most on each volume of the snapshot's roots: every file of it, staged anew.
-fn needed(snapshot: &Snapshot) -> Result<BTreeMap<u64, (Folder, u64)>, Refusal> {
-    let mut needed: BTreeMap<u64, (Folder, u64)> = BTreeMap::new();
+fn needed(snapshot: &Snapshot) -> Result<Needed, Refusal> {
+    let mut needed = Needed::new();
     for (number, root) in snapshot.roots.iter().enumerate() {
         let folder = Folder::open_root(&root.path.0).map_err(look::refusal)?;
-        let dev = folder.stat_self().map_err(look::refusal)?.identity.0;
+        let system = folder.file_system().map_err(look::refusal)?;
         let entries = snapshot.entries.iter().filter(|e| e.root == number);
         let bytes: u64 = entries
             .map(|e| match e.what.image().map(|i| i.fingerprint) {
@@ -70,7 +118,7 @@ fn needed(snapshot: &Snapshot) -> Result<BTreeMap<u64, (Folder, u64)>, Refusal> 
                 _ => BLOCK,
             })
             .sum();
-        needed.entry(dev).or_insert((folder, BESIDE)).1 += bytes;
+        needed.entry((system.dev, system.total)).or_insert((folder, BESIDE)).1 += bytes;
     }
     Ok(needed)
 }
@@ -92,10 +140,18 @@ pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
     let Some(terms) = tx.plan.guards() else { return Ok(()) };
     // First, as it tells that nothing was given up yet.
     durable::remove_tree(&tx.folder, OsStr::new(RESERVE))?;
-    for root in &terms.roots {
-        // With one that is gone the reserve is gone too.
-        if let Some(folder) = root_folder(&root.0)? {
-            durable::remove_tree(&folder, &name_of(&tx.run))?;
+    durable::remove_tree(&tx.folder, OsStr::new(SPACE))?;
+    let name = name_of(&tx.run);
+    for above in terms.roots.iter().flat_map(|root| root.0.ancestors()) {
+        match root_folder(above) {
+            Ok(Some(folder)) => durable::remove_tree(&folder, &name)?,
+            // With one that is gone, or that something else lies in the place of, what was in it is gone.
+            Ok(None) => {}
+            // Nor could anything be made in it.
+            Err(e) if e.kind == ErrorKind::Denied => {}
+            Err(e) if terms.roots.iter().any(|root| root.0 == above) => return Err(e),
+            // What is above the product keeps no guard from its end.
+            Err(e) => log::warn!("run {}: {e}; whether it holds space of ours cannot be seen", tx.run),
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Settles a guard whose process died: waits for its installer, judges its work, keeps it or goes back.
 
-use super::{Guard, Side, back, confirm, holder, install::Waited, reserve, ticket};
+use super::{Guard, Side, back, confirm, deadline, holder, install::Waited, reserve, ticket};
 use crate::{
     faces::Faces,
     failure::Failure,
@@ -17,7 +17,7 @@ use backout_protocol::{
     guard::{Exit, OnFailure},
     report::Phase,
 };
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Settles an open guard, whose way back is settled, if it had one. At boot nothing is done before all services may run:
 /// whether an installer's work is good is told by them too.
@@ -70,11 +70,12 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         ask: &|_| false,
         side: Side::Recovery,
         notices: Vec::new(),
+        came: None,
         learned: None,
     };
     match status {
         Status::Begun | Status::Guarding => guard.never_ran(),
-        Status::Installing => match guard.wait(ran(&reading)) {
+        Status::Installing => match guard.wait(ran(&tx, &reading)) {
             Ok(Waited::Ended(exit)) => guard.ended(exit),
             Ok(Waited::NeverRan) => guard.never_ran(),
             Ok(Waited::Runs(failure)) | Err(failure) => guard.report(Ending::Unfinished(failure), true),
@@ -136,11 +137,19 @@ impl Guard<'_> {
     }
 }
 
-/// How long ago the installer was let go, by the clock that people set: for no more than its own time limit.
-fn ran(reading: &Reading) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let let_go = reading.lines.iter().rfind(|l| l.record == Record::LetGo).map(|l| l.at);
-    let_go.map_or(Duration::ZERO, |at| now.saturating_sub(Duration::from_millis(at)))
+/// How long ago the installer was let go. In the same boot a clock tells that nobody sets, or, where an older backout wrote nothing
+/// down, nobody: then its time limit begins anew, as a clock that was set would end it early, or never. What runs behind a reboot runs
+/// since then at the latest, by the clock that people set.
+fn ran(tx: &Transaction, reading: &Reading) -> Duration {
+    let since = holder::word(&tx.folder).ok().and_then(|word| word.since);
+    match since.and_then(|since| since.passed()) {
+        Some(passed) => passed,
+        None if in_this_boot(reading) => Duration::ZERO,
+        None => {
+            let let_go = reading.lines.iter().rfind(|l| l.record == Record::LetGo).map(|l| l.at);
+            let_go.map_or(Duration::ZERO, deadline::since)
+        }
+    }
 }
 
 fn exited(reading: &Reading) -> Exit {

@@ -148,12 +148,17 @@ pub(super) struct Theirs {
 }
 
 impl Theirs {
-    /// As the guard's folder and the files themselves tell.
+    /// As the guard's folder and the files themselves tell. `held`: what came, where it could not be written there.
     ///
     /// # Errors
     /// What cannot be read.
-    pub(super) fn of(tx: &Transaction, terms: &Terms, snapshot: &Snapshot) -> Result<Self, Refusal> {
-        let came = Came::of(tx, terms);
+    pub(super) fn of(
+        tx: &Transaction,
+        terms: &Terms,
+        snapshot: &Snapshot,
+        held: Option<&Came>,
+    ) -> Result<Self, Refusal> {
+        let came = held.cloned().or_else(|| Came::of(tx, terms));
         let new = new_names(snapshot)?;
         let at = |entry: &Entry| (entry.root, entry.path.clone());
         let files = |(_, stat): &(&Entry, Stat)| stat.kind == Kind::File;

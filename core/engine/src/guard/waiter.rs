@@ -35,8 +35,13 @@ pub(crate) const LOCK: &str = "waiter";
 const LOOK: Duration = Duration::from_millis(200);
 /// How long nobody may have had the lock before it takes it: a parent settles what its worker left, and comes first.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long it waits before it tries again what could not be done.
+/// How long it waits before it tries again what could not be done; of what a person is needed for the first time, and each time
+/// twice as long as the time before.
 const AGAIN: Duration = Duration::from_secs(10);
+/// But never longer than this.
+const SELDOM: Duration = Duration::from_secs(3600);
+/// How long it tries what a person is needed for.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
 impl Guard<'_> {
     /// Starts it and waits until it is ready, if the guard is to be confirmed.
@@ -80,11 +85,13 @@ pub fn wait(path: &Path, run: &RunId, faces: &Faces<'_>) -> Result<(), Failure> 
     // From here on the guard knows that this one is ready.
     let lock = Lock::acquire(&folder, OsStr::new(LOCK)).map_err(|e| fail(e.to_string()))?;
     let _lock = lock.ok_or_else(|| fail("there is another waiter".to_owned()))?;
-    let mut free: Option<Instant> = None;
+    let (mut free, mut stuck): (Option<Instant>, Option<Tries>) = (None, None);
+    let mut not_before = Instant::now();
     while faces.cancel.requested().is_none() {
         std::thread::sleep(LOOK);
         match is_due(&state, run, &folder) {
             Due::Over => return Ok(()),
+            Due::Now if Instant::now() < not_before => continue,
             Due::Now if !matches!(state.worker(), Ok(Some(_))) => {}
             Due::Now | Due::Later => {
                 free = None;
@@ -100,16 +107,41 @@ pub fn wait(path: &Path, run: &RunId, faces: &Faces<'_>) -> Result<(), Failure> 
             Some(Ending::Refused(Refusal::Locked { .. })) => {}
             Some(Ending::Unfinished(why)) => {
                 log::warn!("run {run}: {why}");
-                let again = Instant::now() + AGAIN;
-                while Instant::now() < again && faces.cancel.requested().is_none() {
-                    std::thread::sleep(LOOK);
-                }
+                not_before = Instant::now() + AGAIN;
             }
-            // Over; or a person is needed; or a reboot, behind which somebody else comes.
+            Some(Ending::Stuck { .. }) => {
+                let tries = stuck.get_or_insert_with(Tries::begin);
+                let Some(wait) = tries.next() else {
+                    log::warn!("run {run}: a person is needed; it is not tried any more: `backout recover`");
+                    return Ok(());
+                };
+                log::warn!("run {run}: a person is needed; it is tried again in {} s", wait.as_secs());
+                not_before = Instant::now() + wait;
+            }
+            // Over; or a reboot, behind which somebody else comes.
             _ => return Ok(()),
         }
     }
     Ok(())
+}
+
+/// How often it tries what a person is needed for.
+struct Tries {
+    begun: Instant,
+    wait: Duration,
+}
+
+impl Tries {
+    fn begin() -> Self {
+        Self { begun: Instant::now(), wait: AGAIN }
+    }
+
+    /// How long it waits before the next; `None`: there is none.
+    fn next(&mut self) -> Option<Duration> {
+        let wait = self.wait;
+        self.wait = (wait * 2).min(SELDOM);
+        (self.begun.elapsed() + wait <= PATIENCE).then_some(wait)
+    }
 }
 
 /// Whether there is anything for it to do, once nobody else is at it.
@@ -136,5 +168,23 @@ fn is_due(state: &State, run: &RunId, folder: &Folder) -> Due {
         Ok(Some(_)) => Due::Now,
         // Being made, or beyond what can be done here.
         Ok(None) | Err(_) => Due::Later,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stuck_is_tried_ever_more_seldom_and_at_last_no_more() {
+        let mut tries = Tries::begin();
+        let waits: Vec<u64> = (0..12).filter_map(|_| tries.next()).map(|wait| wait.as_secs()).collect();
+        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600]);
+        tries.begun = match Instant::now().checked_sub(PATIENCE) {
+            Some(begun) => begun,
+            // The machine has not run so long.
+            None => return,
+        };
+        assert_eq!(tries.next(), None);
     }
 }

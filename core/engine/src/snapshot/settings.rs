@@ -168,12 +168,20 @@ pub(crate) fn restore(
 /// Lets services start again as they did when the snapshot was taken: one that is disabled no run stops, as it could not be
 /// started again. In place, for who has no other way than back; may be repeated.
 ///
-/// One that cannot be is left to the run.
-pub(crate) fn make_startable(snapshot: &Snapshot, services: &dyn Services) {
+/// One that cannot be is left to the run. `first`: is asked before one is changed.
+///
+/// # Errors
+/// Those of `first`.
+pub(crate) fn make_startable(
+    snapshot: &Snapshot,
+    services: &dyn Services,
+    first: &dyn Fn() -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
     for (service, then) in Settings::from(snapshot).services {
         let differs = |now: &Configuration| now.part(Part::Start) != then.part(Part::Start);
         let told = match services.configuration(&service, Some(&then)) {
             Ok(now) if now.as_ref().is_some_and(differs) => {
+                first()?;
                 services.configure(&service, &then, &[Part::Start])
             }
             found => found.map(drop),
@@ -182,6 +190,7 @@ pub(crate) fn make_startable(snapshot: &Snapshot, services: &dyn Services) {
             log::warn!("the service `{service}`: {}", chain(&e));
         }
     }
+    Ok(())
 }
 
 /// What differs.

@@ -210,10 +210,13 @@ pub(crate) fn file_system(at: &Handle) -> io::Result<FileSystem> {
     let sizes = volume(at, FileFsSizeInformation)?;
     let sizes = bytes_of(&sizes, usize::MAX);
     let number_at = |at| u64::from(number(sizes, at).unwrap_or(0));
-    let units = offset_of!(FILE_FS_SIZE_INFORMATION, AvailableAllocationUnits);
-    let available = (number_at(units) | number_at(units + 4) << 32)
-        .saturating_mul(number_at(offset_of!(FILE_FS_SIZE_INFORMATION, SectorsPerAllocationUnit)))
-        .saturating_mul(number_at(offset_of!(FILE_FS_SIZE_INFORMATION, BytesPerSector)));
+    let bytes = |units: usize| {
+        (number_at(units) | number_at(units + 4) << 32)
+            .saturating_mul(number_at(offset_of!(FILE_FS_SIZE_INFORMATION, SectorsPerAllocationUnit)))
+            .saturating_mul(number_at(offset_of!(FILE_FS_SIZE_INFORMATION, BytesPerSector)))
+    };
+    let available = bytes(offset_of!(FILE_FS_SIZE_INFORMATION, AvailableAllocationUnits));
+    let total = bytes(offset_of!(FILE_FS_SIZE_INFORMATION, TotalAllocationUnits));
     let about = volume(at, FileFsAttributeInformation)?;
     let about = bytes_of(&about, usize::MAX);
     let flags = number(about, offset_of!(FILE_FS_ATTRIBUTE_INFORMATION, FileSystemAttributes)).unwrap_or(0);
@@ -223,7 +226,7 @@ pub(crate) fn file_system(at: &Handle) -> io::Result<FileSystem> {
     // FAT keeps no journal of its names.
     let atomic_rename = !kind.to_ascii_uppercase().contains("FAT");
     let read_only = flags & FILE_READ_ONLY_VOLUME != 0;
-    Ok(FileSystem { dev: stat_handle(at)?.dev, kind, available, read_only, atomic_rename })
+    Ok(FileSystem { dev: stat_handle(at)?.dev, kind, available, total, read_only, atomic_rename })
 }
 
 fn volume(at: &Handle, class: FS_INFORMATION_CLASS) -> io::Result<[u64; 64]> {

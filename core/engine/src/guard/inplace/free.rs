@@ -1,7 +1,8 @@
 //! Frees names that the run back could not change: a file with further names (hard links), which no swap parts from them, and what
 //! is immutable or append-only. Only where something is not as it was; what is as it was stays as it is.
 
-use crate::snapshot::differing;
+use super::Halt;
+use crate::{guard::copies::Copies, snapshot::differing};
 use backout_disk::{
     Error, ErrorKind, Folder, aside, durable,
     folder::{Kind, Stat},
@@ -12,9 +13,9 @@ use backout_protocol::{
 };
 use std::{cell::RefCell, ffi::OsStr, path::Path};
 
-/// What was freed.
-#[derive(Debug, Default)]
-pub(super) struct Freed {
+/// What was freed. Nothing is, before the copies that are needed behind it were looked at.
+pub(super) struct Freed<'a> {
+    copies: &'a Copies<'a>,
     parted: RefCell<Count>,
     unlocked: RefCell<Count>,
     made: RefCell<Count>,
@@ -30,42 +31,65 @@ impl Count {
     }
 }
 
-impl Freed {
+impl<'a> Freed<'a> {
+    pub(super) fn of(copies: &'a Copies<'a>) -> Self {
+        let none = || RefCell::new(Count::default());
+        Self { copies, parted: none(), unlocked: none(), made: none() }
+    }
+
+    /// Asked before anything is changed.
+    pub(super) fn first(&self) -> Result<(), Halt> {
+        self.copies.are_whole().map_err(Halt::Refused)
+    }
+
     /// A folder that a root lies in was made anew.
     pub(super) fn made(&self, path: &Path) {
         self.made.borrow_mut().add(path);
     }
 
     /// Lets the names in a folder change.
-    pub(super) fn unlock(&self, folder: &Folder) -> Result<(), Error> {
+    pub(super) fn unlock(&self, folder: &Folder) -> Result<(), Halt> {
+        self.first()?;
+        Ok(self.unlocked(folder)?)
+    }
+
+    fn unlocked(&self, folder: &Folder) -> Result<(), Error> {
         folder.unlock()?;
         self.unlocked.borrow_mut().add(folder.path());
         Ok(())
     }
 
-    fn unlock_file(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+    fn unlocked_file(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
         folder.unlock_file(name)?;
         self.unlocked.borrow_mut().add(&folder.path().join(name));
         Ok(())
     }
 
     /// Removes a name with all that lies in it.
-    pub(super) fn remove(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
-        durable::remove_freed(folder, name, &mut |folder, name| self.unlock_name(folder, name))
+    pub(super) fn remove(&self, folder: &Folder, name: &OsStr) -> Result<(), Halt> {
+        self.first()?;
+        Ok(durable::remove_freed(folder, name, &mut |folder, name| self.unlocked_name(folder, name))?)
     }
 
     /// Lets a name change; what lies in it stays as it is.
-    pub(super) fn unlock_name(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+    pub(super) fn unlock_name(&self, folder: &Folder, name: &OsStr) -> Result<(), Halt> {
+        if folder.stat(name)?.is_some_and(|stat| stat.is_locked()) {
+            self.first()?;
+        }
+        Ok(self.unlocked_name(folder, name)?)
+    }
+
+    fn unlocked_name(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
         let locked = folder.stat(name)?.filter(Stat::is_locked);
         match locked.map(|stat| stat.kind) {
-            Some(Kind::File) => self.unlock_file(folder, name),
-            Some(Kind::Folder) => self.unlock(&folder.open_anew(name)?),
+            Some(Kind::File) => self.unlocked_file(folder, name),
+            Some(Kind::Folder) => self.unlocked(&folder.open_anew(name)?),
             _ => Ok(()),
         }
     }
 
     /// Lets a name change, with all that lies in it and can be walked to.
-    pub(super) fn unlock_all(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+    pub(super) fn unlock_all(&self, folder: &Folder, name: &OsStr) -> Result<(), Halt> {
         let Some(stat) = folder.stat(name)?.filter(|stat| !stat.mount_root) else { return Ok(()) };
         self.unlock_name(folder, name)?;
         if stat.kind != Kind::Folder {
@@ -73,7 +97,7 @@ impl Freed {
         }
         let below = match below(folder, name) {
             Ok(Some(below)) => below,
-            Err(e) if e.kind != ErrorKind::TooDeep => return Err(e),
+            Err(e) if e.kind != ErrorKind::TooDeep => return Err(e.into()),
             Ok(None) | Err(_) => return Ok(()),
         };
         below.entries()?.iter().try_for_each(|entry| self.unlock_all(&below, &entry.name))
@@ -81,11 +105,12 @@ impl Freed {
 
     /// A file that the snapshot has: one that is not as it was is changed by nothing but its own name's swap. If we die behind the
     /// name's removal, the run back finds it gone and brings it back.
-    pub(super) fn file(&self, folder: &Folder, name: &OsStr, saved: &Entry) -> Result<(), Error> {
+    pub(super) fn file(&self, folder: &Folder, name: &OsStr, saved: &Entry) -> Result<(), Halt> {
         let Some(stat) = folder.stat(name)? else { return Ok(()) };
         if !(stat.nlink > 1 || stat.is_locked()) || is_as_it_was(folder, name, saved)? {
             return Ok(());
         }
+        self.first()?;
         self.unlock_name(folder, name)?;
         if stat.nlink > 1 {
             durable::remove_tree(folder, name)?;
@@ -96,13 +121,13 @@ impl Freed {
 
     /// A file that the snapshot does not have, and that goes: perhaps one more name of the product's own file, which is to have as
     /// many again as it had.
-    pub(super) fn new_file(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+    pub(super) fn new_file(&self, folder: &Folder, name: &OsStr) -> Result<(), Halt> {
         self.unlock_name(folder, name)?;
         if folder.stat(name)?.is_some_and(|stat| stat.nlink > 1) {
-            durable::remove_tree(folder, name)
-        } else {
-            Ok(())
+            self.first()?;
+            durable::remove_tree(folder, name)?;
         }
+        Ok(())
     }
 
     /// What a person should know of it.

@@ -5,12 +5,14 @@
 //! What is in the way and holds something that is not the installer's, or that the snapshot leaves out, is never removed: it moves
 //! aside, under another name in the same folder.
 //!
+//! Before the first change all copies that are needed behind it are looked at.
+//!
 //! Done behind `GoingBack`, when the installer's work is nothing to keep any more; whatever is cut off here is done again, as
 //! it only looks at the snapshot.
 
 mod free;
 
-use super::{root_folder, theirs::Theirs};
+use super::{copies::Copies, root_folder, theirs::Theirs};
 use crate::{
     refusal::Refusal,
     snapshot::{Exclude, differing, store},
@@ -29,16 +31,45 @@ use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 /// What a name ends in that was in the way and moved aside, and a number.
 const ASIDE: &str = ".in-the-way-";
 
-/// Does it for everything that the snapshot covers. `theirs`: what is the installer's. `reserve`: the name of the folder that
-/// holds the guard's space. Gives what a person should know of it.
+/// Why it goes no further.
+#[derive(Debug)]
+enum Halt {
+    /// The disk's word.
+    Disk(Error),
+    /// Nothing is changed yet, nor will be.
+    Refused(Refusal),
+}
+
+impl From<Error> for Halt {
+    fn from(e: Error) -> Self {
+        Self::Disk(e)
+    }
+}
+
+impl From<Halt> for Refusal {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Disk(e) => Self::Look(e),
+            Halt::Refused(why) => why,
+        }
+    }
+}
+
+/// Does it for everything that the snapshot covers. `theirs`: what is the installer's. `copies`: those of the snapshot. `reserve`:
+/// the name of the folder that holds the guard's space. Gives what a person should know of it.
 ///
 /// # Errors
-/// What cannot be looked at or removed.
-pub(super) fn clear(snapshot: &Snapshot, theirs: &Theirs, reserve: &OsStr) -> Result<Vec<Notice>, Refusal> {
+/// What cannot be looked at or removed; as [`Copies::are_whole`].
+pub(super) fn clear(
+    snapshot: &Snapshot,
+    theirs: &Theirs,
+    copies: &Copies<'_>,
+    reserve: &OsStr,
+) -> Result<Vec<Notice>, Refusal> {
     let exclude = Exclude::new(&snapshot.exclude, snapshot.names)?;
-    let freed = Freed::default();
+    let freed = Freed::of(copies);
     for (number, root) in snapshot.roots.iter().enumerate() {
-        let live = made(&root.path.0, &freed).map_err(Refusal::Look)?;
+        let live = made(&root.path.0, &freed)?;
         let entries = snapshot.entries.iter().filter(|e| e.root == number);
         // On some systems a name is the same name in other letters.
         let names = snapshot.names;
@@ -49,28 +80,30 @@ pub(super) fn clear(snapshot: &Snapshot, theirs: &Theirs, reserve: &OsStr) -> Re
         let all_new_goes = theirs.are_all_new();
         let here = Here { saved, names, exclude: &exclude, foreign, all_new_goes, freed: &freed };
         // What is staged for the way back, and was reserved for it, lies in there.
-        freed.unlock_all(&live, reserve).map_err(Refusal::Look)?;
-        here.clear(&live, None).and_then(|()| live.sync_file_system()).map_err(Refusal::Look)?;
+        freed.unlock_all(&live, reserve)?;
+        here.clear(&live, None)?;
+        live.sync_file_system().map_err(Refusal::Look)?;
     }
     Ok(freed.notices())
 }
 
 /// The folder itself. One that is gone, or that something else lies in the place of, is made anew: nobody but us gets in until
 /// the run gives it the rights that it had.
-fn made(path: &Path, freed: &Freed) -> Result<Folder, Error> {
+fn made(path: &Path, freed: &Freed<'_>) -> Result<Folder, Halt> {
     match (root_folder(path)?, path.parent(), path.file_name()) {
         (Some(folder), ..) => Ok(folder),
         (None, Some(parent), Some(name)) => {
+            freed.first()?;
             let parent = above(parent, freed)?;
             durable::remove_tree(&parent, name)?;
-            durable::make_folder(&parent, name, 0o700)
+            Ok(durable::make_folder(&parent, name, 0o700)?)
         }
-        (None, ..) => Folder::open_root(path),
+        (None, ..) => Ok(Folder::open_root(path)?),
     }
 }
 
 /// The folder that a root lies in. What rights it had, where it is gone, nobody knows: it gets what is usual.
-fn above(path: &Path, freed: &Freed) -> Result<Folder, Error> {
+fn above(path: &Path, freed: &Freed<'_>) -> Result<Folder, Error> {
     match (Folder::open_root(path), path.parent(), path.file_name()) {
         (Err(e), Some(parent), Some(name)) if e.kind == ErrorKind::NotFound => {
             let folder = durable::make_folder(&above(parent, freed)?, name, 0o755)?;
@@ -89,7 +122,7 @@ struct Here<'a> {
     foreign: Vec<&'a RelPath>,
     /// Whether whatever is new is the installer's.
     all_new_goes: bool,
-    freed: &'a Freed,
+    freed: &'a Freed<'a>,
 }
 
 impl Here<'_> {
@@ -126,7 +159,8 @@ impl Here<'_> {
     }
 
     /// Gives it another name. If we die behind that, nothing is in the way any more.
-    fn move_aside(&self, folder: &Folder, name: &OsStr) -> Result<(), Error> {
+    fn move_aside(&self, folder: &Folder, name: &OsStr) -> Result<(), Halt> {
+        self.freed.first()?;
         self.freed.unlock_name(folder, name)?;
         for number in 0_u32.. {
             let mut other = name.to_owned();
@@ -137,7 +171,7 @@ impl Here<'_> {
                     folder.path().join(name).display(),
                     folder.path().join(&other).display()
                 );
-                return durable::rename(folder, name, folder, &other);
+                return Ok(durable::rename(folder, name, folder, &other)?);
             }
         }
         Ok(())
@@ -145,7 +179,7 @@ impl Here<'_> {
 
     /// Removes a name that no snapshot has, and nothing of ours speaks of or walks to: what is neither wholly the installer's
     /// nor sure to hold nothing that the snapshot leaves out stays, and is named.
-    fn unspoken(&self, folder: &Folder, name: &OsStr, installers: bool) -> Result<(), Error> {
+    fn unspoken(&self, folder: &Folder, name: &OsStr, installers: bool) -> Result<(), Halt> {
         match installers && !store::is_ours(name) && self.exclude.globs().is_empty() {
             true => self.freed.remove(folder, name),
             false => Ok(()),
@@ -194,7 +228,7 @@ impl Here<'_> {
         Ok(missing > 0)
     }
 
-    fn clear(&self, folder: &Folder, rel: Option<&RelPath>) -> Result<(), Error> {
+    fn clear(&self, folder: &Folder, rel: Option<&RelPath>) -> Result<(), Halt> {
         // What is staged lies in the root.
         if folder.stat_self()?.is_locked() && rel.map_or(Ok(true), |rel| self.changes(folder, rel))? {
             self.freed.unlock(folder)?;

@@ -1,0 +1,163 @@
+//! The space that a guard's way back needs: it is there whatever the installer makes of the disk and of the product's folders,
+//! and gone with the guard.
+#![cfg(unix)]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests make files and stop at the first surprise"
+)]
+
+use backout_e2e::guards::{Small, guard, installer, is_before, settled, text};
+use backout_kit::{Run, World, snapshot};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+/// The product's folder gets another name, and what is in it is laid anew.
+const MOVES: &str = r#"
+mv "$home" "$home.old"
+mkdir "$home"
+cp -a "$home.old/." "$home"
+echo v3 >"$home/live/a.conf"
+"#;
+
+/// Bytes of what lies below, of every name.
+fn bytes(root: &Path) -> u64 {
+    let sizes =
+        fs::read_dir(root).unwrap().flatten().map(|entry| match entry.file_type().unwrap().is_dir() {
+            true => bytes(&entry.path()),
+            false => entry.metadata().unwrap().len(),
+        });
+    sizes.sum()
+}
+
+/// A product of so many bytes more, on a volume of its own, whose state folder lies on another.
+fn on_two_volumes(volume: &Small, state: &TempDir, more: usize) -> World {
+    let above = volume.path().join("srv");
+    fs::create_dir(&above).unwrap();
+    let mut world = World::without_services_in(&above);
+    world.state = state.path().join("state");
+    fs::write(world.home.join("big"), vec![7; more]).unwrap();
+    world
+}
+
+/// The product's folder as the installer renamed it.
+fn renamed(world: &World) -> PathBuf {
+    world.path().join("home.old")
+}
+
+/// Nothing of the guard holds space: beside the product, in what it was renamed to, above it, or in the state folder.
+#[track_caller]
+fn holds_none(world: &World, above: &Path, product: u64) {
+    assert_eq!(snapshot::leftovers(above), Vec::<String>::new());
+    assert_eq!(bytes(&renamed(world)), product, "what was renamed holds what it held");
+    for run in fs::read_dir(world.state.join("history")).unwrap().flatten() {
+        assert!(!["space", "reserve"].iter().any(|name| run.path().join(name).exists()));
+    }
+}
+
+#[test]
+fn the_space_of_a_guard_goes_with_it_where_the_installer_renamed_the_products_folder() {
+    for end in ["exit 0", "exit 1"] {
+        let world = World::without_services();
+        let (old, product) = (world.files(), bytes(&world.home));
+        let run = guard(&world, &["--settle", "0"], &format!("{MOVES}{end}"));
+        match end {
+            "exit 0" => {
+                run.ends(0);
+                assert_eq!(text(&world, "live/a.conf"), "v3\n");
+                settled(&world);
+            }
+            _ => {
+                run.ends(20);
+                is_before(&world, &old);
+            }
+        }
+        holds_none(&world, world.path(), product);
+    }
+}
+
+#[test]
+fn the_space_of_a_guard_is_found_on_another_volume_whatever_becomes_of_the_products_folder() {
+    let state = TempDir::with_prefix("backout-state-").unwrap();
+    for (moves, end) in [
+        (MOVES, "exit 0"),
+        (MOVES, "exit 1"),
+        // With what is full now there is as much room as was taken before.
+        (MOVES, "cat /dev/zero >\"$here/fill\"\nexit 1"),
+        ("mv \"$home\" \"$home.old\"", "cat /dev/zero >\"$here/fill\"\nexit 1"),
+    ] {
+        let Some(volume) = Small::of("224m") else { return };
+        let world = on_two_volumes(&volume, &state, 8 << 20);
+        let (old, product) = (world.files(), bytes(&world.home));
+        let run = guard(&world, &["--settle", "0"], &format!("{moves}\n{end}"));
+        if end == "exit 0" {
+            run.ends(0);
+            settled(&world);
+        } else {
+            run.ends(20);
+            is_before(&world, &old);
+        }
+        holds_none(&world, volume.path(), product);
+        fs::remove_dir_all(&world.state).unwrap();
+        drop(world);
+    }
+}
+
+/// An installer that makes more new files than the records of a way back have room for, and fills the disk to the last byte.
+const MANY: &str = r#"
+mkdir "$home/live/many"
+for n in 1 2 3 4; do
+    seq 4000 | split -a 4 -l 1 - "$home/live/many/a-file-with-a-name-of-some-length-$n-"
+done
+rm "$home/live/b.conf"
+echo v3 >"$home/live/a.conf"
+cat /dev/zero >"$home/live/fill"
+cat /dev/zero >"$home/rest"
+echo full >"$home/live/sub/c.conf"
+exit 1
+"#;
+
+/// The guard of a profile, and of watched folders.
+fn either(world: &World, watched: bool, lines: &str) -> Run {
+    if !watched {
+        return guard(world, &[], lines);
+    }
+    let mut command = world.command(&["guard"]);
+    command.arg("--watch").arg(&world.home).args(["--yes", "--json", "--"]).arg(installer(world, lines));
+    Run::to_its_end(&mut command)
+}
+
+#[test]
+fn thousands_of_new_files_on_a_disk_that_is_full_to_the_last_byte_keep_nobody_from_going_back() {
+    for watched in [false, true] {
+        let Some(small) = Small::of("256m") else { return };
+        let world = World::without_services_in(small.path());
+        let old = world.files();
+        let run = either(&world, watched, MANY).ends(20);
+        assert!(run.json["counts"]["removed"].as_u64().unwrap() > 16_000, "{}", run.json["counts"]);
+        assert!(!run.stdout.contains("BKO-5141"), "what came is known all the same");
+        is_before(&world, &old);
+        drop(world);
+    }
+}
+
+#[test]
+fn a_disk_that_takes_no_more_files_keeps_nobody_from_going_back() {
+    let Some(small) = Small::of("256m,nr_inodes=4000") else { return };
+    for watched in [false, true] {
+        let world = World::without_services_in(small.path());
+        let old = world.files();
+        let lines = r#"
+rm "$home/live/b.conf"
+echo v3 >"$home/live/a.conf"
+seq 8000 | split -a 4 -l 1 - "$home/live/new-" 2>/dev/null
+exit 1
+"#;
+        either(&world, watched, lines).ends(20);
+        is_before(&world, &old);
+        drop(world);
+    }
+}
