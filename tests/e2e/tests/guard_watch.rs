@@ -256,6 +256,37 @@ exit 0
 }
 
 #[test]
+fn a_new_file_that_a_service_goes_on_writing_keeps_nothing_else_from_going_back() {
+    let (world, old) = before();
+    let (log, at) = (world.home.join("live/new.log"), |name: &str| world.path().join(name));
+    // Its writer goes with the service, and is no process of the installer.
+    let down = format!(
+        "touch '{0}'; while [ ! -e '{1}' ]; do sleep 0.01; done",
+        at("down").display(),
+        at("over").display()
+    );
+    world.services.hook("first", "stop", &down);
+    let run = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !at("down").exists() {
+                if let Ok(mut log) = fs::OpenOptions::new().append(true).open(&log) {
+                    std::io::Write::write_all(&mut log, b"x").unwrap();
+                }
+            }
+            fs::write(at("over"), "").unwrap();
+        });
+        // Reading it takes a while.
+        let lines = r#"truncate -s 8M "$home/live/new.log"; mkdir "$home/added"; echo v3 >"$home/live/a.conf"; exit 7"#;
+        let run = guard(&world, &[], lines);
+        fs::write(at("down"), "").unwrap();
+        run
+    });
+    assert!(warning(&run.ends(20), "BKO-5140").contains("live/new.log"));
+    fs::remove_file(&log).unwrap();
+    is_before(&world, &old);
+}
+
+#[test]
 fn a_guard_that_is_killed_with_its_installer_is_put_back_by_recover() {
     let (world, old) = before();
     let lines = format!("{WORK}\necho $$ >\"$here/installer\"\nwhile :; do :; done");
