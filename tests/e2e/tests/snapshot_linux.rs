@@ -445,14 +445,14 @@ fn a_folders_rights_are_taken_back_by_its_path_alone() {
 #[test]
 fn a_file_that_changes_at_each_look_and_one_that_cannot_be_read_are_refused_by_name() {
     let world = World::small();
-    let file = world.home.join("live/a.conf");
+    let file = world.home.join("live/b.conf");
     let closed = "/proc/sys/vm/compact_memory";
     // One holds other bytes each time; one nobody may read, not even root.
     for (other, code, ends) in [("/proc/sys/kernel/random/uuid", "BKO-1127", 10), (closed, "BKO-1047", 13)] {
         let Some(_mounted) = Mounted::at(&file, &["--bind", other]) else { return };
         let refused = create(&world, &[]).ends(ends);
         assert_eq!(refused.error_code(), code);
-        assert!(refused.json["error"]["message"].as_str().unwrap().contains("live/a.conf"), "{refused:?}");
+        assert!(refused.json["error"]["message"].as_str().unwrap().contains("live/b.conf"), "{refused:?}");
         assert_eq!(fs::read_dir(world.state.join("snapshots")).unwrap().count(), 0, "nothing of it stays");
     }
     // What cannot be read is not said to be damaged.
