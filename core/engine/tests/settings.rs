@@ -551,6 +551,11 @@ fn what_differs_is_named_value_by_value_and_a_damaged_inventory_is_seen() {
         assert!(told.iter().any(|t| t == line), "{line}: {told:#?}");
     }
     assert!(settings::differences(&now, &now).is_empty());
+    // Each view is compared with itself.
+    world.registry.put(&world.views[1], &KeyTree::default());
+    let now = settings::now(&taken, &world.registry).unwrap();
+    let told = settings::differences(&(&taken).into(), &now);
+    assert!(!told.is_empty() && !told.iter().any(|d| d.about.contains("32-bit")), "{told:#?}");
 
     let whole = |state: &State| snapshot::verify::verify(state, &world.id, &Cancel::default());
     assert!(whole(&state).unwrap().is_empty());
@@ -559,4 +564,13 @@ fn what_differs_is_named_value_by_value_and_a_damaged_inventory_is_seen() {
     assert!(text.contains("07000000"), "the address, in hex digits");
     fs::write(&file, text.replace("07000000", "08000000")).unwrap();
     assert!(whole(&state).is_err());
+}
+
+#[test]
+fn a_key_in_another_and_one_in_other_letters_are_read_once() {
+    let named = ["P\\Deep", "P", "p", "Q", "p\\deep"].map(|key| format!(r"HKLM\SOFTWARE\Vendor\{key}"));
+    let named = named.map(|key| key.parse::<KeyPath>().unwrap());
+    let read = snapshot::keys(&FakeRegistry::default(), &named).unwrap();
+    let wanted: Vec<KeyName> = [&named[1], &named[3]].into_iter().flat_map(KeyPath::views).collect();
+    assert_eq!(read.into_iter().map(|saved| saved.key).collect::<Vec<_>>(), wanted);
 }

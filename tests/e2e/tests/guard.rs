@@ -869,6 +869,15 @@ fn what_a_service_writes_as_it_stops_keeps_nobody_from_going_back() {
 }
 
 #[test]
+fn the_snapshot_of_an_installer_that_was_taken_back_may_go() {
+    let (world, old) = before();
+    let run = guard(&world, &[], &format!("{GOOD}\nexit 1")).ends(20);
+    is_before(&world, &old);
+    snapshots::taken(&world, &[]);
+    snapshots::call(&world, &["drop", run.json["data"]["snapshot"].as_str().unwrap()]).ends(0);
+}
+
+#[test]
 fn what_the_installer_mounted_is_not_the_products_and_nothing_in_it_goes() {
     struct Mounted(PathBuf);
     impl Drop for Mounted {

@@ -124,6 +124,21 @@ fn folders_that_the_installer_nested_however_deep_go_unless_they_may_hold_what_i
 }
 
 #[test]
+fn what_somebody_nested_however_deep_while_the_guard_waits_stays() {
+    let (world, old) = before();
+    let mut run = Running::start(&mut command(&world, &["--confirm-within", "1h"], WORK));
+    run.until(|| world.plain(&["status"]).stdout.contains("confirm"));
+    let deepest = world.home.join("live").join(vec!["d"; 300].join("/"));
+    fs::create_dir_all(&deepest).unwrap();
+    fs::write(deepest.join("mine"), "mine").unwrap();
+    process::signal(run.child.id(), "-INT");
+    run.to_its_end().ends(20);
+    assert_eq!(fs::read_to_string(deepest.join("mine")).unwrap(), "mine");
+    fs::remove_dir_all(world.home.join("live/d")).unwrap();
+    is_before(&world, &old);
+}
+
+#[test]
 fn a_database_in_a_watched_folder_is_refused_until_it_is_left_out_or_taken_along() {
     let (world, _) = before();
     backout_kit::write(&world.home.join("live/pg/PG_VERSION"), "15\n");
@@ -252,6 +267,37 @@ exit 0
 "#;
     let run = guard(&world, &["--settle", "1"], lines).ends(20);
     assert_eq!(run.error_code(), "BKO-2002");
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_new_file_that_a_service_goes_on_writing_keeps_nothing_else_from_going_back() {
+    let (world, old) = before();
+    let (log, at) = (world.home.join("live/new.log"), |name: &str| world.path().join(name));
+    // Its writer goes with the service, and is no process of the installer.
+    let down = format!(
+        "touch '{0}'; while [ ! -e '{1}' ]; do sleep 0.01; done",
+        at("down").display(),
+        at("over").display()
+    );
+    world.services.hook("first", "stop", &down);
+    let run = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !at("down").exists() {
+                if let Ok(mut log) = fs::OpenOptions::new().append(true).open(&log) {
+                    std::io::Write::write_all(&mut log, b"x").unwrap();
+                }
+            }
+            fs::write(at("over"), "").unwrap();
+        });
+        // Reading it takes a while.
+        let lines = r#"truncate -s 64M "$home/live/new.log"; mkdir "$home/added"; echo v3 >"$home/live/a.conf"; exit 7"#;
+        let run = guard(&world, &[], lines);
+        fs::write(at("down"), "").unwrap();
+        run
+    });
+    assert!(warning(&run.ends(20), "BKO-5140").contains("live/new.log"));
+    fs::remove_file(&log).unwrap();
     is_before(&world, &old);
 }
 

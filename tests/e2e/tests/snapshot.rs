@@ -9,6 +9,7 @@ use backout_e2e::snapshots::{call, create, taken};
 use backout_kit::{Run, Snapshot, World, snapshot, write};
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -132,8 +133,22 @@ fn one_flipped_byte_is_named() {
     call(&world, &["verify", &id]).ends(31);
 }
 
+/// What is wrong with the copies, by their names.
+fn damage(world: &World, id: &str) -> BTreeMap<String, String> {
+    let run = call(world, &["verify", id]).ends(31);
+    let all = run.json["data"]["snapshots"][0]["damaged"].as_array().unwrap().clone();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let name = |path: &Value| {
+        let below = Path::new(path.as_str().unwrap()).strip_prefix(kept(world, id)).unwrap().to_owned();
+        below.to_str().unwrap().replace('\\', "/")
+    };
+    let found: BTreeMap<_, _> = all.iter().map(|one| (name(&one["path"]), text(&one["why"]))).collect();
+    assert_eq!(found.len(), all.len(), "each once: {all:?}");
+    found
+}
+
 #[test]
-fn a_missing_an_added_and_another_thing_are_named() {
+fn a_missing_an_added_and_another_thing_are_named_for_what_they_are() {
     let world = World::small();
     let id = taken(&world, &[]);
     let files = kept(&world, &id);
@@ -141,9 +156,59 @@ fn a_missing_an_added_and_another_thing_are_named() {
     write(&files.join("live/added"), "x");
     fs::remove_file(files.join("live/b.conf")).unwrap();
     fs::create_dir(files.join("live/b.conf")).unwrap();
-    let run = call(&world, &["verify", &id]).ends(31);
-    let damaged = run.json["data"]["snapshots"][0]["damaged"].as_array().unwrap();
-    assert_eq!(damaged.len(), 3, "{damaged:?}");
+    fs::remove_dir_all(files.join("live/sub")).unwrap();
+    fs::remove_dir_all(files.join("backup/sub")).unwrap();
+    write(&files.join("backup/sub"), "no folder");
+    let wanted = [
+        ("backup/sub", "it is something else than what was set aside"),
+        ("backup/sub/c.conf", "it is something else than what was set aside"),
+        ("live/a.conf", "it is missing"),
+        ("live/added", "it was not set aside"),
+        ("live/b.conf", "it is something else than what was set aside"),
+        ("live/sub", "it is missing"),
+        ("live/sub/c.conf", "it is missing"),
+    ];
+    assert_eq!(damage(&world, &id), wanted.map(|(name, why)| (name.to_owned(), why.to_owned())).into());
+    fs::remove_dir_all(&files).unwrap();
+    let all = damage(&world, &id);
+    assert!(
+        all.contains_key("") && all.values().all(|why| why == "it is missing"),
+        "the tree itself: {all:?}"
+    );
+}
+
+#[test]
+fn what_is_no_folder_among_the_snapshots_hides_no_other() {
+    let world = World::small();
+    let id = taken(&world, &[]);
+    let stray = "01jd0000000000000000000000";
+    write(&world.state.join("snapshots").join(stray), "not a snapshot");
+    let all = listed(&world);
+    assert_eq!((&all[0]["id"], &all[1]["id"]), (&id.as_str().into(), &stray.into()));
+    assert!(all[0]["problem"].is_null() && all[1]["problem"].is_string(), "{all:?}");
+    assert_eq!(call(&world, &["show", stray]).ends(10).error_code(), "BKO-1122");
+    call(&world, &["verify"]).ends(31);
+    call(&world, &["verify", &id]).ends(0);
+    call(&world, &["drop", stray]).ends(0);
+    assert_eq!(names_in(&world), [id]);
+}
+
+#[test]
+fn a_state_folder_whose_snapshots_are_no_folder_is_not_one_without_snapshots() {
+    let world = World::small();
+    taken(&world, &[]);
+    fs::remove_dir_all(world.state.join("snapshots")).unwrap();
+    write(&world.state.join("snapshots"), "not a folder");
+    assert_eq!(call(&world, &["list"]).ends(10).error_code(), "BKO-1051");
+    assert_eq!(create(&world, &[]).ends(10).error_code(), "BKO-1051");
+}
+
+#[test]
+fn a_product_that_is_gone_is_no_difference() {
+    let world = World::small();
+    let id = taken(&world, &[]);
+    fs::rename(&world.home, world.path().join("elsewhere")).unwrap();
+    assert_eq!(call(&world, &["diff", &id]).ends(10).error_code(), "BKO-1046");
 }
 
 #[test]
@@ -178,11 +243,13 @@ fn an_inventory_that_was_edited_is_not_believed() {
         fs::write(&digest, format!("{}  snapshot.ron\n", sha256(&edited))).unwrap();
         refused(to);
     }
-    let newer = text.replacen("format: (1, ", "format: (2, ", 1);
-    assert!(newer != text, "the format stands where this test looks for it");
-    fs::write(&inventory, &newer).unwrap();
-    fs::write(&digest, format!("{}  snapshot.ron\n", sha256(&newer))).unwrap();
-    assert_eq!(call(&world, &["show", &id]).ends(10).error_code(), "BKO-1123");
+    for newer in ["format: (2, ", "format: (1, 9"] {
+        let newer = text.replacen("format: (1, ", newer, 1);
+        assert!(newer != text, "the format stands where this test looks for it");
+        fs::write(&inventory, &newer).unwrap();
+        fs::write(&digest, format!("{}  snapshot.ron\n", sha256(&newer))).unwrap();
+        assert_eq!(call(&world, &["show", &id]).ends(10).error_code(), "BKO-1123");
+    }
 }
 
 fn sha256(text: &str) -> String {

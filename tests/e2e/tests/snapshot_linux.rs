@@ -7,7 +7,7 @@
 )]
 
 use backout_e2e::{
-    guards::Small,
+    guards::{Mounted, Small},
     snapshots::{call, create, taken},
     staged,
 };
@@ -41,8 +41,9 @@ fn links_are_links_and_are_never_followed() {
     // One that is led elsewhere is not what was set aside.
     fs::remove_file(kept.join("live/same")).unwrap();
     symlink("b.conf", kept.join("live/same")).unwrap();
-    let named = call(&world, &["verify", id]).ends(31);
-    assert!(named.json["error"]["message"].as_str().unwrap().contains("live/same"));
+    fs::remove_file(kept.join("live/dangling")).unwrap();
+    let named = call(&world, &["verify", id]).ends(31).json["error"]["message"].to_string();
+    assert!(named.contains("live/same") && named.contains("live/dangling"), "{named}");
 }
 
 #[test]
@@ -140,13 +141,16 @@ fn everything_goes_back_with_the_rights_and_times_it_was_saved_with() {
     back_to(&world, &id).ends(0);
     let after = world.files();
     assert!(after == before, "{}", snapshot::differences(&after, &before).join("\n"));
-    // A copy that has lost them cannot give them back: that is said, and they stay.
-    let copy = world.state.join("snapshots").join(&id).join("files/0/live/a.conf");
-    fs::set_permissions(copy, fs::Permissions::from_mode(0o777)).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    // Copies that have lost them cannot give them back: that is said, and they stay.
+    let copies = world.state.join("snapshots").join(&id).join("files/0/live");
+    for name in ["a.conf", "b.conf"] {
+        mode(&copies.join(name), 0o777);
+        mode(&world.home.join("live").join(name), 0o600);
+    }
     let run = back_to(&world, &id).ends(0);
     assert_eq!(run.json["outcome"], "nothing-to-do");
-    assert!(run.json["warnings"].to_string().contains("BKO-4044"), "{run:?}");
+    let said = run.json["warnings"].to_string();
+    assert!(said.contains("BKO-4044") && said.contains("2 files or folders"), "{said}");
 }
 
 fn mode(path: &Path, mode: u32) {
@@ -485,4 +489,145 @@ fn a_folder_whose_owner_cannot_be_kept_stays_as_it_is_and_nobody_is_told_that_it
     let run = world.rollback(&["--from", &from]).ends(0);
     assert_eq!(run.json["counts"]["dressed"], 1);
     assert_eq!(fs::metadata(&folder).unwrap().uid(), 4321);
+}
+
+#[test]
+fn a_file_that_changes_at_each_look_and_one_that_cannot_be_read_are_refused_by_name() {
+    let world = World::small();
+    let file = world.home.join("live/b.conf");
+    let closed = "/proc/sys/vm/compact_memory";
+    // One holds other bytes each time; one nobody may read, not even root.
+    for (other, code, ends) in [("/proc/sys/kernel/random/uuid", "BKO-1127", 10), (closed, "BKO-1047", 13)] {
+        let Some(_mounted) = Mounted::at(&file, &["--bind", other]) else { return };
+        let refused = create(&world, &[]).ends(ends);
+        assert_eq!(refused.error_code(), code);
+        assert!(refused.json["error"]["message"].as_str().unwrap().contains("live/b.conf"), "{refused:?}");
+        assert_eq!(fs::read_dir(world.state.join("snapshots")).unwrap().count(), 0, "nothing of it stays");
+    }
+    // What cannot be read is not said to be damaged.
+    let id = taken(&world, &[]);
+    let inventory = world.state.join("snapshots").join(&id).join("snapshot.ron");
+    let Some(_mounted) = Mounted::at(&inventory, &["--bind", closed]) else { return };
+    assert_eq!(call(&world, &["verify", &id]).ends(13).error_code(), "BKO-1047");
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_is_refused_and_nothing_of_it_stays() {
+    let Some(small) = Small::of("64m") else { return };
+    let world = World::without_services_in(small.path());
+    let big = world.home.join("big");
+    // Itself it takes no room.
+    fs::File::create(&big).unwrap().set_len(256 << 20).unwrap();
+    let refused = create(&world, &[]).ends(10);
+    assert_eq!(refused.error_code(), "BKO-1125");
+    assert!(refused.json["error"]["message"].as_str().unwrap().contains("big"), "{refused:?}");
+    assert_eq!(fs::read_dir(world.state.join("snapshots")).unwrap().count(), 0);
+    fs::remove_file(&big).unwrap();
+    taken(&world, &[]);
+    drop(world);
+}
+
+#[test]
+fn copies_that_could_not_be_given_all_are_counted_and_the_first_is_named() {
+    let world = World::small();
+    for name in ["a.conf", "b.conf"] {
+        if std::os::unix::fs::chown(world.home.join("live").join(name), Some(1), Some(2)).is_err() {
+            return;
+        }
+    }
+    // Root may give files to anybody, but for this.
+    let backout = world.command(&["snapshot", "create", &world.profile]);
+    let mut command = Command::new("setpriv");
+    command.arg("--bounding-set=-chown").arg(backout.get_program()).args(backout.get_args());
+    let run = Run::to_its_end(command.args(world.flags()).arg("--json")).ends(0);
+    let warning = &run.json["warnings"][0];
+    let message = warning["message"].as_str().unwrap();
+    assert_eq!(warning["code"], "BKO-4041");
+    assert!(message.contains("2 copies") && message.contains("live/a.conf"), "{message}");
+}
+
+#[test]
+fn keys_that_are_named_where_there_is_no_registry_are_refused() {
+    let world = World::small();
+    let mut command = world.command(&["snapshot", "create", "--json"]);
+    command.arg("--watch").arg(&world.home).args(["--registry", r"HKLM\SOFTWARE\Vendor\Product"]);
+    assert_eq!(Run::to_its_end(&mut command).ends(10).error_code(), "BKO-1170");
+    assert!(!world.state.join("snapshots").exists());
+}
+
+#[test]
+fn a_product_on_several_volumes_goes_back_on_each_from_any_generation_to_any() {
+    let world = World::small();
+    let (volume, bound) = (world.home.join("volume"), world.home.join("deep/bound"));
+    let outside = world.path().join("outside");
+    for folder in [&volume, &bound, &outside] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let Some(_volume) = Mounted::at(&volume, &["-t", "tmpfs", "tmpfs"]) else { return };
+    let Some(_bound) = Mounted::at(&bound, &["--bind", outside.to_str().unwrap()]) else { return };
+    let mut generations = Vec::new();
+    for generation in ["first", "second", "third"] {
+        for folder in [&volume, &bound, &world.home.join("deep"), &world.home.join("live")] {
+            write(&folder.join("file"), generation);
+            write(&folder.join("inner/file"), generation);
+            if generation == "second" {
+                fs::remove_dir_all(folder.join("inner")).unwrap();
+            }
+        }
+        generations.push((taken(&world, &[]), world.files()));
+    }
+    for to in [0, 1, 2, 1, 0] {
+        let (id, files) = &generations[to];
+        back_to(&world, id).ends(0);
+        let now = world.files();
+        assert!(now == *files, "{to}: {}", snapshot::differences(&now, files).join("\n"));
+    }
+}
+
+#[test]
+fn a_volume_that_is_away_or_came_since_is_refused_and_an_empty_one_is_not_missed() {
+    let world = World::small();
+    let (volume, file) = (world.home.join("volume"), world.home.join("live/a.conf"));
+    fs::create_dir(&volume).unwrap();
+    let tmpfs = ["-t", "tmpfs", "tmpfs"];
+    let Some(mounted) = Mounted::at(&volume, &tmpfs) else { return };
+    let empty = taken(&world, &[]);
+    write(&volume.join("f"), "on the volume");
+    let full = taken(&world, &[]);
+    drop(mounted);
+    write(&file, "later");
+    let refused = |id: &str, code: &str, path: &Path| {
+        let run = back_to(&world, id).ends(10);
+        assert_eq!(run.error_code(), code);
+        let message = run.json["error"]["message"].as_str().unwrap();
+        assert!(message.contains(&format!("`{}`", path.display())), "{message}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "later");
+    };
+    refused(&full, "BKO-5195", &volume);
+    write(&volume.join("f"), "below the volume");
+    refused(&empty, "BKO-5195", &volume);
+    fs::remove_file(volume.join("f")).unwrap();
+    let sub = world.home.join("live/sub");
+    let Some(mounted) = Mounted::at(&sub, &tmpfs) else { return };
+    refused(&empty, "BKO-1044", &sub);
+    drop(mounted);
+    back_to(&world, &empty).ends(0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "patched a");
+}
+
+#[test]
+fn a_component_does_not_go_back_into_a_root_that_is_gone_or_through_one_that_became_a_link() {
+    let world = World::small();
+    let text = fs::read_to_string(&world.profile).unwrap();
+    let text = text.replace("components: [", r#"roots: ["home/live", "home/backup"], components: ["#);
+    fs::write(&world.profile, text.replace("home/live/a.conf", "home/backup/a.conf")).unwrap();
+    let from = format!("files=snapshot:{}", taken(&world, &[]));
+    let (live, aside) = (world.home.join("live"), world.path().join("aside"));
+    fs::rename(&live, &aside).unwrap();
+    let back = || world.rollback(&["--component", "files", "--from", &from]).ends(10);
+    assert_eq!(back().error_code(), "BKO-1046");
+    symlink(&aside, &live).unwrap();
+    assert_eq!(back().error_code(), "BKO-1040");
+    fs::remove_file(&live).unwrap();
+    fs::rename(&aside, &live).unwrap();
 }

@@ -79,6 +79,9 @@ fn a_patch_that_was_run_twice_is_refused_by_the_vendors_backups_and_goes_back_to
     assert_eq!(refused.error_code(), "BKO-1031");
     assert!(refused.json["error"]["message"].as_str().unwrap().contains("SpntSvc.exe"));
     assert_alike(&sp.world.files(), &twice, "refused");
+    let mut plan = sp.world.command(&["plan", &sp.world.profile]);
+    let planned = Run::to_its_end(plan.args(sp.world.flags()).args(from(&id))).ends(0).stdout;
+    assert!(planned.contains("; 5.80.0.1297 -> 5.80.0.1179\n"), "the builds of a component: {planned}");
     sp.world.services.clear_log();
     let run = back_to(&sp.world, &id, &[]).ends(0);
     assert_eq!((&run.json["outcome"], &run.json["changed"]), (&"done".into(), &true.into()));
@@ -268,8 +271,50 @@ fn a_saved_plan_holds_for_a_snapshot_too() {
     write(&world.home.join("live/added"), "since the plan");
     carried_out().ends(12);
     fs::remove_file(world.home.join("live/added")).unwrap();
+    let other = taken(&world, &[]);
     carried_out().ends(0);
     assert_eq!(fs::read_to_string(world.home.join("live/a.conf")).unwrap(), "patched a");
+    // One that is dropped in between is not there, and no damaged one.
+    let from = self::from(&other);
+    fs::remove_file(&plan).unwrap();
+    world.verb("plan", &[&from[0], &from[1], "-o", plan.to_str().unwrap()]).ends(0);
+    taken(&world, &[]);
+    call(&world, &["drop", &other]).ends(0);
+    let stale = carried_out().ends(12);
+    assert!(stale.json["error"]["message"].as_str().unwrap().contains("no snapshot is called"), "{stale:?}");
+}
+
+#[test]
+fn two_components_of_one_file_go_back_to_generations_that_agree_and_are_refused_where_they_do_not() {
+    let world = World::without_services();
+    let component = |id: &str| {
+        format!(
+            r#"( id: "{id}", title: (en: "{id}"), presence: (marker: "home/live/a.conf"),
+                role: Restore(plugin: "file-set", config: (from: "home/backup", to: "home/live")) )"#
+        )
+    };
+    let profile = format!(
+        r#"( name: "twice", title: (en: "Two of one"), product: (name: "Twice", version: "1", patch: "2"),
+             variables: [(name: "home", about: (en: "where it is"))], components: [{}, {}] )"#,
+        component("one"),
+        component("two")
+    );
+    fs::write(&world.profile, profile).unwrap();
+    let file = world.home.join("live/a.conf");
+    let (first, alike) = (taken(&world, &[]), taken(&world, &[]));
+    write(&file, "second");
+    let second = taken(&world, &[]);
+    write(&file, "third");
+    let of = |one: &str, two: &str| {
+        let [one, two] = [("one", one), ("two", two)].map(|(name, id)| format!("{name}=snapshot:{id}"));
+        world.rollback(&["--from", &one, "--from", &two])
+    };
+    let refused = of(&first, &second).ends(10);
+    assert_eq!(refused.error_code(), "BKO-1035");
+    assert!(refused.json["error"]["message"].as_str().unwrap().contains("a.conf"), "{refused:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "third");
+    of(&first, &alike).ends(0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "patched a");
 }
 
 #[test]

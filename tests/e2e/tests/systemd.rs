@@ -473,6 +473,9 @@ fn whether_a_unit_is_enabled_goes_back_to_a_snapshot_and_by_a_guard_and_forth_by
     let id = created.json["data"]["id"].as_str().unwrap().to_owned();
     let shown = call(&["snapshot", "show", &id]).ends(0);
     assert!(shown.stdout.contains("\"enabled\":\"enabled\""), "{}", shown.stdout);
+    let services = shown.json["data"]["services"].as_array().unwrap();
+    let second = services.iter().find(|service| service["name"] == "Second").unwrap();
+    assert_eq!(second["start"], "enabled");
 
     machine.systemctl(&["disable", "second"]);
     is("disabled");

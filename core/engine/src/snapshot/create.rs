@@ -266,3 +266,23 @@ fn new_id(locked: &Locked) -> Result<SnapshotId, Refusal> {
         why: "no id to be had".into(),
     })
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "makes the folders of other snapshots")]
+mod tests {
+    use super::*;
+    use crate::state::State;
+    use std::fs;
+
+    #[test]
+    fn an_id_tells_the_time_and_sorts_behind_the_newest_even_if_the_clock_went_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let locked = State::lock(&dir.path().canonicalize().unwrap().join("state")).unwrap();
+        let there = |id: &str| fs::create_dir_all(locked.state().path().join(SNAPSHOTS).join(id)).unwrap();
+        let next = || new_id(&locked).unwrap().to_string();
+        there("01jd0000000000000000000000");
+        assert!(next() > "01jd1".to_owned(), "{}", next());
+        there("7zzzzzzzzz0000000000000000");
+        assert_eq!(next(), "7zzzzzzzzz0000000000000001");
+    }
+}

@@ -3,7 +3,7 @@
 use super::{exclude::Exclude, inventory::Inventory};
 use crate::{faces::Cancel, refusal::Refusal};
 use backout_protocol::{
-    FileVersion, HostPath, NameRule,
+    HostPath, NameRule,
     snapshot::{Entry, Facts, Root, Snapshot, What},
 };
 use std::collections::BTreeMap;
@@ -123,9 +123,4 @@ pub(crate) fn differing(a: &Facts, b: &Facts, is_folder: bool) -> Vec<String> {
     names.dedup();
     found.extend(names.into_iter().map(|n| format!("attribute {n}")));
     found
-}
-
-/// The version of a file, where it has one.
-pub fn version(what: &What) -> Option<FileVersion> {
-    what.image().and_then(|i| i.version)
 }

@@ -30,7 +30,7 @@ pub(crate) struct Inventory<'a> {
     pub odd: Vec<(usize, RelPath)>,
     /// What was passed over.
     passed: Vec<HostPath>,
-    /// Folders on another file system than their root, or with something mounted on them.
+    /// Folders on another file system than the folder above, or with something mounted on them.
     pub elsewhere: Vec<(usize, RelPath)>,
     /// What is mounted on these, roots among them.
     pub mounts: Vec<HostPath>,
@@ -46,6 +46,7 @@ type Known<'a> = dyn Fn(usize, &RelPath, Kind) -> bool + 'a;
 /// The root that is walked.
 struct At<'a> {
     number: usize,
+    /// The file system of the folder that is walked.
     dev: u64,
     path: &'a HostPath,
 }
@@ -97,11 +98,7 @@ impl<'a> Inventory<'a> {
             ErrorKind::NotFound => Refusal::FolderMissing { path: path.clone() },
             _ => look::refusal(e),
         })?;
-        let stat = folder.stat_self().map_err(look::refusal)?;
-        let dev = stat.identity.0;
-        if stat.mount_root {
-            self.mounts.push(path.clone());
-        }
+        let dev = folder.stat_self().map_err(look::refusal)?.identity.0;
         let facts = self.tree(&At { number, dev, path }, &folder, None, to)?;
         Ok(Root { path: path.clone(), facts })
     }
@@ -114,15 +111,15 @@ impl<'a> Inventory<'a> {
         to: Option<&Folder>,
     ) -> Result<Facts, Refusal> {
         let facts = aside::facts(folder).map_err(look::refusal)?;
-        if let Some(rel) = rel {
-            let stat = folder.stat_self().map_err(look::refusal)?;
-            if stat.mount_root || stat.identity.0 != at.dev {
-                self.elsewhere.push((at.number, rel.clone()));
-            }
-            if stat.mount_root {
-                self.mounts.push(HostPath(folder.path().to_owned()));
-            }
+        let stat = folder.stat_self().map_err(look::refusal)?;
+        let dev = stat.identity.0;
+        if stat.mount_root {
+            self.mounts.push(HostPath(folder.path().to_owned()));
         }
+        if let Some(rel) = rel.filter(|_| stat.mount_root || dev != at.dev) {
+            self.elsewhere.push((at.number, rel.clone()));
+        }
+        let at = &At { dev, ..*at };
         for entry in folder.entries().map_err(look::refusal)? {
             if let Some(why) = self.cancel.requested() {
                 return Err(Refusal::Cancelled(why));
@@ -174,17 +171,21 @@ impl<'a> Inventory<'a> {
         let name = crate::state::plain(path.name());
         let folder = match above.open_below(&name) {
             Ok(folder) => folder,
-            Err(e) if e.kind == ErrorKind::NotFound => return Ok(()),
-            Err(e) if e.kind == ErrorKind::TooDeep && self.known.is_some() => {
-                self.note(at, path.clone(), What::Folder, None);
+            Err(e) => {
+                match e.kind {
+                    // What is gone again was not there.
+                    ErrorKind::NotFound => {}
+                    ErrorKind::TooDeep if self.known.is_some() => {
+                        self.note(at, path.clone(), What::Folder, None);
+                    }
+                    ErrorKind::TooDeep if self.passes => {
+                        self.hidden.push((at.number, path.clone()));
+                        self.passed.push(HostPath(e.path));
+                    }
+                    _ => return Err(look::refusal(e)),
+                }
                 return Ok(());
             }
-            Err(e) if e.kind == ErrorKind::TooDeep && self.passes => {
-                self.hidden.push((at.number, path.clone()));
-                self.passed.push(HostPath(e.path));
-                return Ok(());
-            }
-            Err(e) => return Err(look::refusal(e)),
         };
         let copy = to.map(|to| aside::make_folder(to, path.name())).transpose();
         let copy = copy.map_err(Refusal::SnapshotFailed)?;
@@ -215,17 +216,17 @@ impl<'a> Inventory<'a> {
         let here = folder.path().join(path.name());
         let mut taken: Taken = match taken {
             Ok(taken) => taken,
-            // What is gone again was not there.
-            Err(e) if e.kind == ErrorKind::NotFound && e.path == here => return Ok(()),
-            Err(e) if e.kind == ErrorKind::Busy && self.known.is_some() => {
-                self.note(at, path, What::Other, None);
+            Err(e) if e.path != here => return Err(Refusal::SnapshotFailed(e)),
+            Err(e) => {
+                match e.kind {
+                    // What is gone again was not there.
+                    ErrorKind::NotFound => {}
+                    ErrorKind::Busy if self.known.is_some() => self.note(at, path, What::Other, None),
+                    ErrorKind::Busy => return Err(Refusal::Changing { path: HostPath(here) }),
+                    _ => return Err(look::refusal(e)),
+                }
                 return Ok(());
             }
-            Err(e) if e.kind == ErrorKind::Busy => {
-                return Err(Refusal::Changing { path: HostPath(here) });
-            }
-            Err(e) if e.path == here => return Err(look::refusal(e)),
-            Err(e) => return Err(Refusal::SnapshotFailed(e)),
         };
         let pe = backout_machine::version::read(&mut taken.file);
         let pe = pe.map_err(|e| Refusal::Look(Error::unsupported("read", &here, &e.to_string())))?;
@@ -248,8 +249,13 @@ impl<'a> Inventory<'a> {
     ) -> Result<(), Refusal> {
         let target = match folder.read_link(path.name()) {
             Ok(target) => target,
-            Err(e) if e.kind == ErrorKind::NotFound => return Ok(()),
-            Err(e) => return Err(look::refusal(e)),
+            Err(e) => {
+                return match e.kind {
+                    // What is gone again was not there.
+                    ErrorKind::NotFound => Ok(()),
+                    _ => Err(look::refusal(e)),
+                };
+            }
         };
         if let Some(to) = to {
             let made = aside::link(to, path.name(), &target).map_err(Refusal::SnapshotFailed)?;

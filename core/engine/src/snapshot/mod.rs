@@ -15,6 +15,8 @@ pub(crate) mod restore;
 pub mod retention;
 pub mod settings;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod verify;
 
 pub use backout_protocol::snapshot::Snapshot;

@@ -109,19 +109,27 @@ pub(crate) fn everything(snapshot: &Snapshot, ground: &Ground<'_>) -> Result<Res
     let saved = snapshot.entries.iter().collect();
     let reach = Reach::Everything { hidden: &inventory.hidden, odd: &inventory.odd };
     let mut restored = restore(snapshot, &saved, &inventory.entries, &roots, reach, ground)?;
-    let top = inventory.entries.iter().filter(|e| e.what == What::Folder && e.path.parent().is_none());
-    // Names are exchanged within one file system.
-    let within = |e: &&Entry| {
-        let inside =
-            |(root, path): &(usize, RelPath)| *root == e.root && path.as_path().starts_with(e.path.as_path());
-        !inventory.elsewhere.iter().any(inside)
-    };
     let (steps, notices) = super::settings::restore(snapshot, &ground.settings, ground.insists)?;
     restored.settings = steps;
     restored.notices.extend(notices);
-    restored.keep_clear = top.filter(within).filter_map(|e| snapshot.place(e)).collect();
+    restored.keep_clear = keep_clear(&inventory).filter_map(|e| snapshot.place(e)).collect();
     restored.notices.extend(inventory.passed_over());
     Ok(restored)
+}
+
+/// The outermost folders that hold nothing of another file system: names are exchanged within one.
+fn keep_clear<'a>(inventory: &'a Inventory<'_>) -> impl Iterator<Item = &'a Entry> {
+    let mut clear: BTreeSet<(usize, &Path)> = BTreeSet::new();
+    inventory.entries.iter().filter(move |e| {
+        let path = e.path.as_path();
+        let holds_another =
+            |(root, elsewhere): &(usize, RelPath)| *root == e.root && elsewhere.as_path().starts_with(path);
+        // A folder stands before what lies in it.
+        e.what == What::Folder
+            && !path.ancestors().any(|above| clear.contains(&(e.root, above)))
+            && !inventory.elsewhere.iter().any(holds_another)
+            && clear.insert((e.root, path))
+    })
 }
 
 /// The steps that make these files what they were.

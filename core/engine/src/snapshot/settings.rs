@@ -50,9 +50,8 @@ pub fn keys(registry: &dyn Registry, named: &[KeyPath]) -> Result<Vec<SavedKey>,
     }
     let mut outermost: Vec<&KeyPath> = Vec::new();
     for key in named {
-        if !named.iter().any(|other| other != key && key.is_within(other) && !other.is_within(key))
-            && !outermost.iter().any(|other| key.is_within(other))
-        {
+        let lies_in = |other: &KeyPath| key.is_within(other) && !other.is_within(key);
+        if !named.iter().any(lies_in) && !outermost.iter().any(|other| key.is_within(other)) {
             outermost.push(key);
         }
     }

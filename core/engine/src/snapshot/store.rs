@@ -76,10 +76,11 @@ pub fn list(state: &State) -> Result<Vec<Stored>, Refusal> {
 }
 
 fn stored(state: &State, id: SnapshotId) -> Result<Stored, Refusal> {
-    let pinned = at(state, &id).and_then(|f| Ok(f.stat(OsStr::new(PINNED))?.is_some()));
+    // What is no folder is pinned by nobody; that it is none is said with the rest that is wrong with it.
+    let pinned = at(state, &id).ok().map(|folder| folder.stat(OsStr::new(PINNED))).transpose();
     Ok(Stored {
         folder: HostPath(state.path().join(SNAPSHOTS).join(id.as_str())),
-        pinned: pinned.map_err(|e| unusable(state.path(), &e))?,
+        pinned: pinned.map_err(|e| unusable(state.path(), &e))?.flatten().is_some(),
         snapshot: open(state, &id),
         id,
     })
@@ -121,14 +122,17 @@ pub(crate) fn copy_of(state: &State, snapshot: &SnapshotId, root: usize, path: O
 /// # Errors
 /// [`Refusal::SnapshotUnknown`], [`Refusal::SnapshotDamaged`], [`Refusal::SnapshotTooNew`].
 pub fn open(state: &State, id: &SnapshotId) -> Result<Snapshot, Refusal> {
+    let damaged = |why: String| Refusal::SnapshotDamaged { id: id.clone(), what: vec![why] };
     let folder = match at(state, id) {
         Ok(folder) => folder,
-        Err(e) if e.kind == ErrorKind::NotFound => {
-            return Err(Refusal::SnapshotUnknown { asked: id.to_string(), known: ids(state)? });
+        Err(e) => {
+            return Err(match e.kind {
+                ErrorKind::NotFound => Refusal::SnapshotUnknown { asked: id.to_string(), known: ids(state)? },
+                ErrorKind::Symlink | ErrorKind::NotAFolder => damaged(e.to_string()),
+                _ => unusable(state.path(), &e),
+            });
         }
-        Err(e) => return Err(unusable(state.path(), &e)),
     };
-    let damaged = |why: String| Refusal::SnapshotDamaged { id: id.clone(), what: vec![why] };
     let read = |name: &str| -> Result<String, Refusal> {
         let bytes = durable::read(&folder, OsStr::new(name), CAP).map_err(|e| match e.kind {
             ErrorKind::Denied => unusable(state.path(), &e),

@@ -53,38 +53,53 @@ pub fn nested(folder: &str, levels: usize) -> String {
     format!("( cd \"$home/{folder}\" && mkdir -p {} )\n", vec!["d"; levels].join("/"))
 }
 
-/// A file system in memory that goes with this.
+/// Something that is mounted as long as this is there.
 #[derive(Debug)]
-pub struct Small(tempfile::TempDir);
+pub struct Mounted(PathBuf);
 
-impl Small {
-    /// `None`: it is not for us to mount. In CI it is.
+impl Mounted {
+    /// `mount` with these words, there. `None`: it is not for us to mount. In CI it is.
     #[expect(
         clippy::disallowed_methods,
         clippy::print_stderr,
         reason = "a test that was skipped should say so, and in CI none is"
     )]
-    pub fn of(size: &str) -> Option<Self> {
-        let at = tempfile::TempDir::with_prefix("backout-small-").unwrap();
-        let options = format!("size={size},mode=755");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at.path()).output();
+    pub fn at(at: &Path, words: &[&str]) -> Option<Self> {
+        let mounted = Command::new("mount").args(words).arg(at).output();
         if !mounted.is_ok_and(|o| o.status.success()) {
             assert!(std::env::var_os("CI").is_none(), "CI mounts file systems");
             eprintln!("skipped: no file system can be mounted here");
             return None;
         }
-        Some(Self(at))
+        Some(Self(at.to_owned()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+/// A file system in memory that goes with this.
+#[derive(Debug)]
+pub struct Small {
+    // The first, as fields are dropped in their order.
+    _mounted: Mounted,
+    at: tempfile::TempDir,
+}
+
+impl Small {
+    /// `None`: as [`Mounted::at`].
+    pub fn of(size: &str) -> Option<Self> {
+        let at = tempfile::TempDir::with_prefix("backout-small-").unwrap();
+        let options = format!("size={size},mode=755");
+        let mounted = Mounted::at(at.path(), &["-t", "tmpfs", "-o", &options, "tmpfs"])?;
+        Some(Self { _mounted: mounted, at })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+        self.at.path()
     }
 }
