@@ -209,10 +209,13 @@ fn a_service_is_made_startable_again_in_place_and_nothing_else_of_it_is_set() {
     let saved = snapshot(&[service(2, "old")], &[]);
     for (is, will_be) in [(4, 2), (2, 2)] {
         let machine = Machine::with(service(is, "new"));
-        make_startable(&saved, &machine);
+        make_startable(&saved, &machine, &|| Ok(())).unwrap();
         assert_eq!(machine.service(), Some(service(will_be, "new")));
     }
     let gone = Machine::default();
-    make_startable(&saved, &gone);
+    make_startable(&saved, &gone, &|| Ok(())).unwrap();
     assert_eq!(gone.service(), None);
+    let machine = Machine::with(service(4, "old"));
+    assert!(make_startable(&saved, &machine, &|| Err(Refusal::Declined)).is_err());
+    assert_eq!(machine.service(), Some(service(4, "old")));
 }
