@@ -281,7 +281,8 @@ mod tests {
         let there = |id: &str| fs::create_dir_all(locked.state().path().join(SNAPSHOTS).join(id)).unwrap();
         let next = || new_id(&locked).unwrap().to_string();
         there("01jd0000000000000000000000");
-        assert!(next() > "01jd1".to_owned(), "{}", next());
+        let fresh = next();
+        assert!(fresh.as_str() > "01jd1", "{fresh}");
         there("7zzzzzzzzz0000000000000000");
         assert_eq!(next(), "7zzzzzzzzz0000000000000001");
     }
