@@ -46,7 +46,7 @@ type Known<'a> = dyn Fn(usize, &RelPath, Kind) -> bool + 'a;
 /// The root that is walked.
 struct At<'a> {
     number: usize,
-    /// The file system of the folder that is walked.
+    /// The file system of the folder above the one that is walked; of a root its own.
     dev: u64,
     path: &'a HostPath,
 }
