@@ -560,3 +560,31 @@ fn what_differs_is_named_value_by_value_and_a_damaged_inventory_is_seen() {
     fs::write(&file, text.replace("07000000", "08000000")).unwrap();
     assert!(whole(&state).is_err());
 }
+
+#[test]
+fn an_undo_says_where_a_link_leads_that_comes_back_and_what_was_one_before_it_goes_back() {
+    let link = |home: &Path, name| std::os::unix::fs::symlink("marker", home.join(name)).unwrap();
+    let world = World::made(
+        |home| {
+            link(home, "link");
+            fs::write(home.join("file"), "old").unwrap();
+        },
+        |home| {
+            for name in ["link", "file"] {
+                fs::remove_file(home.join(name)).unwrap();
+            }
+            link(home, "file");
+            fs::write(home.join("link"), "new").unwrap();
+        },
+    );
+    world.rollback();
+    let state = State::look(&world.state()).unwrap().unwrap();
+    let plan = world.with(|faces| undo::plan(&state, &undo::Asked::default(), faces)).unwrap();
+    let told = |step: &Step| match step {
+        Step::ReplaceFile { target, differs, .. } => Some((target.rel.to_string(), differs.clone())),
+        _ => None,
+    };
+    let told: Vec<_> = plan.steps.iter().filter_map(told).collect();
+    let expected = [("link", "symbolic link -> file"), ("file", "symbolic link to `marker`")];
+    assert_eq!(told, expected.map(|(name, words)| (name.to_owned(), vec![words.to_owned()])));
+}
