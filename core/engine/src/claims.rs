@@ -258,3 +258,25 @@ fn has_good(proposer: &Proposer, key: &str, live: &Image, ground: &Ground<'_>) -
         _ => false,
     })
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "makes the backup that comes back")]
+mod tests {
+    use super::*;
+    use backout_protocol::{HostPath, RelPath, step::Fate};
+
+    #[test]
+    fn a_backup_that_is_there_again_right_after_it_was_missing_comes_and_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = HostPath(dir.path().canonicalize().unwrap());
+        let place = |name| Place { root: root.clone(), rel: RelPath::new(name).unwrap() };
+        let candidates = ["a", "b"].map(|name| Candidate { place: place(name), fate: Fate::Keep }).to_vec();
+        let claims = [Claims { component: "c".parse().unwrap(), need: Need::Listed, candidates }];
+        let missing = look_at(&claims);
+        assert!(missing.iter().all(|b| b.image == Err(Reject::Missing)));
+        assert!(!flickers(&missing), "both stay away");
+        std::fs::write(root.0.join("b"), "back").unwrap();
+        assert!(flickers(&missing));
+        assert!(!flickers(&[]));
+    }
+}

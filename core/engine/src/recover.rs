@@ -387,3 +387,30 @@ impl Run<'_> {
         Ending::PutBack(failure)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_journal::{Tail, format::Line};
+
+    #[test]
+    fn a_start_is_under_way_until_its_own_service_is_seen_up() {
+        let service = |name: &str| -> ServiceName { name.parse().unwrap() };
+        let starting = |name| Record::Starting { service: service(name) };
+        let started = |name| Record::Started { service: service(name) };
+        let under_way = |records: &[Record]| {
+            let run: RunId = "01jd0000000000000000000000".parse().unwrap();
+            let line = |record: &Record| {
+                let (run, record) = (run.clone(), record.clone());
+                Line { seq: 0, run, prev: 0, at: 0, record }
+            };
+            let lines = records.iter().map(line).collect();
+            start_under_way(&Reading { lines, status: Status::Swapped, tail: Tail::Blank })
+        };
+        assert_eq!(under_way(&[]), None);
+        assert_eq!(under_way(&[starting("a")]), Some(service("a")));
+        assert_eq!(under_way(&[starting("a"), started("a")]), None);
+        assert_eq!(under_way(&[starting("a"), started("b")]), Some(service("a")));
+        assert_eq!(under_way(&[starting("a"), started("a"), starting("b")]), Some(service("b")));
+    }
+}

@@ -242,6 +242,9 @@ mod tests {
             (&vanish, seen(x, ABSENT, ABSENT), O::InDoubt, B::Leave),
             (&vanish, seen(ABSENT, ABSENT, ABSENT), O::InDoubt, B::Lost),
             (&exchange, seen(a, x, ABSENT), O::Done, B::Turn),
+            // somebody's, where the old file was set aside; gone, and not set aside
+            (&exchange, seen(x, a, b), O::InDoubt, B::SetAside),
+            (&exchange, seen(ABSENT, a, ABSENT), O::InDoubt, B::Leave),
             // somebody copied the new file over one that was not swapped; behind the old file's way aside
             (&exchange, seen(a, a, ABSENT), O::Done, B::Leave),
             (&exchange, seen(a, a, b), O::Done, B::SetAside),
@@ -261,6 +264,9 @@ mod tests {
             (&alike, seen(x, b, ABSENT), O::InDoubt, B::Leave),
             (&alike, seen(b, ABSENT, ABSENT), O::InDoubt, B::Done),
             (&alike, seen(x, ABSENT, ABSENT), O::InDoubt, B::Lost),
+            // somebody's, where the old file was moved away; moved away, and the new file is nowhere
+            (&alike, seen(x, b, b), O::InDoubt, B::SetAside),
+            (&alike, seen(ABSENT, ABSENT, b), O::InDoubt, B::SetAside),
         ];
         for (swap, seen, on, back) in table {
             assert_eq!((onward(swap, &seen), backward(swap, &seen)), (on, back), "{swap:?} {seen:?}");

@@ -132,7 +132,6 @@ fn finished(state: &State, run: &RunId) -> Finished {
         // Its journal alone may still tell that there is nothing to take back.
         Ok(None) | Err(_) => match history::find(state, run) {
             Ok(Some(Entry { fate: Fate::Unreadable { why }, .. })) => damaged(why),
-            Ok(Some(Entry { records, .. })) if records.is_empty() => damaged("its journal".to_owned()),
             Ok(Some(Entry { fate: Fate::Undone { .. } | Fate::Abandoned, .. })) => Finished::Other,
             Ok(_) => damaged("its plan or its list of swaps".to_owned()),
             Err(_) => damaged("its folder".to_owned()),

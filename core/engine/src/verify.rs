@@ -207,7 +207,6 @@ fn row(
         None => Found::Absent,
         Some(Ok(image)) if image.fingerprint.is_absent() => Found::Absent,
         Some(Ok(image)) => image.version.map_or(Found::Unversioned, Found::Version),
-        Some(Err(e)) if e.kind == backout_disk::ErrorKind::NotFound => Found::Absent,
         Some(Err(e)) => Found::Unreadable(e.to_string()),
     };
     let by_bytes = file.sha256.is_some() || file.removed;

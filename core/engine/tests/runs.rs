@@ -7,13 +7,18 @@
 #![cfg(unix)]
 
 use backout_engine::{
-    Cancel, Ending, Faces, HostError, Job, Listed, LoadedProfile, Observer, PluginHost, Refusal, State, load,
+    Cancel, Ending, Faces, HostError, Job, Listed, LoadedProfile, Observer, PluginHost, Refusal, State,
+    history, load,
+    outlook::{self, FileState},
     planner, preflight, recover, rollback, undo,
+    window::Extent,
 };
+use backout_journal::Record;
 use backout_protocol::{
-    Digest, Event, HostPath, Place, Plan, RelPath,
+    Digest, Event, HostPath, Place, Plan, RelPath, RunId,
     message::{Candidate, Need, PlanRequest, Proposal, Proposed},
-    plan::{Ask, PluginRef},
+    plan::{Ask, ComponentState, Operator, PluginRef},
+    site::{CommandSet, ServiceAccess},
     step::Fate,
 };
 use std::{collections::BTreeMap, fs, path::PathBuf};
@@ -90,6 +95,10 @@ fn walk(folder: &std::path::Path) -> Vec<PathBuf> {
     files
 }
 
+const PROFILE: &str = r#"(name: "t", title: (en: "t"), product: (name: "t", version: "1", patch: "1"),
+    variables: [(name: "home", about: (en: "home"))],
+    components: [(id: "c", title: (en: "c"), role: Restore(plugin: "p", config: ()), presence: (marker: "home/live/a"))])"#;
+
 struct World {
     _dir: tempfile::TempDir,
     home: PathBuf,
@@ -116,13 +125,28 @@ impl World {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let text = r#"(name: "t", title: (en: "t"), product: (name: "t", version: "1", patch: "1"),
-            variables: [(name: "home", about: (en: "home"))],
-            components: [(id: "c", title: (en: "c"), role: Restore(plugin: "p", config: ()), presence: (marker: "home/live/a"))])"#;
-        let profile = LoadedProfile::from_text("t.ron", text, None).unwrap();
+        let profile = LoadedProfile::from_text("t.ron", PROFILE, None).unwrap();
         let set = BTreeMap::from([("home".to_owned(), HostPath(home.clone()))]);
         let job = Job { profile, site: Default::default(), ask: Ask { set, ..Ask::default() } };
         Self { _dir: dir, home, state: root.join("state"), job }
+    }
+
+    /// With another profile, and a service that the flag `runs` says of whether it is up.
+    fn of(profile: &str) -> Self {
+        let mut world = Self::new();
+        world.job.profile = LoadedProfile::from_text("t.ron", profile, None).unwrap();
+        let flag = world.home.join("runs");
+        fs::write(&flag, "").unwrap();
+        let flag = flag.display();
+        let shell = |line: String| vec!["/bin/sh".to_owned(), "-c".to_owned(), line];
+        let commands = CommandSet {
+            start: shell(format!("touch {flag}")),
+            stop: shell(format!("rm {flag}")),
+            status: shell(format!("test -e {flag} || exit 3")),
+        };
+        let commands = BTreeMap::from([("S".parse().unwrap(), commands)]);
+        world.job.site.services = ServiceAccess::Commands(commands);
+        world
     }
 
     fn tree(&self) -> BTreeMap<String, String> {
@@ -203,6 +227,119 @@ fn an_undo_refuses_where_somebody_else_wrote() {
     let locked = State::lock(&world.state).unwrap();
     let refused = world.with(|faces| undo::plan(locked.state(), &undo::Asked::default(), faces));
     assert!(matches!(refused, Err(Refusal::UndoDrift { targets, .. }) if targets.len() == 1));
+}
+
+#[test]
+fn the_last_window_of_a_product_is_that_of_its_own_last_run() {
+    let world = World::of(&PROFILE.replace("presence:", "services: [(name: \"S\")], presence:"));
+    let report = world.rollback();
+    assert!(matches!(report.ending, Ending::Done), "{report:?}");
+    let state = State::look(&world.state).unwrap().unwrap();
+    assert!(history::last_window(&state, "t").unwrap().is_some());
+    assert_eq!(history::last_window(&state, "another").unwrap(), None);
+}
+
+#[test]
+fn a_component_whose_service_is_here_without_its_files_and_backups_was_not_patched_here() {
+    let other = r#"(id: "d", title: (en: "d"), role: Restore(plugin: "p", config: ()),
+        services: [(name: "S")], presence: (marker: "home/nowhere")), (id: "c""#;
+    let world = World::of(&PROFILE.replace("(id: \"c\"", other));
+    let states: Vec<_> = world.plan().unwrap().components.into_iter().map(|c| c.state).collect();
+    assert_eq!(states, [ComponentState::NotPatchedHere, ComponentState::Selected]);
+}
+
+#[test]
+fn a_file_of_which_no_list_gives_the_bytes_is_patched_if_an_earlier_rollback_has_seen_it_so() {
+    let listed = "lists: [(list: \"l\")], presence:";
+    let profile = PROFILE.replace("presence:", listed);
+    let (profile, lists) = (
+        profile.trim_end_matches(')'),
+        "lists: [(id: \"l\", folder: \"home\", files: [(name: \"live/a\")])]",
+    );
+    let mut world = World::new();
+    world.job.profile = LoadedProfile::from_text("t.ron", &format!("{profile}, {lists})"), None).unwrap();
+    let state_of = || {
+        let state = State::look(&world.state).unwrap();
+        let found = world.with(|faces| outlook::look(&world.job, state.as_ref(), faces)).unwrap();
+        found.files.iter().find(|f| f.path.0 == world.home.join("live/a")).unwrap().state
+    };
+    assert_eq!(state_of(), FileState::Unknown);
+    world.rollback();
+    assert_eq!(state_of(), FileState::Original);
+    world.undo();
+    assert_eq!(state_of(), FileState::Patched);
+}
+
+#[test]
+fn what_is_no_file_any_more_or_gone_by_the_last_look_is_refused_by_name() {
+    let world = World::new();
+    let plan = world.plan().unwrap();
+    let refused = || world.with(|faces| preflight::check(&plan, &world.state, faces)).unwrap_err();
+    let live = world.home.join("live");
+    let file = live.join("b");
+    fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let found = refused();
+    assert!(matches!(&found, Refusal::NotAFile { path } if path.0 == file), "{found:?}");
+    fs::rename(&live, world.home.join("elsewhere")).unwrap();
+    let found = refused();
+    assert!(matches!(&found, Refusal::FolderMissing { path } if path.0 == live), "{found:?}");
+}
+
+#[test]
+fn the_run_of_a_worker_that_died_is_found_by_its_number_unless_it_was_there_before() {
+    let mut world = World::new();
+    let by = Operator { user: "u".into(), sudo: None, host: "h".into(), process: 7 };
+    world.job.ask.by = Some(by);
+    let run = world.rollback().run.unwrap();
+    let found = |pid, known: &[&RunId]| {
+        let whose = recover::Whose::Process { pid, known: known.iter().map(|id| (*id).clone()).collect() };
+        let after = |faces: &Faces<'_>| recover::after(&world.state, &whose, Extent::Whole, faces);
+        world.with(after).and_then(|report| report.run)
+    };
+    assert_eq!(found(7, &[]), Some(run.clone()));
+    assert_eq!(found(8, &[]), None);
+    assert_eq!(found(7, &[&run]), None);
+}
+
+#[test]
+fn a_run_whose_records_cannot_be_read_was_begun_when_its_id_was_made() {
+    let world = World::new();
+    drop(State::lock(&world.state).unwrap());
+    fs::write(world.state.join("history/01jd0000000000000000000000"), "x").unwrap();
+    let state = State::look(&world.state).unwrap().unwrap();
+    let entries = history::entries(&state).unwrap();
+    assert_eq!(entries.iter().map(|e| e.begun).collect::<Vec<_>>(), [1_731_945_562_112]);
+}
+
+/// Puts a run back to where it was before it moved into the history, without the last `lines` of its journal.
+fn before_its_end(world: &World, run: &RunId, lines: usize) {
+    let transaction = world.state.join("transactions").join(run.as_str());
+    fs::rename(world.state.join("history").join(run.as_str()), &transaction).unwrap();
+    let journal = fs::read_to_string(transaction.join("journal")).unwrap();
+    let all: Vec<&str> = journal.trim_end_matches('\0').split_inclusive('\n').collect();
+    fs::write(transaction.join("journal"), all[..all.len() - lines].concat()).unwrap();
+}
+
+#[test]
+fn a_run_that_died_between_its_outcome_and_its_end_is_what_it_was_and_the_next_verb_ends_it() {
+    let world = World::new();
+    let before = world.tree();
+    for lines in [0, 1] {
+        let run = world.rollback().run.unwrap();
+        before_its_end(&world, &run, lines);
+        let state = State::look(&world.state).unwrap().unwrap();
+        let seen = history::find(&state, &run).unwrap().unwrap();
+        assert_eq!(seen.fate, history::Fate::Committed);
+        let locked = State::lock(&world.state).unwrap();
+        assert!(locked.state().transaction_ids().unwrap().is_empty(), "{lines}");
+        let over = history::find(locked.state(), &run).unwrap().unwrap();
+        assert_eq!(over.records.last().map(|(_, record)| record), Some(&Record::Clean));
+        drop(locked);
+        let report = world.undo();
+        assert!(matches!(report.ending, Ending::Done), "{report:?}");
+        assert_eq!(world.tree(), before);
+    }
 }
 
 #[test]

@@ -567,10 +567,38 @@ fn what_differs_is_named_value_by_value_and_a_damaged_inventory_is_seen() {
 }
 
 #[test]
+<<<<<<< HEAD
 fn a_key_in_another_and_one_in_other_letters_are_read_once() {
     let named = ["P\\Deep", "P", "p", "Q", "p\\deep"].map(|key| format!(r"HKLM\SOFTWARE\Vendor\{key}"));
     let named = named.map(|key| key.parse::<KeyPath>().unwrap());
     let read = snapshot::keys(&FakeRegistry::default(), &named).unwrap();
     let wanted: Vec<KeyName> = [&named[1], &named[3]].into_iter().flat_map(KeyPath::views).collect();
     assert_eq!(read.into_iter().map(|saved| saved.key).collect::<Vec<_>>(), wanted);
+=======
+fn an_undo_says_where_a_link_leads_that_comes_back_and_what_was_one_before_it_goes_back() {
+    let link = |home: &Path, name| std::os::unix::fs::symlink("marker", home.join(name)).unwrap();
+    let world = World::made(
+        |home| {
+            link(home, "link");
+            fs::write(home.join("file"), "old").unwrap();
+        },
+        |home| {
+            for name in ["link", "file"] {
+                fs::remove_file(home.join(name)).unwrap();
+            }
+            link(home, "file");
+            fs::write(home.join("link"), "new").unwrap();
+        },
+    );
+    world.rollback();
+    let state = State::look(&world.state()).unwrap().unwrap();
+    let plan = world.with(|faces| undo::plan(&state, &undo::Asked::default(), faces)).unwrap();
+    let told = |step: &Step| match step {
+        Step::ReplaceFile { target, differs, .. } => Some((target.rel.to_string(), differs.clone())),
+        _ => None,
+    };
+    let told: Vec<_> = plan.steps.iter().filter_map(told).collect();
+    let expected = [("link", "symbolic link -> file"), ("file", "symbolic link to `marker`")];
+    assert_eq!(told, expected.map(|(name, words)| (name.to_owned(), vec![words.to_owned()])));
+>>>>>>> e
 }

@@ -444,3 +444,19 @@ fn what_was_put_back_keeps_no_copy_of_a_plugin_and_what_is_done_does() {
     world.rollback(&[]).ends(0);
     assert_eq!(copies(&world), 1);
 }
+
+#[test]
+fn an_undo_of_one_file_counts_the_actions_that_stay_and_not_those_that_were_done_before() {
+    let left = |prepare: fn(&World)| -> usize {
+        let world = deeds::world();
+        prepare(&world);
+        world.rollback(&[]).ends(0);
+        let undo = world.plain(&["undo", "--path", "live/b.conf"]).ends(0);
+        let warnings = undo.json["warnings"].to_string();
+        assert_eq!(texts(&world), new(), "{warnings}");
+        let (before, _) = warnings.split_once(" of its changes stay").unwrap();
+        before.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let done_before = |world: &World| fs::write(world.home.join("live/two.txt"), "new two").unwrap();
+    assert_eq!(left(|_| {}), left(done_before) + 1);
+}

@@ -195,6 +195,17 @@ fn odd_names_are_read_back_and_those_of_two_roots_do_not_meet() {
 }
 
 #[test]
+fn folders_of_one_name_are_numbered() {
+    let of = |content| {
+        let files = [(0, "a", content), (1, "a", content), (2, "a", content)];
+        tree(&["/opt/product", "/srv/product", "/usr/product"], NameRule::Exact, &files)
+    };
+    let (_, profile) = learned(&of("old"), of("new"));
+    let names = profile.variables.iter().map(|v| v.name.as_str()).collect::<Vec<_>>();
+    assert_eq!(names, ["product", "product_2", "product_3"]);
+}
+
+#[test]
 fn what_no_backup_would_be_taken_for_is_left_to_snapshots() {
     let before =
         [(0, "down.exe", "3.0.0.0"), (0, "empty", ""), (0, "now.exe", "text"), (0, "same.exe", "2.0.0.0")];
@@ -202,6 +213,9 @@ fn what_no_backup_would_be_taken_for_is_left_to_snapshots() {
     let (learned, profile) = one_root(&before, &after);
     let unsaid: Vec<String> = learned.unsaid.iter().map(|one| one.path.to_string()).collect();
     assert_eq!(unsaid, ["/srv/product/down.exe", "/srv/product/empty", "/srv/product/now.exe"]);
+    let head: Vec<&str> = learned.text.lines().filter(|line| line.starts_with("//   ")).collect();
+    let said = ["down.exe: it was newer, 3.0.0.0", "empty: it was empty,", "now.exe: it was no program,"];
+    assert!(head.iter().zip(said).all(|(line, words)| line.contains(words)) && head.len() == 3, "{head:?}");
     assert_eq!(profile.lists[0].files.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["same.exe", "z"]);
 }
 

@@ -9,5 +9,6 @@
 
 mod components;
 mod lists;
+mod looks;
 mod proposals;
 mod world;

@@ -120,18 +120,21 @@ impl World {
         self
     }
 
-    pub(crate) fn plan(&self) -> Result<Plan, Refusal> {
+    pub(crate) fn job(&self) -> Job {
         let profile = PROFILE.replace("ROWS", &self.rows).replace("NAMES", self.names);
         let profile = LoadedProfile::from_text("t.ron", &profile, None).unwrap();
         let mut set = self.ask.set.clone();
         set.extend([("home".to_owned(), self.home()), ("data".to_owned(), self.data())]);
-        let job = Job { profile, site: Default::default(), ask: Ask { set, ..self.ask.clone() } };
+        Job { profile, site: Default::default(), ask: Ask { set, ..self.ask.clone() } }
+    }
+
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&Faces<'_>) -> T) -> T {
         let (cancel, registry) = (Cancel::default(), backout_machine::registry::here());
-        planner::plan(
-            &job,
-            None,
-            &Faces { host: &self.says, observer: &self.says, cancel: &cancel, registry },
-        )
+        work(&Faces { host: &self.says, observer: &self.says, cancel: &cancel, registry })
+    }
+
+    pub(crate) fn plan(&self) -> Result<Plan, Refusal> {
+        self.with(|faces| planner::plan(&self.job(), None, faces))
     }
 
     /// The steps of the plan in short.
