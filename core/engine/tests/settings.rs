@@ -567,14 +567,15 @@ fn what_differs_is_named_value_by_value_and_a_damaged_inventory_is_seen() {
 }
 
 #[test]
-<<<<<<< HEAD
 fn a_key_in_another_and_one_in_other_letters_are_read_once() {
     let named = ["P\\Deep", "P", "p", "Q", "p\\deep"].map(|key| format!(r"HKLM\SOFTWARE\Vendor\{key}"));
     let named = named.map(|key| key.parse::<KeyPath>().unwrap());
     let read = snapshot::keys(&FakeRegistry::default(), &named).unwrap();
     let wanted: Vec<KeyName> = [&named[1], &named[3]].into_iter().flat_map(KeyPath::views).collect();
     assert_eq!(read.into_iter().map(|saved| saved.key).collect::<Vec<_>>(), wanted);
-=======
+}
+
+#[test]
 fn an_undo_says_where_a_link_leads_that_comes_back_and_what_was_one_before_it_goes_back() {
     let link = |home: &Path, name| std::os::unix::fs::symlink("marker", home.join(name)).unwrap();
     let world = World::made(
@@ -600,5 +601,4 @@ fn an_undo_says_where_a_link_leads_that_comes_back_and_what_was_one_before_it_go
     let told: Vec<_> = plan.steps.iter().filter_map(told).collect();
     let expected = [("link", "symbolic link -> file"), ("file", "symbolic link to `marker`")];
     assert_eq!(told, expected.map(|(name, words)| (name.to_owned(), vec![words.to_owned()])));
->>>>>>> e
 }
