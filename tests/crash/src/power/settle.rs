@@ -179,6 +179,9 @@ fn settled(root: &Path, medium: &Tree, ends: &[Snapshot], copies: &Copies) -> Re
             if left.iter().any(|folder| folder.ends_with(&id)) {
                 return Err(format!("a guard, or its way back, is over and {id} still lies there"));
             }
+            if let Some(held) = ["reserve", "space"].iter().find(|held| run.path().join(held).exists()) {
+                return Err(format!("guard {id} is over and `{held}` still holds space"));
+            }
         } else if journal.contains("record:Committed") && !left.iter().any(|folder| folder.ends_with(&id)) {
             return Err(format!("run {id} is done and its before-images are gone"));
         }
@@ -194,7 +197,7 @@ fn settled(root: &Path, medium: &Tree, ends: &[Snapshot], copies: &Copies) -> Re
     Ok(end)
 }
 
-/// Whether a run is a guard or the way back of one: nothing of it stays beside the targets.
+/// Whether a run is a guard or the way back of one: nothing of it stays beside the targets, and no space is held for it.
 fn is_of_a_guard(run: &Path) -> bool {
     let Ok(text) = fs::read_to_string(run.join("plan.ron")) else { return false };
     let plan: Plan = from_ron("plan.ron", &text).unwrap();
