@@ -144,7 +144,15 @@ pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
     let name = name_of(&tx.run);
     for above in terms.roots.iter().flat_map(|root| root.0.ancestors()) {
         match root_folder(above) {
-            Ok(Some(folder)) => durable::remove_tree(&folder, &name)?,
+            Ok(Some(folder)) if terms.roots.iter().any(|root| root.0 == above) => {
+                durable::remove_tree(&folder, &name)?;
+            }
+            // Others may write there: whatever they have put in its place stays, and keeps no guard from its end.
+            Ok(Some(folder)) => {
+                if let Err(e) = give_back(&folder, tx) {
+                    log::warn!("run {}: {e}; it may still hold space of ours", tx.run);
+                }
+            }
             // With one that is gone, or that something else lies in the place of, what was in it is gone.
             Ok(None) => {}
             // Nor could anything be made in it.
@@ -155,4 +163,15 @@ pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Removes what was made in a folder above the product, and nothing else that lies there under its name.
+fn give_back(above: &Folder, tx: &Transaction) -> Result<(), Error> {
+    let Some(staging) = Staging::open(above, &tx.run)? else { return Ok(()) };
+    for made in [RESERVE, "id", "drift"] {
+        durable::remove_one(staging.folder(), OsStr::new(made))?;
+    }
+    drop(staging);
+    durable::remove_one(above, &name_of(&tx.run))?;
+    above.sync()
 }
