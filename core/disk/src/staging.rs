@@ -347,6 +347,20 @@ impl Staging {
         crate::durable::remove_tree(host, &name)
     }
 
+    /// Removes what [`Staging::create`] made, and these names in it, and nothing else that lies there. Idempotent.
+    ///
+    /// # Errors
+    /// The system's; something else lies in it.
+    pub fn remove_made(self, host: &Folder, names: &[&OsStr]) -> Result<(), Error> {
+        for name in names.iter().copied().chain([OsStr::new(DRIFT), OsStr::new(MARKER)]) {
+            crate::durable::remove_one(&self.folder, name)?;
+        }
+        let name = self.folder.path().file_name().map(OsStr::to_owned).unwrap_or_default();
+        drop(self.folder);
+        crate::durable::remove_one(host, &name)?;
+        host.sync()
+    }
+
     /// Where drifted files go; made where it is not there.
     pub(crate) fn drift(folder: &Folder) -> Result<Folder, Error> {
         crate::durable::ensure_folder(folder, OsStr::new(DRIFT), 0o700)

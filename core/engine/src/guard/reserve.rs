@@ -3,17 +3,22 @@
 //!
 //! It lies where no installer has any business, as it may rename the product's own folders: in the guard's folder, where that
 //! lies on the product's volume; on others in a folder `.backout-<guard>` with the guard's marker, as staging folders are, so that
-//! scans leave it out and whoever finds it knows whose it is, and as high on the volume as we may write. There it is found by the
-//! path of the product's folder, whatever became of that. For the records of the way back it lies in the guard's folder, too.
+//! scans leave it out and whoever finds it knows whose it is, and as high on the volume as we may write and nobody
+//! else can take it away. There it is found by the path of the product's folder, whatever became of that. For the records of the way back it lies in the guard's folder, too.
 
 use super::root_folder;
 use crate::{failure::Failure, look, refusal::Refusal, state::Locked, transaction::Transaction};
 use backout_disk::{
     Error, ErrorKind, Folder, durable,
     staging::{Staging, name_of},
+    trust,
 };
 use backout_protocol::{Fingerprint, HostPath, snapshot::Snapshot, text::to_ron};
-use std::{collections::BTreeMap, ffi::OsStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    path::Path,
+};
 
 /// The file's name, in either folder.
 const RESERVE: &str = "reserve";
@@ -51,7 +56,8 @@ fn take_all(locked: &Locked, tx: &Transaction, snapshot: &Snapshot) -> Result<()
             reserve(&tx.folder, SPACE, bytes, &folder)?;
             continue;
         }
-        let (above, staging) = outermost(&folder, tx, marker.as_bytes()).map_err(look::refusal)?;
+        let (above, staging) =
+            outermost(&folder, tx, marker.as_bytes()).map_err(|e| refused(e, bytes, &folder))?;
         reserve(staging.folder(), RESERVE, bytes, &folder)?;
         above.sync().map_err(look::refusal)?;
     }
@@ -67,8 +73,8 @@ fn shares_space(a: &Folder, b: &Folder) -> Result<bool, Error> {
     Ok((a.dev, a.total) == (b.dev, b.total))
 }
 
-/// Makes the guard's folder beside or above a root, in the outermost that shares its space and may be written to: the top of its
-/// volume nobody renames.
+/// Makes the guard's folder beside or above a root, in the outermost that shares its space, may be written to and keeps what lies in
+/// it: the top of its volume nobody renames.
 fn outermost(root: &Folder, tx: &Transaction, marker: &[u8]) -> Result<(Folder, Staging), Error> {
     let mut folders = vec![root.try_clone()?];
     while let Some(last) = folders.last()
@@ -76,6 +82,7 @@ fn outermost(root: &Folder, tx: &Transaction, marker: &[u8]) -> Result<(Folder, 
         && let Some(above) = last.path().parent()
         && let Ok(above) = Folder::open_root(above)
         && shares_space(root, &above)?
+        && trust::check_above(above.path()).is_ok()
     {
         folders.push(above);
     }
@@ -93,13 +100,18 @@ fn outermost(root: &Folder, tx: &Transaction, marker: &[u8]) -> Result<(Folder, 
 
 /// Takes so many bytes for what lies in `of`.
 fn reserve(folder: &Folder, name: &str, bytes: u64, of: &Folder) -> Result<(), Refusal> {
-    durable::reserve(folder, OsStr::new(name), bytes).map_err(|e| match e.kind {
+    durable::reserve(folder, OsStr::new(name), bytes).map_err(|e| refused(e, bytes, of))
+}
+
+/// That so many bytes cannot be taken for what lies in `of`.
+fn refused(e: Error, bytes: u64, of: &Folder) -> Refusal {
+    match e.kind {
         ErrorKind::NoSpace => {
-            let available = folder.file_system().map_or(0, |system| system.available);
+            let available = of.file_system().map_or(0, |system| system.available);
             Refusal::NoSpace { folder: HostPath(of.path().to_owned()), needed: bytes, available }
         }
         _ => look::refusal(e),
-    })
+    }
 }
 
 /// By a volume's number and its size: a folder on it, and bytes.
@@ -135,43 +147,40 @@ pub(super) fn is_taken(tx: &Transaction) -> Result<bool, Failure> {
 /// Gives it up, wherever some of it lies; what is not there is given up. Of a run that is no guard there is none.
 ///
 /// # Errors
-/// The disk's.
+/// The disk's first; whatever else could be given up is.
 pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
     let Some(terms) = tx.plan.guards() else { return Ok(()) };
     // First, as it tells that nothing was given up yet.
     durable::remove_tree(&tx.folder, OsStr::new(RESERVE))?;
     durable::remove_tree(&tx.folder, OsStr::new(SPACE))?;
-    let name = name_of(&tx.run);
-    for above in terms.roots.iter().flat_map(|root| root.0.ancestors()) {
-        match root_folder(above) {
-            Ok(Some(folder)) if terms.roots.iter().any(|root| root.0 == above) => {
-                durable::remove_tree(&folder, &name)?;
-            }
-            // Others may write there: whatever they have put in its place stays, and keeps no guard from its end.
-            Ok(Some(folder)) => {
-                if let Err(e) = give_back(&folder, tx) {
-                    log::warn!("run {}: {e}; it may still hold space of ours", tx.run);
-                }
-            }
-            // With one that is gone, or that something else lies in the place of, what was in it is gone.
-            Ok(None) => {}
-            // Nor could anything be made in it.
-            Err(e) if e.kind == ErrorKind::Denied => {}
-            Err(e) if terms.roots.iter().any(|root| root.0 == above) => return Err(e),
-            // What is above the product keeps no guard from its end.
-            Err(e) => log::warn!("run {}: {e}; whether it holds space of ours cannot be seen", tx.run),
+    let roots: BTreeSet<&Path> = terms.roots.iter().map(|root| root.0.as_path()).collect();
+    let mut first = Ok(());
+    for root in &roots {
+        first = first.and(given_up(root, |folder| durable::remove_tree(folder, &name_of(&tx.run))));
+    }
+    let above: BTreeSet<&Path> = roots.iter().flat_map(|root| root.ancestors()).collect();
+    for above in above.difference(&roots) {
+        let removed = |folder: &Folder| match Staging::open(folder, &tx.run)? {
+            // Whatever else was put there under its name stays.
+            Some(staging) => staging.remove_made(folder, &[OsStr::new(RESERVE)]),
+            None => Ok(()),
+        };
+        // What is above the product keeps no guard from its end.
+        if let Err(e) = given_up(above, removed) {
+            log::warn!("run {}: {e}; space of ours may still be held there", tx.run);
         }
     }
-    Ok(())
+    first
 }
 
-/// Removes what was made in a folder above the product, and nothing else that lies there under its name.
-fn give_back(above: &Folder, tx: &Transaction) -> Result<(), Error> {
-    let Some(staging) = Staging::open(above, &tx.run)? else { return Ok(()) };
-    for made in [RESERVE, "id", "drift"] {
-        durable::remove_one(staging.folder(), OsStr::new(made))?;
+/// Gives up what a folder holds.
+fn given_up(path: &Path, removed: impl FnOnce(&Folder) -> Result<(), Error>) -> Result<(), Error> {
+    match root_folder(path) {
+        Ok(Some(folder)) => removed(&folder),
+        // With one that is gone, or that something else lies in the place of, what was in it is gone.
+        Ok(None) => Ok(()),
+        // Nor could anything be made in it.
+        Err(e) if e.kind == ErrorKind::Denied => Ok(()),
+        Err(e) => Err(e),
     }
-    drop(staging);
-    durable::remove_one(above, &name_of(&tx.run))?;
-    above.sync()
 }
