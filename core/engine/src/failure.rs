@@ -269,6 +269,8 @@ pub enum Stuck {
     WayBack {
         /// To which snapshot.
         snapshot: SnapshotId,
+        /// How many names of the installer's are gone already: services stay down until the way back is gone.
+        gone: u64,
         /// Why.
         why: Box<Refusal>,
     },
@@ -276,6 +278,8 @@ pub enum Stuck {
     WayBackFailed {
         /// To which snapshot.
         snapshot: SnapshotId,
+        /// As of [`Stuck::WayBack`].
+        gone: u64,
         /// Why.
         why: Box<Failure>,
     },

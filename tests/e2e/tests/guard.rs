@@ -8,7 +8,10 @@
 
 use backout_demo::TreeSpec;
 use backout_e2e::{
-    guards::{GOOD, Small, before, command, guard, is_before, nested, pid, settled, text, with_open_files},
+    guards::{
+        GOOD, Small, before, command, guard, holds_no_space, is_before, nested, pid, settled, text,
+        with_open_files,
+    },
     prune, runs, snapshots,
 };
 use backout_journal::{Record, format};
@@ -657,12 +660,7 @@ fn a_guard_that_is_given_up_leaves_what_is_there_and_holds_no_space() {
     assert!(run.join("space").exists() && run.join("reserve").exists());
     world.plain(&["recover", "--abandon"]).ends(0);
     assert_eq!(text(&world, "live/a.conf"), "half\n");
-    assert!(
-        !fs::read_dir(world.state.join("history"))
-            .unwrap()
-            .flatten()
-            .any(|run| { run.path().join("space").exists() || run.path().join("reserve").exists() })
-    );
+    holds_no_space(&world);
     settled(&world);
 }
 

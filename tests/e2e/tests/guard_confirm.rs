@@ -8,7 +8,7 @@
 )]
 
 use backout_e2e::{
-    guards::{GOOD, before, command, is_before, pid, settled},
+    guards::{GOOD, Mounted, before, command, is_before, pid, settled},
     transaction,
 };
 use backout_kit::{Run, Running, Snapshot, World, process, snapshot};
@@ -239,6 +239,25 @@ fn a_way_back_that_is_stuck_with_nobody_at_the_keyboard_is_tried_again() {
     assert_eq!(fs::read_to_string(world.home.join("live/a.conf")).unwrap(), "v3\n");
     fs::rename(&aside, &copy).unwrap();
     until_over(&world);
+    is_before(&world, &old);
+}
+
+#[test]
+fn a_way_back_that_services_would_stop_for_in_vain_is_not_tried_again_by_nobody() {
+    let (world, old, run) = waiting("4s", &[], GOOD);
+    killed(&world, &run);
+    let Some(mounted) = Mounted::at(&world.home.join("live/sub"), &["-t", "tmpfs", "tmpfs"]) else { return };
+    assert!(journal(&world).contains("AwaitingConfirm"), "the test was too slow");
+    let waiter = waiter(&world);
+    while process::is_there(waiter) {
+        std::thread::yield_now();
+    }
+    let log = fs::read_to_string(transaction(&world).join("log")).unwrap();
+    assert!(log.contains("a person is needed; it is not tried any more"), "{log}");
+    let stops = world.services.log().into_iter().filter(|line| line == "stop second").count();
+    assert_eq!(stops, 1);
+    drop(mounted);
+    world.plain(&["recover"]).ends(0);
     is_before(&world, &old);
 }
 

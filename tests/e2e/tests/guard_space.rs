@@ -7,11 +7,13 @@
     reason = "tests make files and stop at the first surprise"
 )]
 
-use backout_e2e::guards::{Small, guard, installer, is_before, settled, text};
-use backout_kit::{Run, World, snapshot};
+use backout_e2e::guards::{Small, guard, holds_no_space, installer, is_before, settled, text};
+use backout_kit::{Run, World, snapshot, strace};
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 use tempfile::TempDir;
 
@@ -53,9 +55,7 @@ fn renamed(world: &World) -> PathBuf {
 fn holds_none(world: &World, above: &Path, product: u64) {
     assert_eq!(snapshot::leftovers(above), Vec::<String>::new());
     assert_eq!(bytes(&renamed(world)), product, "what was renamed holds what it held");
-    for run in fs::read_dir(world.state.join("history")).unwrap().flatten() {
-        assert!(!["space", "reserve"].iter().any(|name| run.path().join(name).exists()));
-    }
+    holds_no_space(world);
 }
 
 #[test]
@@ -160,4 +160,86 @@ exit 1
         is_before(&world, &old);
         drop(world);
     }
+}
+
+#[test]
+fn the_space_of_a_guard_lies_in_no_folder_above_the_product_that_others_may_write_to() {
+    for mode in [0o755, 0o777] {
+        let Some(volume) = Small::of("64m") else { return };
+        fs::set_permissions(volume.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let mut world = World::without_services();
+        let old = world.files();
+        assert!(Command::new("cp").arg("-a").arg(&world.home).arg(volume.path()).status().unwrap().success());
+        world.home = volume.path().join("home");
+        world.write_site(&[], "");
+        let lines =
+            "find \"$home/..\" -name '.backout-*' >\"$here/lay\"\necho v3 >\"$home/live/a.conf\"\nexit 1";
+        guard(&world, &[], lines).ends(20);
+        let lay = fs::read_to_string(world.path().join("lay")).unwrap();
+        let lay = fs::canonicalize(Path::new(lay.trim_end()).parent().unwrap_or(volume.path())).unwrap();
+        let expected = if mode == 0o777 { &world.home } else { volume.path() };
+        assert_eq!(lay, fs::canonicalize(expected).unwrap());
+        is_before(&world, &old);
+        assert_eq!(snapshot::leftovers(volume.path()), Vec::<String>::new());
+    }
+}
+
+/// More files than the volume takes, so that no run back can be beside what is new.
+const NO_MORE_FILES: &str = r#"
+rm "$home/live/b.conf"
+echo v3 >"$home/live/a.conf"
+seq 8000 | split -a 4 -l 1 - "$home/live/new-" 2>/dev/null
+exit 1
+"#;
+
+#[test]
+fn behind_the_end_of_what_is_new_no_service_runs_before_the_old_files_are_there() {
+    if !strace::works() {
+        return;
+    }
+    let mut gone = 0;
+    for n in 4..=6 {
+        let Some(small) = Small::of("256m,nr_inodes=600") else { return };
+        let world = World::small_in(small.path());
+        let old = world.files();
+        let mut call = world.verb_command("guard", &["--yes", "--no-parent"]);
+        call.arg("--").arg(installer(&world, NO_MORE_FILES));
+        let run = Run::of(&strace::injected(&call, "syncfs", "error=EIO", n).output().unwrap());
+        if run.code == Some(22) {
+            let message = run.json["error"]["message"].as_str().unwrap();
+            if message.contains("are gone already") {
+                gone += 1;
+                assert!(message.contains("services are left stopped"), "{message}");
+                assert_eq!(world.running(), [false, false]);
+            } else {
+                assert_eq!(world.running(), [true, true], "{message}");
+            }
+            assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
+            is_before(&world, &old);
+        }
+        drop(world);
+    }
+    assert!(gone > 0, "no sync behind the removal was hit");
+}
+
+#[test]
+fn no_service_stops_for_a_way_back_that_a_full_disk_refuses_all_the_same() {
+    let Some(small) = Small::of("256m") else { return };
+    let world = World::small_in(small.path());
+    let old = world.files();
+    // What fills it is none of the product's; nor is any space left for the way back.
+    let lines = r#"
+echo v3 >"$home/live/a.conf"
+echo new >"$home/live/new.conf"
+rm "$here"/state/transactions/*/space "$here"/state/transactions/*/reserve
+cat /dev/zero >"$here/other"
+exit 1
+"#;
+    let run = guard(&world, &[], lines).ends(22);
+    assert_eq!(run.error_code(), "BKO-5110");
+    assert_eq!(world.plain(&["recover"]).ends(22).error_code(), "BKO-5110");
+    assert_eq!(world.services.log(), Vec::<String>::new());
+    fs::remove_file(world.path().join("other")).unwrap();
+    assert_eq!(world.plain(&["recover"]).ends(0).json["outcome"], "rolled-back");
+    is_before(&world, &old);
 }

@@ -11,7 +11,7 @@ use backout_e2e::{
     guards::{Small, installer, is_before, nested, pid, settled},
     runs, snapshots, transaction,
 };
-use backout_kit::{Machine, Run, Running, Snapshot, World, place, process, snapshot};
+use backout_kit::{Machine, Run, Running, Snapshot, World, place, process, snapshot, strace};
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
@@ -538,4 +538,42 @@ fn what_was_there_before_is_no_installers_whatever_name_it_has_by_now() {
     let now = world.files();
     assert!(now == old, "{}", snapshot::differences(&now, &old).join("\n"));
     assert_eq!(world.running(), [true, true]);
+}
+
+#[test]
+fn what_services_make_behind_a_way_back_that_is_stuck_on_a_full_disk_is_not_the_installers() {
+    if !strace::works() {
+        return;
+    }
+    let world = World::small();
+    let lines = r#"
+echo v3 >"$home/live/a.conf"
+echo new >"$home/live/new.conf"
+copy=$(echo "$here"/state/snapshots/*/files/0/live/a.conf)
+mv "$copy" "$here/aside"
+exit 1
+"#;
+    let call = command(&world, &["--no-parent"], lines);
+    // The first is made before the installer.
+    let full = [
+        "-o",
+        "/dev/null",
+        "-P",
+        ".came.new",
+        "-e",
+        "trace=openat",
+        "-e",
+        "inject=openat:error=ENOSPC:when=2+",
+    ];
+    let run = Run::of(&strace::under(&call, &full).output().unwrap()).ends(22);
+    assert_eq!(run.error_code(), "BKO-5110");
+    fs::write(world.home.join("live/later"), "of a service\n").unwrap();
+    let copies = fs::read_dir(world.state.join("snapshots")).unwrap().next().unwrap().unwrap().path();
+    fs::rename(world.path().join("aside"), copies.join("files/0/live/a.conf")).unwrap();
+    let recovered = world.plain(&["recover"]).ends(0);
+    assert_eq!(recovered.json["outcome"], "rolled-back");
+    assert!(recovered.stdout.contains("BKO-5141"), "{}", recovered.stdout);
+    assert_eq!(fs::read_to_string(world.home.join("live/later")).unwrap(), "of a service\n");
+    assert_ne!(fs::read_to_string(world.home.join("live/a.conf")).unwrap(), "v3\n");
+    settled(&world);
 }

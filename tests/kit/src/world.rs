@@ -53,7 +53,11 @@ pub(crate) const SMALL: &str = r#"(
 impl World {
     /// An empty world with these services: (display name, name in the control script).
     pub fn new(services: &[(&str, &str)]) -> Self {
-        Self::in_folder(TempDir::with_prefix_in("backout-world-", place::worlds()).unwrap(), services)
+        Self::new_in(&place::worlds(), services)
+    }
+
+    fn new_in(above: &Path, services: &[(&str, &str)]) -> Self {
+        Self::in_folder(TempDir::with_prefix_in("backout-world-", above).unwrap(), services)
     }
 
     fn in_folder(dir: TempDir, services: &[(&str, &str)]) -> Self {
@@ -99,7 +103,12 @@ impl World {
 
     /// The small product, patched, with both services running.
     pub fn small() -> Self {
-        let mut world = Self::new(&[("First", "first"), ("Second", "second")]);
+        Self::small_in(&place::worlds())
+    }
+
+    /// The same, in a folder of its own below `above`.
+    pub fn small_in(above: &Path) -> Self {
+        let mut world = Self::new_in(above, &[("First", "first"), ("Second", "second")]);
         small_tree(&world.home);
         let profile = world.dir.path().join("small.ron");
         fs::write(&profile, SMALL).unwrap();

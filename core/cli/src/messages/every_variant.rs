@@ -300,8 +300,8 @@ fn stucks() -> Vec<Stuck> {
         S::Journal { path: path(), why: Unreadable::TooNew { found: (9, 0) } },
         S::Companion { path: path(), why: why() },
         S::NotDurable { why: why() },
-        S::WayBack { snapshot: snapshot(), why: Box::new(Refusal::Locked { pid: None }) },
-        S::WayBackFailed { snapshot: snapshot(), why: Box::new(Failure::StopGoesOn) },
+        S::WayBack { snapshot: snapshot(), gone: 0, why: Box::new(Refusal::Locked { pid: None }) },
+        S::WayBackFailed { snapshot: snapshot(), gone: 2, why: Box::new(Failure::StopGoesOn) },
     ]
 }
 

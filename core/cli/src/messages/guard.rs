@@ -163,17 +163,23 @@ pub(crate) fn unfit(refusal: &Refusal) -> Said {
 
 /// A way back that cannot be gone.
 pub(crate) fn stuck(why: &Stuck, again: &str) -> Said {
-    let (code, snapshot, inner) = match why {
-        Stuck::WayBack { snapshot, why } => (5110, snapshot, refusal::said(why)),
-        Stuck::WayBackFailed { snapshot, why } => (5111, snapshot, failure::put_back(why)),
+    let (code, snapshot, gone, inner) = match why {
+        Stuck::WayBack { snapshot, gone, why } => (5110, snapshot, *gone, refusal::said(why)),
+        Stuck::WayBackFailed { snapshot, gone, why } => (5111, snapshot, *gone, failure::put_back(why)),
         other => return Said::new(5112, format!("{other:?}"), again),
     };
     // Links, kinds and rights may be back, and what the installer had started is ended.
     let what = inner.message.strip_suffix("; nothing was touched").unwrap_or(&inner.message);
+    let left = match gone {
+        0 => "its files are as the installer left them".to_owned(),
+        _ => format!(
+            "{gone} names that were new are gone already, as the disk is full, its other files are as the installer left them, services are left stopped"
+        ),
+    };
     Said::new(
         code,
         format!(
-            "the installer's work is not taken back to the snapshot {snapshot}: {what}; its files are as the installer left them, and what it had started is ended"
+            "the installer's work is not taken back to the snapshot {snapshot}: {what}; {left}, and what it had started is ended"
         ),
         format!("{}; {again}", mend(why).unwrap_or(inner.help)),
     )

@@ -1,7 +1,7 @@
 //! The way back: a run of its own to the snapshot, planned from the guard's records alone.
 
 use super::{
-    Guard, Side, came, copies::Copies, drop_ins, holder, inplace, judge, reserve, root_folder, theirs::Theirs,
+    Guard, Side, came, copies::Copies, drop_ins, holder, inplace, reserve, root_folder, theirs::Theirs,
 };
 use crate::{
     companions::{as_they_were, named, with_companions},
@@ -44,6 +44,13 @@ enum New {
     GoesFirst,
 }
 
+/// A run back, planned.
+struct Back {
+    plan: Plan,
+    /// Whether a service is to run that does not, or the other way round.
+    services_differ: bool,
+}
+
 /// How long a holder whose installer is gone may take to be gone too.
 const HOLDER: Duration = Duration::from_secs(5);
 
@@ -68,13 +75,16 @@ impl Guard<'_> {
         match came::write_or_hold(self.locked.state(), self.tx, self.terms) {
             Ok(held) => self.came = held,
             Err(why) => {
-                let why = judge::told(why);
+                let why = came::told(why);
                 log::warn!("run {}: what came is not written down, and stays: {why}", self.tx.run);
             }
         }
         let mut inner = match self.inner() {
             Ok(inner) => inner,
-            Err(ending) => return self.report(*ending, true),
+            Err(ending) => {
+                self.came_stays_known();
+                return self.report(*ending, true);
+            }
         };
         let (counts, window_ms) = (inner.counts, inner.window_ms);
         self.notices.append(&mut inner.notices);
@@ -114,7 +124,7 @@ impl Guard<'_> {
             over => over,
         };
         match over {
-            Err(ending) if is_full(&ending) => {
+            Err(ending) if is_full(&ending) && self.may_fit_without_new() => {
                 log::warn!("run {}: the disk is full; what is new goes first", self.tx.run);
                 self.in_quiet(New::GoesFirst)
             }
@@ -122,7 +132,8 @@ impl Guard<'_> {
         }
     }
 
-    /// The same with all services stopped. If it fails they run on, as they did.
+    /// The same with all services stopped. If it fails they run on, as they did; not where some of the installer's work is gone
+    /// already: half of it is nothing to run.
     fn in_quiet(&self, new: New) -> Result<RunReport, Box<Ending>> {
         let failed = |why| self.failed_back(why);
         let plan = &self.running().map_err(|why| failed(Failure::Service(why)))?;
@@ -137,31 +148,62 @@ impl Guard<'_> {
         let untouched = |ending: &Ending| {
             matches!(ending, Ending::Stuck { why: Stuck::WayBack { .. } | Stuck::WayBackFailed { .. }, .. })
         };
-        if run.as_ref().is_err_and(|ending| untouched(ending))
-            && let Err(why) = quiesce.resume(quiesce::ran(&ran), |_, _| Ok(()))
-        {
-            log::warn!("run {}: {why}", self.tx.run);
+        if self.gone.get() == 0 && run.as_ref().is_err_and(|ending| untouched(ending)) {
+            self.came_stays_known();
+            if let Err(why) = quiesce.resume(quiesce::ran(&ran), |_, _| Ok(())) {
+                log::warn!("run {}: {why}", self.tx.run);
+            }
         }
         run
     }
 
-    /// Takes away what the plan would, all that is new and the installer's, and out of the plan: so its records are no longer than
-    /// what was taken for them before the installer ran. Only where there is room for these; nothing is removed else. Says how
-    /// many names went. If we die in here, what is left of them is new all the same, and the way back is planned once more.
-    fn take_new_away(&self, plan: &mut Plan, faces: &Faces<'_>) -> Result<u64, Refusal> {
-        // Of a change to these the services' manager is told by the run.
-        let goes = |step: &Step| match step {
+    /// What came and is not on record yet is, before anything else comes that a later try could take for the installer's; or that it
+    /// is not known any more.
+    fn came_stays_known(&self) {
+        let Some(held) = &self.came else { return };
+        if let Err(why) = came::write_held(self.tx, self.terms, held) {
+            let why = came::told(why);
+            log::warn!("run {}: what came is not written down, and stays: {why}", self.tx.run);
+            if let Err(e) = came::lose(self.tx) {
+                log::warn!("run {}: {e}", self.tx.run);
+            }
+        }
+    }
+
+    /// Whether the run back may have room where all that is new goes before it. Asked before services stop for it.
+    fn may_fit_without_new(&self) -> bool {
+        let faces = Faces { cancel: &Cancel::default(), ..self.faces };
+        let check = |back: Back| {
+            preflight::check(&self.without_new(&back.plan), self.locked.state().path(), &faces).map(drop)
+        };
+        !self.plan_back(&faces).and_then(check).is_err_and(|why| is_want_of_space(&why))
+    }
+
+    /// The plan without what takes away what is new and the installer's.
+    fn without_new(&self, plan: &Plan) -> Plan {
+        let mut lean = plan.clone();
+        lean.steps.retain(|step| !self.goes_first(step));
+        lean
+    }
+
+    /// Whether the step takes away what is new. Of a change to some of it the services' manager is told by the run.
+    fn goes_first(&self, step: &Step) -> bool {
+        match step {
             Step::RemoveFile { target, .. } => !self.services.is_configuration(&target.path()),
             Step::RemoveFolder { .. } => true,
             _ => false,
-        };
-        let mut lean = plan.clone();
-        lean.steps.retain(|step| !goes(step));
-        preflight::check(&lean, self.locked.state().path(), faces)?;
-        let (mut kept, mut removed) = (Vec::new(), 0);
+        }
+    }
+
+    /// Takes away what the plan would, all that is new and the installer's, and out of the plan: so its records are no longer than
+    /// what was taken for them before the installer ran. Only where there is room for these; nothing is removed else. If we die
+    /// in here, what is left of them is new all the same, and the way back is planned once more.
+    fn take_new_away(&self, plan: &mut Plan, faces: &Faces<'_>) -> Result<(), Refusal> {
+        preflight::check(&self.without_new(plan), self.locked.state().path(), faces)?;
+        let mut kept = Vec::new();
         for step in std::mem::take(&mut plan.steps) {
-            if goes(&step) && is_removed(&step).map_err(Refusal::Look)? {
-                removed += 1;
+            if self.goes_first(&step) && remove_as_planned(&step).map_err(Refusal::Look)? {
+                self.gone.set(self.gone.get() + 1);
             } else {
                 kept.push(step);
             }
@@ -172,7 +214,7 @@ impl Guard<'_> {
                 folder.sync_file_system().map_err(Refusal::Look)?;
             }
         }
-        Ok(removed)
+        Ok(())
     }
 
     /// The guard's plan with its services and their companions as they are now.
@@ -182,35 +224,28 @@ impl Guard<'_> {
         Ok(plan)
     }
 
-    /// One run back, where there is anything to take back.
-    fn run_back(&self, new: New) -> Result<RunReport, Box<Ending>> {
-        let refused = |why: Refusal| {
-            let why = Stuck::WayBack { snapshot: self.terms.snapshot.clone(), why: Box::new(why) };
-            Box::new(Ending::Stuck { after: None, why })
-        };
-        let never = Cancel::default();
-        let faces = Faces { cancel: &never, ..self.faces };
+    /// Makes way for a run back, and plans it.
+    fn plan_back(&self, faces: &Faces<'_>) -> Result<Back, Refusal> {
         let state = self.locked.state();
-        let saved = store::open(state, &self.terms.snapshot).map_err(&refused)?;
+        let saved = store::open(state, &self.terms.snapshot)?;
         // Before anything is removed, as what is mounted since is not the product's.
-        mounts::check(&saved).map_err(&refused)?;
-        let theirs = Theirs::of(self.tx, self.terms, &saved, self.came.as_ref()).map_err(&refused)?;
+        mounts::check(&saved)?;
+        let theirs = Theirs::of(self.tx, self.terms, &saved, self.came.as_ref())?;
         let copies = Copies::of(state, &saved, &theirs);
-        let freed = inplace::clear(&saved, &theirs, &copies, &name_of(&self.tx.run)).map_err(&refused)?;
+        let freed = inplace::clear(&saved, &theirs, &copies, &name_of(&self.tx.run))?;
         // Again, as what was immutable kept it from going.
         if let Err(e) = reserve::release(self.tx) {
             log::warn!("run {}: {e}", self.tx.run);
         }
-        drop_ins::make(&saved, &self.tx.plan, self.services, state.path(), &copies).map_err(&refused)?;
-        settings::make_startable(&saved, self.services, &|| copies.are_whole()).map_err(&refused)?;
+        drop_ins::make(&saved, &self.tx.plan, self.services, state.path(), &copies)?;
+        settings::make_startable(&saved, self.services, &|| copies.are_whole())?;
         let theirs = match theirs.are_older() {
-            true => Theirs::of(self.tx, self.terms, &saved, self.came.as_ref()).map_err(&refused)?,
+            true => Theirs::of(self.tx, self.terms, &saved, self.came.as_ref())?,
             false => theirs,
         };
         let mut were = self.were.clone();
         let settings = Settings { registry: faces.registry, services: self.services };
-        let mut plan =
-            changes(state, self.tx, &theirs, &saved, settings, &never, Some(&mut were)).map_err(&refused)?;
+        let mut plan = changes(state, self.tx, &theirs, &saved, settings, faces.cancel, Some(&mut were))?;
         plan.kind = PlanKind::Rollback;
         plan.guard = Some(self.tx.run.clone());
         plan.request.request_id = None;
@@ -220,20 +255,32 @@ impl Guard<'_> {
                 service.start = was.ran();
             }
         }
-        let differs = plan
+        let services_differ = plan
             .services
             .iter()
             .any(|s| were.iter().any(|(name, was)| *name == s.name && was.ran() != s.was.ran()));
         plan.notices.extend(freed);
-        let removed = match new {
-            New::GoesWithIt => 0,
-            New::GoesFirst => self.take_new_away(&mut plan, &faces).map_err(&refused)?,
-        };
-        if plan.is_empty() && !differs {
+        Ok(Back { plan, services_differ })
+    }
+
+    /// One run back, where there is anything to take back.
+    fn run_back(&self, new: New) -> Result<RunReport, Box<Ending>> {
+        let refused = |why| self.refused_back(why);
+        let never = Cancel::default();
+        let faces = Faces { cancel: &never, ..self.faces };
+        let Back { mut plan, services_differ } = self.plan_back(&faces).map_err(refused)?;
+        if new == New::GoesFirst {
+            self.take_new_away(&mut plan, &faces).map_err(refused)?;
+            // There is room now. What services make from here on is told from it, whatever becomes of us.
+            self.came_stays_known();
+        }
+        let removed = self.gone.get();
+        if plan.is_empty() && !services_differ {
             let counts = Counts { removed, ..Counts::default() };
             return Ok(RunReport { counts, notices: plan.notices, ..RunReport::of(Ending::NothingToDo) });
         }
-        plan.notices.extend(preflight::check(&plan, state.path(), &faces).map_err(&refused)?);
+        let state = self.locked.state();
+        plan.notices.extend(preflight::check(&plan, state.path(), &faces).map_err(refused)?);
         let mut report = rollback::run(self.locked, &plan, &faces);
         report.counts.removed += removed;
         match report.ending {
@@ -248,10 +295,19 @@ impl Guard<'_> {
         }
     }
 
-    /// Nothing has gone back, and everything is as the installer left it.
+    /// Nothing has gone back; but for what is gone already everything is as the installer left it.
+    fn refused_back(&self, why: Refusal) -> Box<Ending> {
+        let (snapshot, gone) = (self.terms.snapshot.clone(), self.gone.get());
+        Box::new(Ending::Stuck { after: None, why: Stuck::WayBack { snapshot, gone, why: Box::new(why) } })
+    }
+
+    /// The same, of a run back that had begun and is put back.
     fn failed_back(&self, why: Failure) -> Box<Ending> {
-        let why = Stuck::WayBackFailed { snapshot: self.terms.snapshot.clone(), why: Box::new(why) };
-        Box::new(Ending::Stuck { after: None, why })
+        let (snapshot, gone) = (self.terms.snapshot.clone(), self.gone.get());
+        Box::new(Ending::Stuck {
+            after: None,
+            why: Stuck::WayBackFailed { snapshot, gone, why: Box::new(why) },
+        })
     }
 
     /// Waits for the end of a holder below which nothing lives any more, or that was told to go.
@@ -328,7 +384,6 @@ fn is_unrest(ending: &Ending) -> bool {
                 Refusal::Changing { .. }
                     | Refusal::BeforeStop(Failure::Drift { .. })
                     | Refusal::MountPoint { .. }
-                    | Refusal::MountGone { .. }
             )
         }
         _ => false,
@@ -337,16 +392,28 @@ fn is_unrest(ending: &Ending) -> bool {
 
 /// Whether a run back could not be for want of space, and nothing has gone back.
 fn is_full(ending: &Ending) -> bool {
-    let Ending::Stuck { why: Stuck::WayBack { why, .. }, .. } = ending else { return false };
-    match &**why {
+    matches!(ending, Ending::Stuck { why: Stuck::WayBack { why, .. }, .. } if is_want_of_space(why))
+}
+
+fn is_want_of_space(why: &Refusal) -> bool {
+    match why {
         Refusal::NoSpace { .. } => true,
         Refusal::Look(e) | Refusal::StageFailed(e) => e.kind == ErrorKind::NoSpace,
         _ => false,
     }
 }
 
-/// Removes what the step would, if that is still what was planned with. Not durable yet.
-fn is_removed(step: &Step) -> Result<bool, Error> {
+/// Whether what stands in the way of a run back may go away by itself, and looking again stops no service.
+pub(super) fn may_go_by_itself(ending: &Ending) -> bool {
+    match ending {
+        Ending::Refused(_) => true,
+        Ending::Stuck { why: Stuck::WayBack { .. }, .. } => !is_unrest(ending),
+        _ => false,
+    }
+}
+
+/// Removes what the step would, if that is still what was planned with, and says whether it was. Not durable yet.
+fn remove_as_planned(step: &Step) -> Result<bool, Error> {
     let Some(target) = step.target() else { return Ok(false) };
     let (folder, name) = (Folder::open_parent_of(target)?, target.rel.name());
     let is_as_planned = match step {

@@ -25,6 +25,8 @@ use std::{collections::BTreeMap, ffi::OsStr};
 const CAME: &str = "came";
 /// What it holds until the installer has ended.
 const BLANK: &[u8] = b"the installer has not ended yet\n";
+/// What it holds where it could not be written and is not to be written any more: as long, so that no full disk refuses it.
+const UNKNOWN: &[u8; BLANK.len()] = b"the disk was too full for it   \n";
 /// Version of what it holds then: (major, minor). 1.0: the first.
 const FORMAT: (u16, u16) = (1, 0);
 /// No record is longer.
@@ -92,6 +94,39 @@ pub(super) fn write_or_hold(state: &State, tx: &Transaction, terms: &Terms) -> R
     }
 }
 
+/// Writes down after all what was held.
+///
+/// # Errors
+/// As [`write_down`].
+pub(super) fn write_held(tx: &Transaction, terms: &Terms, held: &Came) -> Result<(), Refusal> {
+    let Came::Known(came) = held else { return Ok(()) };
+    let entry = |((root, path), (what, facts)): (&(usize, RelPath), &(What, Option<Facts>))| Entry {
+        root: *root,
+        path: path.clone(),
+        what: what.clone(),
+        facts: facts.clone(),
+    };
+    write(tx, terms, &Record { format: FORMAT, entries: came.iter().map(entry).collect() })
+}
+
+/// Nobody finds what came once more. If we die in here the record is blank, or neither blank nor whole.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn lose(tx: &Transaction) -> Result<(), Error> {
+    let record = durable::Preallocated::open(&tx.folder, OsStr::new(CAME))?;
+    record.write_at(0, UNKNOWN)?;
+    record.sync()
+}
+
+/// Why what came is not written down.
+pub(super) fn told(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::Look(e) => e.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
 /// What is to be written down; `None`: nothing.
 fn found(state: &State, tx: &Transaction, terms: &Terms) -> Result<Option<Record>, Refusal> {
     if !kept(terms) || !matches!(read(tx), Came::Blank) {
@@ -133,6 +168,9 @@ fn read(tx: &Transaction) -> Came {
 fn parsed(bytes: &[u8]) -> Came {
     if bytes == BLANK {
         return Came::Blank;
+    }
+    if bytes == UNKNOWN {
+        return Came::Lost("the disk was too full for the record".to_owned());
     }
     let Some(text) = unsealed(bytes) else { return Came::Lost("the record is damaged".to_owned()) };
     match from_ron::<Record>(CAME, text) {
@@ -224,7 +262,10 @@ mod tests {
         let mut flipped = whole.clone();
         let last = flipped.len() - 3;
         flipped[last] ^= 1;
-        for damaged in [&[][..], &whole[..whole.len() - 1], &flipped, b"\n", &BLANK[1..], &[0xff; 9]] {
+        let half = [&UNKNOWN[..9], &BLANK[9..]].concat();
+        for damaged in
+            [&[][..], &whole[..whole.len() - 1], &flipped, b"\n", &BLANK[1..], &[0xff; 9], UNKNOWN, &half]
+        {
             let came = parsed(damaged);
             assert!(matches!(came, Came::Lost(_)) && !came.has(&entry("a", What::Folder)), "{damaged:?}");
         }

@@ -94,6 +94,7 @@ pub fn run(
         side: Side::Guard,
         notices: Vec::new(),
         came: None,
+        gone: Cell::new(0),
         learned: None,
     };
     let mut child = match guard.start_holder(program) {

@@ -7,7 +7,6 @@ use crate::{
     failure::Failure,
     load::{Job, LoadedProfile},
     quiesce::stayed_up,
-    refusal::Refusal,
     report::{Ending, RunReport},
     verify::{self, Expect},
 };
@@ -21,14 +20,6 @@ use std::{
 
 /// How often the product is looked at while it settles.
 const LOOK: Duration = Duration::from_millis(250);
-
-/// Why what came is not written down.
-pub(super) fn told(refusal: Refusal) -> String {
-    match refusal {
-        Refusal::Look(e) => e.to_string(),
-        other => format!("{other:?}"),
-    }
-}
 
 impl Guard<'_> {
     /// Judges the installer's work, and keeps it or goes back.
@@ -93,7 +84,7 @@ impl Guard<'_> {
 
     /// Writes down what came while the installer ran, if nobody did yet. Says why it cannot be.
     pub(super) fn write_down(&self) -> Result<(), String> {
-        came::write_down(self.locked.state(), self.tx, self.terms).map_err(told)
+        came::write_down(self.locked.state(), self.tx, self.terms).map_err(came::told)
     }
 
     fn judge(&self, exit: &Exit) -> Result<(), Failure> {

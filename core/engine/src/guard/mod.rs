@@ -71,6 +71,7 @@ use backout_protocol::{
     plan::{PlanKind, RestoreFrom},
 };
 use std::{
+    cell::Cell,
     path::Path,
     process::Child,
     time::{Duration, Instant},
@@ -166,6 +167,8 @@ struct Guard<'a> {
     notices: Vec<Notice>,
     /// What came while the installer ran, where a full disk did not take it.
     came: Option<came::Came>,
+    /// How many names went that are new, before a run back: until one is gone services stay down.
+    gone: Cell<u64>,
     /// The profile that was learned.
     learned: Option<Written>,
 }

@@ -17,7 +17,7 @@ use backout_protocol::{
     guard::{Exit, OnFailure},
     report::Phase,
 };
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 /// Settles an open guard, whose way back is settled, if it had one. At boot nothing is done before all services may run:
 /// whether an installer's work is good is told by them too.
@@ -71,6 +71,7 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         side: Side::Recovery,
         notices: Vec::new(),
         came: None,
+        gone: Cell::new(0),
         learned: None,
     };
     match status {

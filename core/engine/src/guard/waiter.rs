@@ -3,10 +3,10 @@
 //!
 //! It belongs to no terminal and to nothing of the installer. It leaves the lock to everybody else, as long as anybody may
 //! still be at it; so it settles what was left by a recovery like any other, and before the time to confirm is over it only
-//! waits. Whether it lives is told by a lock, which goes with it however it ends.
+//! waits. What may go by itself, such as a full disk, it tries again, unless services would stop for that. Whether it lives is told by a lock, which goes with it however it ends.
 
 use super::{
-    Guard, confirm, deadline,
+    Guard, back, confirm, deadline,
     ticket::{self, Word},
     until_ready,
 };
@@ -109,9 +109,9 @@ pub fn wait(path: &Path, run: &RunId, faces: &Faces<'_>) -> Result<(), Failure> 
                 log::warn!("run {run}: {why}");
                 not_before = Instant::now() + AGAIN;
             }
-            Some(Ending::Stuck { .. }) => {
+            Some(ending @ (Ending::Stuck { .. } | Ending::Refused(_))) => {
                 let tries = stuck.get_or_insert_with(Tries::begin);
-                let Some(wait) = tries.next() else {
+                let Some(wait) = tries.next().filter(|_| back::may_go_by_itself(&ending)) else {
                     log::warn!("run {run}: a person is needed; it is not tried any more: `backout recover`");
                     return Ok(());
                 };

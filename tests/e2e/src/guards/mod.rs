@@ -44,6 +44,14 @@ pub fn settled(world: &World) {
     assert_eq!(fs::read_dir(world.state.join("transactions")).unwrap().count(), 0);
 }
 
+/// No guard that is over holds space in the state folder.
+#[track_caller]
+pub fn holds_no_space(world: &World) {
+    for run in fs::read_dir(world.state.join("history")).unwrap().flatten() {
+        assert!(!["space", "reserve"].iter().any(|name| run.path().join(name).exists()), "{run:?}");
+    }
+}
+
 /// The number in a file that a script wrote.
 pub fn pid(file: &Path) -> u32 {
     loop {
