@@ -132,8 +132,9 @@ pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Fac
 pub(crate) fn unread(open: &OpenRun, why: Stuck) -> RunReport {
     let ending = Ending::Stuck { after: None, why };
     match &open.reading {
-        Ok(reading) => RunReport::left(ending, reading),
-        Err(_) => RunReport { changed: true, ..RunReport::of(ending) },
+        Ok(reading) if !reading.lines.is_empty() => RunReport::left(ending, reading),
+        // One without a record is open for no other reason than that it may have changed something.
+        Ok(_) | Err(_) => RunReport { changed: true, ..RunReport::of(ending) },
     }
 }
 
