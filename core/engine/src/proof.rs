@@ -5,7 +5,7 @@
 //! without `Armed` can look like is proof. Where the last line may have been an `Armed`, whatever may be the run's own work is.
 
 use crate::{
-    failure::Stuck,
+    failure::{Failure, Stuck},
     setting::Settings,
     snapshot::diff::differing,
     stage::Stagings,
@@ -85,8 +85,12 @@ pub(crate) fn first(tx: &Transaction) -> Result<Option<Trace>, Error> {
 }
 
 /// Where the last line may have been an `Armed`: whether anything may be the run's own work that proves nothing elsewhere, as
-/// somebody else may have done it.
-pub(crate) fn in_doubt(tx: &Transaction, stagings: &Stagings, settings: Settings<'_>) -> Result<(), Stuck> {
+/// somebody else may have done it. `Some`: a setting that cannot be looked at now; another time it may be.
+pub(crate) fn in_doubt(
+    tx: &Transaction,
+    stagings: &Stagings,
+    settings: Settings<'_>,
+) -> Result<Option<Failure>, Stuck> {
     match first_in_doubt(tx) {
         Ok(None) => {}
         Ok(Some(trace)) => return Err(trace.into()),
@@ -98,6 +102,7 @@ pub(crate) fn in_doubt(tx: &Transaction, stagings: &Stagings, settings: Settings
             return Err(Stuck::ArmedLost { what: format!("`{place}` has rights that it was to be given") });
         }
     }
+    let mut hidden = None;
     // A guard's way back is planned again behind this one, from what is there then.
     let own = tx.plan.settings().filter(|_| tx.plan.guard.is_none());
     for step in own {
@@ -108,11 +113,11 @@ pub(crate) fn in_doubt(tx: &Transaction, stagings: &Stagings, settings: Settings
                 return Err(Stuck::ArmedLost { what: format!("`{setting}` is as it was to be made") });
             }
             Err(why) => {
-                return Err(Stuck::ArmedLost { what: format!("`{setting}` cannot be looked at ({why})") });
+                hidden.get_or_insert(Failure::Setting { setting, why });
             }
         }
     }
-    Ok(())
+    Ok(hidden)
 }
 
 /// Looks for swaps forwards alone: whatever goes back stands behind another record.

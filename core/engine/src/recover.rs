@@ -235,8 +235,10 @@ fn go_on(
     };
     if reading.is_armed_in_doubt() {
         let settings = Settings { registry: faces.registry, services: services.as_ref() };
-        if let Err(why) = proof::in_doubt(tx, &stagings, settings) {
-            return left(Ending::Stuck { after: None, why });
+        match proof::in_doubt(tx, &stagings, settings) {
+            Ok(None) => {}
+            Ok(Some(hidden)) => return left(Ending::Unfinished(hidden)),
+            Err(why) => return left(Ending::Stuck { after: None, why }),
         }
     }
     let patience = Duration::from_secs(tx.plan.site.timeouts.stop.into());

@@ -122,9 +122,10 @@ pub(crate) fn may_differ(reading: &Reading) -> bool {
         Status::Opening | Status::Reopening | Status::Unswapped | Status::Deferred => {
             were(reading).iter().any(|(_, was)| was.ran())
         }
-        _ => reading.is_opening_in_doubt(),
+        _ => false,
     };
-    down || machine(reading.status) == Machine::Touched
+    let doubt = reading.is_opening_in_doubt() || reading.is_armed_in_doubt();
+    down || doubt || machine(reading.status) == Machine::Touched
 }
 
 impl Ending {

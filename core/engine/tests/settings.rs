@@ -439,6 +439,21 @@ fn a_file_that_was_written_to_in_the_instant_of_its_swap_tells_of_it() {
 }
 
 #[test]
+fn a_key_that_cannot_be_read_where_the_line_is_in_doubt_is_read_another_time() {
+    let world = World::made(|_| {}, |_| {});
+    dies_behind_armed(&world, World::rollback, (0, Mishap::DiesBefore), Damage::Flipped);
+    let before = everything(&world);
+    world.registry.hide(true);
+    let report = world.recover();
+    assert!(matches!(report.ending, Ending::Unfinished(Failure::Setting { .. })), "{report:?}");
+    assert!(report.changed, "it may be set");
+    world.registry.hide(false);
+    assert!(everything(&world) == before, "something was touched");
+    let report = world.recover();
+    assert!(matches!(report.ending, Ending::RolledBack(_)) && !report.changed, "{report:?}");
+}
+
+#[test]
 fn where_the_line_was_torn_and_nothing_is_swapped_the_run_ends_as_it_was() {
     let world = World::made(|_| {}, |_| {});
     let old = product(&world);
