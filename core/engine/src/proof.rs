@@ -221,24 +221,8 @@ fn slots(staging: &Staging, swap: &Swap) -> Result<Sighting, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backout_disk::fingerprint::{digest_bytes, empty_folder};
-    use backout_protocol::{Digest, RelPath};
-
-    const ABSENT: Fingerprint = Fingerprint::Absent;
-
-    fn file(byte: u8) -> Fingerprint {
-        Fingerprint::File { len: 3, sha256: Digest([byte; 32]) }
-    }
-
-    fn swap(before: Fingerprint, after: Fingerprint) -> Swap {
-        let rel = RelPath::new("f").unwrap();
-        let target = Place { root: HostPath("/r".into()), rel: rel.clone() };
-        Swap { target, host: None, slot: rel, before, after }
-    }
-
-    fn seen(target: Fingerprint, slot: Fingerprint, old: Fingerprint) -> Sighting {
-        Sighting { target, slot, old, same: Same::None }
-    }
+    use crate::swap::fixture::{ABSENT, empty, file, seen, swap};
+    use backout_disk::fingerprint::empty_folder;
 
     #[test]
     fn a_new_name_that_holds_something_while_its_slot_is_empty_was_swapped() {
@@ -261,7 +245,6 @@ mod tests {
     #[test]
     fn what_was_not_staged_in_a_slot_may_have_been_swapped_into_it() {
         let (b, a, x, y) = (file(1), file(2), file(3), file(4));
-        let empty = Fingerprint::File { len: 0, sha256: digest_bytes(b"") };
         let (exchange, alike, appear, vanish) = (swap(b, a), swap(b, b), swap(ABSENT, a), swap(b, ABSENT));
         let same = |same, seen| Sighting { same, ..seen };
         for (one, sighting, may) in [
@@ -277,7 +260,7 @@ mod tests {
             (&vanish, seen(ABSENT, x, ABSENT), true),
             (&vanish, seen(y, x, ABSENT), true),
             (&vanish, seen(b, b, ABSENT), true),
-            (&swap(empty, ABSENT), seen(ABSENT, x, ABSENT), true),
+            (&swap(empty(), ABSENT), seen(ABSENT, x, ABSENT), true),
             // What was staged waits, whatever the name holds by now; or a run that is given up has removed it.
             (&exchange, seen(b, a, ABSENT), false),
             (&exchange, seen(a, a, ABSENT), false),
@@ -286,7 +269,7 @@ mod tests {
             (&exchange, same(Same::Old, seen(b, a, b)), false),
             (&alike, seen(x, b, ABSENT), false),
             (&alike, same(Same::Old, seen(b, b, b)), false),
-            (&vanish, seen(ABSENT, empty, ABSENT), false),
+            (&vanish, seen(ABSENT, empty(), ABSENT), false),
             (&vanish, seen(x, empty_folder(), ABSENT), false),
             (&vanish, seen(ABSENT, ABSENT, ABSENT), false),
             (&appear, seen(ABSENT, x, ABSENT), false),
@@ -297,8 +280,7 @@ mod tests {
 
     #[test]
     fn what_is_empty_and_gone_may_have_been_swapped_if_it_was_to_go() {
-        let empty = Fingerprint::File { len: 0, sha256: digest_bytes(b"") };
-        for hollow in [empty, empty_folder()] {
+        for hollow in [empty(), empty_folder()] {
             let vanish = swap(hollow, ABSENT);
             assert!(has_vanished(&vanish, &seen(ABSENT, hollow, ABSENT)));
             assert!(!has_vanished(&vanish, &seen(hollow, hollow, ABSENT)), "it is still there");

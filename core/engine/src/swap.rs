@@ -188,27 +188,43 @@ pub(crate) fn put_back(swap: &Swap, pair: &Pair) -> Result<Back, Stuck> {
     }
 }
 
+/// For tests of what is seen of a name.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use backout_protocol::{Digest, Place, RelPath};
+pub(crate) mod fixture {
+    use crate::transaction::Swap;
+    use backout_disk::{
+        fingerprint::digest_bytes,
+        swap::{Same, Sighting},
+    };
+    use backout_protocol::{Digest, Fingerprint, HostPath, Place, RelPath};
 
-    const ABSENT: Fingerprint = Fingerprint::Absent;
+    pub(crate) const ABSENT: Fingerprint = Fingerprint::Absent;
 
-    fn file(byte: u8) -> Fingerprint {
+    pub(crate) fn file(byte: u8) -> Fingerprint {
         Fingerprint::File { len: 3, sha256: Digest([byte; 32]) }
     }
-    fn empty() -> Fingerprint {
-        Fingerprint::File { len: 0, sha256: backout_disk::fingerprint::digest_bytes(b"") }
+
+    pub(crate) fn empty() -> Fingerprint {
+        Fingerprint::File { len: 0, sha256: digest_bytes(b"") }
     }
-    fn swap(before: Fingerprint, after: Fingerprint) -> Swap {
+
+    pub(crate) fn swap(before: Fingerprint, after: Fingerprint) -> Swap {
         let rel = RelPath::new("f").unwrap();
         let target = Place { root: HostPath("/r".into()), rel: rel.clone() };
         Swap { target, host: None, slot: rel, before, after }
     }
-    fn seen(target: Fingerprint, slot: Fingerprint, old: Fingerprint) -> Sighting {
+
+    pub(crate) fn seen(target: Fingerprint, slot: Fingerprint, old: Fingerprint) -> Sighting {
         Sighting { target, slot, old, same: Same::None }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        fixture::{ABSENT, empty, file, seen, swap},
+        *,
+    };
 
     #[test]
     fn every_sighting_has_one_way_on_and_one_way_back() {
