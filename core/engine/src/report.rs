@@ -67,7 +67,12 @@ pub enum Ending {
 impl RunReport {
     /// A report on an ending that leaves a run as these records have it.
     pub(crate) fn left(ending: Ending, reading: &Reading) -> Self {
-        Self { changed: ending.is_change(|| may_differ(reading)), ..Self::of(ending) }
+        Self::leaving(ending, || may_differ(reading))
+    }
+
+    /// A report on an ending; `left`: whether files or services may be other than before where it leaves the run open.
+    pub(crate) fn leaving(ending: Ending, left: impl FnOnce() -> bool) -> Self {
+        Self { changed: ending.is_change(left), ..Self::of(ending) }
     }
 
     /// A report on nothing but an ending.
