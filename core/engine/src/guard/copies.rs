@@ -58,11 +58,7 @@ impl<'a> Copies<'a> {
             needed.extend(here.saved.into_values().map(|e| (number, e.path.clone())));
         }
         let needed = self.snapshot.entries.iter().filter(|e| needed.contains(&(e.root, e.path.clone())));
-        let damaged = verify::of(self.state, self.snapshot, needed)?;
-        if !damaged.is_empty() {
-            let what = damaged.iter().map(|d| format!("`{}`", d.path)).collect();
-            return Err(Refusal::SnapshotDamaged { id: self.snapshot.id.clone(), what });
-        }
+        verify::are_whole(self.state, self.snapshot, needed)?;
         self.looked_at.set(true);
         Ok(())
     }
