@@ -147,13 +147,15 @@ impl Pair {
         }
     }
 
-    /// Brings the before-image back under the target's name, where nothing is now, from whichever slot holds it.
+    /// Brings the before-image, or what it was written over with, back under the target's name, where nothing is now, from
+    /// whichever slot holds it.
     ///
     /// # Errors
     /// As [`Pair::forwards`].
     pub fn bring_back(&self, seen: &Sighting, before: &Fingerprint) -> Result<(), Error> {
-        // The second name first: beside it the slot may hold a new file of the same bytes.
-        if seen.old == *before { self.appear(&old_name(&self.slot)) } else { self.appear(&self.slot) }
+        // The second name first: beside it the slot holds the new file, of the same bytes maybe.
+        let in_slot = seen.old.is_absent() || (seen.slot == *before && seen.old != *before);
+        if in_slot { self.appear(&self.slot) } else { self.appear(&old_name(&self.slot)) }
     }
 
     /// Moves whatever is under the target's name into `drift`, and says where it is.

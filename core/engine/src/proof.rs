@@ -5,7 +5,7 @@
 //! without `Armed` can look like is proof. Where the last line may have been an `Armed`, whatever may be the run's own work is.
 
 use crate::{
-    failure::Stuck,
+    failure::{Failure, Stuck},
     setting::Settings,
     snapshot::diff::differing,
     stage::Stagings,
@@ -85,8 +85,12 @@ pub(crate) fn first(tx: &Transaction) -> Result<Option<Trace>, Error> {
 }
 
 /// Where the last line may have been an `Armed`: whether anything may be the run's own work that proves nothing elsewhere, as
-/// somebody else may have done it.
-pub(crate) fn in_doubt(tx: &Transaction, stagings: &Stagings, settings: Settings<'_>) -> Result<(), Stuck> {
+/// somebody else may have done it. `Some`: a setting that cannot be looked at now; another time it may be.
+pub(crate) fn in_doubt(
+    tx: &Transaction,
+    stagings: &Stagings,
+    settings: Settings<'_>,
+) -> Result<Option<Failure>, Stuck> {
     match first_in_doubt(tx) {
         Ok(None) => {}
         Ok(Some(trace)) => return Err(trace.into()),
@@ -98,6 +102,7 @@ pub(crate) fn in_doubt(tx: &Transaction, stagings: &Stagings, settings: Settings
             return Err(Stuck::ArmedLost { what: format!("`{place}` has rights that it was to be given") });
         }
     }
+    let mut hidden = None;
     // A guard's way back is planned again behind this one, from what is there then.
     let own = tx.plan.settings().filter(|_| tx.plan.guard.is_none());
     for step in own {
@@ -108,19 +113,27 @@ pub(crate) fn in_doubt(tx: &Transaction, stagings: &Stagings, settings: Settings
                 return Err(Stuck::ArmedLost { what: format!("`{setting}` is as it was to be made") });
             }
             Err(why) => {
-                return Err(Stuck::ArmedLost { what: format!("`{setting}` cannot be looked at ({why})") });
+                hidden.get_or_insert(Failure::Setting { setting, why });
             }
         }
     }
-    Ok(())
+    Ok(hidden)
 }
 
+/// Looks for swaps forwards alone: whatever goes back stands behind another record.
 fn first_in_doubt(tx: &Transaction) -> Result<Option<Trace>, Error> {
     for swap in &tx.swaps {
         let Some(seen) = sight(tx, swap)? else { continue };
         if has_vanished(swap, &seen) {
             let [at, _] = swap.slot_paths(&tx.run);
             let what = format!("`{}` is gone, and `{}` may be what it was", swap.target, HostPath(at));
+            return Ok(Some(Trace::New { what }));
+        }
+        if holds_another(swap, &seen) {
+            let [slot, second] = swap.slot_paths(&tx.run);
+            let at = HostPath(if seen.old.is_absent() { slot } else { second });
+            let what =
+                format!("`{at}` holds what was not staged there and may be what `{}` was", swap.target);
             return Ok(Some(Trace::New { what }));
         }
     }
@@ -139,6 +152,20 @@ fn has_vanished(swap: &Swap, seen: &Sighting) -> bool {
         && is_placeholder(&swap.before)
         && seen.target.is_absent()
         && seen.slot == swap.before
+}
+
+/// A slot holds what was not staged there: what its name held in the instant of the swap, if that was written to behind the last
+/// look. Elsewhere it proves nothing, as a medium may have spoilt what was staged.
+fn holds_another(swap: &Swap, seen: &Sighting) -> bool {
+    let is_staged = match swap.turn() {
+        Turn::Exchange | Turn::Alike => seen.slot == swap.after,
+        Turn::Vanish => is_placeholder(&seen.slot),
+        // Nothing moves into its slot, and a run that is given up may have removed part of a new folder.
+        Turn::Appear => true,
+    };
+    // While the second name is the target's own file, nothing has moved.
+    let is_second = !seen.old.is_absent() && seen.same != Same::Old;
+    is_second || !(is_staged || seen.slot.is_absent())
 }
 
 /// Whether a folder's rights are nearer to the new ones than the old ones are: they are set one by one.
@@ -194,24 +221,8 @@ fn slots(staging: &Staging, swap: &Swap) -> Result<Sighting, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backout_disk::fingerprint::{digest_bytes, empty_folder};
-    use backout_protocol::{Digest, RelPath};
-
-    const ABSENT: Fingerprint = Fingerprint::Absent;
-
-    fn file(byte: u8) -> Fingerprint {
-        Fingerprint::File { len: 3, sha256: Digest([byte; 32]) }
-    }
-
-    fn swap(before: Fingerprint, after: Fingerprint) -> Swap {
-        let rel = RelPath::new("f").unwrap();
-        let target = Place { root: HostPath("/r".into()), rel: rel.clone() };
-        Swap { target, host: None, slot: rel, before, after }
-    }
-
-    fn seen(target: Fingerprint, slot: Fingerprint, old: Fingerprint) -> Sighting {
-        Sighting { target, slot, old, same: Same::None }
-    }
+    use crate::swap::fixture::{ABSENT, empty, file, seen, swap};
+    use backout_disk::fingerprint::empty_folder;
 
     #[test]
     fn a_new_name_that_holds_something_while_its_slot_is_empty_was_swapped() {
@@ -232,9 +243,44 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_staged_in_a_slot_may_have_been_swapped_into_it() {
+        let (b, a, x, y) = (file(1), file(2), file(3), file(4));
+        let (exchange, alike, appear, vanish) = (swap(b, a), swap(b, b), swap(ABSENT, a), swap(b, ABSENT));
+        let same = |same, seen| Sighting { same, ..seen };
+        for (one, sighting, may) in [
+            // Written to in the instant of the swap; made anew behind it; with the bytes of before, too.
+            (&exchange, seen(a, x, ABSENT), true),
+            (&exchange, seen(a, ABSENT, x), true),
+            (&exchange, seen(y, x, ABSENT), true),
+            (&exchange, seen(b, b, ABSENT), true),
+            (&exchange, seen(ABSENT, a, x), true),
+            (&exchange, same(Same::Slot, seen(a, a, x)), true),
+            (&alike, seen(b, ABSENT, x), true),
+            (&alike, seen(ABSENT, b, x), true),
+            (&vanish, seen(ABSENT, x, ABSENT), true),
+            (&vanish, seen(y, x, ABSENT), true),
+            (&vanish, seen(b, b, ABSENT), true),
+            (&swap(empty(), ABSENT), seen(ABSENT, x, ABSENT), true),
+            // What was staged waits, whatever the name holds by now; or a run that is given up has removed it.
+            (&exchange, seen(b, a, ABSENT), false),
+            (&exchange, seen(a, a, ABSENT), false),
+            (&exchange, seen(x, a, ABSENT), false),
+            (&exchange, seen(a, ABSENT, ABSENT), false),
+            (&exchange, same(Same::Old, seen(b, a, b)), false),
+            (&alike, seen(x, b, ABSENT), false),
+            (&alike, same(Same::Old, seen(b, b, b)), false),
+            (&vanish, seen(ABSENT, empty(), ABSENT), false),
+            (&vanish, seen(x, empty_folder(), ABSENT), false),
+            (&vanish, seen(ABSENT, ABSENT, ABSENT), false),
+            (&appear, seen(ABSENT, x, ABSENT), false),
+        ] {
+            assert_eq!(holds_another(one, &sighting), may, "{one:?} {sighting:?}");
+        }
+    }
+
+    #[test]
     fn what_is_empty_and_gone_may_have_been_swapped_if_it_was_to_go() {
-        let empty = Fingerprint::File { len: 0, sha256: digest_bytes(b"") };
-        for hollow in [empty, empty_folder()] {
+        for hollow in [empty(), empty_folder()] {
             let vanish = swap(hollow, ABSENT);
             assert!(has_vanished(&vanish, &seen(ABSENT, hollow, ABSENT)));
             assert!(!has_vanished(&vanish, &seen(hollow, hollow, ABSENT)), "it is still there");

@@ -132,8 +132,9 @@ pub(crate) fn settle(locked: &Locked, open: OpenRun, extent: Extent, faces: &Fac
 pub(crate) fn unread(open: &OpenRun, why: Stuck) -> RunReport {
     let ending = Ending::Stuck { after: None, why };
     match &open.reading {
-        Ok(reading) => RunReport::left(ending, reading),
-        Err(_) => RunReport { changed: true, ..RunReport::of(ending) },
+        Ok(reading) if !reading.lines.is_empty() => RunReport::left(ending, reading),
+        // One without a record is open for no other reason than that it may have changed something.
+        Ok(_) | Err(_) => RunReport::leaving(ending, || true),
     }
 }
 
@@ -216,8 +217,7 @@ fn go_on(
             Err(ending) => {
                 // In the same boot the moves are still to be made.
                 let same = defer::is_same_boot(reading).unwrap_or(false);
-                let changed = ending.is_change(|| !same);
-                return RunReport { changed, ..RunReport::of(*ending) };
+                return RunReport::leaving(*ending, || !same);
             }
         },
         _ => None,
@@ -234,8 +234,10 @@ fn go_on(
     };
     if reading.is_armed_in_doubt() {
         let settings = Settings { registry: faces.registry, services: services.as_ref() };
-        if let Err(why) = proof::in_doubt(tx, &stagings, settings) {
-            return left(Ending::Stuck { after: None, why });
+        match proof::in_doubt(tx, &stagings, settings) {
+            Ok(None) => {}
+            Ok(Some(hidden)) => return left(Ending::Unfinished(hidden)),
+            Err(why) => return left(Ending::Stuck { after: None, why }),
         }
     }
     let patience = Duration::from_secs(tx.plan.site.timeouts.stop.into());
@@ -341,10 +343,7 @@ fn call_off(locked: &Locked, open: OpenRun, faces: &Faces<'_>) -> RunReport {
     }
     // In this boot the moves are still to be made.
     let ending = defer::call_off(locked, &tx, &reading);
-    let changed = ending.is_change(|| false);
-    let mut report = RunReport { changed, ..RunReport::of(ending) };
-    report.run = Some(open.run);
-    report
+    RunReport { run: Some(open.run), ..RunReport::leaving(ending, || false) }
 }
 
 /// Services that cannot be used, or a program that may not be run, as the reason why a recovery cannot go on.

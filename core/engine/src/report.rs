@@ -67,7 +67,12 @@ pub enum Ending {
 impl RunReport {
     /// A report on an ending that leaves a run as these records have it.
     pub(crate) fn left(ending: Ending, reading: &Reading) -> Self {
-        Self { changed: ending.is_change(|| may_differ(reading)), ..Self::of(ending) }
+        Self::leaving(ending, || may_differ(reading))
+    }
+
+    /// A report on an ending; `left`: whether files or services may be other than before where it leaves the run open.
+    pub(crate) fn leaving(ending: Ending, left: impl FnOnce() -> bool) -> Self {
+        Self { changed: ending.is_change(left), ..Self::of(ending) }
     }
 
     /// A report on nothing but an ending.
@@ -122,9 +127,10 @@ pub(crate) fn may_differ(reading: &Reading) -> bool {
         Status::Opening | Status::Reopening | Status::Unswapped | Status::Deferred => {
             were(reading).iter().any(|(_, was)| was.ran())
         }
-        _ => reading.is_opening_in_doubt(),
+        _ => false,
     };
-    down || machine(reading.status) == Machine::Touched
+    let doubt = reading.is_opening_in_doubt() || reading.is_armed_in_doubt();
+    down || doubt || machine(reading.status) == Machine::Touched
 }
 
 impl Ending {

@@ -172,8 +172,7 @@ fn leave(journal: &mut Journal, faces: &Faces<'_>) -> Result<(), Refusal> {
     journal.append(Record::CommitPending).map_err(|e| Refusal::JournalFailed { why: chain(&e) })
 }
 
-/// Every plugin finds done what it is to do, or no folder can be given what it is to have, and no file changes: no service goes down for that, and nothing stays that
-/// `undo` would take for a run.
+/// There is nothing to do after all: no service goes down for it, and nothing stays that `undo` would take for a run.
 fn nothing_to_do(locked: &Locked, tx: &Transaction, journal: Journal) -> RunReport {
     let mut report = RunReport::of(Ending::NothingToDo);
     report.notices.clone_from(&tx.plan.notices);

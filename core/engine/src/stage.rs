@@ -8,7 +8,7 @@
 use crate::{
     faces::Faces,
     refusal::Refusal,
-    transaction::{Content, Dressing, Host, Swap, Transaction, dressings, swaps},
+    transaction::{Content, Dressing, Host, Swap, Transaction, dressings, hosts, swaps},
 };
 use backout_disk::{
     Error, Folder,
@@ -83,6 +83,13 @@ pub(crate) fn stage(
             None => dressed.push(dressing),
             // What cannot be kept could not be put back either: the folder stays as it is, and is counted by nobody.
             Some(what) => notices.push(Notice::NotDressed { folder: dressing.place(), what }),
+        }
+    }
+    // `staged.ron` will not name them. If we die before their going is synced, `plan.ron` does.
+    let used = hosts(&staged, &dressed);
+    for (host, (folder, _)) in tx.hosts().iter().zip(&folders).filter(|(host, _)| !used.contains(*host)) {
+        if let Some(staging) = stagings.remove(host) {
+            staging.remove_but_drift(folder).map_err(fail)?;
         }
     }
     sync(&stagings, &folders).map_err(fail)?;

@@ -70,6 +70,8 @@ pub(crate) fn backward(swap: &Swap, seen: &Sighting) -> Backward {
             Backward::SetAside
         }
         Turn::Exchange | Turn::Vanish if seen.target == swap.before => Backward::Done,
+        // Half of two renames: the old file was moved away, written to in the instant before it maybe.
+        Turn::Exchange if seen.target.is_absent() && !seen.old.is_absent() => Backward::SetAside,
         // What waits in the slot was never swapped, whatever the name holds by now.
         Turn::Exchange if seen.slot == swap.after && !saved => Backward::Leave,
         Turn::Exchange if seen.slot == swap.after => Backward::SetAside,
@@ -188,27 +190,45 @@ pub(crate) fn put_back(swap: &Swap, pair: &Pair) -> Result<Back, Stuck> {
     }
 }
 
+/// For tests of what is seen of a name.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use backout_protocol::{Digest, Place, RelPath};
+pub(crate) mod fixture {
+    use crate::transaction::Swap;
+    use backout_disk::{
+        fingerprint::digest_bytes,
+        swap::{Same, Sighting},
+    };
+    use backout_protocol::{Digest, Fingerprint, HostPath, Place, RelPath};
 
-    const ABSENT: Fingerprint = Fingerprint::Absent;
+    pub(crate) const ABSENT: Fingerprint = Fingerprint::Absent;
 
-    fn file(byte: u8) -> Fingerprint {
+    pub(crate) fn file(byte: u8) -> Fingerprint {
         Fingerprint::File { len: 3, sha256: Digest([byte; 32]) }
     }
-    fn empty() -> Fingerprint {
-        Fingerprint::File { len: 0, sha256: backout_disk::fingerprint::digest_bytes(b"") }
+
+    pub(crate) fn empty() -> Fingerprint {
+        Fingerprint::File { len: 0, sha256: digest_bytes(b"") }
     }
-    fn swap(before: Fingerprint, after: Fingerprint) -> Swap {
+
+    pub(crate) fn swap(before: Fingerprint, after: Fingerprint) -> Swap {
         let rel = RelPath::new("f").unwrap();
         let target = Place { root: HostPath("/r".into()), rel: rel.clone() };
         Swap { target, host: None, slot: rel, before, after }
     }
-    fn seen(target: Fingerprint, slot: Fingerprint, old: Fingerprint) -> Sighting {
+
+    pub(crate) fn seen(target: Fingerprint, slot: Fingerprint, old: Fingerprint) -> Sighting {
         Sighting { target, slot, old, same: Same::None }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        fixture::{ABSENT, empty, file, seen, swap},
+        *,
+    };
+    use backout_disk::{Folder, durable, fingerprint::fingerprint_in};
+    use std::ffi::OsStr;
 
     #[test]
     fn every_sighting_has_one_way_on_and_one_way_back() {
@@ -245,6 +265,8 @@ mod tests {
             // somebody's, where the old file was set aside; gone, and not set aside
             (&exchange, seen(x, a, b), O::InDoubt, B::SetAside),
             (&exchange, seen(ABSENT, a, ABSENT), O::InDoubt, B::Leave),
+            // written to in the instant before it was set aside
+            (&exchange, seen(ABSENT, a, x), O::InDoubt, B::SetAside),
             // somebody copied the new file over one that was not swapped; behind the old file's way aside
             (&exchange, seen(a, a, ABSENT), O::Done, B::Leave),
             (&exchange, seen(a, a, b), O::Done, B::SetAside),
@@ -314,5 +336,22 @@ mod tests {
         assert_eq!(onward(&vanish, &seen(ABSENT, empty(), ABSENT)), Onward::Done);
         assert_eq!(backward(&vanish, &seen(ABSENT, empty(), ABSENT)), Backward::Turn);
         assert!(!holds_before_image(&vanish, &seen(ABSENT, empty(), ABSENT)));
+    }
+
+    #[test]
+    fn a_file_that_was_written_to_and_then_moved_away_goes_back_as_it_was_moved() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+        let staging = durable::make_folder(&folder, OsStr::new(".backout-x"), 0o700).unwrap();
+        let put = |folder: &Folder, name: &str, text: &str| {
+            durable::write(folder, OsStr::new(name), text.as_bytes(), 0o600).unwrap();
+            fingerprint_in(folder, OsStr::new(name)).unwrap()
+        };
+        let after = put(&staging, "0000-f", "new");
+        let written = put(&staging, "0000-f.old", "written");
+        let swap = swap(file(1), after);
+        let pair = Pair { folder, name: "f".into(), staging, slot: "0000-f".into() };
+        assert_eq!(put_back(&swap, &pair).unwrap(), Back::Old);
+        assert_eq!(fingerprint_in(&pair.folder, &pair.name).unwrap(), written);
     }
 }

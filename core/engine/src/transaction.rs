@@ -209,6 +209,11 @@ impl Dressing {
     }
 }
 
+/// Every folder that holds a staging folder for these.
+pub(crate) fn hosts(swaps: &[Swap], dressings: &[Dressing]) -> BTreeSet<Host> {
+    swaps.iter().map(Swap::host).chain(dressings.iter().map(Dressing::host)).collect()
+}
+
 /// The folders that `plan` dresses. Looks at no file, as [`swaps`].
 pub fn dressings(plan: &Plan) -> Vec<(Dressing, Place)> {
     let dressed = plan.steps.iter().filter_map(|step| match step {
@@ -360,9 +365,7 @@ impl Transaction {
 
     /// Every folder that holds, or would hold, a staging folder.
     pub fn hosts(&self) -> Vec<Host> {
-        let dressed = self.dressings.iter().map(Dressing::host);
-        let hosts: BTreeSet<Host> = self.swaps.iter().map(Swap::host).chain(dressed).collect();
-        hosts.into_iter().collect()
+        hosts(&self.swaps, &self.dressings).into_iter().collect()
     }
 
     /// Reads the transaction in `folder`. `digests`: what the journal says of `plan.ron` and, once staged, `staged.ron`.

@@ -343,6 +343,16 @@ fn a_run_that_died_between_its_outcome_and_its_end_is_what_it_was_and_the_next_v
 }
 
 #[test]
+fn a_run_that_has_swapped_and_whose_journal_is_empty_has_changed_something() {
+    let world = World::new();
+    let run = world.rollback().run.unwrap();
+    before_its_end(&world, &run, 0);
+    fs::write(world.state.join("transactions").join(run.as_str()).join("journal"), "").unwrap();
+    let report = world.with(|faces| recover::run(&world.state, Extent::Whole, faces));
+    assert!(matches!(report.ending, Ending::Stuck { .. }) && report.changed, "{report:?}");
+}
+
+#[test]
 fn nothing_to_recover_is_nothing_to_do() {
     let world = World::new();
     let report = world.with(|faces| recover::run(&world.state, backout_engine::window::Extent::Whole, faces));

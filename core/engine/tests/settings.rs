@@ -416,6 +416,44 @@ fn a_run_that_only_sets_keys_is_not_taken_for_one_that_set_nothing() {
 }
 
 #[test]
+fn a_file_that_was_written_to_in_the_instant_of_its_swap_tells_of_it() {
+    let goes = || World::made(|_| {}, |home| fs::write(home.join("added"), "new").unwrap());
+    for made in [World::new as fn() -> World, goes] {
+        let world = made();
+        let (journal, whole) =
+            dies_behind_armed(&world, World::rollback, (0, Mishap::DiesBefore), Damage::Flipped);
+        let saved = |(path, _, text): &(PathBuf, _, Vec<u8>)| {
+            path.to_string_lossy().starts_with(".backout-") && text == b"new"
+        };
+        let saved = everything(&world).0.into_iter().find(saved).unwrap();
+        fs::write(world.home().join(saved.0), "written").unwrap();
+        let before = everything(&world);
+        let report = world.recover();
+        let lost = matches!(report.ending, Ending::Stuck { why: Stuck::ArmedLost { .. }, .. });
+        assert!(lost && report.changed, "{report:?}");
+        assert!(everything(&world) == before, "something was touched");
+        fs::write(&journal, whole).unwrap();
+        let report = world.recover();
+        assert!(matches!(report.ending, Ending::Completed | Ending::RolledBack(_)), "{report:?}");
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_read_where_the_line_is_in_doubt_is_read_another_time() {
+    let world = World::made(|_| {}, |_| {});
+    dies_behind_armed(&world, World::rollback, (0, Mishap::DiesBefore), Damage::Flipped);
+    let before = everything(&world);
+    world.registry.hide(true);
+    let report = world.recover();
+    assert!(matches!(report.ending, Ending::Unfinished(Failure::Setting { .. })), "{report:?}");
+    assert!(report.changed, "it may be set");
+    world.registry.hide(false);
+    assert!(everything(&world) == before, "something was touched");
+    let report = world.recover();
+    assert!(matches!(report.ending, Ending::RolledBack(_)) && !report.changed, "{report:?}");
+}
+
+#[test]
 fn where_the_line_was_torn_and_nothing_is_swapped_the_run_ends_as_it_was() {
     let world = World::made(|_| {}, |_| {});
     let old = product(&world);

@@ -67,7 +67,7 @@ impl Reading {
     }
 
     /// Whether the line that cannot be read may be an `Armed` that was whole once and is damaged since: then files may be
-    /// swapped. A torn one looks the same, and none was touched.
+    /// swapped. A torn one looks the same, and none was touched. Whoever has looked writes `Recovering` in its place.
     pub fn is_armed_in_doubt(&self) -> bool {
         self.status == Status::Opening && matches!(self.tail, Tail::Torn { .. })
     }

@@ -145,6 +145,12 @@ fn a_line_that_cannot_be_read_is_taken_for_an_opening_or_an_armed_only_where_one
     let waits = [&armed()[..2], &[Record::CommitPending]].concat();
     let torn = torn_behind(journal_of(&waits, waits.len()));
     assert!(read(&run(), &torn).unwrap().is_opening_in_doubt());
+    // A recovery has looked, and its own next line cannot be read: that is looked at once more.
+    let recovered = [&armed()[..3], &[Record::Recovering { direction: Direction::Backwards }]].concat();
+    let whole = journal_of(&recovered, recovered.len());
+    let reading = read(&run(), &whole).unwrap();
+    assert!(reading.status == Status::Opening && !reading.is_armed_in_doubt());
+    assert!(read(&run(), &torn_behind(whole)).unwrap().is_armed_in_doubt());
 }
 
 #[test]

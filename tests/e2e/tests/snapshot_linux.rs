@@ -14,7 +14,9 @@ use backout_e2e::{
 use backout_kit::{
     Run, World,
     place::{can_be_immutable, chattr},
-    snapshot, write,
+    snapshot,
+    snapshot::leftovers,
+    write,
 };
 use std::{
     fs,
@@ -475,6 +477,7 @@ fn a_folder_whose_owner_cannot_be_kept_stays_as_it_is_and_nobody_is_told_that_it
         "{run:?}"
     );
     told(&run);
+    assert_eq!(leftovers(&world.home), [""; 0]);
     assert!(
         !world.services.log().iter().any(|did| did.starts_with("stop")),
         "no service goes down for nothing"

@@ -28,6 +28,7 @@ pub enum Mishap {
 pub struct FakeRegistry {
     keys: Mutex<BTreeMap<KeyName, KeyTree>>,
     mishap: Mutex<Option<(usize, Mishap)>>,
+    is_hidden: Mutex<bool>,
 }
 
 /// Whoever died while it was locked left it whole.
@@ -44,6 +45,11 @@ impl FakeRegistry {
     /// Lets this happen at the change of this number, from 0, from now on; `None`: nothing any more.
     pub fn at(&self, mishap: Option<(usize, Mishap)>) {
         *lock(&self.mishap) = mishap;
+    }
+
+    /// Lets no key be read any more, or each again.
+    pub fn hide(&self, hidden: bool) {
+        *lock(&self.is_hidden) = hidden;
     }
 
     /// Whether nothing is to happen any more.
@@ -83,7 +89,11 @@ impl FakeRegistry {
 }
 
 fn failed(key: &KeyName, why: &str) -> RegistryError {
-    RegistryError::System { key: key.clone(), verb: "changed", source: io::Error::other(why.to_owned()) }
+    refused(key, "changed", why)
+}
+
+fn refused(key: &KeyName, verb: &'static str, why: &str) -> RegistryError {
+    RegistryError::System { key: key.clone(), verb, source: io::Error::other(why.to_owned()) }
 }
 
 /// The keys above one, and it itself.
@@ -98,7 +108,10 @@ impl Registry for FakeRegistry {
     }
 
     fn tree(&self, key: &KeyName) -> Result<KeyTree, RegistryError> {
-        Ok(lock(&self.keys).get(key).cloned().unwrap_or_default())
+        match *lock(&self.is_hidden) {
+            true => Err(refused(key, "read", "the hive is gone")),
+            false => Ok(lock(&self.keys).get(key).cloned().unwrap_or_default()),
+        }
     }
 
     fn make(&self, key: &KeyName, path: &str) -> Result<(), RegistryError> {

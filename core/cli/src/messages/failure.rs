@@ -228,6 +228,7 @@ pub(crate) fn unfinished(failure: &Failure) -> Said {
         | Failure::StopGoesOn
         | Failure::InstallerRuns { .. }
         | Failure::MsiRuns => inner.help,
+        Failure::Setting { .. } => "mend that, then run `backout recover`; it settles the run".to_owned(),
         _ => "run `backout recover`; it settles the run".to_owned(),
     };
     Said { code: 3002, message, help, ..inner }

@@ -79,7 +79,8 @@ fn plain(why: &Stuck) -> Said {
         Stuck::ArmedLost { what } => Said::new(
             3022,
             format!("{what}, but no record says that the run had begun to swap; nothing was changed"),
-            "look whether the run or somebody else did that; `backout recover --abandon` gives the run up and lists every file",
+            "look whether the run or somebody else did that (an empty file that is gone may have been removed by its own service); \
+             `backout recover --abandon` gives the run up and lists every file",
         )
         .at("recover"),
         Stuck::Journal { path, why } => Said::new(
@@ -102,5 +103,20 @@ fn plain(why: &Stuck) -> Said {
         )
         .at("journal"),
         _ => Said::new(3099, format!("{why:?}"), AGAIN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_else_may_have_removed_an_empty_file_is_named() {
+        let said = said(None, &Stuck::ArmedLost { what: "`f` is gone".into() });
+        assert!(
+            said.help.contains("an empty file") && said.help.contains("its own service"),
+            "{}",
+            said.help
+        );
     }
 }

@@ -9,7 +9,8 @@ use crate::{
     state::State,
 };
 use backout_disk::{
-    ErrorKind, Folder, aside,
+    Error, ErrorKind, Folder,
+    aside::{self, Taken},
     folder::{Entry, Kind},
 };
 use backout_protocol::{
@@ -19,6 +20,7 @@ use backout_protocol::{
 use std::{
     cell::Cell,
     collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
 };
 
 /// The copies of one snapshot.
@@ -58,13 +60,18 @@ impl<'a> Copies<'a> {
             needed.extend(here.saved.into_values().map(|e| (number, e.path.clone())));
         }
         let needed = self.snapshot.entries.iter().filter(|e| needed.contains(&(e.root, e.path.clone())));
-        let damaged = verify::of(self.state, self.snapshot, needed)?;
-        if !damaged.is_empty() {
-            let what = damaged.iter().map(|d| format!("`{}`", d.path)).collect();
-            return Err(Refusal::SnapshotDamaged { id: self.snapshot.id.clone(), what });
-        }
+        verify::are_whole(self.state, self.snapshot, needed)?;
         self.looked_at.set(true);
         Ok(())
+    }
+}
+
+/// A file as it is now; `None`: it is gone, or none any more, or changes each time that it is read.
+pub(super) fn file_now(folder: &Folder, name: &OsStr) -> Result<Option<Taken>, Error> {
+    match aside::look(folder, name) {
+        Ok(taken) => Ok(Some(taken)),
+        Err(e) if matches!(e.kind, ErrorKind::Busy | ErrorKind::NotFound | ErrorKind::NotAFile) => Ok(None),
+        Err(e) => Err(e),
     }
 }
 
@@ -115,15 +122,8 @@ impl Needed<'_> {
                 Ok(true)
             }
             (What::File(image), Kind::File) => {
-                let taken = match aside::look(folder, &entry.name) {
-                    Ok(taken) => taken,
-                    Err(e)
-                        if matches!(e.kind, ErrorKind::Busy | ErrorKind::NotFound | ErrorKind::NotAFile) =>
-                    {
-                        return Ok(true);
-                    }
-                    Err(e) => return Err(look::refusal(e)),
-                };
+                let now = file_now(folder, &entry.name).map_err(look::refusal)?;
+                let Some(taken) = now else { return Ok(true) };
                 if taken.fingerprint != image.fingerprint {
                     return Ok(true);
                 }

@@ -270,11 +270,7 @@ fn restore(
     if !work.cannot.is_empty() {
         return Err(Refusal::SnapshotCannot { id: snapshot.id.clone(), names: work.cannot });
     }
-    let damaged = verify::of(ground.state, snapshot, work.used.iter().copied())?;
-    if !damaged.is_empty() {
-        let what = damaged.iter().map(|d| format!("`{}`", d.path)).collect();
-        return Err(Refusal::SnapshotDamaged { id: snapshot.id.clone(), what });
-    }
+    verify::are_whole(ground.state, snapshot, work.used.iter().copied())?;
     let rights = work.rights.map(|(first, what, files)| Notice::RightsStay { first, what, files });
     work.out.notices.extend(rights);
     Ok(work.out)

@@ -51,10 +51,8 @@ pub fn verify(state: &State, id: &SnapshotId, cancel: &Cancel) -> Result<Vec<Dam
         if let Some(why) = cancel.requested() {
             return Err(Refusal::Cancelled(why));
         }
-        let rel = tree(entry.root).join(&entry.path);
-        let how = judge(&folder, entry);
-        found.extend(how.map(|how| Damage { path: HostPath(folder.path().join(rel.as_path())), how }));
-        known.insert(rel.as_path().to_owned());
+        found.extend(damage(&folder, entry));
+        known.insert(tree(entry.root).join(&entry.path).as_path().to_owned());
     }
     for number in 0..snapshot.roots.len() {
         added(&folder, &tree(number), &known, &mut found);
@@ -62,18 +60,24 @@ pub fn verify(state: &State, id: &SnapshotId, cancel: &Cancel) -> Result<Vec<Dam
     Ok(found)
 }
 
-/// What is wrong with the copies of some entries alone.
-pub(crate) fn of<'a>(
+/// Refuses where the copy of one of these entries is not as it was set aside.
+///
+/// # Errors
+/// [`Refusal::SnapshotDamaged`].
+pub(crate) fn are_whole<'a>(
     state: &State,
     snapshot: &Snapshot,
     entries: impl Iterator<Item = &'a Entry>,
-) -> Result<Vec<Damage>, Refusal> {
+) -> Result<(), Refusal> {
     let folder = at(state, &snapshot.id).map_err(|e| unusable(state.path(), &e))?;
-    let damage = |entry: &'a Entry| {
-        let rel = tree(entry.root).join(&entry.path);
-        judge(&folder, entry).map(|how| Damage { path: HostPath(folder.path().join(rel.as_path())), how })
-    };
-    Ok(entries.filter_map(damage).collect())
+    let damaged = entries.filter_map(|entry| damage(&folder, entry));
+    let what: Vec<String> = damaged.map(|damage| format!("`{}`", damage.path)).collect();
+    if what.is_empty() { Ok(()) } else { Err(Refusal::SnapshotDamaged { id: snapshot.id.clone(), what }) }
+}
+
+fn damage(folder: &Folder, entry: &Entry) -> Option<Damage> {
+    let rel = tree(entry.root).join(&entry.path);
+    judge(folder, entry).map(|how| Damage { path: HostPath(folder.path().join(rel.as_path())), how })
 }
 
 fn judge(folder: &Folder, entry: &Entry) -> Option<How> {

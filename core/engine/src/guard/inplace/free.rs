@@ -2,9 +2,12 @@
 //! is immutable or append-only. Only where something is not as it was; what is as it was stays as it is.
 
 use super::Halt;
-use crate::{guard::copies::Copies, snapshot::differing};
+use crate::{
+    guard::copies::{Copies, file_now},
+    snapshot::differing,
+};
 use backout_disk::{
-    Error, ErrorKind, Folder, aside, durable,
+    Error, ErrorKind, Folder, durable,
     folder::{Kind, Stat},
 };
 use backout_protocol::{
@@ -147,13 +150,7 @@ fn below(folder: &Folder, name: &OsStr) -> Result<Option<Folder>, Error> {
 /// Whether a file is what the snapshot says, beside its bytes too.
 pub(super) fn is_as_it_was(folder: &Folder, name: &OsStr, saved: &Entry) -> Result<bool, Error> {
     let What::File(image) = &saved.what else { return Ok(false) };
-    let taken = match aside::look(folder, name) {
-        Ok(taken) => taken,
-        Err(e) if matches!(e.kind, ErrorKind::Busy | ErrorKind::NotFound | ErrorKind::NotAFile) => {
-            return Ok(false);
-        }
-        Err(e) => return Err(e),
-    };
+    let Some(taken) = file_now(folder, name)? else { return Ok(false) };
     let same = saved.facts.as_ref().is_none_or(|then| differing(&taken.facts, then, false).is_empty());
     Ok(same && taken.fingerprint == image.fingerprint)
 }
