@@ -193,6 +193,15 @@ pub enum Failure {
     },
 }
 
+/// How a way back that is not gone leaves the machine, but for the files that are as the installer left them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Some of what was new is removed: until the rest is taken back nothing but us starts the services.
+    pub partly: bool,
+    /// Services that were stopped for it and do not come up again.
+    pub down: Vec<ServiceName>,
+}
+
 /// Why a person is needed. The run stays open.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -269,8 +278,8 @@ pub enum Stuck {
     WayBack {
         /// To which snapshot.
         snapshot: SnapshotId,
-        /// How many names of the installer's are gone already: services stay down until the way back is gone.
-        gone: u64,
+        /// How it leaves the machine.
+        left: Left,
         /// Why.
         why: Box<Refusal>,
     },
@@ -278,8 +287,8 @@ pub enum Stuck {
     WayBackFailed {
         /// To which snapshot.
         snapshot: SnapshotId,
-        /// As of [`Stuck::WayBack`].
-        gone: u64,
+        /// How it leaves the machine.
+        left: Left,
         /// Why.
         why: Box<Failure>,
     },

@@ -553,19 +553,8 @@ copy=$(echo "$here"/state/snapshots/*/files/0/live/a.conf)
 mv "$copy" "$here/aside"
 exit 1
 "#;
-    let call = command(&world, &["--no-parent"], lines);
-    // The first is made before the installer.
-    let full = [
-        "-o",
-        "/dev/null",
-        "-P",
-        ".came.new",
-        "-e",
-        "trace=openat",
-        "-e",
-        "inject=openat:error=ENOSPC:when=2+",
-    ];
-    let run = Run::of(&strace::under(&call, &full).output().unwrap()).ends(22);
+    let run =
+        Run::of(&no_room_for_came(&command(&world, &["--no-parent"], lines)).output().unwrap()).ends(22);
     assert_eq!(run.error_code(), "BKO-5110");
     fs::write(world.home.join("live/later"), "of a service\n").unwrap();
     let copies = fs::read_dir(world.state.join("snapshots")).unwrap().next().unwrap().unwrap().path();
@@ -576,4 +565,40 @@ exit 1
     assert_eq!(fs::read_to_string(world.home.join("live/later")).unwrap(), "of a service\n");
     assert_ne!(fs::read_to_string(world.home.join("live/a.conf")).unwrap(), "v3\n");
     settled(&world);
+}
+
+/// The call, with a disk that is full for the record of what came, but for the blank one before the installer.
+fn no_room_for_came(call: &Command) -> Command {
+    let full = ["-P", ".came.new", "-e", "trace=openat", "-e", "inject=openat:error=ENOSPC:when=2+"];
+    strace::under(call, &[&["-o", "/dev/null"], &full[..]].concat())
+}
+
+#[test]
+fn what_comes_while_a_confirmation_is_waited_for_is_not_the_installers_on_a_full_disk_either() {
+    if !strace::works() {
+        return;
+    }
+    for killed in [false, true] {
+        let world = World::small();
+        let lines = "echo v3 >\"$home/live/a.conf\"\necho new >\"$home/live/new.conf\"";
+        let call = command(&world, &["--confirm-within", "3s", "--no-parent"], lines);
+        let mut run = Running::start(&mut no_room_for_came(&call));
+        let open = || fs::read_dir(world.state.join("transactions")).ok()?.next()?.ok();
+        let journal = || fs::read_to_string(open()?.path().join("journal")).ok();
+        run.until(|| journal().is_some_and(|journal| journal.contains("AwaitingConfirm")));
+        fs::write(world.home.join("live/later"), "of a service\n").unwrap();
+        if killed {
+            process::kill(backout_e2e::worker(&world));
+            while fs::read_dir(world.state.join("transactions")).unwrap().count() > 0 {
+                std::thread::yield_now();
+            }
+        } else {
+            run.to_its_end().ends(20);
+        }
+        assert_eq!(fs::read_to_string(world.home.join("live/later")).unwrap(), "of a service\n");
+        // Who knew what came is gone: nothing new goes.
+        assert_eq!(world.home.join("live/new.conf").exists(), killed);
+        assert_ne!(fs::read_to_string(world.home.join("live/a.conf")).unwrap(), "v3\n");
+        settled(&world);
+    }
 }

@@ -7,7 +7,7 @@ use backout_engine::{
     Failure, Refusal, Stuck,
     advice::Told,
     faces::{Cancelled, HostError},
-    failure::Holders,
+    failure::{Holders, Left},
     guard::delicate::{Data, OpenFile},
     learn::target::Cannot as Unlearnable,
     refusal::{NotCommittable, NotUndoable, PathFlag, Trusted, Unwatchable, Wanting},
@@ -300,8 +300,16 @@ fn stucks() -> Vec<Stuck> {
         S::Journal { path: path(), why: Unreadable::TooNew { found: (9, 0) } },
         S::Companion { path: path(), why: why() },
         S::NotDurable { why: why() },
-        S::WayBack { snapshot: snapshot(), gone: 0, why: Box::new(Refusal::Locked { pid: None }) },
-        S::WayBackFailed { snapshot: snapshot(), gone: 2, why: Box::new(Failure::StopGoesOn) },
+        S::WayBack {
+            snapshot: snapshot(),
+            left: Left::default(),
+            why: Box::new(Refusal::Locked { pid: None }),
+        },
+        S::WayBackFailed {
+            snapshot: snapshot(),
+            left: Left { partly: true, down: vec![service()] },
+            why: Box::new(Failure::StopGoesOn),
+        },
     ]
 }
 

@@ -163,23 +163,28 @@ pub(crate) fn unfit(refusal: &Refusal) -> Said {
 
 /// A way back that cannot be gone.
 pub(crate) fn stuck(why: &Stuck, again: &str) -> Said {
-    let (code, snapshot, gone, inner) = match why {
-        Stuck::WayBack { snapshot, gone, why } => (5110, snapshot, *gone, refusal::said(why)),
-        Stuck::WayBackFailed { snapshot, gone, why } => (5111, snapshot, *gone, failure::put_back(why)),
+    let (code, snapshot, left, inner) = match why {
+        Stuck::WayBack { snapshot, left, why } => (5110, snapshot, left, refusal::said(why)),
+        Stuck::WayBackFailed { snapshot, left, why } => (5111, snapshot, left, failure::put_back(why)),
         other => return Said::new(5112, format!("{other:?}"), again),
     };
     // Links, kinds and rights may be back, and what the installer had started is ended.
     let what = inner.message.strip_suffix("; nothing was touched").unwrap_or(&inner.message);
-    let left = match gone {
-        0 => "its files are as the installer left them".to_owned(),
-        _ => format!(
-            "{gone} names that were new are gone already, as the disk is full, its other files are as the installer left them, services are left stopped"
-        ),
+    let files = match left.partly {
+        false => "its files are as the installer left them",
+        true => {
+            "some of its new files are removed already, as the disk was full, the others are as the installer left them, \
+             no service is to run until all is taken back"
+        }
+    };
+    let down = match left.down.as_slice() {
+        [] => String::new(),
+        down => format!(", and these services do not come up again: {}", names(down)),
     };
     Said::new(
         code,
         format!(
-            "the installer's work is not taken back to the snapshot {snapshot}: {what}; {left}, and what it had started is ended"
+            "the installer's work is not taken back to the snapshot {snapshot}: {what}; {files}, what it had started is ended{down}"
         ),
         format!("{}; {again}", mend(why).unwrap_or(inner.help)),
     )

@@ -76,17 +76,7 @@ const LINKS: usize = 40;
 pub fn check(path: &Path) -> Result<(), Distrust> {
     let mut links = LINKS;
     let whole = std::path::absolute(path).map_err(|e| fault(path, &e))?;
-    walk(&whole, Part::Itself, &mut links)
-}
-
-/// Checks that nobody else can take away what lies in `folder`, nor put another in its place. New names beside it may be anybody's.
-///
-/// # Errors
-/// As [`check`].
-pub fn check_above(folder: &Path) -> Result<(), Distrust> {
-    let mut links = LINKS;
-    let whole = std::path::absolute(folder).map_err(|e| fault(folder, &e))?;
-    walk(&whole, Part::Above, &mut links)
+    walk(&whole, &mut links)
 }
 
 /// Checks a file below `folder`, which is trusted itself. One that nobody else can get at may have whatever owner it was copied with.
@@ -113,8 +103,7 @@ enum Part {
     Link,
 }
 
-/// `last`: what it is that the path names.
-fn walk(path: &Path, last: Part, links: &mut usize) -> Result<(), Distrust> {
+fn walk(path: &Path, links: &mut usize) -> Result<(), Distrust> {
     let mut at = PathBuf::new();
     let mut parts = path.components().peekable();
     while let Some(part) = parts.next() {
@@ -137,9 +126,9 @@ fn walk(path: &Path, last: Part, links: &mut usize) -> Result<(), Distrust> {
             *links = links.checked_sub(1).ok_or_else(|| loops(&at))?;
             let target = fs::read_link(&at).map_err(|e| fault(&at, &e))?;
             let parent = at.parent().map(Path::to_owned).unwrap_or_default();
-            return walk(&parent.join(target).join(parts.collect::<PathBuf>()), last, links);
+            return walk(&parent.join(target).join(parts.collect::<PathBuf>()), links);
         }
-        judge(&at, &meta, if parts.peek().is_none() { last } else { Part::Above })?;
+        judge(&at, &meta, if parts.peek().is_none() { Part::Itself } else { Part::Above })?;
     }
     Ok(())
 }

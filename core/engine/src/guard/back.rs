@@ -1,12 +1,16 @@
 //! The way back: a run of its own to the snapshot, planned from the guard's records alone.
 
 use super::{
-    Guard, Side, came, copies::Copies, drop_ins, holder, inplace, reserve, root_folder, theirs::Theirs,
+    Guard, Side,
+    copies::Copies,
+    drop_ins, holder, inplace, reserve,
+    room::{self, New},
+    theirs::Theirs,
 };
 use crate::{
     companions::{as_they_were, named, with_companions},
     faces::{Cancel, Faces},
-    failure::{Failure, Stuck},
+    failure::{Failure, Left, Stuck},
     history,
     planner::{TOOL, found_stopped, steps},
     preflight, quiesce,
@@ -16,16 +20,16 @@ use crate::{
     rollback,
     setting::Settings,
     snapshot::{mounts, restore, settings, store},
-    state::{Locked, State, plain},
+    state::{Locked, State},
     tidy,
     transaction::Transaction,
     undo::Asked,
 };
-use backout_disk::{Error, ErrorKind, Folder, durable, fingerprint::fingerprint_in, staging::name_of};
+use backout_disk::{Error, ErrorKind, durable, staging::name_of};
 use backout_journal::{Journal, Record, Status};
 use backout_machine::service::ServiceError;
 use backout_protocol::{
-    Counts, Guard as Terms, Plan, RunId, Step,
+    Counts, Guard as Terms, Plan, RunId, ServiceName, Step,
     plan::{FORMAT, OnLocked, PlanKind},
     snapshot::{Entry, Snapshot},
 };
@@ -35,18 +39,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// When all that is new and the installer's goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum New {
-    /// With the run back, which keeps it until the old files are there.
-    GoesWithIt,
-    /// Before it, as there is no room to keep it.
-    GoesFirst,
-}
-
 /// A run back, planned.
-struct Back {
-    plan: Plan,
+pub(super) struct Back {
+    pub(super) plan: Plan,
     /// Whether a service is to run that does not, or the other way round.
     services_differ: bool,
 }
@@ -72,17 +67,13 @@ impl Guard<'_> {
             log::warn!("run {}: {e}", self.tx.run);
         }
         // Only now, as the disk may have been full. If we die before it is written, whoever goes on writes it.
-        match came::write_or_hold(self.locked.state(), self.tx, self.terms) {
-            Ok(held) => self.came = held,
-            Err(why) => {
-                let why = came::told(why);
-                log::warn!("run {}: what came is not written down, and stays: {why}", self.tx.run);
-            }
+        if let Err(why) = self.write_down() {
+            log::warn!("run {}: what came is not written down: {why}", self.tx.run);
         }
         let mut inner = match self.inner() {
             Ok(inner) => inner,
             Err(ending) => {
-                self.came_stays_known();
+                let _ = self.leave_came();
                 return self.report(*ending, true);
             }
         };
@@ -124,7 +115,7 @@ impl Guard<'_> {
             over => over,
         };
         match over {
-            Err(ending) if is_full(&ending) && self.may_fit_without_new() => {
+            Err(ending) if room::is_wanting(&ending) && self.may_fit_without_new() => {
                 log::warn!("run {}: the disk is full; what is new goes first", self.tx.run);
                 self.in_quiet(New::GoesFirst)
             }
@@ -132,7 +123,7 @@ impl Guard<'_> {
         }
     }
 
-    /// The same with all services stopped. If it fails they run on, as they did; not where some of the installer's work is gone
+    /// The same with all services stopped. If it fails they run on, as they did; not where some of the installer's work is removed
     /// already: half of it is nothing to run.
     fn in_quiet(&self, new: New) -> Result<RunReport, Box<Ending>> {
         let failed = |why| self.failed_back(why);
@@ -140,81 +131,33 @@ impl Guard<'_> {
         let issued = Cell::new(false);
         let quiesce = Quiesce { plan, cancellable: false, ..self.quiesce(&issued) };
         let ran = quiesce.states().map_err(failed)?;
-        let run = match quiesce.stop_all(&mut Vec::new()) {
+        let mut run = match quiesce.stop_all(&mut Vec::new()) {
             Ok(()) => self.run_back(new),
             Err(why) => Err(failed(why)),
         };
         // What is stuck or unfinished in the run back itself keeps its services down.
-        let untouched = |ending: &Ending| {
-            matches!(ending, Ending::Stuck { why: Stuck::WayBack { .. } | Stuck::WayBackFailed { .. }, .. })
-        };
-        if self.gone.get() == 0 && run.as_ref().is_err_and(|ending| untouched(ending)) {
-            self.came_stays_known();
-            if let Err(why) = quiesce.resume(quiesce::ran(&ran), |_, _| Ok(())) {
-                log::warn!("run {}: {why}", self.tx.run);
+        if let Err(ending) = &mut run
+            && let Some(left) = left(ending)
+        {
+            if self.partly.get() {
+                // The run back may have let them go.
+                self.unsettle().unwrap_or_else(|why| log::warn!("run {}: {why}", self.tx.run));
+            } else {
+                let _ = self.leave_came();
+                left.down = self.resumed(&quiesce, &ran);
             }
         }
         run
     }
 
-    /// What came and is not on record yet is, before anything else comes that a later try could take for the installer's; or that it
-    /// is not known any more.
-    fn came_stays_known(&self) {
-        let Some(held) = &self.came else { return };
-        if let Err(why) = came::write_held(self.tx, self.terms, held) {
-            let why = came::told(why);
-            log::warn!("run {}: what came is not written down, and stays: {why}", self.tx.run);
-            if let Err(e) = came::lose(self.tx) {
-                log::warn!("run {}: {e}", self.tx.run);
-            }
-        }
-    }
-
-    /// Whether the run back may have room where all that is new goes before it. Asked before services stop for it.
-    fn may_fit_without_new(&self) -> bool {
-        let faces = Faces { cancel: &Cancel::default(), ..self.faces };
-        let check = |back: Back| {
-            preflight::check(&self.without_new(&back.plan), self.locked.state().path(), &faces).map(drop)
+    /// Starts what ran, and says what does not come up: that keeps no other down.
+    fn resumed(&self, quiesce: &Quiesce<'_>, ran: &Were) -> Vec<ServiceName> {
+        let fails = |service: &ServiceName| {
+            let started = quiesce.resume(|name| name == service && quiesce::ran(ran)(name), |_, _| Ok(()));
+            started.inspect_err(|why| log::warn!("run {}: {why}", self.tx.run)).is_err()
         };
-        !self.plan_back(&faces).and_then(check).is_err_and(|why| is_want_of_space(&why))
-    }
-
-    /// The plan without what takes away what is new and the installer's.
-    fn without_new(&self, plan: &Plan) -> Plan {
-        let mut lean = plan.clone();
-        lean.steps.retain(|step| !self.goes_first(step));
-        lean
-    }
-
-    /// Whether the step takes away what is new. Of a change to some of it the services' manager is told by the run.
-    fn goes_first(&self, step: &Step) -> bool {
-        match step {
-            Step::RemoveFile { target, .. } => !self.services.is_configuration(&target.path()),
-            Step::RemoveFolder { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Takes away what the plan would, all that is new and the installer's, and out of the plan: so its records are no longer than
-    /// what was taken for them before the installer ran. Only where there is room for these; nothing is removed else. If we die
-    /// in here, what is left of them is new all the same, and the way back is planned once more.
-    fn take_new_away(&self, plan: &mut Plan, faces: &Faces<'_>) -> Result<(), Refusal> {
-        preflight::check(&self.without_new(plan), self.locked.state().path(), faces)?;
-        let mut kept = Vec::new();
-        for step in std::mem::take(&mut plan.steps) {
-            if self.goes_first(&step) && remove_as_planned(&step).map_err(Refusal::Look)? {
-                self.gone.set(self.gone.get() + 1);
-            } else {
-                kept.push(step);
-            }
-        }
-        plan.steps = kept;
-        for root in &self.terms.roots {
-            if let Some(folder) = root_folder(&root.0).map_err(Refusal::Look)? {
-                folder.sync_file_system().map_err(Refusal::Look)?;
-            }
-        }
-        Ok(())
+        let order = quiesce.plan.start_order().into_iter().map(|service| service.name.clone());
+        order.filter(fails).collect()
     }
 
     /// The guard's plan with its services and their companions as they are now.
@@ -225,14 +168,15 @@ impl Guard<'_> {
     }
 
     /// Makes way for a run back, and plans it.
-    fn plan_back(&self, faces: &Faces<'_>) -> Result<Back, Refusal> {
+    pub(super) fn plan_back(&self, faces: &Faces<'_>) -> Result<Back, Refusal> {
         let state = self.locked.state();
         let saved = store::open(state, &self.terms.snapshot)?;
         // Before anything is removed, as what is mounted since is not the product's.
         mounts::check(&saved)?;
-        let theirs = Theirs::of(self.tx, self.terms, &saved, self.came.as_ref())?;
+        let theirs = Theirs::of(self.tx, self.terms, &saved, self.came.borrow().as_ref())?;
         let copies = Copies::of(state, &saved, &theirs);
         let freed = inplace::clear(&saved, &theirs, &copies, &name_of(&self.tx.run))?;
+        self.freed.borrow_mut().extend(freed);
         // Again, as what was immutable kept it from going.
         if let Err(e) = reserve::release(self.tx) {
             log::warn!("run {}: {e}", self.tx.run);
@@ -240,7 +184,7 @@ impl Guard<'_> {
         drop_ins::make(&saved, &self.tx.plan, self.services, state.path(), &copies)?;
         settings::make_startable(&saved, self.services, &|| copies.are_whole())?;
         let theirs = match theirs.are_older() {
-            true => Theirs::of(self.tx, self.terms, &saved, self.came.as_ref())?,
+            true => Theirs::of(self.tx, self.terms, &saved, self.came.borrow().as_ref())?,
             false => theirs,
         };
         let mut were = self.were.clone();
@@ -259,7 +203,7 @@ impl Guard<'_> {
             .services
             .iter()
             .any(|s| were.iter().any(|(name, was)| *name == s.name && was.ran() != s.was.ran()));
-        plan.notices.extend(freed);
+        plan.notices.extend(self.freed.borrow().iter().cloned());
         Ok(Back { plan, services_differ })
     }
 
@@ -272,9 +216,9 @@ impl Guard<'_> {
         if new == New::GoesFirst {
             self.take_new_away(&mut plan, &faces).map_err(refused)?;
             // There is room now. What services make from here on is told from it, whatever becomes of us.
-            self.came_stays_known();
+            let _ = self.write_down();
         }
-        let removed = self.gone.get();
+        let removed = self.removed.get();
         if plan.is_empty() && !services_differ {
             let counts = Counts { removed, ..Counts::default() };
             return Ok(RunReport { counts, notices: plan.notices, ..RunReport::of(Ending::NothingToDo) });
@@ -295,18 +239,22 @@ impl Guard<'_> {
         }
     }
 
-    /// Nothing has gone back; but for what is gone already everything is as the installer left it.
+    fn left(&self) -> Left {
+        Left { partly: self.partly.get(), down: Vec::new() }
+    }
+
+    /// Nothing has gone back; but for what is removed already everything is as the installer left it.
     fn refused_back(&self, why: Refusal) -> Box<Ending> {
-        let (snapshot, gone) = (self.terms.snapshot.clone(), self.gone.get());
-        Box::new(Ending::Stuck { after: None, why: Stuck::WayBack { snapshot, gone, why: Box::new(why) } })
+        let (snapshot, left) = (self.terms.snapshot.clone(), self.left());
+        Box::new(Ending::Stuck { after: None, why: Stuck::WayBack { snapshot, left, why: Box::new(why) } })
     }
 
     /// The same, of a run back that had begun and is put back.
     fn failed_back(&self, why: Failure) -> Box<Ending> {
-        let (snapshot, gone) = (self.terms.snapshot.clone(), self.gone.get());
+        let (snapshot, left) = (self.terms.snapshot.clone(), self.left());
         Box::new(Ending::Stuck {
             after: None,
-            why: Stuck::WayBackFailed { snapshot, gone, why: Box::new(why) },
+            why: Stuck::WayBackFailed { snapshot, left, why: Box::new(why) },
         })
     }
 
@@ -372,59 +320,48 @@ fn changes(
     Ok(plan)
 }
 
+/// Where a way back is not gone: how it leaves the machine.
+fn left(ending: &mut Ending) -> Option<&mut Left> {
+    match ending {
+        Ending::Stuck { why: Stuck::WayBack { left, .. } | Stuck::WayBackFailed { left, .. }, .. } => {
+            Some(left)
+        }
+        _ => None,
+    }
+}
+
 /// Whether a run back could not be because files did not stay as they were planned with.
 fn is_unrest(ending: &Ending) -> bool {
     let Ending::Stuck { why, .. } = ending else { return false };
     match why {
         Stuck::WayBackFailed { why, .. } => matches!(**why, Failure::Drift { .. }),
-        Stuck::WayBack { why, .. } => {
-            // Services may mount something, too.
-            matches!(
-                **why,
-                Refusal::Changing { .. }
-                    | Refusal::BeforeStop(Failure::Drift { .. })
-                    | Refusal::MountPoint { .. }
-            )
-        }
+        // Services may mount something, too.
+        Stuck::WayBack { why, .. } => changes_go_on(why) || matches!(**why, Refusal::MountPoint { .. }),
         _ => false,
     }
 }
 
-/// Whether a run back could not be for want of space, and nothing has gone back.
-fn is_full(ending: &Ending) -> bool {
-    matches!(ending, Ending::Stuck { why: Stuck::WayBack { why, .. }, .. } if is_want_of_space(why))
+/// Whether something went on writing while a run back was planned.
+pub(super) fn changes_go_on(why: &Refusal) -> bool {
+    matches!(why, Refusal::Changing { .. } | Refusal::BeforeStop(Failure::Drift { .. }))
 }
 
-fn is_want_of_space(why: &Refusal) -> bool {
-    match why {
-        Refusal::NoSpace { .. } => true,
-        Refusal::Look(e) | Refusal::StageFailed(e) => e.kind == ErrorKind::NoSpace,
-        _ => false,
-    }
-}
-
-/// Whether what stands in the way of a run back may go away by itself, and looking again stops no service.
-pub(super) fn may_go_by_itself(ending: &Ending) -> bool {
+/// How often at most it is tried with nobody there, where this stands in its way.
+pub(super) fn tries(ending: &Ending) -> u32 {
     match ending {
-        Ending::Refused(_) => true,
-        Ending::Stuck { why: Stuck::WayBack { .. }, .. } => !is_unrest(ending),
-        _ => false,
+        Ending::Refused(_) => u32::MAX,
+        // No service runs that would stop for it.
+        Ending::Stuck { why: Stuck::WayBack { left, .. } | Stuck::WayBackFailed { left, .. }, .. }
+            if left.partly =>
+        {
+            u32::MAX
+        }
+        // Services stop for it each time.
+        _ if is_unrest(ending) => 2,
+        // It may go by itself.
+        Ending::Stuck { why: Stuck::WayBack { .. }, .. } => u32::MAX,
+        _ => 1,
     }
-}
-
-/// Removes what the step would, if that is still what was planned with, and says whether it was. Not durable yet.
-fn remove_as_planned(step: &Step) -> Result<bool, Error> {
-    let Some(target) = step.target() else { return Ok(false) };
-    let (folder, name) = (Folder::open_parent_of(target)?, target.rel.name());
-    let is_as_planned = match step {
-        Step::RemoveFile { before, .. } => fingerprint_in(&folder, name)? == before.fingerprint,
-        // Something may have come since, or stays.
-        _ => folder.open_below(&plain(name))?.entries()?.is_empty(),
-    };
-    if is_as_planned {
-        durable::remove_one(&folder, name)?;
-    }
-    Ok(is_as_planned)
 }
 
 /// Plans taking a kept installer's work back: an undo like others, by the guard's snapshot.

@@ -12,7 +12,7 @@ use crate::{
     state::State,
     transaction::Transaction,
 };
-use backout_disk::{Error, ErrorKind, durable, fingerprint::digest_bytes, folder::Kind};
+use backout_disk::{Error, durable, fingerprint::digest_bytes, folder::Kind};
 use backout_protocol::{
     Guard as Terms, HostPath, Notice, Place, RelPath,
     snapshot::{Entry, Facts, Snapshot, What},
@@ -25,8 +25,8 @@ use std::{collections::BTreeMap, ffi::OsStr};
 const CAME: &str = "came";
 /// What it holds until the installer has ended.
 const BLANK: &[u8] = b"the installer has not ended yet\n";
-/// What it holds where it could not be written and is not to be written any more: as long, so that no full disk refuses it.
-const UNKNOWN: &[u8; BLANK.len()] = b"the disk was too full for it   \n";
+/// What it holds once nobody is to find what came any more, although it could not be written: as long, so that no full disk refuses it.
+const UNWRITTEN: &[u8; BLANK.len()] = b"what came could not be written \n";
 /// Version of what it holds then: (major, minor). 1.0: the first.
 const FORMAT: (u16, u16) = (1, 0);
 /// No record is longer.
@@ -40,13 +40,18 @@ struct Record {
     entries: Vec<Entry>,
 }
 
+/// What came, by its root and its path.
+type Names = BTreeMap<(usize, RelPath), (What, Option<Facts>)>;
+
 /// What is known of it.
 #[derive(Debug, Clone)]
 pub(super) enum Came {
     /// The installer has not ended yet, or nobody wrote down what came.
     Blank,
+    /// It could not be written down in time.
+    Unwritten,
     /// This came.
-    Known(BTreeMap<(usize, RelPath), (What, Option<Facts>)>),
+    Known(Names),
     /// The record is damaged or gone: why.
     Lost(String),
 }
@@ -68,54 +73,45 @@ pub(super) fn begin(tx: &Transaction, terms: &Terms) -> Result<(), Error> {
 }
 
 /// Writes down what came, unless that is done. If we die in here the record is blank, and whoever settles the guard writes it.
+/// `held`: what came, once it is found: where it cannot be written it is known without a record for as long as we live, and
+/// written another time.
 ///
 /// # Errors
 /// What cannot be read; the disk's. The record is as it was.
-pub(super) fn write_down(state: &State, tx: &Transaction, terms: &Terms) -> Result<(), Refusal> {
-    match found(state, tx, terms)? {
-        Some(record) => write(tx, terms, &record),
-        None => Ok(()),
+pub(super) fn write_down(
+    state: &State,
+    tx: &Transaction,
+    terms: &Terms,
+    held: &mut Option<Came>,
+) -> Result<(), Refusal> {
+    if !kept(terms) {
+        return Ok(());
     }
-}
-
-/// As [`write_down`]. Where the disk is full and cannot take the record this gives what it would say, for as long as we live: if we die
-/// it is blank, and what is still there then is found once more.
-///
-/// # Errors
-/// As [`write_down`].
-pub(super) fn write_or_hold(state: &State, tx: &Transaction, terms: &Terms) -> Result<Option<Came>, Refusal> {
-    let Some(record) = found(state, tx, terms)? else { return Ok(None) };
-    match write(tx, terms, &record) {
-        Err(Refusal::Look(e)) if e.kind == ErrorKind::NoSpace => {
-            log::warn!("run {}: {e}; what came is known without it", tx.run);
-            Ok(Some(Came::of_record(record)))
+    match (read(tx), &*held) {
+        (Came::Blank, None) => {
+            let snapshot = store::open(state, &terms.snapshot)?;
+            *held = Some(Came::of_entries(new_names(&snapshot)?));
         }
-        written => written.map(|()| None),
+        (Came::Blank | Came::Unwritten, Some(_)) => {}
+        _ => return Ok(()),
+    }
+    match held {
+        Some(Came::Known(came)) => write(tx, terms, came),
+        _ => Ok(()),
     }
 }
 
-/// Writes down after all what was held.
-///
-/// # Errors
-/// As [`write_down`].
-pub(super) fn write_held(tx: &Transaction, terms: &Terms, held: &Came) -> Result<(), Refusal> {
-    let Came::Known(came) = held else { return Ok(()) };
-    let entry = |((root, path), (what, facts)): (&(usize, RelPath), &(What, Option<Facts>))| Entry {
-        root: *root,
-        path: path.clone(),
-        what: what.clone(),
-        facts: facts.clone(),
-    };
-    write(tx, terms, &Record { format: FORMAT, entries: came.iter().map(entry).collect() })
-}
-
-/// Nobody finds what came once more. If we die in here the record is blank, or neither blank nor whole.
+/// Before anything else comes that would be taken for the installer's: nobody finds what came once more. One that is written stays.
+/// If we die in here the record is blank, or neither blank nor whole.
 ///
 /// # Errors
 /// The disk's.
-pub(super) fn lose(tx: &Transaction) -> Result<(), Error> {
+pub(super) fn lose(tx: &Transaction, terms: &Terms) -> Result<(), Error> {
+    if !kept(terms) || !matches!(read(tx), Came::Blank) {
+        return Ok(());
+    }
     let record = durable::Preallocated::open(&tx.folder, OsStr::new(CAME))?;
-    record.write_at(0, UNKNOWN)?;
+    record.write_at(0, UNWRITTEN)?;
     record.sync()
 }
 
@@ -127,21 +123,19 @@ pub(super) fn told(refusal: Refusal) -> String {
     }
 }
 
-/// What is to be written down; `None`: nothing.
-fn found(state: &State, tx: &Transaction, terms: &Terms) -> Result<Option<Record>, Refusal> {
-    if !kept(terms) || !matches!(read(tx), Came::Blank) {
-        return Ok(None);
-    }
-    let snapshot = store::open(state, &terms.snapshot)?;
-    Ok(Some(Record { format: FORMAT, entries: new_names(&snapshot)? }))
-}
-
-fn write(tx: &Transaction, terms: &Terms, record: &Record) -> Result<(), Refusal> {
+fn write(tx: &Transaction, terms: &Terms, came: &Names) -> Result<(), Refusal> {
+    let entry = |((root, path), (what, facts)): (&(usize, RelPath), &(What, Option<Facts>))| Entry {
+        root: *root,
+        path: path.clone(),
+        what: what.clone(),
+        facts: facts.clone(),
+    };
+    let record = Record { format: FORMAT, entries: came.iter().map(entry).collect() };
     // First: behind a power cut what it speaks of would be another file, and stay. That is all that is lost by a failure.
     if let Err(failure) = make_durable(&terms.roots) {
         log::warn!("run {}: {failure}", tx.run);
     }
-    let text = to_ron(record).map_err(|e| Refusal::JournalFailed { why: e.to_string() })?;
+    let text = to_ron(&record).map_err(|e| Refusal::JournalFailed { why: e.to_string() })?;
     durable::write(&tx.folder, OsStr::new(CAME), sealed(&text).as_bytes(), 0o600).map_err(Refusal::Look)
 }
 
@@ -169,12 +163,12 @@ fn parsed(bytes: &[u8]) -> Came {
     if bytes == BLANK {
         return Came::Blank;
     }
-    if bytes == UNKNOWN {
-        return Came::Lost("the disk was too full for the record".to_owned());
+    if bytes == UNWRITTEN {
+        return Came::Unwritten;
     }
     let Some(text) = unsealed(bytes) else { return Came::Lost("the record is damaged".to_owned()) };
     match from_ron::<Record>(CAME, text) {
-        Ok(record) if record.format.0 == FORMAT.0 => Came::of_record(record),
+        Ok(record) if record.format.0 == FORMAT.0 => Came::of_entries(record.entries),
         Ok(_) => Came::Lost("the record is of a newer backout".to_owned()),
         Err(e) => Came::Lost(e.to_string()),
     }
@@ -209,9 +203,9 @@ fn kind(what: &What) -> Kind {
 }
 
 impl Came {
-    fn of_record(record: Record) -> Self {
+    fn of_entries(entries: Vec<Entry>) -> Self {
         let named = |entry: Entry| ((entry.root, entry.path), (entry.what, entry.facts));
-        Came::Known(record.entries.into_iter().map(named).collect())
+        Came::Known(entries.into_iter().map(named).collect())
     }
 
     /// What the guard's folder tells; `None`: all that is new goes, as the folders are a product's own.
@@ -234,6 +228,7 @@ impl Came {
             _ if places.is_empty() => return None,
             Came::Known(_) => return Some(Notice::CameSince { places }),
             Came::Blank => "nobody wrote it down".to_owned(),
+            Came::Unwritten => "it could not be written down in time".to_owned(),
             Came::Lost(why) => why.clone(),
         };
         Some(Notice::CameUnknown { places, why })
@@ -262,10 +257,10 @@ mod tests {
         let mut flipped = whole.clone();
         let last = flipped.len() - 3;
         flipped[last] ^= 1;
-        let half = [&UNKNOWN[..9], &BLANK[9..]].concat();
-        for damaged in
-            [&[][..], &whole[..whole.len() - 1], &flipped, b"\n", &BLANK[1..], &[0xff; 9], UNKNOWN, &half]
-        {
+        assert!(matches!(parsed(UNWRITTEN), Came::Unwritten));
+        assert!(!Came::Unwritten.has(&entry("a", What::Folder)));
+        let half = [&UNWRITTEN[..9], &BLANK[9..]].concat();
+        for damaged in [&[][..], &whole[..whole.len() - 1], &flipped, b"\n", &BLANK[1..], &[0xff; 9], &half] {
             let came = parsed(damaged);
             assert!(matches!(came, Came::Lost(_)) && !came.has(&entry("a", What::Folder)), "{damaged:?}");
         }

@@ -21,7 +21,7 @@ use backout_machine::{
 };
 use backout_protocol::{Event, Plan, guard::Exit, path::encode, report::Phase};
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     ffi::{OsStr, OsString},
     io::Write,
     path::PathBuf,
@@ -93,8 +93,10 @@ pub fn run(
         ask,
         side: Side::Guard,
         notices: Vec::new(),
-        came: None,
-        gone: Cell::new(0),
+        came: RefCell::new(None),
+        partly: Cell::new(false),
+        removed: Cell::new(0),
+        freed: RefCell::new(Vec::new()),
         learned: None,
     };
     let mut child = match guard.start_holder(program) {
@@ -274,9 +276,7 @@ impl Guard<'_> {
         if self.terms.codes.wants_a_reboot(&exit) {
             // Hours may go by until then: what comes meanwhile is nobody's to take away. What its rest behind the reboot makes
             // stays with that, and is named.
-            if let Err(why) = self.write_down() {
-                log::warn!("run {}: what came is not written down: {why}", self.tx.run);
-            }
+            let _ = self.leave_came();
             return self.report(Ending::RebootPending(Failure::Installer(exit)), true);
         }
         self.conclude(&exit)

@@ -73,7 +73,7 @@ impl Guard<'_> {
 
     /// What was judged is on the medium, and what came is on record, before any word stands that it is good.
     pub(super) fn make_sure(&mut self) -> Result<(), Failure> {
-        if let Err(why) = self.write_down() {
+        if let Err(why) = self.leave_came() {
             let notice = Notice::CameNotWritten { why };
             if !self.notices.contains(&notice) {
                 self.notices.push(notice);
@@ -84,7 +84,19 @@ impl Guard<'_> {
 
     /// Writes down what came while the installer ran, if nobody did yet. Says why it cannot be.
     pub(super) fn write_down(&self) -> Result<(), String> {
-        came::write_down(self.locked.state(), self.tx, self.terms).map_err(came::told)
+        let mut held = self.came.borrow_mut();
+        came::write_down(self.locked.state(), self.tx, self.terms, &mut held).map_err(came::told)
+    }
+
+    /// Before the machine is left to its services for a while: what came is on record, or nobody is to find it any more, as what
+    /// comes from here on is not the installer's. As long as we live it is known all the same, once it was found.
+    pub(super) fn leave_came(&self) -> Result<(), String> {
+        self.write_down().inspect_err(|why| {
+            log::warn!("run {}: what came is not written down: {why}", self.tx.run);
+            if let Err(e) = came::lose(self.tx, self.terms) {
+                log::warn!("run {}: {e}", self.tx.run);
+            }
+        })
     }
 
     fn judge(&self, exit: &Exit) -> Result<(), Failure> {

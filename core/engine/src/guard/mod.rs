@@ -28,6 +28,7 @@ mod install;
 mod judge;
 mod learn;
 mod reserve;
+mod room;
 mod settle;
 mod theirs;
 mod ticket;
@@ -71,7 +72,7 @@ use backout_protocol::{
     plan::{PlanKind, RestoreFrom},
 };
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     path::Path,
     process::Child,
     time::{Duration, Instant},
@@ -165,10 +166,14 @@ struct Guard<'a> {
     ask: &'a dyn Fn(&Failure) -> bool,
     side: Side,
     notices: Vec<Notice>,
-    /// What came while the installer ran, where a full disk did not take it.
-    came: Option<came::Came>,
-    /// How many names went that are new, before a run back: until one is gone services stay down.
-    gone: Cell<u64>,
+    /// What came while the installer ran, once that was found.
+    came: RefCell<Option<came::Came>>,
+    /// Whether some of what is new went before a run back: until one is gone no service is to run.
+    partly: Cell<bool>,
+    /// How many names we removed so.
+    removed: Cell<u64>,
+    /// What was freed for a run back, and not said yet.
+    freed: RefCell<Vec<Notice>>,
     /// The profile that was learned.
     learned: Option<Written>,
 }

@@ -3,15 +3,13 @@
 //!
 //! It lies where no installer has any business, as it may rename the product's own folders: in the guard's folder, where that
 //! lies on the product's volume; on others in a folder `.backout-<guard>` with the guard's marker, as staging folders are, so that
-//! scans leave it out and whoever finds it knows whose it is, and as high on the volume as we may write and nobody
-//! else can take it away. There it is found by the path of the product's folder, whatever became of that. For the records of the way back it lies in the guard's folder, too.
+//! scans leave it out and whoever finds it knows whose it is, and as high on the volume as we may write. There it is found by the path of the product's folder, whatever became of that. For the records of the way back it lies in the guard's folder, too.
 
 use super::root_folder;
-use crate::{failure::Failure, look, refusal::Refusal, state::Locked, transaction::Transaction};
+use crate::{failure::Failure, hold, look, refusal::Refusal, state::Locked, transaction::Transaction};
 use backout_disk::{
     Error, ErrorKind, Folder, durable,
     staging::{Staging, name_of},
-    trust,
 };
 use backout_protocol::{Fingerprint, HostPath, snapshot::Snapshot, text::to_ron};
 use std::{
@@ -63,6 +61,8 @@ fn take_all(locked: &Locked, tx: &Transaction, snapshot: &Snapshot) -> Result<()
     }
     let paths = snapshot.entries.iter().filter_map(|e| snapshot.place(e));
     let paths: u64 = paths.map(|place| place.path().as_os_str().len() as u64).sum();
+    // On a full disk what is new may have to go before the run back.
+    hold::lay(tx).map_err(look::refusal)?;
     let records = BESIDE * 4 + RECORD * snapshot.entries.len() as u64 + PATHS * paths;
     reserve(&tx.folder, RESERVE, records, &tx.folder)
 }
@@ -73,8 +73,8 @@ fn shares_space(a: &Folder, b: &Folder) -> Result<bool, Error> {
     Ok((a.dev, a.total) == (b.dev, b.total))
 }
 
-/// Makes the guard's folder beside or above a root, in the outermost that shares its space, may be written to and keeps what lies in
-/// it: the top of its volume nobody renames.
+/// Makes the guard's folder beside or above a root, in the outermost that shares its space and may be written to: the top of its
+/// volume nobody renames.
 fn outermost(root: &Folder, tx: &Transaction, marker: &[u8]) -> Result<(Folder, Staging), Error> {
     let mut folders = vec![root.try_clone()?];
     while let Some(last) = folders.last()
@@ -82,7 +82,6 @@ fn outermost(root: &Folder, tx: &Transaction, marker: &[u8]) -> Result<(Folder, 
         && let Some(above) = last.path().parent()
         && let Ok(above) = Folder::open_root(above)
         && shares_space(root, &above)?
-        && trust::check_above(above.path()).is_ok()
     {
         folders.push(above);
     }
@@ -105,9 +104,10 @@ fn reserve(folder: &Folder, name: &str, bytes: u64, of: &Folder) -> Result<(), R
 
 /// That so many bytes cannot be taken for what lies in `of`.
 fn refused(e: Error, bytes: u64, of: &Folder) -> Refusal {
+    let available = of.file_system().map_or(0, |system| system.available);
     match e.kind {
-        ErrorKind::NoSpace => {
-            let available = of.file_system().map_or(0, |system| system.available);
+        // Else it has room for bytes and for no more names.
+        ErrorKind::NoSpace if available < bytes => {
             Refusal::NoSpace { folder: HostPath(of.path().to_owned()), needed: bytes, available }
         }
         _ => look::refusal(e),
@@ -152,9 +152,8 @@ pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
     let Some(terms) = tx.plan.guards() else { return Ok(()) };
     // First, as it tells that nothing was given up yet.
     durable::remove_tree(&tx.folder, OsStr::new(RESERVE))?;
-    durable::remove_tree(&tx.folder, OsStr::new(SPACE))?;
+    let mut first = durable::remove_tree(&tx.folder, OsStr::new(SPACE));
     let roots: BTreeSet<&Path> = terms.roots.iter().map(|root| root.0.as_path()).collect();
-    let mut first = Ok(());
     for root in &roots {
         first = first.and(given_up(root, |folder| durable::remove_tree(folder, &name_of(&tx.run))));
     }

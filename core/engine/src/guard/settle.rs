@@ -4,7 +4,7 @@ use super::{Guard, Side, back, confirm, deadline, holder, install::Waited, reser
 use crate::{
     faces::Faces,
     failure::Failure,
-    quiesce,
+    hold, quiesce,
     recover::{load, unread, unusable},
     report::{Ending, RunReport},
     state::{Locked, OpenRun, State},
@@ -17,7 +17,10 @@ use backout_protocol::{
     guard::{Exit, OnFailure},
     report::Phase,
 };
-use std::{cell::Cell, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
 
 /// Settles an open guard, whose way back is settled, if it had one. At boot nothing is done before all services may run:
 /// whether an installer's work is good is told by them too.
@@ -70,8 +73,11 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         ask: &|_| false,
         side: Side::Recovery,
         notices: Vec::new(),
-        came: None,
-        gone: Cell::new(0),
+        came: RefCell::new(None),
+        // Whatever else leaves that is settled before its guard.
+        partly: Cell::new(hold::is_unsettled(locked.state().path())),
+        removed: Cell::new(0),
+        freed: RefCell::new(Vec::new()),
         learned: None,
     };
     match status {

@@ -3,7 +3,7 @@
 //!
 //! It belongs to no terminal and to nothing of the installer. It leaves the lock to everybody else, as long as anybody may
 //! still be at it; so it settles what was left by a recovery like any other, and before the time to confirm is over it only
-//! waits. What may go by itself, such as a full disk, it tries again, unless services would stop for that. Whether it lives is told by a lock, which goes with it however it ends.
+//! waits. What may go by itself, such as a full disk, it tries again; only once where services stop for that. Whether it lives is told by a lock, which goes with it however it ends.
 
 use super::{
     Guard, back, confirm, deadline,
@@ -111,7 +111,7 @@ pub fn wait(path: &Path, run: &RunId, faces: &Faces<'_>) -> Result<(), Failure> 
             }
             Some(ending @ (Ending::Stuck { .. } | Ending::Refused(_))) => {
                 let tries = stuck.get_or_insert_with(Tries::begin);
-                let Some(wait) = tries.next().filter(|_| back::may_go_by_itself(&ending)) else {
+                let Some(wait) = tries.next(back::tries(&ending)) else {
                     log::warn!("run {run}: a person is needed; it is not tried any more: `backout recover`");
                     return Ok(());
                 };
@@ -128,19 +128,21 @@ pub fn wait(path: &Path, run: &RunId, faces: &Faces<'_>) -> Result<(), Failure> 
 /// How often it tries what a person is needed for.
 struct Tries {
     begun: Instant,
+    made: u32,
     wait: Duration,
 }
 
 impl Tries {
     fn begin() -> Self {
-        Self { begun: Instant::now(), wait: AGAIN }
+        Self { begun: Instant::now(), made: 0, wait: AGAIN }
     }
 
-    /// How long it waits before the next; `None`: there is none.
-    fn next(&mut self) -> Option<Duration> {
+    /// One more was made: how long it waits before the next; `None`: there is none. `most`: how many there may be in all.
+    fn next(&mut self, most: u32) -> Option<Duration> {
+        self.made += 1;
         let wait = self.wait;
         self.wait = (wait * 2).min(SELDOM);
-        (self.begun.elapsed() + wait <= PATIENCE).then_some(wait)
+        (self.made < most && self.begun.elapsed() + wait <= PATIENCE).then_some(wait)
     }
 }
 
@@ -178,13 +180,16 @@ mod tests {
     #[test]
     fn what_is_stuck_is_tried_ever_more_seldom_and_at_last_no_more() {
         let mut tries = Tries::begin();
-        let waits: Vec<u64> = (0..12).filter_map(|_| tries.next()).map(|wait| wait.as_secs()).collect();
+        let waits: Vec<u64> =
+            (0..12).filter_map(|_| tries.next(u32::MAX)).map(|wait| wait.as_secs()).collect();
         assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600]);
         tries.begun = match Instant::now().checked_sub(PATIENCE) {
             Some(begun) => begun,
             // The machine has not run so long.
             None => return,
         };
-        assert_eq!(tries.next(), None);
+        assert_eq!(tries.next(u32::MAX), None);
+        let mut few = Tries::begin();
+        assert_eq!((few.next(2), few.next(2)), (Some(AGAIN), None));
     }
 }

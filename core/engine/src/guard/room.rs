@@ -1,0 +1,115 @@
+//! Room for the way back on a disk that is full all the same: what is new and the installer's goes before the run back, where that
+//! run has room then.
+
+use super::{
+    Guard,
+    back::{Back, changes_go_on},
+    root_folder,
+};
+use crate::{
+    faces::{Cancel, Faces},
+    failure::{Failure, Stuck},
+    hold, preflight,
+    refusal::Refusal,
+    report::Ending,
+    state::plain,
+};
+use backout_disk::{Error, ErrorKind, Folder, durable, fingerprint::fingerprint_in};
+use backout_protocol::{Plan, Step};
+
+/// When all that is new and the installer's goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum New {
+    /// With the run back, which keeps it until the old files are there.
+    GoesWithIt,
+    /// Before it, as there is no room to keep it.
+    GoesFirst,
+}
+
+/// Whether a run back could not be for want of space, and nothing has gone back.
+pub(super) fn is_wanting(ending: &Ending) -> bool {
+    let Ending::Stuck { why: Stuck::WayBack { why, .. }, .. } = ending else { return false };
+    match &**why {
+        Refusal::NoSpace { .. } => true,
+        Refusal::Look(e) | Refusal::StageFailed(e) => e.kind == ErrorKind::NoSpace,
+        _ => false,
+    }
+}
+
+impl Guard<'_> {
+    /// Whether the run back may have room where all that is new goes before it. Asked before services stop for it.
+    pub(super) fn may_fit_without_new(&self) -> bool {
+        let faces = Faces { cancel: &Cancel::default(), ..self.faces };
+        let fits = |Back { plan, .. }| {
+            let lean = self.without_new(&plan);
+            preflight::check(&lean, self.locked.state().path(), &faces)
+                .map(|_| lean.steps.len() < plan.steps.len())
+        };
+        match self.plan_back(&faces).and_then(fits) {
+            Ok(fits) => fits,
+            // With the services stopped it may be told.
+            Err(why) => changes_go_on(&why),
+        }
+    }
+
+    /// The plan without what takes away what is new and the installer's.
+    fn without_new(&self, plan: &Plan) -> Plan {
+        let mut lean = plan.clone();
+        lean.steps.retain(|step| !self.goes_first(step));
+        lean
+    }
+
+    /// Whether the step takes away what is new. Of a change to some of it the services' manager is told by the run.
+    fn goes_first(&self, step: &Step) -> bool {
+        match step {
+            Step::RemoveFile { target, .. } => !self.services.is_configuration(&target.path()),
+            Step::RemoveFolder { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Takes away what the plan would, all that is new and the installer's, and out of the plan: so its records are no longer than
+    /// what was taken for them before the installer ran. Only where there is room for these; nothing is removed else. If we die
+    /// in here, what is left of them is new all the same, and the way back is planned once more; no service runs before it is gone.
+    pub(super) fn take_new_away(&self, plan: &mut Plan, faces: &Faces<'_>) -> Result<(), Refusal> {
+        preflight::check(&self.without_new(plan), self.locked.state().path(), faces)?;
+        self.unsettle().map_err(Refusal::BeforeStop)?;
+        let mut kept = Vec::new();
+        for step in std::mem::take(&mut plan.steps) {
+            if self.goes_first(&step) && remove_as_planned(&step).map_err(Refusal::Look)? {
+                self.removed.set(self.removed.get() + 1);
+            } else {
+                kept.push(step);
+            }
+        }
+        plan.steps = kept;
+        for root in &self.terms.roots {
+            if let Some(folder) = root_folder(&root.0).map_err(Refusal::Look)? {
+                folder.sync_file_system().map_err(Refusal::Look)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From here on the files are neither the installer's nor those of before.
+    pub(super) fn unsettle(&self) -> Result<(), Failure> {
+        hold::unsettle(self.locked.state(), self.tx, self.services)?;
+        self.partly.set(true);
+        Ok(())
+    }
+}
+
+/// Removes what the step would, if that is still what was planned with, and says whether it was. Not durable yet.
+fn remove_as_planned(step: &Step) -> Result<bool, Error> {
+    let Some(target) = step.target() else { return Ok(false) };
+    let (folder, name) = (Folder::open_parent_of(target)?, target.rel.name());
+    let is_as_planned = match step {
+        Step::RemoveFile { before, .. } => fingerprint_in(&folder, name)? == before.fingerprint,
+        // Something may have come since, or stays.
+        _ => folder.open_below(&plain(name))?.entries()?.is_empty(),
+    };
+    if is_as_planned {
+        durable::remove_one(&folder, name)?;
+    }
+    Ok(is_as_planned)
+}
