@@ -117,97 +117,63 @@ fn remove(hold: &Hold) -> Result<(), Error> {
     Ok(())
 }
 
-/// What will hold the services back is written, and holds nothing yet. If we die in here, or anywhere before [`take`], files are
-/// there that mean nothing as long as `unsettled` does not exist.
-fn prepare(state: &State, tx: &Transaction, services: &dyn Services) -> Result<(), Failure> {
-    let holds = holds(&tx.plan, services, state.path()).map_err(Failure::Service)?;
-    let names: Vec<ServiceName> = tx.plan.services.iter().map(|s| s.name.clone()).collect();
-    let needs = services.needs(&names).map_err(Failure::Service)?;
-    if holds.is_empty() && needs.is_empty() {
-        return Ok(());
-    }
-    if !needs.is_empty() {
-        let text = to_ron(&needs).map_err(|e| Failure::Hold { why: e.to_string() })?;
-        durable::write(&tx.folder, OsStr::new(NEEDS), text.as_bytes(), 0o600).map_err(failed)?;
-    }
-    lay(tx).map_err(failed)?;
-    for hold in &holds {
-        match read(&hold.path).map_err(failed)? {
-            None => write(hold).map_err(failed)?,
-            Some(text) if text == hold.text.as_bytes() => {}
-            // Written since preflight looked: another state folder's run holds its services by it.
-            Some(_) => {
-                let why = format!("`{}` was written by somebody else meanwhile", hold.path.display());
-                return Err(Failure::Hold { why });
+impl Run<'_> {
+    /// Before the window: writes what will hold the services back, which holds nothing yet. If we die in here, or
+    /// anywhere before [`Run::hold`], files are there that mean nothing as long as `unsettled` does not exist.
+    pub(crate) fn prepare_hold(&mut self) -> Result<(), Failure> {
+        let holds = holds(&self.tx.plan, self.services, self.state.path()).map_err(Failure::Service)?;
+        let names: Vec<ServiceName> = self.tx.plan.services.iter().map(|s| s.name.clone()).collect();
+        let needs = self.services.needs(&names).map_err(Failure::Service)?;
+        if holds.is_empty() && needs.is_empty() {
+            return Ok(());
+        }
+        let fail = |e: Error| Failure::Hold { why: e.to_string() };
+        if !needs.is_empty() {
+            let text = to_ron(&needs).map_err(|e| Failure::Hold { why: e.to_string() })?;
+            durable::write(&self.tx.folder, OsStr::new(NEEDS), text.as_bytes(), 0o600).map_err(fail)?;
+        }
+        let run = self.tx.run.as_str().as_bytes();
+        durable::write(&self.tx.folder, OsStr::new(UNSETTLED), run, 0o600).map_err(fail)?;
+        for hold in &holds {
+            match read(&hold.path).map_err(fail)? {
+                None => write(hold).map_err(fail)?,
+                Some(text) if text == hold.text.as_bytes() => {}
+                // Written since preflight looked: another state folder's run holds its services by it.
+                Some(_) => {
+                    let why = format!("`{}` was written by somebody else meanwhile", hold.path.display());
+                    return Err(Failure::Hold { why });
+                }
             }
         }
-    }
-    // Also where all were there already: whoever wrote them may have died before the manager read them.
-    services.reload().map_err(Failure::Service)
-}
-
-/// Makes `unsettled`, which says nothing yet.
-///
-/// # Errors
-/// The disk's.
-pub(crate) fn lay(tx: &Transaction) -> Result<(), Error> {
-    durable::write(&tx.folder, OsStr::new(UNSETTLED), tx.run.as_str().as_bytes(), 0o600)
-}
-
-/// From here on nothing but us starts the run's services. Durable once this returns. If we die in here perhaps some of them need
-/// the recovery already.
-fn take(state: &State, tx: &Transaction, services: &dyn Services) -> Result<(), Failure> {
-    let name = OsStr::new(UNSETTLED);
-    // Not there: nothing to hold back, or held already.
-    if tx.folder.stat(name).map_err(failed)?.is_some() {
-        durable::rename(&tx.folder, name, state.folder(), name).map_err(failed)?;
-    }
-    hold_back(tx, services)
-}
-
-fn hold_back(tx: &Transaction, services: &dyn Services) -> Result<(), Failure> {
-    services.hold_back(&needs(tx).map_err(failed)?).map_err(Failure::Service)
-}
-
-fn failed(e: Error) -> Failure {
-    Failure::Hold { why: e.to_string() }
-}
-
-/// Outside of any window, before files of the run are removed, and with its services stopped: nothing but us starts them from here
-/// on, and `unsettled`, which is [laid](lay) by now, says so to whoever comes next, also where nothing holds them back by it. The next
-/// window takes it over. A full disk may keep the services from being held.
-pub(crate) fn unsettle(state: &State, tx: &Transaction, services: &dyn Services) -> Result<(), Failure> {
-    if let Err(why) = prepare(state, tx, services) {
-        log::warn!("run {}: {why}; nothing holds its services back", tx.run);
-    }
-    if tx.folder.stat(OsStr::new(UNSETTLED)).map_err(failed)?.is_none() && !is_unsettled(state.path()) {
-        lay(tx).map_err(failed)?;
-    }
-    take(state, tx, services)
-}
-
-impl Run<'_> {
-    /// Before the window: as [`prepare`].
-    pub(crate) fn prepare_hold(&mut self) -> Result<(), Failure> {
-        prepare(self.state, self.tx, self.services)
+        // Also where all were there already: whoever wrote them may have died before the manager read them.
+        self.services.reload().map_err(Failure::Service)
     }
 
-    /// As [`take`], before any file is touched.
+    /// From here on nothing but us starts the run's services. Durable once this returns. If we die in here, before any
+    /// file is touched, perhaps some of them need the recovery already.
     pub(crate) fn hold(&self) -> Result<(), Failure> {
-        take(self.state, self.tx, self.services)
+        let fail = |e: Error| Failure::Hold { why: e.to_string() };
+        let name = OsStr::new(UNSETTLED);
+        // Not there: nothing to hold back, or held already.
+        if self.tx.folder.stat(name).map_err(fail)?.is_some() {
+            durable::rename(&self.tx.folder, name, self.state.folder(), name).map_err(fail)?;
+        }
+        self.hold_back()
     }
 
     /// Where services are held back by what they need: from the next start on they wait for the recovery, whether or not
     /// anything is unsettled by then. Those that run go on. Durable once this returns.
     pub(crate) fn hold_back(&self) -> Result<(), Failure> {
-        hold_back(self.tx, self.services)
+        let needs = needs(self.tx).map_err(|e| Failure::Hold { why: e.to_string() })?;
+        self.services.hold_back(&needs).map_err(Failure::Service)
     }
 
     /// The tree is settled: services may be started.
     pub(crate) fn release(&self) -> Result<(), Failure> {
+        let fail = |e: Error| Failure::Hold { why: e.to_string() };
         // First, so that what needs the recovery never finds it content with a tree that nobody has settled.
-        self.services.let_go(&needs(self.tx).map_err(failed)?).map_err(Failure::Service)?;
-        release(self.state, self.tx).map_err(failed)
+        self.services.let_go(&needs(self.tx).map_err(fail)?).map_err(Failure::Service)?;
+        release(self.state, self.tx).map_err(fail)
     }
 }
 

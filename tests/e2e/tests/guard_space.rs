@@ -197,7 +197,7 @@ exit 1
 /// Whether the message says that some of the installer's work is removed already.
 fn is_partly(message: &str) -> bool {
     message.contains("some of its new files are removed already")
-        && message.contains("no service is to run until all is taken back")
+        && message.contains("services are left stopped")
 }
 
 #[test]

@@ -174,7 +174,7 @@ pub(crate) fn stuck(why: &Stuck, again: &str) -> Said {
         false => "its files are as the installer left them",
         true => {
             "some of its new files are removed already, as the disk was full, the others are as the installer left them, \
-             no service is to run until all is taken back"
+             services are left stopped"
         }
     };
     let down = match left.down.as_slice() {

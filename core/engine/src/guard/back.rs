@@ -29,7 +29,7 @@ use backout_disk::{Error, ErrorKind, durable, staging::name_of};
 use backout_journal::{Journal, Record, Status};
 use backout_machine::service::ServiceError;
 use backout_protocol::{
-    Counts, Guard as Terms, Plan, RunId, ServiceName, Step,
+    Counts, Guard as Terms, Notice, Plan, RunId, ServiceName, Step,
     plan::{FORMAT, OnLocked, PlanKind},
     snapshot::{Entry, Snapshot},
 };
@@ -70,6 +70,7 @@ impl Guard<'_> {
         if let Err(why) = self.write_down() {
             log::warn!("run {}: what came is not written down: {why}", self.tx.run);
         }
+        self.notices.retain(|notice| !matches!(notice, Notice::CameNotWritten { .. }));
         let mut inner = match self.inner() {
             Ok(inner) => inner,
             Err(ending) => {
@@ -139,10 +140,7 @@ impl Guard<'_> {
         if let Err(ending) = &mut run
             && let Some(left) = left(ending)
         {
-            if self.partly.get() {
-                // The run back may have let them go.
-                self.unsettle().unwrap_or_else(|why| log::warn!("run {}: {why}", self.tx.run));
-            } else {
+            if !self.partly.get() {
                 let _ = self.leave_came();
                 left.down = self.resumed(&quiesce, &ran);
             }
@@ -350,7 +348,7 @@ pub(super) fn changes_go_on(why: &Refusal) -> bool {
 pub(super) fn tries(ending: &Ending) -> u32 {
     match ending {
         Ending::Refused(_) => u32::MAX,
-        // No service runs that would stop for it.
+        // No service of it runs that would stop for it.
         Ending::Stuck { why: Stuck::WayBack { left, .. } | Stuck::WayBackFailed { left, .. }, .. }
             if left.partly =>
         {

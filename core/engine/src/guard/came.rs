@@ -93,6 +93,9 @@ pub(super) fn write_down(
             *held = Some(Came::of_entries(new_names(&snapshot)?));
         }
         (Came::Blank | Came::Unwritten, Some(_)) => {}
+        (Came::Unwritten, None) => {
+            return Err(Refusal::JournalFailed { why: "it could not be written down in time".to_owned() });
+        }
         _ => return Ok(()),
     }
     match held {
@@ -119,6 +122,7 @@ pub(super) fn lose(tx: &Transaction, terms: &Terms) -> Result<(), Error> {
 pub(super) fn told(refusal: Refusal) -> String {
     match refusal {
         Refusal::Look(e) => e.to_string(),
+        Refusal::JournalFailed { why } => why,
         other => format!("{other:?}"),
     }
 }

@@ -73,12 +73,9 @@ impl Guard<'_> {
 
     /// What was judged is on the medium, and what came is on record, before any word stands that it is good.
     pub(super) fn make_sure(&mut self) -> Result<(), Failure> {
-        if let Err(why) = self.leave_came() {
-            let notice = Notice::CameNotWritten { why };
-            if !self.notices.contains(&notice) {
-                self.notices.push(notice);
-            }
-        }
+        let written = self.leave_came();
+        self.notices.retain(|notice| !matches!(notice, Notice::CameNotWritten { .. }));
+        self.notices.extend(written.err().map(|why| Notice::CameNotWritten { why }));
         make_durable(&self.terms.roots)
     }
 

@@ -289,6 +289,7 @@ pub(crate) fn give_up(tx: &Transaction) {
 pub(crate) fn release(tx: &Transaction) -> Result<(), Error> {
     if tx.plan.guards().is_some() {
         group::forget(tx.run.as_str());
+        room::end(tx)?;
     }
     reserve::release(tx)
 }

@@ -5,8 +5,8 @@
 //! lies on the product's volume; on others in a folder `.backout-<guard>` with the guard's marker, as staging folders are, so that
 //! scans leave it out and whoever finds it knows whose it is, and as high on the volume as we may write. There it is found by the path of the product's folder, whatever became of that. For the records of the way back it lies in the guard's folder, too.
 
-use super::root_folder;
-use crate::{failure::Failure, hold, look, refusal::Refusal, state::Locked, transaction::Transaction};
+use super::{room, root_folder};
+use crate::{failure::Failure, look, refusal::Refusal, state::Locked, transaction::Transaction};
 use backout_disk::{
     Error, ErrorKind, Folder, durable,
     staging::{Staging, name_of},
@@ -62,7 +62,7 @@ fn take_all(locked: &Locked, tx: &Transaction, snapshot: &Snapshot) -> Result<()
     let paths = snapshot.entries.iter().filter_map(|e| snapshot.place(e));
     let paths: u64 = paths.map(|place| place.path().as_os_str().len() as u64).sum();
     // On a full disk what is new may have to go before the run back.
-    hold::lay(tx).map_err(look::refusal)?;
+    room::begin(tx).map_err(look::refusal)?;
     let records = BESIDE * 4 + RECORD * snapshot.entries.len() as u64 + PATHS * paths;
     reserve(&tx.folder, RESERVE, records, &tx.folder)
 }

@@ -8,14 +8,21 @@ use super::{
 };
 use crate::{
     faces::{Cancel, Faces},
-    failure::{Failure, Stuck},
-    hold, preflight,
+    failure::Stuck,
+    preflight,
     refusal::Refusal,
     report::Ending,
     state::plain,
+    transaction::Transaction,
 };
 use backout_disk::{Error, ErrorKind, Folder, durable, fingerprint::fingerprint_in};
 use backout_protocol::{Plan, Step};
+use std::ffi::OsStr;
+
+/// The mark in the guard's folder as long as the installer's work is whole, or the run back has all of it.
+const WHOLE: &str = "whole";
+/// The same from before the first name goes outside of that.
+const PARTLY: &str = "partly";
 
 /// When all that is new and the installer's goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +59,23 @@ impl Guard<'_> {
         }
     }
 
+    /// Removes what the step does. Not durable yet. Before the first it is on record that some of the installer's work is gone, as
+    /// whoever comes next finds fewer names and cannot tell.
+    fn remove(&self, step: &Step) -> Result<(), Error> {
+        let Some(target) = step.target() else { return Ok(()) };
+        if !self.partly.get() {
+            match durable::rename(&self.tx.folder, OsStr::new(WHOLE), &self.tx.folder, OsStr::new(PARTLY)) {
+                // The guard was begun by a backout that made none.
+                Err(e) if e.kind == ErrorKind::NotFound => {}
+                marked => marked?,
+            }
+            self.partly.set(true);
+        }
+        durable::remove_one(&Folder::open_parent_of(target)?, target.rel.name())?;
+        self.removed.set(self.removed.get() + 1);
+        Ok(())
+    }
+
     /// The plan without what takes away what is new and the installer's.
     fn without_new(&self, plan: &Plan) -> Plan {
         let mut lean = plan.clone();
@@ -73,11 +97,10 @@ impl Guard<'_> {
     /// in here, what is left of them is new all the same, and the way back is planned once more; no service runs before it is gone.
     pub(super) fn take_new_away(&self, plan: &mut Plan, faces: &Faces<'_>) -> Result<(), Refusal> {
         preflight::check(&self.without_new(plan), self.locked.state().path(), faces)?;
-        self.unsettle().map_err(Refusal::BeforeStop)?;
         let mut kept = Vec::new();
         for step in std::mem::take(&mut plan.steps) {
-            if self.goes_first(&step) && remove_as_planned(&step).map_err(Refusal::Look)? {
-                self.removed.set(self.removed.get() + 1);
+            if self.goes_first(&step) && is_as_planned(&step).map_err(Refusal::Look)? {
+                self.remove(&step).map_err(Refusal::Look)?;
             } else {
                 kept.push(step);
             }
@@ -90,26 +113,39 @@ impl Guard<'_> {
         }
         Ok(())
     }
+}
 
-    /// From here on the files are neither the installer's nor those of before.
-    pub(super) fn unsettle(&self) -> Result<(), Failure> {
-        hold::unsettle(self.locked.state(), self.tx, self.services)?;
-        self.partly.set(true);
-        Ok(())
+/// Whether what the step removes is still what was planned with.
+fn is_as_planned(step: &Step) -> Result<bool, Error> {
+    let Some(target) = step.target() else { return Ok(false) };
+    let (folder, name) = (Folder::open_parent_of(target)?, target.rel.name());
+    match step {
+        Step::RemoveFile { before, .. } => Ok(fingerprint_in(&folder, name)? == before.fingerprint),
+        // Something may have come since, or stays.
+        _ => Ok(folder.open_below(&plain(name))?.entries()?.is_empty()),
     }
 }
 
-/// Removes what the step would, if that is still what was planned with, and says whether it was. Not durable yet.
-fn remove_as_planned(step: &Step) -> Result<bool, Error> {
-    let Some(target) = step.target() else { return Ok(false) };
-    let (folder, name) = (Folder::open_parent_of(target)?, target.rel.name());
-    let is_as_planned = match step {
-        Step::RemoveFile { before, .. } => fingerprint_in(&folder, name)? == before.fingerprint,
-        // Something may have come since, or stays.
-        _ => folder.open_below(&plain(name))?.entries()?.is_empty(),
-    };
-    if is_as_planned {
-        durable::remove_one(&folder, name)?;
-    }
-    Ok(is_as_planned)
+/// The mark is made, before the installer is let go: a full disk keeps nobody from renaming it.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn begin(tx: &Transaction) -> Result<(), Error> {
+    durable::write(&tx.folder, OsStr::new(WHOLE), b"", 0o600)
+}
+
+/// Whether some of the installer's work is removed, or may be, outside of a run back.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn is_partly(tx: &Transaction) -> Result<bool, Error> {
+    Ok(tx.folder.stat(OsStr::new(PARTLY))?.is_some())
+}
+
+/// The guard is over.
+///
+/// # Errors
+/// The disk's.
+pub(super) fn end(tx: &Transaction) -> Result<(), Error> {
+    [WHOLE, PARTLY].iter().try_for_each(|name| durable::remove_tree(&tx.folder, OsStr::new(name)))
 }

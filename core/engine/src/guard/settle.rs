@@ -1,10 +1,10 @@
 //! Settles a guard whose process died: waits for its installer, judges its work, keeps it or goes back.
 
-use super::{Guard, Side, back, confirm, deadline, holder, install::Waited, reserve, ticket};
+use super::{Guard, Side, back, confirm, deadline, holder, install::Waited, reserve, room, ticket};
 use crate::{
     faces::Faces,
     failure::Failure,
-    hold, quiesce,
+    quiesce,
     recover::{load, unread, unusable},
     report::{Ending, RunReport},
     state::{Locked, OpenRun, State},
@@ -60,6 +60,10 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         Ok(journal) => journal,
         Err(e) => return left(Ending::Unfinished(Failure::Journal { why: chain(&e) })),
     };
+    let partly = match room::is_partly(&tx) {
+        Ok(partly) => partly,
+        Err(e) => return left(Ending::Unfinished(Failure::Process { why: chain(&e) })),
+    };
     let (were, group) = back::were(&reading);
     let guard = Guard {
         locked,
@@ -74,8 +78,7 @@ fn settle_whole(locked: &Locked, open: &OpenRun, faces: &Faces<'_>) -> RunReport
         side: Side::Recovery,
         notices: Vec::new(),
         came: RefCell::new(None),
-        // Whatever else leaves that is settled before its guard.
-        partly: Cell::new(hold::is_unsettled(locked.state().path())),
+        partly: Cell::new(partly),
         removed: Cell::new(0),
         freed: RefCell::new(Vec::new()),
         learned: None,
