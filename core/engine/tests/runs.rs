@@ -317,7 +317,7 @@ fn before_its_end(world: &World, run: &RunId, lines: usize) {
     let transaction = world.state.join("transactions").join(run.as_str());
     fs::rename(world.state.join("history").join(run.as_str()), &transaction).unwrap();
     let journal = fs::read_to_string(transaction.join("journal")).unwrap();
-    let all: Vec<&str> = journal.trim_end_matches('\0').split_inclusive('\n').collect();
+    let all: Vec<&str> = journal.split_inclusive('\n').filter(|line| *line != "\n").collect();
     fs::write(transaction.join("journal"), all[..all.len() - lines].concat()).unwrap();
 }
 
