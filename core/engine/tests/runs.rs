@@ -287,6 +287,23 @@ fn what_is_no_file_any_more_or_gone_by_the_last_look_is_refused_by_name() {
 }
 
 #[test]
+fn a_new_file_is_refused_where_what_is_above_it_is_no_folder_any_more() {
+    let world = World::new();
+    let mut plan = world.plan().unwrap();
+    // Staged above the folder that it is to lie in.
+    let place = |rel: &str| Place { root: HostPath(world.home.clone()), rel: RelPath::new(rel).unwrap() };
+    plan.keep_clear.push(place("live"));
+    plan.steps.retain(|step| step.target() == Some(&place("live/gone")));
+    let check = || world.with(|faces| preflight::check(&plan, &world.state, faces));
+    check().unwrap();
+    let live = world.home.join("live");
+    fs::rename(&live, world.home.join("elsewhere")).unwrap();
+    fs::write(&live, "").unwrap();
+    let found = check();
+    assert!(matches!(&found, Err(Refusal::NotAFile { path }) if path.0 == live), "{found:?}");
+}
+
+#[test]
 fn the_run_of_a_worker_that_died_is_found_by_its_number_unless_it_was_there_before() {
     let mut world = World::new();
     let by = Operator { user: "u".into(), sudo: None, host: "h".into(), process: 7 };
