@@ -342,8 +342,9 @@ mod tests {
 
     #[test]
     fn a_holder_that_was_told_nothing_is_ended() {
-        let child =
-            std::process::Command::new("/bin/sleep").arg("600").stdin(Stdio::piped()).spawn().unwrap();
+        let mut sleep = std::process::Command::new("/bin/sleep");
+        sleep.arg("600").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = sleep.spawn().unwrap();
         let pid = child.id();
         let lives = || {
             let running = process::running(&["sleep".to_owned()], &[PathBuf::from("/bin")]).unwrap();
