@@ -1,5 +1,8 @@
 //! Quiesce and resume: services and processes around the swap.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     faces::{Cancel, Faces},
     failure::Failure,

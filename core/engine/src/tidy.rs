@@ -1,5 +1,8 @@
 //! Tidy up: what is left of a run that is over, and dropping what was staged for one that changed nothing.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     action::{ACTIONS, PLUGINS},
     archive::{ASIDE, archive},

@@ -287,6 +287,23 @@ fn what_is_no_file_any_more_or_gone_by_the_last_look_is_refused_by_name() {
 }
 
 #[test]
+fn a_new_file_is_refused_where_what_is_above_it_is_no_folder_any_more() {
+    let world = World::new();
+    let mut plan = world.plan().unwrap();
+    // Staged above the folder that it is to lie in.
+    let place = |rel: &str| Place { root: HostPath(world.home.clone()), rel: RelPath::new(rel).unwrap() };
+    plan.keep_clear.push(place("live"));
+    plan.steps.retain(|step| step.target() == Some(&place("live/gone")));
+    let check = || world.with(|faces| preflight::check(&plan, &world.state, faces));
+    check().unwrap();
+    let live = world.home.join("live");
+    fs::rename(&live, world.home.join("elsewhere")).unwrap();
+    fs::write(&live, "").unwrap();
+    let found = check();
+    assert!(matches!(&found, Err(Refusal::NotAFile { path }) if path.0 == live), "{found:?}");
+}
+
+#[test]
 fn the_run_of_a_worker_that_died_is_found_by_its_number_unless_it_was_there_before() {
     let mut world = World::new();
     let by = Operator { user: "u".into(), sudo: None, host: "h".into(), process: 7 };
@@ -317,7 +334,7 @@ fn before_its_end(world: &World, run: &RunId, lines: usize) {
     let transaction = world.state.join("transactions").join(run.as_str());
     fs::rename(world.state.join("history").join(run.as_str()), &transaction).unwrap();
     let journal = fs::read_to_string(transaction.join("journal")).unwrap();
-    let all: Vec<&str> = journal.trim_end_matches('\0').split_inclusive('\n').collect();
+    let all: Vec<&str> = journal.split_inclusive('\n').filter(|line| *line != "\n").collect();
     fs::write(transaction.join("journal"), all[..all.len() - lines].concat()).unwrap();
 }
 

@@ -179,6 +179,7 @@ exit 1
 "#;
     let run = guard(&world, &[], lines).ends(20);
     assert!(run.stdout.contains("BKO-5148"), "{}", run.stdout);
+    assert!(!run.stdout.contains("BKO-5147"), "what has one name has it still: {}", run.stdout);
     for (left, of) in [(&b, &b), (&held.join("file"), &held)] {
         let stays = !Command::new("rm").arg(left).output().unwrap().status.success();
         assert!(stays && chattr("-i", of), "what was so before and was not to change still is");
@@ -452,6 +453,17 @@ fn a_guard_that_dies_with_its_installer_is_backed_out_by_recover() {
         world.plain(&["recover"]).ends(0);
         is_before(&world, &old);
     }
+}
+
+#[test]
+fn an_installer_that_outlives_its_holder_is_still_at_work() {
+    let (world, old) = before();
+    let run = on_its_way(&world, &["--no-parent", "--timeout", "3"], GOOD);
+    process::kill(pid(&backout_e2e::transaction(&world).join("holder")));
+    let run = run.to_its_end().ends(20);
+    // It was not taken for ended when its holder was.
+    assert!(run.json["error"]["message"].as_str().unwrap().contains("took longer than it may"), "{run:?}");
+    is_before(&world, &old);
 }
 
 /// The control group of the only open run, where one could be made. In CI it can.

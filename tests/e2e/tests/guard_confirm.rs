@@ -154,6 +154,45 @@ fn a_run_that_awaits_nothing_is_not_confirmed() {
     }
 }
 
+/// Puts a run back to where it was between its outcome and its end.
+fn before_its_end(world: &World, run: &str) {
+    let open = world.state.join("transactions").join(run);
+    fs::rename(world.state.join("history").join(run), &open).unwrap();
+    let text = fs::read_to_string(open.join("journal")).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').filter(|line| *line != "\n").collect();
+    assert!(lines.last().unwrap().contains("Clean"));
+    fs::write(open.join("journal"), lines[..lines.len() - 1].concat()).unwrap();
+}
+
+#[test]
+fn a_run_that_is_kept_and_not_yet_over_was_confirmed_before_or_never_waited() {
+    let (world, _, run) = waiting(LONG, &[], GOOD);
+    world.plain(&["confirm"]).ends(0);
+    let waited = run.to_its_end().ends(0).json["run_id"].as_str().unwrap().to_owned();
+    let again = Run::to_its_end(&mut command(&world, &[], "echo v4 >\"$home/live/a.conf\"")).ends(0);
+    let kept = again.json["run_id"].as_str().unwrap().to_owned();
+    before_its_end(&world, &waited);
+    assert_eq!(world.plain(&["confirm", &waited]).ends(0).json["outcome"], "nothing-to-do");
+    world.plain(&["recover"]).ends(0);
+    before_its_end(&world, &kept);
+    assert_eq!(world.plain(&["confirm", &kept]).ends(10).error_code(), "BKO-5183");
+}
+
+#[test]
+fn what_is_late_with_nobody_there_to_say_so_is_late_and_would_be() {
+    let (world, old, run) = waiting("2s", &[], GOOD);
+    let id = id(&world);
+    killed(&world, &run);
+    process::kill(waiter(&world));
+    let left = || world.plain(&["status"]).json["data"]["open"]["confirm"]["left_s"].as_u64().unwrap();
+    while left() > 0 {}
+    for call in [&["confirm", &id, "--dry-run"][..], &["confirm", &id]] {
+        assert_eq!(world.plain(call).ends(10).error_code(), "BKO-5184");
+    }
+    world.plain(&["recover"]).ends(0);
+    is_before(&world, &old);
+}
+
 #[test]
 fn ctrl_c_takes_it_back_at_once() {
     for parent in [&[][..], &["--no-parent"]] {
@@ -268,6 +307,8 @@ fn a_guard_that_is_killed_with_its_installer_under_way_is_judged_and_waits() {
     let run = Running::start(&mut command(&world, &["--confirm-within", LONG], &lines));
     pid(&world.path().join("installer"));
     killed(&world, &run);
+    assert_eq!(world.plain(&["confirm"]).ends(10).error_code(), "BKO-5181");
+    assert_eq!(world.plain(&["confirm", &id(&world)]).ends(10).error_code(), "BKO-5183");
     fs::write(world.path().join("go"), "").unwrap();
     while !journal(&world).contains("AwaitingConfirm") {
         std::thread::yield_now();

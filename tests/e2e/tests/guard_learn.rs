@@ -385,3 +385,16 @@ fn a_guard_that_died_is_settled_and_its_profile_written() {
     patch(&world, &with_siblings());
     goes_back(&world, &old, &[]);
 }
+
+#[test]
+fn a_variable_that_follows_another_follows_it_in_what_is_learned() {
+    let world = product();
+    let text = fs::read_to_string(&world.profile).unwrap();
+    let home = "(name: \"home\", about: (en: \"where it is\"))";
+    let two = format!("{home}, (name: \"again\", about: (en: \"the same\"), same_as: \"home\")");
+    fs::write(&world.profile, text.replace(home, &two)).unwrap();
+    let new = world.path().join("new.ron");
+    learn(&world, &new, &with_siblings()).ends(0);
+    let learned = fs::read_to_string(&new).unwrap();
+    assert!(learned.contains("same_as: \"home\""), "{learned}");
+}

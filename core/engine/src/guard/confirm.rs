@@ -280,7 +280,6 @@ fn over(state: &State, run: RunId, asked: Option<&str>) -> Result<RunId, Refusal
     let waited = entry.as_ref().is_some_and(|e| until(e.records.iter().map(|(_, record)| record)).is_some());
     match entry.map(|entry| entry.fate) {
         Some(Fate::Committed) if waited => Ok(run),
-        Some(Fate::Open(Status::Committed)) if waited => Ok(run),
         Some(_) if waited => Err(Refusal::ConfirmTooLate { run }),
         _ if asked.is_none() => Err(Refusal::NothingAwaits),
         _ => Err(Refusal::AwaitsNothing { run }),

@@ -53,3 +53,85 @@ pub(super) fn spare(files: &mut Vec<Step>, plan: &Plan, services: &dyn Services,
     let folders = folders(plan, services, state);
     files.retain(|step| !matches!(step, Step::RemoveFolder { target } if folders.contains(&target.path())));
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "makes the folder that the drop-ins lie in")]
+mod tests {
+    use super::*;
+    use crate::{blank, guard::theirs::Theirs, state::State};
+    use backout_machine::service::{Hold, Patience, ServiceError, ServiceState};
+    use backout_protocol::{
+        HostPath, RelPath, ServiceName,
+        plan::{PlannedService, Tie, Was},
+        snapshot::{Entry, Facts, Root},
+    };
+    use std::{collections::BTreeMap, fs};
+
+    /// A manager whose drop-ins lie in this folder.
+    struct Below(PathBuf);
+
+    impl Services for Below {
+        fn state(&self, _: &ServiceName) -> Result<ServiceState, ServiceError> {
+            Ok(ServiceState::Stopped)
+        }
+        fn stop(&self, _: &ServiceName, _: &Patience<'_>) -> Result<(), ServiceError> {
+            Ok(())
+        }
+        fn start(&self, _: &ServiceName, _: &Patience<'_>) -> Result<(), ServiceError> {
+            Ok(())
+        }
+        fn start_hint(&self, _: &ServiceName) -> String {
+            String::new()
+        }
+        fn programs(&self) -> Vec<PathBuf> {
+            Vec::new()
+        }
+        fn holds(&self, names: &[ServiceName], _: &Path) -> Result<Vec<Hold>, ServiceError> {
+            let path = |name: &ServiceName| self.0.join(format!("{name}.service.d/hold.conf"));
+            Ok(names.iter().map(|name| Hold { path: path(name), text: String::new() }).collect())
+        }
+    }
+
+    #[test]
+    fn a_folder_of_drop_ins_that_the_installer_removed_is_made_again_where_there_is_one_to_make_it_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().canonicalize().unwrap();
+        drop(State::lock(&at.join("state")).unwrap());
+        let state = State::look(&at.join("state")).unwrap().unwrap();
+        let service =
+            PlannedService { name: "S".parse().unwrap(), was: Was::Running, start: true, tie: Tie::Named };
+        let plan = Plan { services: vec![service], ..blank::plan() };
+        let facts = Facts {
+            owner: String::new(),
+            group: None,
+            mode: 0,
+            modified: (0, 0),
+            attributes: BTreeMap::new(),
+        };
+        let entry = |path: &str| Entry {
+            root: 0,
+            path: RelPath::new(path).unwrap(),
+            what: What::Folder,
+            facts: None,
+        };
+        let snapshot = Snapshot {
+            roots: vec![Root { path: HostPath(at.join("units")), facts }],
+            entries: vec![entry("S.service.d"), entry("T.service.d")],
+            ..blank::snapshot()
+        };
+        for copy in ["S.service.d", "T.service.d"] {
+            let copies = state.path().join(format!("snapshots/{}/files/0", snapshot.id));
+            fs::create_dir_all(copies.join(copy)).unwrap();
+        }
+        let theirs = Theirs::all_new();
+        let copies = Copies::of(&state, &snapshot, &theirs);
+        let make = || make(&snapshot, &plan, &Below(at.join("units")), state.path(), &copies);
+        make().unwrap();
+        assert!(!at.join("units").exists(), "the folder above is gone too: the run back makes both");
+        fs::create_dir(at.join("units")).unwrap();
+        make().unwrap();
+        assert!(at.join("units/S.service.d").is_dir());
+        assert!(!at.join("units/T.service.d").exists(), "nothing of the plan's is held in it");
+        make().unwrap();
+    }
+}

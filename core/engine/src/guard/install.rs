@@ -333,3 +333,29 @@ impl Guard<'_> {
 pub(super) fn named(members: &[Member]) -> Vec<(String, u32)> {
     members.iter().map(|m| (m.process.image.clone(), m.process.pid)).collect()
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use backout_machine::process;
+    use std::{path::PathBuf, process::Stdio};
+
+    #[test]
+    fn a_holder_that_was_told_nothing_is_ended() {
+        let mut sleep = std::process::Command::new("/bin/sleep");
+        sleep.arg("600").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = sleep.spawn().unwrap();
+        let pid = child.id();
+        let lives = || {
+            let running = process::running(&["sleep".to_owned()], &[PathBuf::from("/bin")]).unwrap();
+            running.iter().any(|p| p.pid == pid)
+        };
+        // A child that has not yet become its program is not seen as one.
+        while !lives() {
+            std::thread::yield_now();
+        }
+        dismiss(child);
+        assert!(!lives());
+    }
+}

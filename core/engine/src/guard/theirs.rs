@@ -225,3 +225,59 @@ impl Theirs {
         older.into_iter().chain(since).collect()
     }
 }
+
+#[cfg(test)]
+impl Theirs {
+    /// Everything new is the installer's.
+    pub(super) fn all_new() -> Self {
+        Self { came: None, older: BTreeSet::new(), foreign: BTreeSet::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blank;
+    use backout_protocol::snapshot::{Facts, Root};
+
+    #[test]
+    fn behind_a_reboot_a_clock_that_was_set_back_calls_nothing_older() {
+        let (now, booted) = clock();
+        let limit = |boot: String, until| {
+            let before = Before { format: FORMAT, until, boot, booted, files: BTreeSet::new() };
+            before.limit()
+        };
+        let another = || "another boot".to_owned();
+        assert_eq!(limit(another(), now + 3600), i64::MIN);
+        assert_eq!(limit(another(), now), now);
+        assert_eq!(limit(another(), now - 3600), now - 3600);
+        // In the same boot it is counted by what nobody sets.
+        if let Ok(boot) = boot_id() {
+            assert!((limit(boot, now + 3600) - now - 3600).abs() <= LAG);
+        }
+    }
+
+    #[test]
+    fn what_was_there_before_is_named_by_its_own_root_and_with_what_lies_in_it() {
+        let facts = Facts {
+            owner: String::new(),
+            group: None,
+            mode: 0,
+            modified: (0, 0),
+            attributes: BTreeMap::new(),
+        };
+        let root = |path: &str| Root { path: HostPath(path.into()), facts: facts.clone() };
+        let snapshot = Snapshot { roots: vec![root("/one"), root("/two")], ..blank::snapshot() };
+        let rel = |path: &str| RelPath::new(path).unwrap();
+        let theirs = Theirs { older: [(0, rel("a/b"))].into(), ..Theirs::all_new() };
+        let told = |root: &str, path: &str| {
+            let place = Place { root: HostPath(root.into()), rel: rel(path) };
+            theirs.notices(vec![place], &snapshot)
+        };
+        let named = |path: &str| [Notice::OlderStays { places: vec![HostPath(path.into())] }];
+        assert_eq!(told("/one", "a/b"), named("/one/a/b"));
+        assert_eq!(told("/one", "a"), named("/one/a"));
+        assert_eq!(told("/one", "c"), []);
+        assert_eq!(told("/two", "a"), []);
+    }
+}

@@ -129,4 +129,16 @@ mod tests {
         assert_eq!(filled(&folder).unwrap(), Some(waits(&"\u{1}".repeat(MAX_WHY))));
         assert!(std::fs::metadata(dir.path().join(CONFIRMED)).unwrap().len() <= BLOCK as u64);
     }
+
+    #[test]
+    fn a_decision_that_could_not_be_written_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::open_root(&dir.path().canonicalize().unwrap()).unwrap();
+        create(&folder).unwrap();
+        // Something in the way: the ticket is there, and keeps its name.
+        durable::ensure_folder(&folder, OsStr::new(CONFIRMED), 0o700).unwrap();
+        assert!(decide(&folder, Word::Confirmed).is_err());
+        assert_eq!(word(&folder).unwrap(), Word::Open);
+        assert_eq!(decide(&folder, Word::Back).unwrap(), Word::Back);
+    }
 }

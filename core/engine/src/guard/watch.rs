@@ -229,6 +229,53 @@ mod tests {
         assert_ne!(unit(&name("a.socket")), unit(&name("a")));
     }
 
+    #[test]
+    fn a_guard_is_of_what_is_watched_by_its_folders_and_services_and_without_a_profile() {
+        let name = |text: &str| text.parse::<ServiceName>().unwrap();
+        let saved = |text: &str| SavedService {
+            name: name(text),
+            unit: None,
+            state: ServiceWas::Running,
+            start: None,
+            configuration: None,
+        };
+        let roots = |path: &str| vec![HostPath(path.into())];
+        let watched = Watched {
+            roots: roots("/one"),
+            services: vec![saved("a")],
+            registry: Vec::new(),
+            notices: Vec::new(),
+            site: Site::default(),
+            ask: Ask::default(),
+        };
+        let is_of = |profile: &str, path: &str, services: &[&str]| {
+            let mut plan = crate::blank::plan();
+            profile.clone_into(&mut plan.profile.name);
+            plan.kind = PlanKind::Guard(Box::new(backout_protocol::Guard {
+                snapshot: "01jd0000000000000000000000".parse().unwrap(),
+                roots: roots(path),
+                argv: Vec::new(),
+                on_failure: Default::default(),
+                timeout: None,
+                codes: Default::default(),
+                settle: 0,
+                confirm_within: None,
+                learn: None,
+                profile: None,
+                site: Site::default(),
+            }));
+            let was = backout_protocol::plan::Was::Running;
+            let planned = |s: &&str| PlannedService { name: name(s), was, start: true, tie: Tie::Named };
+            plan.services = services.iter().map(planned).collect();
+            watched.is_of(&plan)
+        };
+        assert!(is_of(ProfileRef::WATCHED, "/one", &["a"]));
+        assert!(!is_of("product", "/one", &["a"]));
+        assert!(!is_of(ProfileRef::WATCHED, "/two", &["a"]));
+        assert!(!is_of(ProfileRef::WATCHED, "/one", &["b"]));
+        assert!(!watched.is_of(&crate::blank::plan()));
+    }
+
     #[cfg(windows)]
     #[test]
     fn folders_that_nobody_can_mean_are_known_on_every_drive() {

@@ -206,6 +206,24 @@ fn folders_of_one_name_are_numbered() {
 }
 
 #[test]
+fn variables_that_are_no_root_stand_once_behind_those_that_are_as_they_were() {
+    let of = |text| tree(&["/srv/product"], NameRule::Exact, &[(0, "a.conf", text)]);
+    let named = |name: &str, folder, same_as: Option<&str>| Named {
+        name: name.into(),
+        value: HostPath("/srv/product".into()),
+        folder,
+        same_as: same_as.map(str::to_owned),
+    };
+    let variables =
+        vec![named("alias", true, Some("main")), named("main", true, None), named("word", false, None)];
+    let told = Told { variables, ..told() };
+    let learned = learn(&of("old"), &of("new").into(), &told).unwrap().unwrap();
+    let profile = LoadedProfile::from_text("new", &learned.text, None).unwrap().profile;
+    let told = profile.variables.iter().map(|v| (v.name.as_str(), v.same_as.as_deref()));
+    assert_eq!(told.collect::<Vec<_>>(), [("main", None), ("alias", Some("main")), ("word", None)]);
+}
+
+#[test]
 fn what_no_backup_would_be_taken_for_is_left_to_snapshots() {
     let before =
         [(0, "down.exe", "3.0.0.0"), (0, "empty", ""), (0, "now.exe", "text"), (0, "same.exe", "2.0.0.0")];

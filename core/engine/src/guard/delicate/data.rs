@@ -229,6 +229,16 @@ mod tests {
     }
 
     #[test]
+    fn what_leaves_out_one_database_leaves_out_no_other_beside_it() {
+        let two = found_in(
+            &[("pg/base/PG_VERSION", b"15"), ("pg/PG_VERSION", b"15"), ("r/dump.rdb", b"x")],
+            &[],
+            NameRule::Exact,
+        );
+        assert_eq!(two.iter().map(|(_, glob)| glob.as_deref().unwrap()).collect::<Vec<_>>(), ["pg", "r"]);
+    }
+
+    #[test]
     fn names_that_only_look_alike_are_none() {
         let none = ["CURRENT", "x/MANIFEST-1", "data.mdb", "a.mdb", ".mdf", "pg_version", "segments_1"];
         let none: Vec<(&str, &[u8])> = none.iter().map(|f| (*f, &b"x"[..])).collect();

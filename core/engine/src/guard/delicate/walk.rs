@@ -98,3 +98,22 @@ pub(super) fn glob(rel: &RelPath) -> String {
     let names = rel.as_path().iter().map(|name| globset::escape(&encode(name)));
     names.collect::<Vec<_>>().join(MAIN_SEPARATOR_STR)
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "makes the trees that are looked at")]
+mod tests {
+    use super::*;
+    use backout_disk::folder::DEEPEST;
+    use std::{fs, path::PathBuf};
+
+    #[test]
+    fn a_root_that_is_gone_is_named_and_what_is_nested_too_deep_is_not_taken_for_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().canonicalize().unwrap();
+        let of = |name: &str| Tree::of(&[HostPath(at.join(name))], NameRule::Exact, &[]).map(drop);
+        assert!(matches!(of("gone"), Err(Refusal::FolderMissing { path }) if path.0 == at.join("gone")));
+        let below: PathBuf = (0..=DEEPEST).map(|_| "d").collect();
+        fs::create_dir_all(at.join("deep").join(below)).unwrap();
+        assert!(matches!(of("deep"), Err(Refusal::TooDeep { most: DEEPEST, .. })));
+    }
+}

@@ -11,6 +11,8 @@
 //! it only looks at the snapshot.
 
 mod free;
+#[cfg(test)]
+mod tests;
 
 use super::{copies::Copies, root_folder, theirs::Theirs};
 use crate::{
