@@ -139,11 +139,10 @@ impl Guard<'_> {
         // What is stuck or unfinished in the run back itself keeps its services down.
         if let Err(ending) = &mut run
             && let Some(left) = left(ending)
+            && !self.partly.get()
         {
-            if !self.partly.get() {
-                let _ = self.leave_came();
-                left.down = self.resumed(&quiesce, &ran);
-            }
+            let _ = self.leave_came();
+            left.down = self.resumed(&quiesce, &ran);
         }
         run
     }
