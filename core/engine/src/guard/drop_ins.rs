@@ -55,6 +55,7 @@ pub(super) fn spare(files: &mut Vec<Step>, plan: &Plan, services: &dyn Services,
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "makes the folder that the drop-ins lie in")]
 mod tests {
     use super::*;
