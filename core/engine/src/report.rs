@@ -190,3 +190,29 @@ pub fn counts(plan: &Plan) -> Counts {
     }
     counts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backout_journal::{Record, Tail, format::Line};
+    use backout_protocol::plan::Was;
+
+    #[test]
+    fn what_is_left_before_it_was_armed_differs_where_a_service_that_ran_may_be_down() {
+        let opening = |was| Some(Record::Opening { services: vec![("a".parse().unwrap(), was)] });
+        for (record, status, differs) in [
+            (opening(Was::Running), Status::Opening, true),
+            (opening(Was::Restarting), Status::Unswapped, true),
+            (opening(Was::Stopped), Status::Opening, false),
+            (opening(Was::Running), Status::Staged, false),
+            (None, Status::Begun, false),
+            (opening(Was::Stopped), Status::Armed, true),
+        ] {
+            let run: RunId = "01jd0000000000000000000000".parse().unwrap();
+            let line = |record| Line { seq: 0, run: run.clone(), prev: 0, at: 0, record };
+            let lines = record.into_iter().map(line).collect();
+            let reading = Reading { lines, status, tail: Tail::Blank };
+            assert_eq!(may_differ(&reading), differs, "{reading:?}");
+        }
+    }
+}

@@ -378,6 +378,20 @@ fn nothing_to_recover_is_nothing_to_do() {
 }
 
 #[test]
+fn a_state_folder_without_runs_has_none_and_one_that_cannot_be_read_says_so() {
+    let world = World::new();
+    fs::create_dir(&world.state).unwrap();
+    let state = || State::look(&world.state).unwrap().unwrap();
+    assert_eq!(state().history_ids().unwrap(), []);
+    // It died before its journal was there.
+    fs::create_dir_all(world.state.join("transactions/01jd0000000000000000000000")).unwrap();
+    assert_eq!(state().transaction_ids().unwrap().len(), 1);
+    assert!(state().unfinished().unwrap().is_none());
+    fs::write(world.state.join("history"), "").unwrap();
+    assert!(state().history_ids().is_err());
+}
+
+#[test]
 fn a_saved_plan_reads_back_the_same() {
     let world = World::new();
     let plan = world.plan().unwrap();
