@@ -1,8 +1,10 @@
-//! For tests: a plan that does nothing and a snapshot of nothing, to be filled with what a test is about.
+//! For tests: a plan that does nothing and a snapshot of nothing, to be filled with what a test is about; and a host without plugins.
 
+use crate::faces::{HostError, Listed, Observer, PluginHost};
 use backout_protocol::{
-    Digest, NameRule, Plan,
-    plan::{Ask, EffectiveSite, PlanKind, ProfileRef},
+    Digest, Event, NameRule, Plan,
+    message::{PlanRequest, Proposal},
+    plan::{Ask, EffectiveSite, PlanKind, PluginRef, ProfileRef},
     profile::Timeouts,
     site::ServiceAccess,
     snapshot,
@@ -38,4 +40,33 @@ pub(crate) fn snapshot() -> snapshot::Snapshot {
         mounts: None,
         entries: Vec::new(),
     }
+}
+
+pub(crate) fn facts() -> snapshot::Facts {
+    snapshot::Facts {
+        owner: String::new(),
+        group: None,
+        mode: 0,
+        modified: (0, 0),
+        attributes: Default::default(),
+    }
+}
+
+/// Has no plugins, and hears nothing.
+pub(crate) struct Nobody;
+
+impl PluginHost for Nobody {
+    fn find(&self, id: &str) -> Result<PluginRef, HostError> {
+        Err(HostError::NotFound { id: id.to_owned(), searched: Vec::new() })
+    }
+    fn plan(&self, _: &PluginRef, _: &PlanRequest) -> Result<Proposal, HostError> {
+        Ok(Proposal::default())
+    }
+    fn list(&self) -> Vec<Listed> {
+        Vec::new()
+    }
+}
+
+impl Observer for Nobody {
+    fn event(&self, _: &Event) {}
 }

@@ -43,14 +43,13 @@ mod tests {
     use super::*;
     use crate::{
         blank,
-        faces::{Cancel, Faces, HostError, Listed, Observer, PluginHost},
+        faces::{Cancel, Faces},
         window::Extent,
     };
     use backout_machine::service::{ServiceState, Services};
     use backout_protocol::{
-        Event, Plan,
-        message::{PlanRequest, Proposal},
-        plan::{Ask, PlannedService, PluginRef, Tie, Was},
+        Plan,
+        plan::{Ask, PlannedService, Tie, Was},
     };
     use std::{
         cell::Cell,
@@ -77,24 +76,6 @@ mod tests {
         fn programs(&self) -> Vec<PathBuf> {
             Vec::new()
         }
-    }
-
-    struct Nobody;
-
-    impl PluginHost for Nobody {
-        fn find(&self, id: &str) -> Result<PluginRef, HostError> {
-            Err(HostError::NotFound { id: id.to_owned(), searched: Vec::new() })
-        }
-        fn plan(&self, _: &PluginRef, _: &PlanRequest) -> Result<Proposal, HostError> {
-            Ok(Proposal::default())
-        }
-        fn list(&self) -> Vec<Listed> {
-            Vec::new()
-        }
-    }
-
-    impl Observer for Nobody {
-        fn event(&self, _: &Event) {}
     }
 
     fn plan(end_lingering: bool) -> Plan {
@@ -144,8 +125,8 @@ mod tests {
             plan: &plan,
             services: &services,
             faces: Faces {
-                host: &Nobody,
-                observer: &Nobody,
+                host: &blank::Nobody,
+                observer: &blank::Nobody,
                 cancel: &cancel,
                 registry: backout_machine::registry::here(),
             },

@@ -138,7 +138,7 @@ impl Guard<'_> {
         };
         // What is stuck or unfinished in the run back itself keeps its services down.
         if let Err(ending) = &mut run
-            && let Some(left) = left(ending)
+            && let Some(left) = left_of(ending)
             && !self.partly.get()
         {
             let _ = self.leave_came();
@@ -318,7 +318,7 @@ fn changes(
 }
 
 /// Where a way back is not gone: how it leaves the machine.
-fn left(ending: &mut Ending) -> Option<&mut Left> {
+fn left_of(ending: &mut Ending) -> Option<&mut Left> {
     match ending {
         Ending::Stuck { why: Stuck::WayBack { left, .. } | Stuck::WayBackFailed { left, .. }, .. } => {
             Some(left)

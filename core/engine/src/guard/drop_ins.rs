@@ -64,9 +64,9 @@ mod tests {
     use backout_protocol::{
         HostPath, RelPath, ServiceName,
         plan::{PlannedService, Tie, Was},
-        snapshot::{Entry, Facts, Root},
+        snapshot::{Entry, Root},
     };
-    use std::{collections::BTreeMap, fs};
+    use std::fs;
 
     /// A manager whose drop-ins lie in this folder.
     struct Below(PathBuf);
@@ -102,13 +102,6 @@ mod tests {
         let service =
             PlannedService { name: "S".parse().unwrap(), was: Was::Running, start: true, tie: Tie::Named };
         let plan = Plan { services: vec![service], ..blank::plan() };
-        let facts = Facts {
-            owner: String::new(),
-            group: None,
-            mode: 0,
-            modified: (0, 0),
-            attributes: BTreeMap::new(),
-        };
         let entry = |path: &str| Entry {
             root: 0,
             path: RelPath::new(path).unwrap(),
@@ -116,7 +109,7 @@ mod tests {
             facts: None,
         };
         let snapshot = Snapshot {
-            roots: vec![Root { path: HostPath(at.join("units")), facts }],
+            roots: vec![Root { path: HostPath(at.join("units")), facts: blank::facts() }],
             entries: vec![entry("S.service.d"), entry("T.service.d")],
             ..blank::snapshot()
         };

@@ -238,7 +238,7 @@ impl Theirs {
 mod tests {
     use super::*;
     use crate::blank;
-    use backout_protocol::snapshot::{Facts, Root};
+    use backout_protocol::snapshot::Root;
 
     #[test]
     fn behind_a_reboot_a_clock_that_was_set_back_calls_nothing_older() {
@@ -259,14 +259,7 @@ mod tests {
 
     #[test]
     fn what_was_there_before_is_named_by_its_own_root_and_with_what_lies_in_it() {
-        let facts = Facts {
-            owner: String::new(),
-            group: None,
-            mode: 0,
-            modified: (0, 0),
-            attributes: BTreeMap::new(),
-        };
-        let root = |path: &str| Root { path: HostPath(path.into()), facts: facts.clone() };
+        let root = |path: &str| Root { path: HostPath(path.into()), facts: blank::facts() };
         let snapshot = Snapshot { roots: vec![root("/one"), root("/two")], ..blank::snapshot() };
         let rel = |path: &str| RelPath::new(path).unwrap();
         let theirs = Theirs { older: [(0, rel("a/b"))].into(), ..Theirs::all_new() };

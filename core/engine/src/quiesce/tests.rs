@@ -1,12 +1,5 @@
 use super::*;
-use crate::{
-    blank,
-    faces::{HostError, Listed, Observer, PluginHost},
-};
-use backout_protocol::{
-    message::{PlanRequest, Proposal},
-    plan::PluginRef,
-};
+use crate::blank;
 use std::sync::Mutex;
 
 /// A manager that has all its services in one state and notes which it is told to stop.
@@ -31,24 +24,6 @@ impl Services for Manager {
     }
 }
 
-struct Nobody;
-
-impl PluginHost for Nobody {
-    fn find(&self, id: &str) -> Result<PluginRef, HostError> {
-        Err(HostError::NotFound { id: id.to_owned(), searched: Vec::new() })
-    }
-    fn plan(&self, _: &PluginRef, _: &PlanRequest) -> Result<Proposal, HostError> {
-        Ok(Proposal::default())
-    }
-    fn list(&self) -> Vec<Listed> {
-        Vec::new()
-    }
-}
-
-impl Observer for Nobody {
-    fn event(&self, _: &Event) {}
-}
-
 fn name(text: &str) -> ServiceName {
     text.parse().unwrap()
 }
@@ -63,7 +38,7 @@ fn with<T>(services: &dyn Services, extent: Extent, work: impl FnOnce(&Quiesce<'
     work(&Quiesce {
         plan: &plan,
         services,
-        faces: Faces { host: &Nobody, observer: &Nobody, cancel: &cancel, registry },
+        faces: Faces { host: &blank::Nobody, observer: &blank::Nobody, cancel: &cancel, registry },
         extent,
         cancellable: true,
         issued: &issued,

@@ -221,25 +221,16 @@ pub fn folder(state: &State, id: &SnapshotId) -> HostPath {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backout_protocol::{NameRule, snapshot};
+    use crate::blank;
 
     fn stored(n: u64, days: u64, profile: Option<&str>, pinned: bool) -> Stored {
         let id: SnapshotId =
             ulid::Ulid::from_parts(n, u128::from(n)).to_string().to_ascii_lowercase().parse().unwrap();
         let snapshot = Snapshot {
-            format: snapshot::FORMAT,
-            tool: String::new(),
             id: id.clone(),
-            label: None,
             profile: profile.map(str::to_owned),
             taken: 1_000 * DAY_MS - days * DAY_MS,
-            names: NameRule::Exact,
-            roots: Vec::new(),
-            exclude: Vec::new(),
-            services: Vec::new(),
-            registry: Vec::new(),
-            mounts: None,
-            entries: Vec::new(),
+            ..blank::snapshot()
         };
         Stored { id, folder: HostPath("/s".into()), pinned, snapshot: Ok(snapshot) }
     }

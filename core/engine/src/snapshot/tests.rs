@@ -2,17 +2,17 @@ use super::{
     Snapshot, saved,
     settings::{make_startable, restore},
 };
-use crate::{refusal::Refusal, setting::Settings};
+use crate::{blank, refusal::Refusal, setting::Settings};
 use backout_machine::{
     Patience,
     registry::{Registry, RegistryError},
     service::{ServiceError, ServiceState, Services},
 };
 use backout_protocol::{
-    Configuration, HostPath, KeyName, KeyPath, NameRule, Notice, ServiceName, Step,
+    Configuration, HostPath, KeyName, KeyPath, Notice, ServiceName, Step,
     configuration::{Part, Scm},
     registry::{KeyTree, SavedKey, Value},
-    snapshot::{FORMAT, SavedService, ServiceWas},
+    snapshot::{SavedService, ServiceWas},
 };
 use std::{
     collections::BTreeMap,
@@ -152,21 +152,7 @@ fn snapshot(services: &[Scm], keys: &[&str]) -> Snapshot {
         key: key.parse::<KeyPath>().unwrap().views().remove(0),
         tree: KeyTree::default(),
     });
-    Snapshot {
-        format: FORMAT,
-        tool: String::new(),
-        id: "01jd0000000000000000000000".parse().unwrap(),
-        label: None,
-        profile: None,
-        taken: 0,
-        names: NameRule::Exact,
-        roots: Vec::new(),
-        exclude: Vec::new(),
-        services: services.collect(),
-        registry: keys.collect(),
-        mounts: None,
-        entries: Vec::new(),
-    }
+    Snapshot { services: services.collect(), registry: keys.collect(), ..blank::snapshot() }
 }
 
 #[test]
